@@ -1,0 +1,21 @@
+"""Every error the agent raises on purpose; its class decides what happens next."""
+
+
+class SentinodeError(Exception):
+    """Root of all errors raised on purpose. The message never holds patient data."""
+
+
+class Transient(SentinodeError):
+    """It may work later with the same input: retry with backoff."""
+
+
+class Permanent(SentinodeError):
+    """It will not work with this input, however often it is tried: give up and say why."""
+
+
+class Rejected(SentinodeError):
+    """An object that cannot be used: it is quarantined with this reason, everything else goes on."""
+
+
+class StaleCase(SentinodeError):
+    """The case moved on meanwhile (another state or another attempt): discard what was computed."""

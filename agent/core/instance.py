@@ -1,0 +1,59 @@
+"""One received object: what it is, where its bytes lie, and what became of it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from agent.core.patient import PatientKey
+
+
+class End(StrEnum):
+    """What became of a received object. Every arrival has exactly one, with its reason."""
+
+    COLLECTED = "collected"  # belongs to a case; whether a result used it stands with the case
+    NOT_RELEVANT = "not_relevant"  # valid, but not ours to use
+    OWN = "own"  # one of our results, coming back
+    DUPLICATE = "duplicate"  # the same bytes again
+    QUARANTINED = "quarantined"  # unusable; copied out with its reason beside it
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class SpoolRef:
+    """Where a record begins: segment number, generation of that segment, offset in bytes."""
+
+    segment: int
+    generation: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The header of one composite object, as far as assembling needs it. Names are DICOM keywords."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient: PatientKey
+    modality: str
+    laterality: str = ""  # L, R, B or empty: Image Laterality, else Laterality
+    view_position: str = ""  # CC, MLO, ... from View Code Sequence, else View Position
+    presentation_intent: str = ""  # FOR PRESENTATION or FOR PROCESSING
+    acquired_on: date | None = None  # Acquisition, else Content, else Study Date
+    rows: int = 0
+    columns: int = 0
+    frames: int = 1
+    sha256: str = ""  # of the encoded dataset as received
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One instance record of the spool and its end. Two arrivals may be the same instance."""
+
+    ref: SpoolRef
+    received_at: datetime
+    association_id: str
+    sop_instance_uid: str
+    end: End
+    reason: str

@@ -1,0 +1,91 @@
+"""What a model bundle says of itself: the whole contract between training and serving."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agent.core.errors import Permanent
+from agent.core.prediction import OperatingPoint
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input or output of the graph; a dimension that may vary is named, a fixed one is a number."""
+
+    name: str
+    dtype: str
+    shape: tuple[str | int, ...]
+    layout: str  # e.g. "N V 1 H W"
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class FactSpec:
+    """One fact that the bundle uses, and how it becomes a number: (value - mean) / sd, or one of `values`."""
+
+    name: str  # of FACTS, or "age"
+    unit: str
+    values: tuple[str, ...] = ()  # of a category; empty for numbers
+    mean: float = 0.0
+    sd: float = 1.0
+    low: float = 0.0  # typical range in the training data, in `unit`
+    high: float = 0.0
+
+
+@dataclass(frozen=True)
+class BundleManifest:
+    """manifest.json, parsed. `files` maps each file of the bundle, the manifest apart, to its SHA-256."""
+
+    name: str
+    version: str
+    question: str  # aln | nsln | histology
+    intended_use: str  # demonstration | research
+    label: str  # what counts as positive
+    modalities: tuple[str, ...]  # what it can use: "clinical", "MG", ...
+    required: tuple[str, ...]  # without these: no estimate
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    facts: tuple[FactSpec, ...]
+    preprocessing: Mapping[str, Mapping[str, Any]]  # by modality: the arguments of agent.preprocess
+    operating_points: tuple[OperatingPoint, ...]
+    training_prevalence: float
+    training: Mapping[str, Any]  # summary of the data, commit, seeds
+    metrics: Mapping[str, Any]
+    opset: int
+    licence: str
+    files: Mapping[str, str]
+
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether it was trained on synthetic patients and so never answers for a real one."""
+        return self.intended_use == "demonstration"
+
+
+def parse_manifest(raw: Mapping[str, Any]) -> BundleManifest:
+    """Build the manifest from its JSON object.
+
+    Raises
+    ------
+    Permanent
+        If the schema is another one, a key is missing or unknown, or a value is of the wrong form.
+    """
+    if raw.get("schema") != SCHEMA:
+        raise Permanent(f"manifest.json: schema {raw.get('schema')!r}, this version reads {SCHEMA}")
+    fields = {key: value for key, value in raw.items() if key != "schema"}
+    try:
+        return BundleManifest(
+            **fields
+            | {
+                "modalities": tuple(fields["modalities"]),
+                "required": tuple(fields["required"]),
+                "inputs": tuple(Tensor(**t | {"shape": tuple(t["shape"])}) for t in fields["inputs"]),
+                "outputs": tuple(Tensor(**t | {"shape": tuple(t["shape"])}) for t in fields["outputs"]),
+                "facts": tuple(FactSpec(**f | {"values": tuple(f.get("values", ()))}) for f in fields["facts"]),
+                "operating_points": tuple(OperatingPoint(**p) for p in fields["operating_points"]),
+            }
+        )
+    except (KeyError, TypeError) as exc:
+        raise Permanent(f"manifest.json: {exc}") from exc

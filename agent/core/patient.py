@@ -1,0 +1,29 @@
+"""Who a patient is: Patient ID together with the authority that issued it."""
+
+from dataclasses import dataclass
+
+from agent.core.errors import Rejected
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class PatientKey:
+    """Identity of a patient (PS3.3 C.7.1.1): never a name, never a Patient ID alone."""
+
+    issuer: str
+    patient_id: str
+
+
+def patient_key(patient_id: str, issuer: str, site_issuer: str | None, calling_ae_title: str) -> PatientKey:
+    """Form the key from what an object says and what the site configured.
+
+    An object without Issuer of Patient ID (0010,0021) gets the site's issuer; where the site has none,
+    the sender's AE title keeps its patients apart from everyone else's.
+
+    Raises
+    ------
+    Rejected
+        If there is no Patient ID.
+    """
+    if not patient_id.strip():
+        raise Rejected("no Patient ID (0010,0020)")
+    return PatientKey(issuer.strip() or site_issuer or f"AE:{calling_ae_title.strip()}", patient_id.strip())

@@ -1,0 +1,253 @@
+"""What the rooms ask of the adapters. Each port has a contract test that its fake and its real adapter both pass."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from agent.core.case import Case, CaseEvent, CaseState
+from agent.core.clinical import ClinicalFacts
+from agent.core.instance import Arrival, Instance, SpoolRef
+from agent.core.patient import PatientKey
+from agent.core.result import Kind, ResultObject
+
+
+class RecordKind(StrEnum):
+    """What the receiver alone knows and writes down."""
+
+    RECEIVER_STARTED = "receiver_started"  # every association opened before it is over
+    ASSOCIATION_OPENED = "association_opened"
+    ASSOCIATION_CLOSED = "association_closed"
+    INSTANCE = "instance"
+    EVENT_REPORT = "event_report"
+    HL7 = "hl7"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One spool record. `sequence` orders records of all segments; `meta` holds short texts, `payload` the bytes."""
+
+    ref: SpoolRef
+    kind: RecordKind
+    sequence: int
+    received_at: datetime
+    meta: Mapping[str, str]
+    payload: bytes
+
+
+class SpoolSource(Protocol):
+    """Reading side of the spool."""
+
+    def after(self, cursor: Mapping[int, SpoolRef]) -> Iterator[Record]:
+        """Yield the records behind the cursor (segment -> last record read), in order of `sequence`."""
+
+    def read(self, ref: SpoolRef) -> Record:
+        """Return one record again. Raises Permanent if it is gone or damaged."""
+
+
+class ClinicalSource(Protocol):
+    """The hospital's clinical database, read-only."""
+
+    def facts(self, patient: PatientKey, as_of: datetime) -> ClinicalFacts | None:
+        """Return what is known, None where the patient is unknown. Raises Transient if it cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """An instance that belongs to a case, with the place of its bytes."""
+
+    id: int
+    instance: Instance
+    ref: SpoolRef
+    received_at: datetime
+
+
+class OutboxStatus(StrEnum):
+    """Where one object stands with one destination."""
+
+    WAITING = "waiting"
+    SENT = "sent"  # stored there, not yet confirmed
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"  # the destination will never take it
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """One object for one destination."""
+
+    id: int
+    case_id: int
+    destination: str
+    status: OutboxStatus
+    attempts: int
+    next_at: datetime
+    queued_at: datetime
+    kind: Kind
+    role: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    error: str = ""
+
+
+class Unit(Protocol):
+    """One transaction on the agent's state. Everything done with it commits together or not at all."""
+
+    # what the spool said
+    def cursor(self) -> Mapping[int, SpoolRef]:
+        """Last record taken in, by segment."""
+
+    def advance(self, ref: SpoolRef) -> None:
+        """Move the cursor of one segment."""
+
+    def receiver_started(self, at: datetime) -> None:
+        """Close every association that is still open."""
+
+    def association_opened(self, association_id: str, calling_ae_title: str, at: datetime) -> None:
+        """Note an association."""
+
+    def association_closed(self, association_id: str, at: datetime) -> None:
+        """Note its end. One that is not known is ignored."""
+
+    def is_own(self, sop_instance_uid: str) -> bool:
+        """Whether this UID was minted here (a result object)."""
+
+    def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
+        """The instance of a case under this UID."""
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Note the end of one record; saying it twice for one `ref` is harmless."""
+
+    # cases
+    def newest_case(self, question: str, patient: PatientKey) -> Case | None:
+        """The newest version of the patient's newest case of a question."""
+
+    def case(self, case_id: int) -> Case:
+        """One version. Raises KeyError."""
+
+    def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
+        """Open version 1 of a new case, COLLECTING."""
+
+    def open_version(self, previous: Case, at: datetime) -> Case:
+        """Open version n+1 of a case, COLLECTING, with the instances of version n."""
+
+    def add_instance(self, case: Case, instance: Instance, arrival: Arrival, quiet_until: datetime) -> Case:
+        """Add an instance to a version: row, arrival and INSTANCE_STORED together; due at `quiet_until`."""
+
+    def instances(self, case_id: int) -> Sequence[StoredInstance]:
+        """The instances of a version, in order of arrival."""
+
+    def has_open_association(self, case_id: int) -> bool:
+        """Whether an association that brought an instance of this version is still open."""
+
+    def apply(
+        self, case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at: datetime | None = None
+    ) -> Case:
+        """Apply one event: the only door to a case's state. Raises StaleCase, IllegalTransition."""
+
+    def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
+        """Look at the case again later; its state stays. Raises StaleCase."""
+
+    def save_findings(self, case: Case, findings: Mapping[str, Any]) -> None:
+        """Keep what the decision rested on (facts snapshot, eligibility, evidence) as JSON, with the version."""
+
+    def findings(self, case_id: int) -> Mapping[str, Any]:
+        """What `save_findings` kept; empty if nothing."""
+
+    def due(self, states: Sequence[CaseState], now: datetime, limit: int) -> Sequence[Case]:
+        """Cases in one of `states` that are due, the longest due first."""
+
+    def claim(self, now: datetime, lease_until: datetime, worker: str) -> Case | None:
+        """Lease the longest waiting READY case: CLAIMED, attempt + 1."""
+
+    def renew(self, case: Case, lease_until: datetime) -> None:
+        """Prolong a lease. Raises StaleCase."""
+
+    def expired_leases(self, now: datetime) -> Sequence[Case]:
+        """RUNNING cases whose lease is over."""
+
+    def mark_left_out(self, case: Case, stored: StoredInstance, reason: str, *, quarantined: bool) -> None:
+        """Say that a version does not use an instance; a quarantined one also changes its arrivals' end."""
+
+    def mark_used(self, case: Case, sop_instance_uids: Sequence[str]) -> None:
+        """Say which instances the answer of this version rests on."""
+
+    # results and their way out
+    def save_result(
+        self, case: Case, at: datetime, summary: Mapping[str, Any], objects: Mapping[str, Sequence[ResultObject]]
+    ) -> Case:
+        """Save objects, one outbox row for each by destination, and RESULT_SAVED. Raises StaleCase."""
+
+    def result_objects(self, case_id: int) -> Sequence[ResultObject]:
+        """The objects of a version, in sending order."""
+
+    def summary(self, case_id: int) -> Mapping[str, Any]:
+        """The summary saved with the result; empty before."""
+
+    def outbox(
+        self, destination: str, status: Sequence[OutboxStatus], now: datetime, limit: int
+    ) -> Sequence[OutboxItem]:
+        """Items whose `next_at` has come, oldest case first, in sending order."""
+
+    def outbox_of(self, case_id: int) -> Sequence[OutboxItem]:
+        """All items of a version."""
+
+    def encoded(self, item: OutboxItem) -> bytes:
+        """The Part 10 file of an item."""
+
+    def settle(
+        self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
+    ) -> None:
+        """Note what happened to an item; a WAITING one counts an attempt."""
+
+    def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
+        """Remember what a storage commitment request asked for."""
+
+    def committed(self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime) -> None:
+        """Apply a storage commitment result: `done` CONFIRMED, `failed` WAITING again (SOP Instance UIDs)."""
+
+    def installation(self) -> UUID:
+        """Identity of this installation, made once by the first migration."""
+
+
+class Store(Protocol):
+    """The agent's state."""
+
+    def unit(self) -> AbstractContextManager[Unit]:
+        """Begin a transaction; commit at its end, roll back on an error. Raises Transient if the database is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """Answer of a peer to one C-STORE."""
+
+    sop_instance_uid: str
+    status: int | None  # DIMSE status; None: no presentation context was accepted for it
+
+
+class Archive(Protocol):
+    """A PACS as we see it as a client."""
+
+    def store(self, parts: Sequence[bytes]) -> Iterator[StoreOutcome]:
+        """Store Part 10 files over one association, yielding each outcome at once. Raises Transient."""
+
+    def has(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
+        """Whether the peer lists the instance (C-FIND, study root, IMAGE level). Raises Transient."""
+
+    def request_commitment(self, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
+        """Ask for storage commitment of (SOP class, SOP instance) pairs. Raises Transient, Permanent."""
+
+    def echo(self) -> None:
+        """C-ECHO. Raises Transient."""
+
+
+class AuditTrail(Protocol):
+    """Where audit events go."""
+
+    def write(self, event: str, at: datetime, details: Mapping[str, str]) -> None:
+        """Append one event, durably."""
