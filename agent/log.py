@@ -11,10 +11,12 @@ import structlog
 from agent.core.errors import SentinodeError
 
 ALLOWED: Final = frozenset(
-    "event level timestamp process logger error where dropped template association_id peer calling_ae_title "
-    "sop_class_uid sop_instance_uid study_instance_uid transfer_syntax_uid status segment offset records bytes count "
-    "case_id case_uuid version attempt state question axilla kind role reason rule end destination transaction_uid "
-    "bundle device provider seconds due_at pid exit_code restarts port bind tick worker revision".split()
+    """
+    event level timestamp process logger error where dropped template association_id peer calling_ae_title
+    sop_class_uid sop_instance_uid study_instance_uid transfer_syntax_uid status segment offset records bytes count
+    case_id case_uuid version attempt state question axilla kind role reason rule end destination transaction_uid
+    bundle device provider seconds due_at pid exit_code restarts port bind tick worker revision
+    """.split()
 )
 """What a log line may hold: identifiers that we or devices made, numbers, and texts of our own."""
 
@@ -35,7 +37,7 @@ def configure(level: str, form: str, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(sys.__stderr__),
     )
     structlog.contextvars.bind_contextvars(process=process)
     for name in QUIET:
