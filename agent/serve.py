@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from typing import Final
 import structlog
 
 from agent import log as logs
+from agent.bootstrap.common import Stop
 from agent.config import Config
 
-Role = Callable[[Config, threading.Event], None]
+Role = Callable[[Config, Stop], None]
 
 _PR_SET_PDEATHSIG: Final = 1
 RESTART_AFTER_S: Final = 1.0
@@ -39,16 +39,16 @@ class Child:
 def serve(config: Config, roles: dict[str, Role]) -> int:
     """Run one process for each role until SIGTERM or SIGINT; return the exit code.
 
-    `roles` maps a process name to what it runs: a module-level function of the configuration and a stop event.
+    `roles` maps a process name to what it runs: a module-level function of the configuration and a stop request.
     """
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.request)
     children = [Child(name, role) for name, role in roles.items()]
     logs.configure(config.operate.log.level, config.operate.log.format, "serve")
     log = structlog.get_logger()
     log.info("starting", pid=os.getpid(), bind=config.dicom.bind, port=config.dicom.port)
-    while not stop.is_set():
+    while not stop.requested:
         _keep_alive(config, children)
         sentinels = [c.process.sentinel for c in children if c.process]
         wait(sentinels, timeout=0.2)
@@ -81,8 +81,8 @@ def _run(role: Role, name: str, config: Config, parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(1)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = Stop()
+    signal.signal(signal.SIGTERM, stop.request)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(config.operate.log.level, config.operate.log.format, name)
     role(config, stop)
