@@ -17,6 +17,10 @@ _POSTGRESQL_OPTIONS: Final = (
 )
 
 
+READ_ONLY: Final[dict[str, Any]] = {"sqlite_readonly": True, "postgresql_readonly": True}
+"""Execution options of a connection that only looks."""
+
+
 def parse_url(url: str, password: str | None = None) -> sa.URL:
     """Parse a database URL and put the password in.
 
@@ -64,7 +68,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_immediate(connection: sa.Connection) -> None:
     """Take the write lock at once: a reader that becomes a writer can be refused without being let wait."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    only_looks = connection.get_execution_options().get("sqlite_readonly")
+    connection.exec_driver_sql("BEGIN" if only_looks else "BEGIN IMMEDIATE")
 
 
 def create_folder(url: sa.URL) -> None:

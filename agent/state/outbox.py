@@ -11,9 +11,11 @@ from agent.core.case import CaseState
 from agent.core.errors import StaleCase
 from agent.core.ports import OutboxItem, OutboxStatus
 from agent.state.tables import IS_UNDERWAY, cases, commitment, outbox, result_bytes, result_object
+from agent.state.types import UtcDateTime
 from agent.state.work import Work
 
-_UNDERWAY: Final = {OutboxStatus.WAITING, OutboxStatus.SENT}
+_UNDERWAY: Final = frozenset({OutboxStatus.WAITING, OutboxStatus.SENT})
+_ACKNOWLEDGED: Final = frozenset({OutboxStatus.SENT, OutboxStatus.CONFIRMED})
 _OF_OBJECT: Final = (
     "kind",
     "role",
@@ -82,6 +84,8 @@ class Outbox(Work):
         counted = outbox.c.attempts + int(status is OutboxStatus.WAITING)
         update = sa.update(outbox).where(outbox.c.id == item.id)
         values = {"status": status, "attempts": counted, "next_at": next_at or now, "error": error}
+        if status in _ACKNOWLEDGED:
+            values["stored_at"] = sa.func.coalesce(outbox.c.stored_at, sa.bindparam(None, now, UtcDateTime))
         if self._db.execute(update.values(**values)).rowcount == 0:
             raise StaleCase(f"outbox item {item.id} is gone")
 

@@ -7,16 +7,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from agent.core.errors import Permanent
-from agent.state.database import open_engine, parse_url, translated
+from agent.state.database import READ_ONLY, open_engine, parse_url, translated
 from agent.state.instances import Instances
 from agent.state.migration import newest_version, schema_version
 from agent.state.outbox import Outbox
-from agent.state.overview import Overview
 from agent.state.results import Results
 from agent.state.tables import installation
 
 
-class SqlUnit(Instances, Results, Outbox, Overview):
+class SqlUnit(Instances, Results, Outbox):
     """One transaction. Everything done with it commits together or not at all."""
 
     def installation(self) -> UUID:
@@ -48,6 +47,14 @@ class SqlStore:
         """Begin a transaction; commit at its end, roll back on an error. Raises Transient if the database is away."""
         with translated(), self._engine.begin() as db:
             yield SqlUnit(db)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Look at everything as it is now, without holding up any writer: for `agent.state.overview`."""
+        with translated(), self._engine.connect() as db:
+            db.execution_options(**READ_ONLY)
+            with db.begin():
+                yield db
 
     def close(self) -> None:
         """Close the idle connections."""

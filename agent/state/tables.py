@@ -189,6 +189,7 @@ outbox: Final = Table(
     Column("attempts", sa.Integer, nullable=False),
     Column("next_at", UtcDateTime, nullable=False),
     Column("queued_at", UtcDateTime, nullable=False),
+    Column("stored_at", UtcDateTime),  # when the destination first acknowledged it
     Column("error", Words, nullable=False),
     UniqueConstraint("result_object_id", "destination"),
     sqlite_autoincrement=True,

@@ -192,6 +192,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_at", TIME, nullable=False),
         sa.Column("queued_at", TIME, nullable=False),
+        sa.Column("stored_at", TIME),
         sa.Column("error", WORDS, nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="fk_outbox_case_id"),
         sa.ForeignKeyConstraint(["result_object_id"], ["result_object.id"], name="fk_outbox_result_object_id"),
