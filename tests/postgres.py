@@ -22,7 +22,7 @@ _SETTINGS: Final = "-c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_co
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A running server; every test gets a database of its own."""
+    """A running server."""
 
     port: int
     names: Iterator[int]
@@ -31,10 +31,10 @@ class PostgresServer:
         """Return the URL of a database."""
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
-    def new_database(self, template: str = "template1") -> str:
-        """Create a database, empty or a copy of another one that nobody uses, and return its URL."""
+    def new_database(self) -> str:
+        """Create an empty database and return its URL."""
         name = f"test{next(self.names)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
     def has_database(self, name: str) -> bool:
@@ -42,13 +42,13 @@ class PostgresServer:
         with psycopg.connect(self._dsn()) as db:
             return bool(db.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchall())
 
-    def execute(self, statement: str) -> None:
-        """Run one statement outside of a transaction, as superuser."""
-        with psycopg.connect(self._dsn(), autocommit=True) as db:
-            db.execute(statement.encode())
+    def execute(self, statements: str, name: str = "postgres") -> None:
+        """Run statements in a database, as superuser."""
+        with psycopg.connect(self._dsn(name), autocommit=True) as db:
+            db.execute(statements.encode())
 
-    def _dsn(self) -> str:
-        return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
+    def _dsn(self, name: str = "postgres") -> str:
+        return f"host=127.0.0.1 port={self.port} user=postgres dbname={name}"
 
 
 def _programs() -> Path:

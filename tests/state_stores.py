@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from agent.core.case import Case, CaseEvent
 from agent.core.instance import Arrival, End, Instance, SpoolRef
@@ -16,6 +17,7 @@ from agent.core.patient import PatientKey
 from agent.core.ports import Store, Unit
 from agent.core.result import Kind, ResultObject
 from agent.state import SqlStore, migrate
+from agent.state.tables import metadata
 from tests.fakes.store import INSTALLATION, FakeStore
 from tests.postgres import PostgresServer, postgres
 
@@ -26,7 +28,7 @@ MINUTE: Final = timedelta(minutes=1)
 PATIENT: Final = PatientKey("EXAMPLE", "4711")
 CASE_UUID: Final = UUID("0b5e0a8e-6d5f-4c0e-9c53-0f4c7a1f7e01")
 QUESTION: Final = "aln"
-TEMPLATE: Final = "migrated"
+_EMPTIED: Final = "sentinode"  # the database that every test finds empty
 
 
 def instance(uid: str = "1.2.3", patient: PatientKey = PATIENT) -> Instance:
@@ -121,10 +123,12 @@ def _sqlite_url(request: pytest.FixtureRequest) -> str:
 
 def _postgresql_url(request: pytest.FixtureRequest) -> str:
     server: PostgresServer = request.getfixturevalue("postgres")
-    if not server.has_database(TEMPLATE):
-        server.execute(f"CREATE DATABASE {TEMPLATE}")
-        migrate(server.url(TEMPLATE), new_uuid=lambda: INSTALLATION)
-    return server.new_database(TEMPLATE)
+    if not server.has_database(_EMPTIED):
+        server.execute(f"CREATE DATABASE {_EMPTIED}")
+        migrate(server.url(_EMPTIED), new_uuid=lambda: INSTALLATION)
+    emptied = [str(sa.delete(t)) for t in reversed(metadata.sorted_tables) if t.name != "installation"]
+    server.execute("; ".join(emptied), _EMPTIED)  # ten times as quick as a new database
+    return server.url(_EMPTIED)
 
 
 _URLS: Final[dict[str, Callable[[pytest.FixtureRequest], str]]] = {
