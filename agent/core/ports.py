@@ -216,9 +216,6 @@ class Unit(Protocol):
         Returns the ids of the cases concerned; none where the transaction is not ours.
         """
 
-    def requeue(self, case_id: int, at: datetime) -> None:
-        """Put every item of a version back to WAITING as if just queued: due at `at`, no attempts, no error."""
-
     def installation(self) -> UUID:
         """Identity of this installation, made once by the first migration."""
 
