@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from agent.core.errors import Transient, Unreachable
 
@@ -39,6 +40,25 @@ class NothingAccepted(Transient):
     """The association was accepted, and none of its presentation contexts was."""
 
 
+class _Socket(AssociationSocket):
+    """pynetdicom's socket, closed also where it was never connected (its own leaves that to the garbage collector)."""
+
+    def _shutdown_socket(self) -> None:
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
+
+class _RequestorAe(AE):
+    """An application entity whose associations use our socket."""
+
+    def _create_socket(self, assoc: Association, address: AddressInformation, tls_args: Any) -> AssociationSocket:
+        opened = _Socket(assoc, address=address)
+        opened.tls_args = tls_args
+        return opened
+
+
 @contextmanager
 def association(peer: Peer, contexts: Sequence[PresentationContext]) -> Iterator[Association]:
     """Hold an association with exactly these presentation contexts; it is released at the end.
@@ -61,7 +81,7 @@ def association(peer: Peer, contexts: Sequence[PresentationContext]) -> Iterator
 
 
 def _associate(peer: Peer, contexts: Sequence[PresentationContext]) -> Association:
-    ae = AE(ae_title=peer.ae_title)
+    ae = _RequestorAe(ae_title=peer.ae_title)
     ae.connection_timeout = peer.timeouts.connect_s
     ae.acse_timeout = peer.timeouts.association_s
     ae.dimse_timeout = peer.timeouts.response_s
