@@ -27,6 +27,7 @@ def free_port() -> int:
 
 
 def check_free(port: int) -> None:
+    """Raise PacsError if a port is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,6 +1,8 @@
 """Storage commitment: naming a request, and reading its report."""
 
+import re
 import struct
+import warnings
 import zlib
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,6 +18,7 @@ from pydicom.uid import UID
 from agent.core.errors import Rejected
 
 _CAP: Final = 4 * 1024 * 1024  # of an inflated report, in bytes
+_UID: Final = re.compile(r"[0-9.]{1,64}")
 _UNREADABLE: Final = (
     ArithmeticError,
     AttributeError,
@@ -51,21 +54,23 @@ def read_commitment(payload: bytes, transfer_syntax_uid: str) -> CommitmentRepor
     Raises
     ------
     Rejected
-        If it cannot be decoded or has no Transaction UID.
+        If it cannot be decoded, or the Transaction UID or another UID is missing or malformed.
     """
     syntax = UID(transfer_syntax_uid)
     try:
         encoded = _inflated(payload) if syntax.is_deflated else payload
-        ds = read_dataset(BytesIO(encoded), syntax.is_implicit_VR, syntax.is_little_endian)
-        report = CommitmentReport(
-            str(ds.TransactionUID),
-            _uids(ds.get("ReferencedSOPSequence") or ()),
-            _uids(ds.get("FailedSOPSequence") or ()),
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom quotes values; those that matter are checked below
+            ds = read_dataset(BytesIO(encoded), syntax.is_implicit_VR, syntax.is_little_endian)
+            report = CommitmentReport(
+                str(ds.TransactionUID),
+                _uids(ds.get("ReferencedSOPSequence") or ()),
+                _uids(ds.get("FailedSOPSequence") or ()),
+            )
     except _UNREADABLE as exc:
         raise Rejected(f"storage commitment report cannot be read: {type(exc).__name__}") from exc
-    if not report.transaction_uid:
-        raise Rejected("storage commitment report without a Transaction UID (0008,1195)")
+    if not all(_UID.fullmatch(uid) for uid in (report.transaction_uid, *report.done, *report.failed)):
+        raise Rejected("storage commitment report with a missing or malformed UID")
     return report
 
 
