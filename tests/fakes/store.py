@@ -313,15 +313,20 @@ class FakeUnit:
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         self._t.commitments[transaction_uid] = tuple(item.id for item in items)
 
-    def committed(self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime) -> None:
+    def committed(
+        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
+    ) -> Sequence[int]:
+        concerned = []
         for item_id in self._t.commitments.get(transaction_uid, ()):
             item = self._t.outbox.get(item_id)
             if item is None:
                 continue
+            concerned.append(item.case_id)
             if item.sop_instance_uid in done:
                 self.settle(item, OutboxStatus.CONFIRMED, at)
             elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
                 self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
+        return sorted(set(concerned))
 
     def installation(self) -> UUID:
         return self._installation
