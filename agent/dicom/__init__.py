@@ -1,0 +1,1 @@
+"""DICOM datasets and core values."""

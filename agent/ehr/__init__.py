@@ -1,0 +1,1 @@
+"""Read-only clinical queries of the hospital."""
