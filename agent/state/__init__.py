@@ -1,0 +1,1 @@
+"""What the agent knows, in a database: the sole writer of case state."""
