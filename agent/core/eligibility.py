@@ -1,7 +1,7 @@
 """Whether the question applies to a patient now; and for each axilla, whether a number may be given."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -31,6 +31,7 @@ class Eligibility:
     axillae: tuple[AxillaQuestion, ...] = ()
     cutoff: date | None = None
     flags: tuple[str, ...] = ()
+    cutoff_by: str = ""  # what happened on `cutoff`: "surgery", ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,13 @@ class _Asked:
         return age is not None and not self.range.youngest <= age <= self.range.oldest
 
 
-TREATMENTS: Final = ("surgery_date", "axillary_surgery_date", "systemic_therapy_date", "radiotherapy_date")
-"""Facts whose earliest day ends what counts as pre-operative."""
+TREATMENTS: Final = {
+    "surgery_date": "surgery",
+    "axillary_surgery_date": "axillary surgery",
+    "systemic_therapy_date": "the start of systemic therapy",
+    "radiotherapy_date": "the start of radiotherapy",
+}
+"""Facts whose earliest day ends what counts as pre-operative, in words."""
 
 NOT_ASKED: Final = {
     None: "no diagnosis is known",
@@ -111,6 +117,7 @@ FLAGS: Final[tuple[tuple[str, Callable[[ClinicalFacts], bool]], ...]] = (
 )
 """What the report mentions without refusing an estimate."""
 
+SIDES: Final = {"L": (Side.L,), "R": (Side.R,), "B": (Side.L, Side.R)}
 SIDE_UNKNOWN: Final = "The side of the cancer is not known."
 UNKNOWN_PATIENT: Final = "the clinical database does not know the patient"
 
@@ -132,9 +139,10 @@ def assess(facts: ClinicalFacts | None, now_day: date, *, limits: Range | None =
     diagnosis = facts.value("diagnosis")
     if diagnosis != "invasive":
         return Eligibility(asked=False, reason=NOT_ASKED[None if diagnosis is None else str(diagnosis)])
-    days = [day for name in TREATMENTS if (day := facts.day(name))]
-    cutoff = min(days, default=None)
-    sides = {None: (), "L": (Side.L,), "R": (Side.R,), "B": (Side.L, Side.R)}[_text(facts.value("side"))]
+    cutoff, cutoff_by = min(
+        ((day, words) for name, words in TREATMENTS.items() if (day := facts.day(name))), default=(None, "")
+    )
+    sides = SIDES.get(str(facts.value("side")), ())
     asked = [_Asked(facts, side, now_day, limits or Range(), cutoff) for side in sides]
     return Eligibility(
         asked=True,
@@ -142,11 +150,18 @@ def assess(facts: ClinicalFacts | None, now_day: date, *, limits: Range | None =
         axillae=tuple(AxillaQuestion(one.side, _reason(one)) for one in asked),
         cutoff=cutoff,
         flags=tuple(flag for flag, holds in FLAGS if holds(facts)),
+        cutoff_by=cutoff_by,
     )
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def bound_by_images(eligibility: Eligibility, acquired: Iterable[date | None]) -> Eligibility:
+    """Refuse an estimate where no image is known to be older than the cutoff. An undated image is not."""
+    cutoff = eligibility.cutoff
+    if cutoff is None or any(day is not None and day < cutoff for day in acquired):
+        return eligibility
+    reason = f"All images were taken on or after {eligibility.cutoff_by}."
+    axillae = tuple(replace(axilla, reason=reason) for axilla in eligibility.axillae)
+    return replace(eligibility, axillae=axillae, reason="" if axillae else reason)
 
 
 def _reason(asked: _Asked) -> str:

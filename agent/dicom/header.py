@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final
 
 from pydicom import charset
+from pydicom.valuerep import TEXT_VR_DELIMS
 
 from agent.core.errors import Rejected
 from agent.core.instance import Instance
@@ -130,7 +131,7 @@ def _decode(raw: bytes, specific_character_set: str) -> str:
             return raw.decode(known[0] if known else "latin-1")
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # pydicom warns where it guesses
-            return charset.decode_bytes(raw, known, charset.TEXT_VR_DELIMS)
+            return charset.decode_bytes(raw, known, TEXT_VR_DELIMS)
     except (ValueError, LookupError, UserWarning):
         return raw.decode("latin-1")
 
@@ -177,7 +178,12 @@ def _check_pixels(ds: Structure, transfer_syntax_uid: str) -> None:
     """Refuse Pixel Data that is shorter than its attributes say (PS3.5 8.1.1)."""
     element = ds.elements.get(PIXEL_DATA)
     rows, columns, bits = ds.number(_ROWS), ds.number(_COLUMNS), ds.number(_BITS_ALLOCATED)
-    if element is None or element.length is None or transfer_syntax_uid not in NATIVE or not (rows and columns and bits):
+    if (
+        element is None
+        or element.length is None
+        or transfer_syntax_uid not in NATIVE
+        or not (rows and columns and bits)
+    ):
         return
     samples = _SAMPLES_OF.get(_code_string(ds, _PHOTOMETRIC_INTERPRETATION), float(ds.number(_SAMPLES_PER_PIXEL) or 1))
     needed = -(-int(rows * columns * samples * bits * _frames(ds)) // 8)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from pydicom.datadict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary
 
 from agent.core.errors import Rejected
 
@@ -182,21 +182,22 @@ class _Scanner:
         if len(stack) > 2 * MAX_DEPTH:  # each level is a sequence and its item
             raise Rejected(f"sequences nest deeper than {MAX_DEPTH}")
         delimited = length == _UNDEFINED
-        stack.append(
-            _Open(nested, top.end if delimited else start + length, delimited, top.implicit or vr == b"UN")
-        )
+        stack.append(_Open(nested, top.end if delimited else start + length, delimited, top.implicit or vr == b"UN"))
         return start
 
     def _explicit(self, position: int, tag: int, end: int) -> tuple[bytes, int, int]:
         """Return VR, start and length of the value of an element in explicit VR (PS3.5 7.1.2)."""
         vr = self._data[position + 4 : position + 6]
+        length: int
         if vr in _SHORT:
-            return vr, position + 8, self._short.unpack_from(self._data, position + 6)[0]
+            (length,) = self._short.unpack_from(self._data, position + 6)
+            return vr, position + 8, length
         if vr not in _LONG:
             raise Rejected(f"not parsable: {_name(tag)} has no known value representation")
         if end - position < 12:
             raise Rejected(f"truncated: within {_name(tag)}")
-        return vr, position + 12, self._long.unpack_from(self._data, position + 8)[0]
+        (length,) = self._long.unpack_from(self._data, position + 8)
+        return vr, position + 12, length
 
     def _item(self, position: int, stack: list[_Open]) -> int:
         """Step into an item of a sequence, over a pixel fragment, or out at the sequence's end."""

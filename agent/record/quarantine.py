@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from agent.core.errors import Transient
+
 
 class Quarantine:
     """A folder of `<sha256>.dcm` files, each with `<sha256>.json`; the reason is written last."""
@@ -13,9 +15,7 @@ class Quarantine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(
-        self, part10: bytes, sha256: str, reason: str, *, received_at: datetime, sop_class_uid: str
-    ) -> Path:
+    def keep(self, part10: bytes, sha256: str, reason: str, *, received_at: datetime, sop_class_uid: str) -> Path:
         """Copy an object out, durably; keeping it twice changes nothing. Returns the path of its file.
 
         Parameters
@@ -31,15 +31,20 @@ class Quarantine:
         ------
         ValueError
             If `sha256` is not a digest.
+        Transient
+            If the folder cannot be written.
         """
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise ValueError("not a SHA-256 digest")
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{sha256}.dcm"
         note = {"reason": reason, "received_at": received_at.isoformat(), "sop_class_uid": sop_class_uid}
-        for target, content in ((path, part10), (path.with_suffix(".json"), json.dumps(note, indent=1).encode())):
-            if not target.exists():
-                _write(target, content)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for target, content in ((path, part10), (path.with_suffix(".json"), json.dumps(note, indent=1).encode())):
+                if not target.exists():
+                    _write(target, content)
+        except OSError as exc:
+            raise Transient(f"the quarantine folder cannot be written: {exc.strerror}") from exc
         return path
 
 
