@@ -83,9 +83,7 @@ class Draft:
     zone: tzinfo
 
     @classmethod
-    def of(
-        cls, result: Result, images: Sequence[SourceImage], device: DeviceIdentity, zone: tzinfo = UTC
-    ) -> "Draft":
+    def of(cls, result: Result, images: Sequence[SourceImage], device: DeviceIdentity, zone: tzinfo = UTC) -> "Draft":
         """Read the headers and find the index study.
 
         Raises
@@ -110,9 +108,7 @@ class Draft:
     def evidence(self) -> tuple[Instance, ...]:
         """Every image given to the model; where none was, the images of the index study."""
         study = self.index.instance.study_instance_uid
-        return self.result.used or tuple(
-            s.instance for s in self.sources if s.instance.study_instance_uid == study
-        )
+        return self.result.used or tuple(s.instance for s in self.sources if s.instance.study_instance_uid == study)
 
     def places(self, estimate: Estimate) -> tuple[Place, ...]:
         """Where the images influenced an estimate: the index study's first, then the newer, the stronger first."""
