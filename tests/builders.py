@@ -169,11 +169,12 @@ def influence(image: SourceImage, x: float = 28, y: float = 42, *, contribution:
 
 def estimate(side: str = "L", probability: float = 0.7312, **more: Any) -> Estimate:
     """Return an estimate with an interval around it."""
+    logit = float(np.log(probability / (1 - probability)))
     values: dict[str, Any] = {
         "low": max(0.0, probability - 0.12),
         "high": min(1.0, probability + 0.09),
         "category": Category.HIGH if probability >= 0.6 else Category.LOW if probability < 0.1 else Category.NOT_LOW,
-        "contributions": {"prior": -0.6, "clinical": 0.4, "MG": 1.2},
+        "contributions": {"prior": logit - 1.6, "clinical": 0.4, "MG": 1.2},
     }
     return Estimate(side=Side(side), probability=probability, **values | more)
 

@@ -71,8 +71,7 @@ class _Captures:
 
 def _unseen(draft: Draft) -> tuple[Answer, ...]:
     """Return the answers that no heatmap shows."""
-    rest = (a for a in draft.result.answers if not isinstance(a, Estimate))
-    return (*(e for e in draft.ranked if not draft.places(e)), *rest)
+    return (*(e for e in draft.ranked if not draft.places(e)), *draft.refused)
 
 
 def _report(draft: Draft, captures: _Captures, rank: int, estimate: Estimate) -> Finished | None:

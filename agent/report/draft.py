@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from agent.core.errors import Permanent
 from agent.core.instance import Instance
-from agent.core.prediction import Estimate
+from agent.core.prediction import Estimate, NoEstimate
 from agent.core.result import Influence, Kind, Reference, Result, SourceImage
 from agent.dicom import codes, uids
 from agent.report import words
@@ -103,6 +103,11 @@ class Draft:
     def ranked(self) -> tuple[Estimate, ...]:
         """The estimates, the higher risk first."""
         return tuple(sorted(self.result.estimates, key=lambda e: (-e.probability, e.side)))
+
+    @property
+    def refused(self) -> tuple[NoEstimate, ...]:
+        """The answers without a number."""
+        return tuple(a for a in self.result.answers if isinstance(a, NoEstimate))
 
     @property
     def evidence(self) -> tuple[Instance, ...]:

@@ -87,22 +87,32 @@ def wrapped(text: str, width: int, size: int) -> list[str]:
 def legend(width: int) -> Image.Image:
     """Return the colour scale with its ends named, and what it means."""
     size = font_size(width)
-    strip = Image.new("RGB", (width, 2 * size))
-    draw = ImageDraw.Draw(strip)
-    levels = np.linspace(LOWEST_SHOWN, 255, 8 * size).astype(np.uint8)[None].repeat(size, axis=0)
-    bar = Image.fromarray(levels)
-    bar.putpalette(PALETTE)
-    parts = (words.LEGEND_LOW, bar.convert("RGB"), words.LEGEND_HIGH, words.LEGEND)
+    parts = (
+        _label(words.LEGEND_LOW, size),
+        _scale(8 * size, size),
+        _label(words.LEGEND_HIGH, size),
+        _label(words.LEGEND, size),
+    )
     gap = size // 2
-    lengths = [round(font(size).getlength(p)) if isinstance(p, str) else p.width for p in parts]
-    x = (width - sum(lengths) - gap * (len(parts) - 1)) // 2
-    for part, length in zip(parts, lengths):
-        if isinstance(part, str):
-            draw.text((x, size), part, fill=WHITE, font=font(size), anchor="lm")
-        else:
-            strip.paste(part, (x, size // 2))
-        x += length + gap
+    strip = Image.new("RGB", (width, 2 * size))
+    x = (width - sum(part.width for part in parts) - gap * (len(parts) - 1)) // 2
+    for part in parts:
+        strip.paste(part, (x, size - part.height // 2))
+        x += part.width + gap
     return strip
+
+
+def _label(text: str, size: int) -> Image.Image:
+    label = Image.new("RGB", (round(font(size).getlength(text)), 2 * size))
+    ImageDraw.Draw(label).text((0, size), text, fill=WHITE, font=font(size), anchor="lm")
+    return label
+
+
+def _scale(width: int, height: int) -> Image.Image:
+    levels_hw = np.linspace(LOWEST_SHOWN, 255, width).astype(np.uint8)[None].repeat(height, axis=0)
+    scale = Image.fromarray(levels_hw)
+    scale.putpalette(PALETTE)
+    return scale.convert("RGB")
 
 
 def stacked(*blocks: Image.Image) -> Image.Image:

@@ -31,19 +31,18 @@ ABSENT: Final = (
 
 def attributes_are_those_of_a_capture(draft: Draft, one: Finished) -> bool:
     """Type, modality and conversion as specified, so that viewers neither cine nor measure it."""
-    return all(one.ds.get(keyword) == value for keyword, value in ATTRIBUTES.items()) and not any(
-        keyword in one.ds for keyword in ABSENT
-    )
+    right = all(bool(one.ds.get(keyword) == value) for keyword, value in ATTRIBUTES.items())
+    return right and not any(keyword in one.ds for keyword in ABSENT)
 
 
 def side_equals_the_source(draft: Draft, one: Finished) -> bool:
     """A heatmap has its axilla's side, which is its source's; a picture of words has both."""
     sides = {s.instance.sop_instance_uid: s.instance.laterality for s in draft.sources}
     if not one.slot.axilla:
-        return one.ds.get("ImageLaterality") == "B"
+        return str(one.ds.get("ImageLaterality")) == "B"
     sources = [item.ReferencedSOPInstanceUID for item in one.ds.get("SourceImageSequence", ())]
     return (
-        one.ds.get("ImageLaterality") == one.slot.axilla
+        str(one.ds.get("ImageLaterality")) == one.slot.axilla
         and len(sources) == 1
         and sides.get(sources[0]) in ("", "B", one.slot.axilla)
     )

@@ -121,9 +121,9 @@ def at_prevalence(points: Sequence[OperatingPoint], prevalence: float) -> list[s
 
 def contributions(given: Estimate) -> str:
     """Say what each input added to the estimate."""
-    parts = [f"{modality(name)} {value:+.2f}" for name, value in given.contributions.items() if name != "prior"]
-    prior = given.contributions.get("prior", 0.0)
-    return f"{axilla(given.side)}, contributions in log-odds: starting point {prior:+.2f}{''.join(', ' + p for p in parts)}."
+    names = {"prior": "starting point"}
+    parts = [f"{names.get(name, modality(name))} {value:+.2f}" for name, value in given.contributions.items()]
+    return f"{axilla(given.side)}, contributions in log-odds: {listed(parts)}."
 
 
 def view(kind: str, side: str, view_position: str) -> str:
