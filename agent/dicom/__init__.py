@@ -1,0 +1,1 @@
+"""Dataset to core values and back; pixels; every UID we mint; every coded concept."""
