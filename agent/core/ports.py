@@ -12,7 +12,7 @@ from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.patient import PatientKey
-from agent.core.result import Kind, ResultObject
+from agent.core.result import Kind, Reference, ResultObject
 
 
 class RecordKind(StrEnum):
@@ -185,6 +185,9 @@ class Unit(Protocol):
 
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         """The objects of a version, in sending order."""
+
+    def predecessors(self, case: Case) -> Mapping[str, Reference]:
+        """The objects, by role, of the newest earlier version of the case that has any; empty if none has."""
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         """The summary saved with the result; empty before."""

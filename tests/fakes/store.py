@@ -16,7 +16,7 @@ from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
-from agent.core.result import ResultObject
+from agent.core.result import Reference, ResultObject
 from agent.state.move import CaseChange, move, sending_order
 
 INSTALLATION = UUID("6f1c1b3e-7f0e-4a54-9c5b-2b1f6c8d0e11")
@@ -278,6 +278,13 @@ class FakeUnit:
 
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         return self._t.objects.get(case_id, ())
+
+    def predecessors(self, case: Case) -> Mapping[str, Reference]:
+        earlier = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
+        for one in sorted(earlier, key=lambda c: -c.version):
+            if self.result_objects(one.id):
+                return {o.role: o.reference for o in self.result_objects(one.id)}
+        return {}
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         found: dict[str, Any] = json.loads(self._t.summaries.get(case_id, "{}"))
