@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from highdicom.base_content import CodingSchemeIdentificationItem
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 
 SCHEME: Final = "99SENTINODE"  # SH: 16 characters at most
-SCHEMES: Final = (
-    CodingSchemeIdentificationItem(SCHEME, name="Sentinode codes", responsible_organization="Sentinode"),
-)
+SCHEMES: Final = (CodingSchemeIdentificationItem(SCHEME, name="Sentinode codes", responsible_organization="Sentinode"),)
 """Items of Coding Scheme Identification Sequence (0008,0110), which a private scheme needs (PS3.3 C.12.1)."""
 
 

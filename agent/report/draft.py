@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from agent.core.errors import Permanent
 from agent.core.instance import Instance
-from agent.core.prediction import Estimate
+from agent.core.prediction import Estimate, NoEstimate
 from agent.core.result import Influence, Kind, Reference, Result, SourceImage
 from agent.dicom import codes, uids
 from agent.report import words
@@ -83,9 +83,7 @@ class Draft:
     zone: tzinfo
 
     @classmethod
-    def of(
-        cls, result: Result, images: Sequence[SourceImage], device: DeviceIdentity, zone: tzinfo = UTC
-    ) -> "Draft":
+    def of(cls, result: Result, images: Sequence[SourceImage], device: DeviceIdentity, zone: tzinfo = UTC) -> "Draft":
         """Read the headers and find the index study.
 
         Raises
@@ -107,12 +105,15 @@ class Draft:
         return tuple(sorted(self.result.estimates, key=lambda e: (-e.probability, e.side)))
 
     @property
+    def refused(self) -> tuple[NoEstimate, ...]:
+        """The answers without a number."""
+        return tuple(a for a in self.result.answers if isinstance(a, NoEstimate))
+
+    @property
     def evidence(self) -> tuple[Instance, ...]:
         """Every image given to the model; where none was, the images of the index study."""
         study = self.index.instance.study_instance_uid
-        return self.result.used or tuple(
-            s.instance for s in self.sources if s.instance.study_instance_uid == study
-        )
+        return self.result.used or tuple(s.instance for s in self.sources if s.instance.study_instance_uid == study)
 
     def places(self, estimate: Estimate) -> tuple[Place, ...]:
         """Where the images influenced an estimate: the index study's first, then the newer, the stronger first."""

@@ -28,7 +28,7 @@ REQUIRED: Final = (
     "StudyID",
     "ReferringPhysicianName",
 )
-"""Type 2 attributes of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): empty where the source has none."""
+"""Type 2 attributes of Patient and General Study (PS3.3 C.7.1.1, C.7.2.1): empty where the source has none."""
 OPTIONAL: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription")
 _PN_DELIMITERS: Final = {ord("^"), ord("=")}
 _TEXT_DELIMITERS: Final = {ord("\r"), ord("\n"), ord("\t"), ord("\f")}

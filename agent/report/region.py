@@ -12,7 +12,7 @@ NOTHING: Final = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels: left and top edge, right and bottom edge (PS3.3 C.18.6: column \\ row)."""
+    """A rectangle in pixels: left and top edge, right and bottom edge (PS3.3 C.18.6: column before row)."""
 
     left: float
     top: float
@@ -21,7 +21,7 @@ class Box:
 
     def scaled(self, factor: float, x: float = 0.0, y: float = 0.0) -> "Box":
         """Enlarge by a factor, then move."""
-        return Box(*(v * factor + d for v, d in zip((self.left, self.top, self.right, self.bottom), (x, y, x, y))))
+        return Box(self.left * factor + x, self.top * factor + y, self.right * factor + x, self.bottom * factor + y)
 
     def within(self, columns: int, rows: int) -> "Box":
         """Cut off what lies outside an image."""

@@ -13,7 +13,6 @@ from highdicom.sr import (
 )
 from pydicom.uid import EnhancedSRStorage
 
-from agent.core.prediction import Estimate
 from agent.core.result import Kind
 from agent.dicom import codes
 from agent.report import words
@@ -52,11 +51,11 @@ def _question(draft: Draft) -> list[str]:
 
 def _findings(draft: Draft) -> list[str]:
     result = draft.result
-    lines = []
-    for answer in (*draft.ranked, *(a for a in result.answers if not isinstance(a, Estimate))):
-        lines.append(words.answer(answer, draft.words.event))
-        if isinstance(answer, Estimate):
-            lines += [words.category(answer, result.operating_points), words.contributions(answer)]
+    lines: list[str] = []
+    for estimate in draft.ranked:
+        lines.append(words.answer(estimate, draft.words.event))
+        lines += [words.category(estimate, result.operating_points), words.contributions(estimate)]
+    lines += [words.answer(a, draft.words.event) for a in draft.refused]
     if draft.ranked and result.site_prevalence is not None:
         lines += words.at_prevalence(result.operating_points, result.site_prevalence)
     return lines
@@ -75,8 +74,7 @@ def _evidence(draft: Draft) -> list[str]:
 
 def _conclusions(draft: Draft) -> list[str]:
     given = [f"{words.axilla(e.side)}: estimated risk is {e.category}." for e in draft.ranked]
-    rest = [a for a in draft.result.answers if not isinstance(a, Estimate)]
-    return [*given, *(f"{words.axilla(a.side)}: no estimate." for a in rest)]
+    return [*given, *(f"{words.axilla(a.side)}: no estimate." for a in draft.refused)]
 
 
 def _limits(draft: Draft) -> list[str]:

@@ -13,8 +13,11 @@ from agent.report.figures import interval, predictive_values, written
 DISCLAIMER: Final = "Research software. Not cleared or CE-marked. Not for clinical use."
 SHORT_DISCLAIMER: Final = "NOT FOR CLINICAL USE"
 DEMONSTRATION: Final = "Demonstration model trained on synthetic patients."
-NOT_A_FINDING: Final = "An estimate of risk is not a finding of disease; it replaces neither biopsy nor the radiologist's report."
+NOT_A_FINDING: Final = (
+    "An estimate of risk is not a finding of disease; it replaces neither biopsy nor the radiologist's report."
+)
 NOT_AN_OUTLINE: Final = "A region of influence is not the outline of a lesion."
+NO_INFLUENCE: Final = "No image influenced this estimate."
 LEGEND: Final = "relative influence on the estimate (not the outline of a lesion)"
 LEGEND_LOW, LEGEND_HIGH = "low", "high"
 OVERLAY, ORIGINAL = "AI influence", "Source image"
@@ -90,13 +93,18 @@ def category(given: Estimate, points: Sequence[OperatingPoint]) -> str:
         return f"LOW: below the threshold of {written(low.threshold)} %, {_performance(low)}."
     if given.category is Category.HIGH and high:
         return f"HIGH: at or above the threshold of {written(high.threshold)} %, {_performance(high)}."
-    bounds = [f"{'not below' if p is low else 'below'} the threshold of {written(p.threshold)} %, {_performance(p)}"
-              for p in (low, high) if p]
+    bounds = [
+        f"{'not below' if p is low else 'below'} the threshold of {written(p.threshold)} %, {_performance(p)}"
+        for p in (low, high)
+        if p
+    ]
     return f"{given.category}: {'; '.join(bounds) or 'no threshold is given'}."
 
 
 def _performance(point: OperatingPoint) -> str:
-    return f"which had sensitivity {point.sensitivity:.2f} and specificity {point.specificity:.2f} on validation patients"
+    return (
+        f"which had sensitivity {point.sensitivity:.2f} and specificity {point.specificity:.2f} on validation patients"
+    )
 
 
 def at_prevalence(points: Sequence[OperatingPoint], prevalence: float) -> list[str]:
@@ -113,9 +121,9 @@ def at_prevalence(points: Sequence[OperatingPoint], prevalence: float) -> list[s
 
 def contributions(given: Estimate) -> str:
     """Say what each input added to the estimate."""
-    parts = [f"{modality(name)} {value:+.2f}" for name, value in given.contributions.items() if name != "prior"]
-    prior = given.contributions.get("prior", 0.0)
-    return f"{axilla(given.side)}, contributions in log-odds: starting point {prior:+.2f}{''.join(', ' + p for p in parts)}."
+    names = {"prior": "starting point"}
+    parts = [f"{names.get(name, modality(name))} {value:+.2f}" for name, value in given.contributions.items()]
+    return f"{axilla(given.side)}, contributions in log-odds: {listed(parts)}."
 
 
 def view(kind: str, side: str, view_position: str) -> str:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from threading import Lock
 from typing import Any
@@ -143,6 +143,7 @@ class FakeUnit:
     def _open(self, case_uuid: UUID, version: int, question: str, patient: PatientKey, at: datetime) -> Case:
         if any((c.case_uuid, c.version) == (case_uuid, version) for c in self._t.cases.values()):
             raise StaleCase(f"version {version} of this case is open already")
+        at = at.astimezone(UTC)
         case = Case(next(self._ids), case_uuid, version, question, patient, CaseState.COLLECTING, 0, at, at)
         self._t.cases[case.id] = case
         return case
@@ -262,6 +263,8 @@ class FakeUnit:
         saved = sending_order(objects.values())
         if any(self.is_own(o.sop_instance_uid) for o in saved):
             raise Permanent("a result object has the UID of another one")
+        if len({(o.axilla, o.kind, o.sop_class_uid, o.index) for o in saved}) < len(saved):
+            raise Permanent("two result objects of one version are the same")
         self._t.objects[case.id] = tuple(saved)
         self._t.summaries[case.id] = json.dumps(dict(summary))
         for destination, to_send in objects.items():
@@ -317,15 +320,20 @@ class FakeUnit:
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         self._t.commitments[transaction_uid] = tuple(item.id for item in items)
 
-    def committed(self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime) -> None:
+    def committed(
+        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
+    ) -> Sequence[int]:
+        concerned = []
         for item_id in self._t.commitments.get(transaction_uid, ()):
             item = self._t.outbox.get(item_id)
             if item is None:
                 continue
+            concerned.append(item.case_id)
             if item.sop_instance_uid in done:
                 self.settle(item, OutboxStatus.CONFIRMED, at)
             elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
                 self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
+        return sorted(set(concerned))
 
     def installation(self) -> UUID:
         return self._installation
