@@ -160,7 +160,7 @@ def test_sqlite_is_durable(url: str) -> None:
 
 def _finish_many(store: SqlStore) -> None:
     """Fill the tables with finished cases, and leave one at work in each way."""
-    numbers = range(1000, 1000 + FINISHED)
+    numbers = range(10**6, 10**6 + FINISHED)
     case = {
         "version": 1,
         "question": QUESTION,
@@ -208,10 +208,10 @@ def test_finding_work_reads_no_finished_case(sql_store: SqlStore) -> None:
         assert len(unit.due([CaseState.COLLECTING], T0, 10)) == 1
         assert unit.expired_leases(T0) == []
         assert len(unit.outbox("pacs", [OutboxStatus.WAITING], T0, 10)) == 3
-        assert unit.is_own("2.26.1500")
+        assert unit.is_own("2.26.1001500")
         assert unit.find_instance("1.2.3") is None
-        assert unit.newest_case(QUESTION, PatientKey("EXAMPLE", "1500")) is not None
-        assert not unit.has_open_association(1500)
+        assert unit.newest_case(QUESTION, PatientKey("EXAMPLE", "1001500")) is not None
+        assert not unit.has_open_association(1_001_500)
         assert unit.claim(T0, T0 + MINUTE, "w") is not None
     sa.event.remove(sql_store._engine, "before_cursor_execute", note)
     assert len(seen) == 8
