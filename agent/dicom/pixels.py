@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, FileDataset, dcmread
 from pydicom.encaps import get_frame
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 
 from agent.core.errors import Rejected
@@ -34,6 +35,8 @@ _BROKEN: Final = (
     RuntimeError,
     TypeError,
     ValueError,
+    BytesLengthException,
+    InvalidDicomError,
     struct.error,
 )
 """What pydicom and the codecs behind it raise on damaged input; their messages may quote the dataset."""
