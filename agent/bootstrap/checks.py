@@ -112,4 +112,6 @@ def _port(config: Config) -> Iterator[Problem]:
         try:
             probe.bind((config.dicom.bind, config.dicom.port))
         except OSError as exc:
-            yield Problem(("dicom", "port"), f"cannot listen on {config.dicom.bind}:{config.dicom.port}: {exc.strerror}")
+            yield Problem(
+                ("dicom", "port"), f"cannot listen on {config.dicom.bind}:{config.dicom.port}: {exc.strerror}"
+            )

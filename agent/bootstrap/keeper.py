@@ -14,9 +14,9 @@ from agent.bootstrap.inspect import open_store
 from agent.config import Config
 from agent.config.schema import Destination
 from agent.core.evidence import Patience
+from agent.core.instance import Instance
 from agent.core.manifest import BundleManifest, parse_manifest
 from agent.core.ports import Record
-from agent.core.instance import Instance
 from agent.deliver.commitment import apply_event_report
 from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
@@ -39,9 +39,9 @@ def run_keeper(config: Config, stop: Stop) -> None:
     store = open_store(config)
     couriers = build_courier(config, store).destinations
     ticks = [
-        Tick("index", INDEX_EVERY_S, build_indexer(config, store).tick),
-        Tick("assemble", ASSEMBLE_EVERY_S, build_assembler(config, store).tick),
-        *(Tick(f"deliver {name}", DELIVER_EVERY_S, courier.tick) for name, courier in couriers.items()),
+        Tick("index", build_indexer(config, store).tick, INDEX_EVERY_S),
+        Tick("assemble", build_assembler(config, store).tick, ASSEMBLE_EVERY_S),
+        *(Tick(f"deliver {name}", courier.tick, DELIVER_EVERY_S) for name, courier in couriers.items()),
     ]
     ticker = Ticker(ticks, utc_now)
     ticker.start()
@@ -64,9 +64,9 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
         SpoolReader(config.storage.spool),
         store,
         question_scopes(config),
-        Reading(header, to_part10),
-        Quarantine(config.storage.quarantine),
         settings,
+        reading=Reading(header, to_part10),
+        quarantine=Quarantine(config.storage.quarantine),
         on_event_report=apply_event_report,
         now=utc_now,
         new_case_uuid=uuid4,

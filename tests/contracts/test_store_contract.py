@@ -749,3 +749,13 @@ def test_times_come_back_in_utc(store: Store) -> None:
         stored = unit.case(case.id).opened_at
     assert stored == berlin == T0.replace(microsecond=7)
     assert stored.utcoffset() == UTC.utcoffset(None)
+
+
+def test_the_leases_of_a_worker_are_known(store: Store) -> None:
+    """A worker that starts again finds what one of its name held, and nothing of another's."""
+    with store.unit() as unit:
+        case = running(unit)
+        assert unit.leases_of("worker-1") == [case]
+        assert unit.leases_of("worker-2") == []
+        unit.apply(case, CaseEvent.LEASE_EXPIRED, T0, reason="the worker died")
+        assert unit.leases_of("worker-1") == []
