@@ -1,8 +1,10 @@
 """A result from the outbox to proven arrival: SQLite, the real client, real archives."""
 
 import random
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -15,12 +17,15 @@ from agent.core.ports import Archive, OutboxStatus, Record, RecordKind, Store
 from agent.deliver.commitment import apply_event_report
 from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
+from agent.receive import Peer, Receiver
+from agent.spool import SpoolReader, SpoolWriter
 from agent.state import SqlStore, migrate
 from demo.archive import Archive as OwnArchive
 from demo.archive import Switches
 from tests.archives import AGENT, Subject, client, real_subject, report_listener
 from tests.delivery import delivering
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, dataset_bytes, one_result
+from tests.receivers import SETTINGS
 
 __all__ = ["real_subject"]
 
@@ -119,3 +124,35 @@ def test_report_that_is_dropped_leaves_the_case_on_its_way(store: Store, tmp_pat
         courier(store, client("ARCHIVE", archive.port), "commitment").tick()
         assert len(archive.instances()) == 4
     assert state(store, case.id) is CaseState.DELIVERING
+
+
+def test_report_goes_through_receiver_and_spool(store: Store, real_subject: Subject, tmp_path: Path) -> None:
+    """The archive reports to our own receiver; the record in the spool ends the case."""
+    objects = one_result(8000, study="2.25.18000")
+    case = delivering(store, {"pacs": objects}, at=now())
+    spool = SpoolWriter(
+        tmp_path / "spool", limit_bytes=1 << 26, refuse_below_free_bytes=0, segment_bytes=1 << 20, now=now
+    )
+    peers = (Peer("ARCHIVE", "127.0.0.1", frozenset({"commit"})), Peer("ORTHANC", "127.0.0.1", frozenset({"commit"})))
+    receiver = Receiver(replace(SETTINGS, ae_title=AGENT, port=real_subject.listener_port, peers=peers), spool)
+    receiver.start()
+    try:
+        courier(store, real_subject.archive, "commitment").tick()
+        record = report_in(tmp_path / "spool")
+    finally:
+        receiver.stop(5)
+        spool.close()
+    with store.unit() as unit:
+        apply_event_report(unit, record)
+    assert state(store, case.id) is CaseState.DONE
+
+
+def report_in(spool: Path) -> Record:
+    """Wait for an event report in a spool."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for record in SpoolReader(spool).after({}):
+            if record.kind is RecordKind.EVENT_REPORT:
+                return record
+        time.sleep(0.02)
+    raise AssertionError("no report came")
