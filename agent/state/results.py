@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent
 from agent.core.ports import OutboxStatus
-from agent.core.result import ResultObject
+from agent.core.result import Reference, ResultObject
 from agent.state.cases import Cases
 from agent.state.move import sending_order
 from agent.state.resending import anything_sent
-from agent.state.tables import outbox, result_bytes, result_object
+from agent.state.tables import cases, outbox, result_bytes, result_object
 
 
 class Results(Cases):
@@ -93,6 +93,19 @@ class Results(Cases):
             .order_by(result_object.c.position)
         )
         return [_object_of(row) for row in self._db.execute(query)]
+
+    def predecessors(self, case: Case) -> Mapping[str, Reference]:
+        """The objects, by role, of the newest earlier version of the case that has any; empty if none has."""
+        earlier = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
+        answered = sa.exists().where(result_object.c.case_id == cases.c.id)
+        newest = sa.select(cases.c.id).where(earlier, answered).order_by(cases.c.version.desc()).limit(1)
+        query = sa.select(result_object).where(result_object.c.case_id == newest.scalar_subquery())
+        return {
+            row.role: Reference(
+                row.sop_class_uid, row.sop_instance_uid, row.study_instance_uid, row.series_instance_uid
+            )
+            for row in self._db.execute(query)
+        }
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         """The summary saved with the result; empty before."""

@@ -16,7 +16,7 @@ from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
-from agent.core.result import ResultObject
+from agent.core.result import Reference, ResultObject
 from agent.state.move import CaseChange, move, sending_order
 
 INSTALLATION = UUID("6f1c1b3e-7f0e-4a54-9c5b-2b1f6c8d0e11")
@@ -279,6 +279,13 @@ class FakeUnit:
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         return self._t.objects.get(case_id, ())
 
+    def predecessors(self, case: Case) -> Mapping[str, Reference]:
+        earlier = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
+        for one in sorted(earlier, key=lambda c: -c.version):
+            if self.result_objects(one.id):
+                return {o.role: o.reference for o in self.result_objects(one.id)}
+        return {}
+
     def summary(self, case_id: int) -> Mapping[str, Any]:
         found: dict[str, Any] = json.loads(self._t.summaries.get(case_id, "{}"))
         return found
@@ -313,15 +320,20 @@ class FakeUnit:
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         self._t.commitments[transaction_uid] = tuple(item.id for item in items)
 
-    def committed(self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime) -> None:
+    def committed(
+        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
+    ) -> Sequence[int]:
+        concerned = []
         for item_id in self._t.commitments.get(transaction_uid, ()):
             item = self._t.outbox.get(item_id)
             if item is None:
                 continue
+            concerned.append(item.case_id)
             if item.sop_instance_uid in done:
                 self.settle(item, OutboxStatus.CONFIRMED, at)
             elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
                 self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
+        return sorted(set(concerned))
 
     def installation(self) -> UUID:
         return self._installation
