@@ -179,7 +179,7 @@ class Assembler:
         findings = write_findings(
             bound_by_images(eligibility, [one.instance.acquired_on for one in seen.stored]),
             seen.facts,
-            evidence=verdict.sentences,
+            evidence=(*verdict.sentences, *eligibility.flags),
             missing=verdict.missing,
             asked_at=seen.asked_at,
         )

@@ -99,7 +99,8 @@ def test_complete_after_the_quiet_period(ward: Ward) -> None:
 
 def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
     """Eligibility, facts, evidence and what is missing stand with the version, as the worker reads them."""
-    ward.clinical.know(ALICE, "2026-11-01", **CANCER, surgery_date="2026-12-01", size_mri_mm=900, grade=2)
+    more = {"surgery_date": "2026-12-01", "size_mri_mm": 900, "grade": 2, "node_biopsy": "pending"}
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER, **more)
     ward.image()
     ward.pass_time()
     found = ward.findings()
@@ -108,13 +109,14 @@ def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
         "reason": "",
         "cutoff": "2026-12-01",
         "axillae": [{"side": "L", "reason": ""}],
-        "flags": [],
+        "flags": ["A node biopsy is pending."],
     }
     assert found["refused"] == [{"name": "size_mri_mm", "reason": "outside 1 to 200"}]
     assert found["evidence"] == [
         "No image arrived during the quiet period of 1 min.",
         "No association that carries this patient is open.",
         "Expected and present: MG.",
+        "A node biopsy is pending.",
     ]
     assert found["missing"] == [] and datetime.fromisoformat(found["asked_at"]) == ward.clock()
     facts: ClinicalFacts = facts_from_json(found)

@@ -396,7 +396,7 @@ MIX: Mapping[str, Callable[[], Dataset]] = {
 }
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from(sorted(MIX)), max_size=12), st.lists(st.integers(1, 12), max_size=4))
 def test_every_arrival_has_one_end_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], pauses: list[int]
