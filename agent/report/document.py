@@ -47,15 +47,9 @@ def document(draft: Draft, slot: Slot, source: Source, root: Dataset, extra: tup
 
 
 def observer(device: DeviceIdentity) -> list[ContentItem]:
-    """Say that a device observed, and which (TID 1002, 1004)."""
-    named = (
-        (codes.DEVICE_OBSERVER_NAME, device.name),
-        (codes.DEVICE_OBSERVER_MANUFACTURER, device.manufacturer),
-        (codes.DEVICE_OBSERVER_MODEL, device.model),
-        (codes.DEVICE_OBSERVER_SERIAL, device.serial),
-    )
+    """Say that a device observed, and which (TID 1002, 1004); its maker stands in the equipment module."""
     return [
         CodeContentItem(codes.OBSERVER_TYPE, codes.DEVICE, OBSERVATION),
         UIDRefContentItem(codes.DEVICE_OBSERVER_UID, device.uid, OBSERVATION),
-        *(TextContentItem(name, value, OBSERVATION) for name, value in named),
+        TextContentItem(codes.DEVICE_OBSERVER_NAME, device.name, OBSERVATION),
     ]

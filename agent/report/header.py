@@ -32,6 +32,7 @@ REQUIRED: Final = (
 OPTIONAL: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription")
 _PN_DELIMITERS: Final = {ord("^"), ord("=")}
 _TEXT_DELIMITERS: Final = {ord("\r"), ord("\n"), ord("\t"), ord("\f")}
+_CONTROL: Final = {code: "\ufffd" for code in range(32) if code not in _TEXT_DELIMITERS}  # never legal in UTF-8 text
 _GB2312: Final = b"\x1b$)A"
 
 
@@ -103,7 +104,7 @@ def _text(header: Dataset, keyword: str) -> str | None:
         return None
     value = header.get_item(tag).value or b""  # raw: pydicom's own conversion validates, and quotes what it finds
     delimiters = _PN_DELIMITERS if dictionary_VR(tag) == "PN" else _TEXT_DELIMITERS
-    return _decode(value, header, delimiters).rstrip(" \0")
+    return _decode(value, header, delimiters).rstrip(" \0").translate(_CONTROL)
 
 
 def _decode(value: bytes, header: Dataset, delimiters: set[int]) -> str:
