@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import DataElement, Dataset, config, dcmread
+from pydicom import DataElement, Dataset, config
 
+from agent.core.errors import Permanent
 from agent.core.result import SourceImage
 from agent.report.compose import Composer
 from agent.report.header import REQUIRED, read_source
@@ -150,13 +151,12 @@ def test_attributes_of_the_study_are_copied(objects: Read) -> None:
 def test_headers_of_real_files_are_read() -> None:
     """Headers of real files of many character sets, makers and encodings give a subject, and no warning."""
     read = 0
-    for path in sorted(peers.shared("data", "dicom").rglob("*.dcm"))[:300]:
+    for path in sorted(peers.shared("data", "dicom").rglob("*.dcm")):
         image = replace(builders.source_image(builders.mammogram(rows=8, columns=8)), header=path.read_bytes())
         try:
-            dcmread(path, stop_before_pixels=True)
-        except Exception:  # noqa: BLE001 -- files that pydicom itself cannot read never get this far
+            source = read_source(image)
+        except Permanent:  # some are no Part 10 files
             continue
-        source = read_source(image)
         str(source.subject.PatientName).encode("utf-8")
         read += 1
     assert read > 20
