@@ -33,10 +33,8 @@ def document(draft: Draft, slot: Slot, source: Source, root: Dataset, extra: tup
     ds.ReferencedPerformedProcedureStepSequence = []
     study = source.instance.study_instance_uid
     evidence = [*map(reference, draft.evidence), *extra]
-    current = references(r for r in evidence if r.study_instance_uid == study)
     other = references(r for r in evidence if r.study_instance_uid != study)
-    if current:
-        ds.CurrentRequestedProcedureEvidenceSequence = current
+    ds.CurrentRequestedProcedureEvidenceSequence = references(r for r in evidence if r.study_instance_uid == study)
     if other:
         ds.PertinentOtherEvidenceSequence = other
     predecessor = draft.result.predecessors.get(slot.role)

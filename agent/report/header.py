@@ -1,5 +1,6 @@
 """What a result object takes over from its source image: patient, study and orientation, decoded once."""
 
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,15 +57,15 @@ def read_source(image: SourceImage) -> Source:
     Raises
     ------
     Permanent
-        If the header is not a Part 10 file.
+        If the header cannot be read.
     """
     with warnings.catch_warnings():
         # the source's faults are not ours to repeat, and pydicom's words on them may hold a patient's data
         warnings.simplefilter("ignore")
         try:
             header = dcmread(BytesIO(image.header), stop_before_pixels=True)
-        except (InvalidDicomError, EOFError) as exc:
-            raise Permanent(f"header of {image.instance.sop_instance_uid} is not a Part 10 file") from exc
+        except (InvalidDicomError, EOFError, OSError, ValueError, struct.error) as exc:
+            raise Permanent(f"header of {image.instance.sop_instance_uid} cannot be read") from exc
         return Source(
             instance=image.instance,
             image_hw=image.image_hw,
