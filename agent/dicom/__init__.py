@@ -1,1 +1,1 @@
-"""Dataset to core values and back; pixels; every UID we mint; every coded concept."""
+"""DICOM as values: datasets to core values and back, pixels, every UID minted, every coded concept."""
