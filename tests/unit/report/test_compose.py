@@ -109,13 +109,13 @@ def test_study_that_was_not_used_is_no_index_study(composer: Composer) -> None:
 
 
 def test_text_reads_like_a_report(objects: Read) -> None:
-    """Question, answer, evidence, conclusion and limits, in this order, each with its sentences."""
+    """Question, answer, conclusion, evidence and limits, in this order, each with its sentences."""
     sections = [i for i in objects["text_sr"].ContentSequence if i.ValueType == "CONTAINER"]
     assert [i.ConceptNameCodeSequence[0].CodeMeaning for i in sections] == [
         "Question",
         "Findings",
-        "Evidence",
         "Conclusions",
+        "Evidence",
         "Limits",
     ]
     said = texts(objects)
