@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -36,7 +36,7 @@ class Child:
     restarts: int = field(default=-1)
 
 
-def serve(config: Config, roles: dict[str, Role]) -> int:
+def serve(config: Config, roles: Mapping[str, Role]) -> int:
     """Run one process for each role until SIGTERM or SIGINT; return the exit code.
 
     `roles` maps a process name to what it runs: a module-level function of the configuration and a stop request.

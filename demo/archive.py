@@ -26,6 +26,7 @@ from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.presentation import PresentationContext
 
 from agent.core.errors import SentinodeError
+from agent.dimse.association import RequestorAe
 from agent.dimse.client import PacsClient
 from demo.query import level_keys, matches
 
@@ -66,6 +67,19 @@ def transfer_syntaxes() -> tuple[str, ...]:
     """Return every transfer syntax that pydicom names, uncompressed ones first, and the newest by UID."""
     named = [uid for uid, (_, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax"]
     return (*named, *LATER_SYNTAXES)
+
+
+@cache
+def storage_context(sop_class_uid: str) -> PresentationContext:
+    """Return the context that takes a SOP class in every transfer syntax."""
+    return build_context(sop_class_uid, list(transfer_syntaxes()))
+
+
+class SharedContexts(list[PresentationContext]):
+    """Contexts that associations share: pynetdicom copies the list, deeply, for each, and only reads the copy."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "SharedContexts":
+        return self
 
 
 class Archive:
@@ -145,9 +159,8 @@ class Archive:
 
     def _listen(self, port: int):
         ae = AE(ae_title=self.ae_title)
-        ae.maximum_pdu_size = 0
+        ae.maximum_pdu_size = 131072
         ae.maximum_associations = 50
-        ae.supported_contexts = self._contexts()
         handlers = [
             (evt.EVT_REQUESTED, self._on_requested),
             (evt.EVT_C_STORE, self._on_store),
@@ -155,13 +168,12 @@ class Archive:
             (evt.EVT_N_ACTION, self._on_action),
             (evt.EVT_C_ECHO, lambda event: 0x0000),
         ]
-        return ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+        return ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, contexts=self._contexts())
 
-    def _contexts(self) -> list[PresentationContext]:
-        stored = [c for c in storage_classes() if c not in self.switches.refuse_sop_classes]
-        syntaxes = list(transfer_syntaxes())
+    def _contexts(self) -> SharedContexts:
         services = ["1.2.840.10008.1.1", COMMITMENT, *FINDS]
-        return [build_context(c, syntaxes) for c in stored] + [build_context(s) for s in services]
+        stored = [storage_context(c) for c in storage_classes() if c not in self.switches.refuse_sop_classes]
+        return SharedContexts([build_context(s) for s in services] + stored)
 
     def _on_requested(self, event: evt.Event) -> None:
         self.associations += 1
@@ -244,7 +256,7 @@ class Archive:
         if missing:
             report.FailedSOPSequence = missing
         host, port = self.peers[ae_title]
-        assoc = AE(ae_title=self.ae_title).associate(
+        assoc = RequestorAe(ae_title=self.ae_title).associate(
             host,
             port,
             contexts=[build_context(COMMITMENT)],

@@ -143,8 +143,8 @@ def source_image(ds: Dataset | None = None, *, reduce_by: int = 1, patient: Pati
     display = (np.minimum(pixels, 3000) / 3000 * 255).astype(np.uint8)
     if ds.PhotometricInterpretation == "MONOCHROME1":
         display = 255 - display
-    header = Dataset(ds)
-    del header.PixelData
+    header = Dataset()  # Dataset(ds) would share its elements with ds
+    header.update({e.tag: e for e in ds if e.keyword != "PixelData"})
     return SourceImage(instance_of(ds, patient), part10(header), display, float(reduce_by))
 
 
@@ -169,7 +169,8 @@ def influence(image: SourceImage, x: float = 28, y: float = 42, *, contribution:
 
 def estimate(side: str = "L", probability: float = 0.7312, **more: Any) -> Estimate:
     """Return an estimate with an interval around it."""
-    logit = float(np.log(probability / (1 - probability)))
+    inside = min(max(probability, 1e-6), 1 - 1e-6)
+    logit = float(np.log(inside / (1 - inside)))
     values: dict[str, Any] = {
         "low": max(0.0, probability - 0.12),
         "high": min(1.0, probability + 0.09),

@@ -7,7 +7,6 @@ from agent.bootstrap.common import secret, utc_now
 from agent.config import Config
 from agent.core.case import CaseState
 from agent.core.errors import Permanent
-from agent.core.ports import Unit
 from agent.deliver.resend import resend
 from agent.state import SqlStore
 from agent.state import overview as views
@@ -44,8 +43,8 @@ def case_story(config: Config, case_id: int) -> views.Story:
 
 def export_case(config: Config, case_id: int, folder: Path) -> list[Path]:
     """Write the stored objects of a case as files; return their paths. Raises Permanent."""
+    case_story(config, case_id)
     with open_store(config).unit() as unit:
-        _require(unit, case_id)
         objects = unit.result_objects(case_id)
     if not objects:
         raise Permanent(f"case {case_id} has no result objects")
@@ -57,15 +56,8 @@ def export_case(config: Config, case_id: int, folder: Path) -> list[Path]:
 
 
 def resend_case(config: Config, case_id: int) -> int:
-    """Queue the stored objects of a case again; return how many. Raises Permanent."""
+    """Queue the stored objects of a case again; return how many there are. Raises Permanent."""
     store = open_store(config)
+    resend(store, case_id, utc_now())
     with store.unit() as unit:
-        _require(unit, case_id)
-    return resend(store, case_id, utc_now())
-
-
-def _require(unit: Unit, case_id: int) -> None:
-    try:
-        unit.case(case_id)
-    except KeyError:
-        raise Permanent(f"there is no case {case_id}") from None
+        return len(unit.outbox_of(case_id))

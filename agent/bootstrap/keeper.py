@@ -7,24 +7,27 @@ from uuid import uuid4
 
 import structlog
 
-from agent.assemble import AssembleSettings, Assembler, Indexer, IndexSettings, QuestionScope, Reading
+from agent.assemble.complete import Assembler, AssembleSettings
+from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
 from agent.bootstrap.common import Stop, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.config import Config
 from agent.config.schema import Destination
 from agent.core.evidence import Patience
+from agent.core.instance import Instance
 from agent.core.manifest import BundleManifest, parse_manifest
 from agent.core.ports import Record
-from agent.core.instance import Instance
-from agent.deliver import Courier, DestinationSettings, apply_event_report
+from agent.deliver.commitment import apply_event_report
+from agent.deliver.courier import Courier
+from agent.deliver.settings import DestinationSettings
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
-from agent.dimse import PacsClient
-from agent.ehr import EhrSource
-from agent.record import Quarantine
+from agent.dimse.client import PacsClient
+from agent.ehr.source import EhrSource
+from agent.record.quarantine import Quarantine
 from agent.spool import SpoolReader
 from agent.state import SqlStore
-from agent.tasks import Ticker
+from agent.tasks.embedded import Tick, Ticker
 
 INDEX_EVERY_S = 0.25
 ASSEMBLE_EVERY_S = 0.5
@@ -34,10 +37,13 @@ DELIVER_EVERY_S = 0.25
 def run_keeper(config: Config, stop: Stop) -> None:
     """Tick until asked to stop; ticks under way end first."""
     store = open_store(config)
-    ticker = Ticker()
-    ticker.add("index", INDEX_EVERY_S, build_indexer(config, store).tick)
-    ticker.add("assemble", ASSEMBLE_EVERY_S, build_assembler(config, store).tick)
-    ticker.add("deliver", DELIVER_EVERY_S, build_courier(config, store).tick)
+    couriers = build_courier(config, store).destinations
+    ticks = [
+        Tick("index", build_indexer(config, store).tick, INDEX_EVERY_S),
+        Tick("assemble", build_assembler(config, store).tick, ASSEMBLE_EVERY_S),
+        *(Tick(f"deliver {name}", courier.tick, DELIVER_EVERY_S) for name, courier in couriers.items()),
+    ]
+    ticker = Ticker(ticks, utc_now)
     ticker.start()
     structlog.get_logger().info("keeping")
     stop.wait_for_ever()
@@ -58,9 +64,9 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
         SpoolReader(config.storage.spool),
         store,
         question_scopes(config),
-        Reading(header, to_part10),
-        Quarantine(config.storage.quarantine),
         settings,
+        reading=Reading(header, to_part10),
+        quarantine=Quarantine(config.storage.quarantine),
         on_event_report=apply_event_report,
         now=utc_now,
         new_case_uuid=uuid4,

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, model_validator
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -129,6 +129,12 @@ class Retry(Section):
     first_s: float = Field(5, gt=0, description="First delay.")
     max_s: float = Field(300, gt=0, description="Longest delay.")
     give_up_after: Duration = Field(timedelta(days=7), description="Then the case fails, with its reason.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Retry":
+        if self.first_s > self.max_s:
+            raise ValueError("first_s must not be longer than max_s")
+        return self
 
 
 class Destination(Section):

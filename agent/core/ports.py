@@ -168,6 +168,9 @@ class Unit(Protocol):
     def renew(self, case: Case, lease_until: datetime) -> None:
         """Prolong a lease. Raises StaleCase."""
 
+    def leases_of(self, worker: str) -> Sequence[Case]:
+        """RUNNING cases that a worker of this name claimed."""
+
     def expired_leases(self, now: datetime) -> Sequence[Case]:
         """RUNNING cases whose lease is over."""
 

@@ -85,6 +85,7 @@ def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:
     if route.settings.confirm == Confirm.NONE:
         route.settle(item, OutboxStatus.CONFIRMED)
     else:
-        # what was sent before and got lost is not looked for at once again
-        route.settle(item, OutboxStatus.SENT, wait=route.delay(item.attempts) if item.attempts else None)
+        # a peer that fails to commit, again and again, is not to be sent to in a tight loop
+        patient = route.settings.confirm == Confirm.COMMITMENT and item.attempts
+        route.settle(item, OutboxStatus.SENT, wait=route.delay(item.attempts) if patient else None)
     _log.info("object stored", status=f"0x{outcome.status:04X}", **about)

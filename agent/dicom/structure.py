@@ -39,6 +39,7 @@ class Element(NamedTuple):
     length: int | None
     limit: int  # no value reaches beyond: the end of what encloses it
     implicit: bool  # how what is nested in it is encoded
+    sequence: bool
 
 
 class _Open(NamedTuple):
@@ -76,21 +77,21 @@ class Structure:
         return int.from_bytes(raw[:2], "big" if self.big_endian else "little") if len(raw) >= 2 else None
 
     def items(self, tag: int) -> "Iterator[Structure]":
-        """Yield the items of a sequence."""
+        """Yield the items of a sequence; an element that is none has none."""
         element = self.elements.get(tag)
-        if element is None:
+        if element is None or not element.sequence:
             return
         position = element.start
         end = element.limit if element.length is None else element.start + element.length
-        header = struct.Struct(">HHI" if self.big_endian else "<HHI")
+        scanner = _Scanner(self.data, self.big_endian)
         while position < end:
-            group, number, length = header.unpack_from(self.data, position)
-            if group << 16 | number != _ITEM:
+            tag, length = scanner.header(position)
+            if tag != _ITEM:
                 return
             delimited = length == _UNDEFINED
             bound = end if delimited else position + 8 + length
             root = _Open("dataset", bound, delimited, element.implicit)
-            item = _Scanner(self.data, self.big_endian).scan(position + 8, root)
+            item = scanner.scan(position + 8, root)
             yield item
             position = item.end
 
@@ -140,6 +141,11 @@ class _Scanner:
         self._short = struct.Struct(">H" if big_endian else "<H")
         self._long = struct.Struct(">I" if big_endian else "<I")
 
+    def header(self, position: int) -> tuple[int, int]:
+        """Return the tag at a position, and the 32-bit length behind it as implicit VR and items have it."""
+        group, number, length = self._tag_length.unpack_from(self._data, position)
+        return group << 16 | number, length
+
     def scan(self, position: int, root: _Open) -> Structure:
         """Walk from `position` to the end of `root`."""
         elements: dict[int, Element] = {}
@@ -148,47 +154,49 @@ class _Scanner:
             top = stack[-1]
             if position >= top.end and not top.delimited:
                 stack.pop()
+            elif top is root and not root.delimited and self._only_zeros(position):
+                position = top.end  # padding behind the last element
             elif top.end - position < 8:
-                if top is not root or root.delimited or any(self._data[position : top.end]):
-                    raise Rejected("truncated: it ends within an element, item or sequence")
-                position = top.end  # zeros behind the last element
+                raise Rejected("truncated: it ends within an element, item or sequence")
             elif top.kind == "dataset":
                 position = self._element(position, stack, elements)
             else:
                 position = self._item(position, stack)
         return Structure(self._data, self._big_endian, elements, position)
 
+    def _only_zeros(self, position: int) -> bool:
+        data = self._data
+        return not any(data[position : position + 8]) and data.count(0, position) == len(data) - position
+
     def _element(self, position: int, stack: list[_Open], elements: dict[int, Element]) -> int:
         """Step over an element, or into it if it nests. Top-level ones are noted in `elements`."""
         top = stack[-1]
-        group, number, length = self._tag_length.unpack_from(self._data, position)
-        tag = group << 16 | number
+        tag, length = self.header(position)
         if tag == _ITEM_END and top.delimited:
             stack.pop()
             return position + 8
-        if group == 0xFFFE or (tag == 0 and length and not top.implicit):
+        if tag >> 16 == 0xFFFE:
             raise Rejected(f"not parsable: {_name(tag)} where an element should begin")
         vr, start, length = (b"", position + 8, length) if top.implicit else self._explicit(position, tag, top.end)
         nested = _nested(tag, vr, length, top.implicit)
         if length != _UNDEFINED and start + length > top.end:
             raise Rejected(f"truncated: {_name(tag)} claims {length} bytes, {max(top.end - start, 0)} are there")
+        delimited, implicit = length == _UNDEFINED, top.implicit or vr == b"UN"
         if len(stack) == 1:
             if tag in elements:
                 raise Rejected(f"not parsable: {_name(tag)} occurs twice")
-            bounded = None if length == _UNDEFINED else length
-            elements[tag] = Element(start, bounded, top.end, top.implicit or vr == b"UN")
+            known_length = None if delimited else length
+            elements[tag] = Element(start, known_length, top.end, implicit, nested == "sequence")
         if not nested:
             return start + length
         if len(stack) > 2 * MAX_DEPTH:  # each level is a sequence and its item
             raise Rejected(f"sequences nest deeper than {MAX_DEPTH}")
-        delimited = length == _UNDEFINED
-        stack.append(_Open(nested, top.end if delimited else start + length, delimited, top.implicit or vr == b"UN"))
+        stack.append(_Open(nested, top.end if delimited else start + length, delimited, implicit))
         return start
 
     def _explicit(self, position: int, tag: int, end: int) -> tuple[bytes, int, int]:
         """Return VR, start and length of the value of an element in explicit VR (PS3.5 7.1.2)."""
         vr = self._data[position + 4 : position + 6]
-        length: int
         if vr in _SHORT:
             (length,) = self._short.unpack_from(self._data, position + 6)
             return vr, position + 8, length
@@ -202,8 +210,7 @@ class _Scanner:
     def _item(self, position: int, stack: list[_Open]) -> int:
         """Step into an item of a sequence, over a pixel fragment, or out at the sequence's end."""
         top = stack[-1]
-        group, number, length = self._tag_length.unpack_from(self._data, position)
-        tag = group << 16 | number
+        tag, length = self.header(position)
         start = position + 8
         if tag == _SEQUENCE_END and top.delimited:
             stack.pop()

@@ -41,7 +41,20 @@ class NothingAccepted(Transient):
 
 
 class _Socket(AssociationSocket):
-    """pynetdicom's socket, closed also where it was never connected (its own leaves that to the garbage collector)."""
+    """pynetdicom's socket, without two flaws of its own.
+
+    One that was never connected is closed, not left to the garbage collector; and what a peer takes slowly is not
+    copied again for every piece that it took.
+    """
+
+    def send(self, bytestream: bytes) -> None:
+        """Send all of it; each piece may take as long as the socket's timeout."""
+        rest = memoryview(bytestream)
+        try:
+            while rest and self.socket is not None:
+                rest = rest[self.socket.send(rest) :]
+        except OSError:
+            self.event_queue.put("Evt17")  # the transport connection is closed (PS3.8 table 9-10)
 
     def _shutdown_socket(self) -> None:
         if self.socket is not None:
@@ -50,7 +63,7 @@ class _Socket(AssociationSocket):
             self.socket.close()
 
 
-class _RequestorAe(AE):
+class RequestorAe(AE):
     """An application entity whose associations use our socket."""
 
     def _create_socket(self, assoc: Association, address: AddressInformation, tls_args: Any) -> AssociationSocket:
@@ -81,7 +94,7 @@ def association(peer: Peer, contexts: Sequence[PresentationContext]) -> Iterator
 
 
 def _associate(peer: Peer, contexts: Sequence[PresentationContext]) -> Association:
-    ae = _RequestorAe(ae_title=peer.ae_title)
+    ae = RequestorAe(ae_title=peer.ae_title)
     ae.connection_timeout = peer.timeouts.connect_s
     ae.acse_timeout = peer.timeouts.association_s
     ae.dimse_timeout = peer.timeouts.response_s

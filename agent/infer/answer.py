@@ -68,6 +68,14 @@ class Answerer:
     settings: AnswerSettings
     now: Callable[[], datetime]
 
+    def release_own(self) -> int:
+        """Give back what a process of this worker's name held when it died; call it before the first step."""
+        with self.store.unit() as unit:
+            held = unit.leases_of(self.settings.worker)
+            for case in held:
+                unit.apply(case, CaseEvent.LEASE_EXPIRED, self.now(), reason="the worker died")
+        return len(held)
+
     def step(self) -> bool:
         """Claim and answer one case; return whether there was one.
 
@@ -162,4 +170,6 @@ class Answerer:
         }
         with self.store.unit() as unit:
             unit.mark_used(case, [instance.sop_instance_uid for instance in result.used])
-            unit.save_result(case, result.made_at, summarise(result, device), by_destination)
+            saved = unit.save_result(case, result.made_at, summarise(result, device), by_destination)
+            if not any(by_destination.values()):
+                unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")

@@ -39,7 +39,7 @@ def prepare(
     width: int,
     air_share: float = 0.05,
     margin: float = 0.02,
-    top_percentile: float = 99.5,
+    top_percentile: float = 99.9,
 ) -> tuple[Floats, Placement]:
     """Orient, crop, resize and window one mammogram.
 

@@ -43,7 +43,9 @@ def encode(facts: ClinicalFacts, specs: Sequence[FactSpec], on: date) -> Encoded
         values=np.asarray(values, np.float32),
         present=np.asarray(known, np.float32),
         used=tuple(spec.name for spec, is_known in zip(specs, known, strict=True) if is_known),
-        unusual=tuple(s.name for s, n in zip(specs, numbers, strict=True) if _is_unusual(n, _value(facts, s.name, on), s)),
+        unusual=tuple(
+            s.name for s, n in zip(specs, numbers, strict=True) if _is_unusual(n, _value(facts, s.name, on), s)
+        ),
     )
 
 

@@ -3,7 +3,9 @@
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Callable
+from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
@@ -17,6 +19,7 @@ from agent.receive.negotiation import register_storage_sop_classes
 from agent.receive.settings import ReceiverSettings
 from agent.receive.transport import StoreServer
 
+_MAX_UID_LENGTH: Final = 255
 _log = structlog.get_logger()
 
 
@@ -100,10 +103,21 @@ class Receiver:
 
 
 def quiet_pynetdicom() -> None:
-    """Set pynetdicom's own switches: it logs nothing (it would log identifiers), and decodes no object."""
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
+    """Set pynetdicom's own switches: it logs nothing (it would log identifiers), and decodes no object.
+
+    UIDs that break the rules (too long, with letters) come from real modalities. Aborting for one would hold up all
+    that its sender has queued behind it, so they are taken as they are.
+    """
+    for name in ("pynetdicom", "pydicom"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", message="Invalid value for VR UI|The value length .* for VR UI")
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False
     _config.LOG_RESPONSE_IDENTIFIERS = False
     _config.STORE_RECV_CHUNKED_DATASET = False
     _config.UNRESTRICTED_STORAGE_SERVICE = False
+    _config.VALIDATORS["UI"] = _is_bearable_uid
+
+
+def _is_bearable_uid(uid: object) -> tuple[bool, str]:
+    return isinstance(uid, str) and 0 < len(uid) <= _MAX_UID_LENGTH, "neither a UID nor anything like it"

@@ -1,5 +1,7 @@
 """Pictures as Secondary Capture images (PS3.3 A.8.1): what every viewer can show."""
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -8,7 +10,7 @@ from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from agent.core.prediction import Answer, Estimate
-from agent.core.result import Kind, Reference
+from agent.core.result import Kind
 from agent.dicom import codes
 from agent.report import words
 from agent.report.draft import Draft, Finished, Place, Slot, date_and_time
@@ -20,16 +22,39 @@ BOTH: Final = "B"
 DERIVATION: Final = f"AI influence map over the source image, beside it. {words.DISCLAIMER}"
 
 
-def heatmap_slot(side: str, index: int, instance_number: int) -> Slot:
-    """Return the place of the index-th heatmap of an axilla."""
-    return Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", "heatmap", 1, side, index, instance_number)
-
-
 SUMMARY: Final = Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", "summary", 3)
 
 
-def heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place) -> tuple[Finished, Picture]:
-    """Return the capture of one source image, in that image's study, and where its overlay lies."""
+@dataclass(frozen=True)
+class Captured:
+    """One capture, and which influence its picture shows; a picture of words shows none."""
+
+    finished: Finished
+    uid: str = ""  # of the source image
+    picture: Picture | None = None
+
+
+def captures(draft: Draft) -> list[Captured]:
+    """Return a heatmap of every image that had influence, and a summary of the answers that no heatmap shows."""
+    made: list[Captured] = []
+    numbers: Counter[str] = Counter()  # Instance Number runs within a study's series
+    for estimate in draft.ranked:
+        for index, place in enumerate(draft.places(estimate), start=1):
+            numbers[place.source.instance.study_instance_uid] += 1
+            slot = _heatmap_slot(estimate.side, index, numbers[place.source.instance.study_instance_uid])
+            made.append(_heatmap_capture(draft, slot, estimate, place))
+    unseen: tuple[Answer, ...] = (*(e for e in draft.ranked if not draft.places(e)), *draft.refused)
+    if unseen:
+        made.append(Captured(_summary_capture(draft, unseen)))
+    return made
+
+
+def _heatmap_slot(side: str, index: int, number: int) -> Slot:
+    return Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", "heatmap", 1, side, index, number)
+
+
+def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place) -> Captured:
+    """One source image, in that image's study."""
     picture = heatmap(draft, estimate, place)
     ds = _capture(draft, slot, place.source, picture.image)
     ds.update(place.source.orientation)
@@ -37,21 +62,15 @@ def heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place) 
     ds.ImageComments = words.answer(estimate, draft.words.event)
     ds.DerivationDescription = DERIVATION
     ds.SourceImageSequence = [_source_item(place.source)]
-    return Finished(slot, ds), picture
+    return Captured(Finished(slot, ds), place.source.instance.sop_instance_uid, picture)
 
 
-def summary_capture(draft: Draft, answers: tuple[Answer, ...]) -> Finished:
-    """Return the one picture of words, in the index study."""
+def _summary_capture(draft: Draft, answers: tuple[Answer, ...]) -> Finished:
+    """The one picture of words, in the index study."""
     ds = _capture(draft, SUMMARY, draft.index, summary(draft, answers))
     ds.ImageLaterality = BOTH
     ds.ImageComments = " ".join(words.answer(a, draft.words.event) for a in answers)
     return Finished(SUMMARY, ds)
-
-
-def capture_reference(draft: Draft, slot: Slot, source: Source) -> Reference:
-    """How an SR names a capture, made or not."""
-    study = source.instance.study_instance_uid
-    return Reference(slot.sop_class_uid, draft.uid(slot), study, draft.series_uid(slot, study))
 
 
 def _capture(draft: Draft, slot: Slot, source: Source, picture: Image.Image) -> Dataset:

@@ -147,6 +147,11 @@ class Draft:
             result.installation, result.case_uuid, result.version, result.question, slot.label, study_uid
         )
 
+    def reference(self, slot: Slot, source: Source) -> Reference:
+        """How another object names one of ours, made or not, in the study of a source image."""
+        study = source.instance.study_instance_uid
+        return Reference(slot.sop_class_uid, self.uid(slot), study, self.series_uid(slot, study))
+
     @property
     def made_at(self) -> datetime:
         """When the result was made, in the site's own time: date and time attributes carry no zone."""

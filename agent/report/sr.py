@@ -1,6 +1,5 @@
 """The machine-readable answer: one Comprehensive 3D SR (TID 1500) an axilla, drawn by viewers on its image."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from highdicom import sr
@@ -8,27 +7,16 @@ from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
 from agent.core.prediction import Estimate
-from agent.core.result import Kind, Reference
+from agent.core.result import Kind
 from agent.dicom import codes, uids
 from agent.report import words
 from agent.report.document import CONTAINS, document
 from agent.report.draft import Draft, Finished, Slot
+from agent.report.drawing import Drawing
 from agent.report.figures import percent
-from agent.report.header import Source
 from agent.report.library import image_library
-from agent.report.region import Box
 
 SERIES_AN_AXILLA: Final = 4
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """The region of an SR: a box on an image of its study, or on our capture of that image."""
-
-    source: Source
-    box: Box
-    on: Reference
-    needs: tuple[Reference, ...] = ()  # what must be in the archive before
 
 
 def slot(rank: int, side: str) -> Slot:
@@ -36,7 +24,7 @@ def slot(rank: int, side: str) -> Slot:
     return Slot(Kind.SR, Comprehensive3DSRStorage, "SR", f"{side} report", SERIES_AN_AXILLA * rank, axilla=side)
 
 
-def report(draft: Draft, rank: int, estimate: Estimate, drawn: Drawn) -> Finished:
+def report(draft: Draft, rank: int, estimate: Estimate, drawn: Drawing) -> Finished:
     """Return the SR of one axilla. A group without a region breaks viewers, so there is none without `drawn`."""
     place = slot(rank, estimate.side)
     content = sr.MeasurementReport(
@@ -70,7 +58,7 @@ def _before_measurements(root: Dataset) -> int:
     return names.index(codes.IMAGING_MEASUREMENTS.value)
 
 
-def _group(draft: Draft, estimate: Estimate, drawn: Drawn) -> sr.MeasurementsAndQualitativeEvaluations:
+def _group(draft: Draft, estimate: Estimate, drawn: Drawing) -> sr.MeasurementsAndQualitativeEvaluations:
     result, side = draft.result, estimate.side
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(
@@ -109,7 +97,7 @@ def _algorithm(draft: Draft) -> sr.AlgorithmIdentification:
     )
 
 
-def _numbers(estimate: Estimate, drawn: Drawn) -> list[sr.Measurement]:
+def _numbers(estimate: Estimate, drawn: Drawing) -> list[sr.Measurement]:
     region = sr.CoordinatesForMeasurement(
         sr.GraphicTypeValues.POLYLINE,
         drawn.box.polyline,

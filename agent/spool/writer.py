@@ -170,11 +170,12 @@ class Channel:
             self._segment = None
 
     def _with_room(self, needed: int) -> OpenSegment:
-        if self._segment is not None and self._segment.room < needed:
-            self._pool.roll(self._segment)
-            self._segment = None
-        if self._segment is None:
-            self._segment = self._pool.take(needed)
+        held = self._segment
+        if held is not None and held.room >= needed:
+            return held
+        self._segment = self._pool.take(needed)
+        if held is not None:  # given up only now: on a full disk smaller records still go into it
+            self._pool.roll(held)
         return self._segment
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
 from agent.core.errors import StaleCase
 from agent.core.patient import PatientKey
-from agent.state.move import CaseChange, move
+from agent.state.move import CaseChange, claimed_by, move
 from agent.state.resending import anything_sent, queue_again
 from agent.state.tables import IS_READY, case_document, case_event, cases
 from agent.state.work import Work
@@ -144,13 +144,18 @@ class Cases(Work):
         row = self._db.execute(query.with_for_update(skip_locked=True)).one_or_none()
         if row is None:
             return None
-        return self.apply(case_of(row), CaseEvent.CLAIMED, now, reason=f"claimed by {worker}", due_at=lease_until)
+        return self.apply(case_of(row), CaseEvent.CLAIMED, now, reason=claimed_by(worker), due_at=lease_until)
 
     def renew(self, case: Case, lease_until: datetime) -> None:
         """Prolong a lease. Raises StaleCase."""
         if case.state is not CaseState.RUNNING:
             raise StaleCase(f"case {case.id} is not leased")
         self._update(case, due_at=lease_until)
+
+    def leases_of(self, worker: str) -> Sequence[Case]:
+        """RUNNING cases that a worker of this name claimed."""
+        query = sa.select(cases).where(cases.c.state == CaseState.RUNNING, cases.c.reason == claimed_by(worker))
+        return [case_of(row) for row in self._db.execute(query.order_by(cases.c.id))]
 
     def expired_leases(self, now: datetime) -> Sequence[Case]:
         """RUNNING cases whose lease is over."""

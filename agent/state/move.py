@@ -23,6 +23,11 @@ class CaseChange:
     reason: str
 
 
+def claimed_by(worker: str) -> str:
+    """Return the reason that a case has while a worker holds it."""
+    return f"claimed by {worker}"
+
+
 def move(case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at: datetime | None = None) -> Case:
     """Return the case as `event` leaves it.
 

@@ -94,17 +94,23 @@ class Outbox(Work):
         for item in items:
             self._add(commitment, transaction_uid=transaction_uid, outbox_id=item.id, asked_at=at)
 
-    def committed(self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime) -> None:
+    def committed(
+        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
+    ) -> Sequence[int]:
         """Apply a storage commitment result: `done` CONFIRMED, `failed` WAITING again (SOP Instance UIDs).
 
-        A failure says nothing of an item that is confirmed or queued again meanwhile.
+        A failure says nothing of an item that is confirmed or queued again meanwhile. Returns the ids of the cases
+        concerned; none where the transaction is not ours.
         """
+        concerned: set[int] = set()
         asked = sa.select(commitment.c.outbox_id).where(commitment.c.transaction_uid == transaction_uid)
         for row in self._db.execute(_select_items().where(outbox.c.id.in_(asked))).all():
             item = _item_of(row)
+            concerned.add(item.case_id)
             if item.sop_instance_uid in done:
                 self.settle(item, OutboxStatus.CONFIRMED, at)
             elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
                 self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
         answered = sa.update(commitment).where(commitment.c.transaction_uid == transaction_uid)
         self._db.execute(answered.values(answered_at=at))
+        return sorted(concerned)

@@ -87,4 +87,8 @@ def _around(on: Canvas, at: Spot, reach_mm: float) -> tuple[tuple[slice, slice],
     part = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
     dx = on.x_mm[:, part[1]] - np.float32(at.x_mm)
     dy = on.y_mm[part[0]] - np.float32(at.y_mm)
-    return part, np.broadcast_to(dx, np.broadcast_shapes(dx.shape, dy.shape)), np.broadcast_to(dy, np.broadcast_shapes(dx.shape, dy.shape))
+    return (
+        part,
+        np.broadcast_to(dx, np.broadcast_shapes(dx.shape, dy.shape)),
+        np.broadcast_to(dy, np.broadcast_shapes(dx.shape, dy.shape)),
+    )

@@ -94,8 +94,10 @@ def render(patient: Patient, side: str, view: str, rows: int = ROWS, columns: in
 def in_pixels(spot: Spot, side: str, rows: int = ROWS, columns: int = COLUMNS) -> tuple[float, float, float]:
     """Row, column and radius of a spot in the pixels of `render`."""
     column = spot.x_mm / FIELD_WIDTH_MM * columns
-    return spot.y_mm / FIELD_HEIGHT_MM * rows, columns - column if side == "R" else column, (
-        spot.radius_mm / FIELD_HEIGHT_MM * rows
+    return (
+        spot.y_mm / FIELD_HEIGHT_MM * rows,
+        columns - column if side == "R" else column,
+        (spot.radius_mm / FIELD_HEIGHT_MM * rows),
     )
 
 

@@ -1,16 +1,9 @@
 """Every real DICOM file goes to the running agent; each reaches a named end with its reason, and nothing dies."""
 
 import csv
-import subprocess
 from pathlib import Path
 
-import pytest
-
-from agent.spool import SpoolReader
-from tests.acceptance.conftest import Hospital
-from tests.harness import wait_until
-from tests.peers import program, shared
-from tests.senders import send_raw, split
+from tests.peers import shared
 
 ENDS = {"collected", "not_relevant", "own", "duplicate", "quarantined"}
 

@@ -675,7 +675,7 @@ def test_a_commitment_confirms_and_requeues(store: Store) -> None:
             unit.settle(item, OutboxStatus.SENT, T0)
         unit.expect_commitment("2.25.99", items, T0)
         done, failed, _ = (i.sop_instance_uid for i in items)
-        unit.committed("2.25.99", [done], [failed], T0 + MINUTE)
+        assert list(unit.committed("2.25.99", [done], [failed], T0 + MINUTE)) == [items[0].case_id]
     with store.unit() as unit:
         after = unit.outbox_of(items[0].case_id)
     assert [i.status for i in after] == [OutboxStatus.CONFIRMED, OutboxStatus.WAITING, OutboxStatus.SENT]
@@ -700,7 +700,10 @@ def test_a_commitment_speaks_of_what_was_asked(store: Store, transaction_uid: st
     with store.unit() as unit:
         items = unit.outbox_of(delivering(unit).id)
         unit.expect_commitment("2.25.99", items[:1], T0)
-        unit.committed(transaction_uid, [items[1].sop_instance_uid, "1.2.3"], [items[2].sop_instance_uid], T0)
+        concerned = unit.committed(
+            transaction_uid, [items[1].sop_instance_uid, "1.2.3"], [items[2].sop_instance_uid], T0
+        )
+        assert list(concerned) == ([items[0].case_id] if transaction_uid == "2.25.99" else [])
         assert unit.outbox_of(items[0].case_id) == items
 
 
@@ -746,3 +749,13 @@ def test_times_come_back_in_utc(store: Store) -> None:
         stored = unit.case(case.id).opened_at
     assert stored == berlin == T0.replace(microsecond=7)
     assert stored.utcoffset() == UTC.utcoffset(None)
+
+
+def test_the_leases_of_a_worker_are_known(store: Store) -> None:
+    """A worker that starts again finds what one of its name held, and nothing of another's."""
+    with store.unit() as unit:
+        case = running(unit)
+        assert unit.leases_of("worker-1") == [case]
+        assert unit.leases_of("worker-2") == []
+        unit.apply(case, CaseEvent.LEASE_EXPIRED, T0, reason="the worker died")
+        assert unit.leases_of("worker-1") == []

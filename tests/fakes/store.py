@@ -17,7 +17,7 @@ from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
 from agent.core.result import Reference, ResultObject
-from agent.state.move import CaseChange, move, sending_order
+from agent.state.move import CaseChange, claimed_by, move, sending_order
 
 INSTALLATION = UUID("6f1c1b3e-7f0e-4a54-9c5b-2b1f6c8d0e11")
 
@@ -221,13 +221,17 @@ class FakeUnit:
         if not waiting:
             return None
         longest = min(waiting, key=lambda c: (c.ready_at or now, c.id))
-        return self.apply(longest, CaseEvent.CLAIMED, now, reason=f"claimed by {worker}", due_at=lease_until)
+        return self.apply(longest, CaseEvent.CLAIMED, now, reason=claimed_by(worker), due_at=lease_until)
 
     def renew(self, case: Case, lease_until: datetime) -> None:
         if case.state is not CaseState.RUNNING:
             raise StaleCase(f"case {case.id} is not leased")
         self._fence(case)
         self._t.cases[case.id] = replace(self._t.cases[case.id], due_at=lease_until)
+
+    def leases_of(self, worker: str) -> Sequence[Case]:
+        held = [c for c in self._t.cases.values() if c.state is CaseState.RUNNING and c.reason == claimed_by(worker)]
+        return sorted(held, key=lambda c: c.id)
 
     def expired_leases(self, now: datetime) -> Sequence[Case]:
         return self.due([CaseState.RUNNING], now, len(self._t.cases))
