@@ -305,6 +305,18 @@ def test_a_fixed_size_may_vary_in_the_graph(folder: Path) -> None:
     assert Engine.load(folder, "cpu").device == "cpu"
 
 
+def test_a_model_with_external_data_is_refused(tmp_path: Path) -> None:
+    """Even if the other file were listed and of a kind that a bundle may hold."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load_from_string(onnx_model())
+    weight = model.graph.initializer[0]
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    entry = weight.external_data.add()
+    entry.key, entry.value = "location", "MODEL_CARD.md"
+    folder = write_bundle(tmp_path / "b", model=model.SerializeToString())
+    assert "names data outside itself" in refused(folder)
+
+
 def test_a_model_that_the_runtime_cannot_load_is_refused(tmp_path: Path) -> None:
     """An empty protobuf is well-formed and no graph."""
     folder = write_bundle(tmp_path / "b", model=b"")
@@ -362,16 +374,15 @@ def test_a_device_that_fails_on_the_golden_values_is_refused(folder: Path, monke
 
 def test_half_precision_has_a_wider_parity(tmp_path: Path) -> None:
     """Its three digits cannot hold 1e-4."""
-    half = GRAPH.replace("float[", "float16[")
-    for name in ("clinical", "clinical_present", "mammogram", "mammogram_present"):
-        assert name in half
-    shapes = manifest()
-    for stated in (*shapes["inputs"], *shapes["outputs"]):
-        stated["dtype"] = "float16"
-    inputs = {name: array.astype(np.float16) for name, array in golden_inputs().items()}
-    exact = {n: a.astype(np.float16) for n, a in answers({n: a.astype(np.float32) for n, a in inputs.items()}).items()}
-    changed = {key: shapes[key] for key in ("inputs", "outputs")}
-    folder = write_bundle(tmp_path / "b", model=onnx_model(half), golden=inputs | exact, **changed)
+    graph = GRAPH.replace("=> (float[N] logit,", "=> (float16[N] logit,")
+    graph = graph.replace("  logit = ", "  exact = ").replace("Mul(logit, zero)", "Mul(exact, zero)")
+    model = onnx_model(graph.replace("  no_logit", "  logit = Cast<to=10>(exact)\n  no_logit"))
+    outputs = manifest()["outputs"]
+    outputs[0]["dtype"] = "float16"
+    inputs = golden_inputs()
+    golden = inputs | answers(inputs)
+    golden["logit"] = golden["logit"].astype(np.float16) + np.float16(2e-3)
+    folder = write_bundle(tmp_path / "b", model=model, golden=golden, outputs=outputs)
     assert Engine.load(folder, "cpu").run(inputs)["logit"].dtype == np.float16
-    golden = inputs | exact | {"logit": exact["logit"] + np.float16(0.02)}
-    assert "0.005 is allowed" in refused(write_bundle(tmp_path / "c", model=onnx_model(half), golden=golden, **changed))
+    golden["logit"] += np.float16(2e-2)
+    assert "0.005 is allowed" in refused(write_bundle(tmp_path / "c", model=model, golden=golden, outputs=outputs))
