@@ -69,9 +69,12 @@ class Receiver:
     def stop(self, drain_s: float) -> None:
         """Take no more associations, give open ones `drain_s` seconds to end, then abort them."""
         server = self._running()
-        open_ = server.active_associations
+        connected = set(server.active_associations)
         server.shutdown()
-        open_ = list({*open_, *server.active_associations})
+        connected |= set(server.active_associations)
+        open_ = [association for association in connected if association.is_established]
+        for association in connected.difference(open_):
+            association.kill()  # nothing to end; its thread, a daemon, waits long for a request that cannot come now
         deadline = time.monotonic() + drain_s
         for association in open_:
             association.join(max(deadline - time.monotonic(), 0))

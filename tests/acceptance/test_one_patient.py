@@ -42,7 +42,7 @@ def test_patient_with_facts_and_mammogram_gets_one_result_set(hospital: Hospital
     assert values["ALN metastasis risk"] == pytest.approx(100 * answer["probability"], abs=0.01)
     assert values["95% CI lower"] == pytest.approx(100 * answer["low"], abs=0.01)
     assert values["95% CI upper"] == pytest.approx(100 * answer["high"], abs=0.01)
-    assert re.search(rf"\b{100 * answer['probability']:.0f} ?%", words)
+    assert re.search(rf"\b{100 * answer['probability']:.1f} ?%", words)
     assert answer["category"] in words
     assert {str(ds.PatientName) for ds in results} == {"ΔΟΚΙΜΗ^ΣΥΝΘΕΤΙΚΗ"}
     assert len({ds.SOPInstanceUID for ds in results}) == 4
