@@ -115,6 +115,7 @@ class Archive:
         self.stores: list[str] = []  # SOP Instance UIDs of all C-STORE requests, in order
         self._headers: dict[str, Dataset] = {}
         self._lock = threading.Lock()
+        self._is_stopped = False
         self._later = ThreadPoolExecutor(max_workers=4, thread_name_prefix="archive")
         folder.mkdir(parents=True, exist_ok=True)
         self._load()
@@ -128,7 +129,10 @@ class Archive:
         self.stop()
 
     def stop(self) -> None:
-        """Stop listening, after what is still to be sent on was tried."""
+        """Stop listening, after what is still to be sent on was tried; harmless when stopped."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
         self._server.shutdown()
         self._later.shutdown(wait=True)
 

@@ -90,10 +90,16 @@ class Pacs(ABC):
                 self._command(), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         (self.folder / "pid").write_text(str(self._process.pid))
+        try:
+            self._wait_until_it_answers(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + 30
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise PacsError(f"{self.kind} did not come up; see {self.folder / 'pacs.log'}")
             time.sleep(0.05)
 

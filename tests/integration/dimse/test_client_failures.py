@@ -201,7 +201,7 @@ def test_incomplete_file_meta_is_permanent() -> None:
 
 def test_no_identifier_and_no_patient_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Pynetdicom at DEBUG logs neither query nor answer."""
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="pynetdicom")
     one = one_result(1)[0]
     with Archive("ARCHIVE", tmp_path) as archive:
         peer = client("ARCHIVE", archive.port)
