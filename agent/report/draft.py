@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
 from typing import Final
 
+import numpy as np
 from pydicom import Dataset
 
 from agent.core.errors import Permanent
@@ -89,14 +90,14 @@ class Draft:
         Raises
         ------
         Permanent
-            If there is no source image, one that had influence is missing, or the question has no words.
+            If there is no source image, one that had influence is missing or does not fit its map, or the question
+            has no words.
         """
         question = words.question_words(result.question)
         sources = tuple(read_source(image) for image in images)
-        given = {s.instance.sop_instance_uid for s in sources}
-        lacking = [i.sop_instance_uid for i in result.influences if i.sop_instance_uid not in given]
-        if lacking:
-            raise Permanent(f"no header of the image {lacking[0]}, which had influence")
+        by_uid = {s.instance.sop_instance_uid: s for s in sources}
+        for influence in result.influences:
+            _check(influence, by_uid.get(influence.sop_instance_uid))
         return cls(result, device, sources, _index(result, sources), question, zone)
 
     @cached_property
@@ -228,6 +229,14 @@ def reference(instance: Instance) -> Reference:
         instance.study_instance_uid,
         instance.series_instance_uid,
     )
+
+
+def _check(influence: Influence, source: Source | None) -> None:
+    if source is None:
+        raise Permanent(f"no header of the image {influence.sop_instance_uid}, which had influence")
+    saliency_hw = influence.saliency_hw
+    if saliency_hw.shape != source.image_hw.shape or not np.isfinite(saliency_hw).all():
+        raise Permanent(f"the saliency map does not fit the image {influence.sop_instance_uid}")
 
 
 def _index(result: Result, sources: Sequence[Source]) -> Source:

@@ -65,7 +65,7 @@ def _fit(source: Source) -> tuple[float, tuple[int, int]]:
 
 def _overlay(grey: Image.Image, influence: Influence) -> Image.Image:
     # bytes from here on: blending in Pillow's integers is fifty times faster than in floating point
-    levels = Image.fromarray((influence.saliency_hw * np.float32(255)).astype(np.uint8))
+    levels = Image.fromarray((np.clip(influence.saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8))
     levels = levels.resize(grey.size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     opacity = levels.point(OPACITY)
     levels.putpalette(PALETTE)

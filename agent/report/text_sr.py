@@ -81,10 +81,10 @@ def _limits(draft: Draft) -> list[str]:
     result, device = draft.result, draft.device
     supersedes = f"It supersedes version {result.version - 1}." if SLOT.role in result.predecessors else ""
     return [
+        words.DISCLAIMER,
         *words.training(result.model, with_figures=bool(draft.ranked)),
         words.NOT_A_FINDING,
         *([words.NOT_AN_OUTLINE] if result.influences and draft.ranked else []),
         f"{words.made_by(device.model, device.software_version, result)}. {supersedes}".strip(),
         f"SHA-256 of the model's manifest: {result.model.digest}.",
-        words.DISCLAIMER,
     ]
