@@ -31,7 +31,7 @@ def configure(level: str, form: str, process: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.contextvars.merge_contextvars,
+            _Process(process),
             _exception_without_values,
             _only_allowed,
             renderer,
@@ -39,10 +39,20 @@ def configure(level: str, form: str, process: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.__stderr__),
     )
-    structlog.contextvars.bind_contextvars(process=process)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     logging.basicConfig(level=logging.WARNING, handlers=[_Foreign()], force=True)
+
+
+class _Process:
+    """Adds the process's name: bound once for all its threads."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["process"] = self._name
+        return event
 
 
 def describe(error: BaseException) -> str:

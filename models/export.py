@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -42,17 +43,22 @@ def write_onnx(
         By input, its dynamic dimensions and their names.
     """
     dims = {name: torch.export.Dim(name) for name in dict.fromkeys(d for ds in dynamic.values() for d in ds.values())}
-    program = torch.onnx.export(
-        network.eval(),
-        tuple(torch.from_numpy(x) for x in example.values()),
-        input_names=list(example),
-        output_names=list(outputs),
-        dynamic_shapes=[{axis: dims[name] for axis, name in dynamic[i].items()} for i in example],
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
-    assert program is not None
+    with warnings.catch_warnings():
+        # torch's exporter uses what torch has deprecated, and remarks that one name serves several inputs
+        warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+        warnings.filterwarnings("ignore", ".*will not be used, since it shares.*", UserWarning)
+        program = torch.onnx.export(
+            network.eval(),
+            tuple(torch.from_numpy(x) for x in example.values()),
+            input_names=list(example),
+            output_names=list(outputs),
+            dynamic_shapes=[{axis: dims[name] for axis, name in dynamic[i].items()} for i in example],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch exported nothing")
     program.save(str(path), external_data=False)
     strip(path)
 

@@ -148,9 +148,10 @@ def source_image(ds: Dataset | None = None, *, reduce_by: int = 1, patient: Pati
     return SourceImage(instance_of(ds, patient), part10(header), display, float(reduce_by))
 
 
-def saliency(image: SourceImage, x: float, y: float, radius: float = 12.0) -> NDArray[np.float32]:
+def saliency(image: SourceImage, x: float, y: float) -> NDArray[np.float32]:
     """Return a map over `image.image_hw` with its maximum at (x, y) of the source image's pixels."""
     rows, columns = image.image_hw.shape
+    radius = 0.06 * image.instance.columns
     yy, xx = (np.mgrid[0:rows, 0:columns] + 0.5) * image.reduction
     return np.exp(-(((xx - x) / radius) ** 2 + ((yy - y) / radius) ** 2)).astype(np.float32)
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation as MG
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 CANARY = "Canary^Ann"
 
@@ -15,7 +14,7 @@ CANARY = "Canary^Ann"
 def image_dataset(image_hw: np.ndarray, **attributes: Any) -> Dataset:
     """A greyscale image with the attributes that its array implies; `attributes` replace them, None removes."""
     ds = Dataset()
-    ds.SOPClassUID, ds.SOPInstanceUID = MG, "2.25.1"
+    ds.SOPClassUID, ds.SOPInstanceUID = DigitalMammographyXRayImageStorageForPresentation, "2.25.1"
     ds.PatientName, ds.PatientID = CANARY, "CANARY-1"
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
     ds.Rows, ds.Columns = image_hw.shape

@@ -19,6 +19,7 @@ from agent.core.ports import ClinicalSource, Store, StoredInstance, Unit
 from agent.crashpoint import crashpoint
 
 MOST_PER_TICK: Final = 200
+AWAY: Final = "the clinical database could not be asked"
 JITTER: Final = 0.2  # share of the refresh interval over which cases are spread
 
 _log = structlog.get_logger()
@@ -149,7 +150,7 @@ class Assembler:
         patience, case = self._settings.patience, seen.case
         if not seen.facts_known and patience.wait_for_facts:
             soon = min(patience.quiet, self._settings.refresh) if case.state is CaseState.COLLECTING else None
-            return unit.postpone(case, self._later(soon), "the clinical database could not be asked")
+            return unit.postpone(case, self._later(soon), AWAY)
         eligibility = assess(seen.facts, self._now().date())
         if not eligibility.asked:
             return self._not_asked(unit, seen, eligibility)
@@ -158,9 +159,8 @@ class Assembler:
         return self._collect(unit, case, seen, eligibility)
 
     def _not_asked(self, unit: Unit, seen: _Seen, eligibility: Eligibility) -> Case:
-        case, reason = seen.case, eligibility.reason
-        if not seen.facts_known:
-            reason += "; the clinical database could not be asked"
+        case = seen.case
+        reason = eligibility.reason if seen.facts_known else f"no invasive cancer is known, and {AWAY}"
         if case.state is CaseState.DORMANT:
             return unit.postpone(case, self._later(), reason)
         unit.save_findings(case, write_findings(eligibility, seen.facts, asked_at=seen.asked_at))
@@ -179,7 +179,7 @@ class Assembler:
         findings = write_findings(
             bound_by_images(eligibility, [one.instance.acquired_on for one in seen.stored]),
             seen.facts,
-            evidence=verdict.sentences,
+            evidence=(*verdict.sentences, *eligibility.flags),
             missing=verdict.missing,
             asked_at=seen.asked_at,
         )

@@ -1,7 +1,5 @@
 """The receiver process: the DICOM listener and the spool, nothing else."""
 
-import structlog
-
 from agent.bootstrap.common import Stop, utc_now
 from agent.config import Config
 from agent.receive import Peer, Receiver, ReceiverSettings
@@ -19,7 +17,6 @@ def run_receiver(config: Config, stop: Stop) -> None:
     )
     receiver = Receiver(_settings(config), spool)
     receiver.start()
-    structlog.get_logger().info("listening", bind=config.dicom.bind, port=receiver.port)
     stop.wait_for_ever()
     receiver.stop(config.operate.drain_s * 0.8)  # the rest is for what follows
     spool.close()

@@ -1,1 +1,1 @@
-"""From what a hospital holds to the tensors of a bundle: the same code for training and serving, NumPy and Pillow only."""
+"""From what a hospital holds to the tensors of a bundle: the same code for training and serving, without torch."""

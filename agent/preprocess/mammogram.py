@@ -133,7 +133,8 @@ def _interpolate(values: Floats, position: NDArray[np.float64], axis: int) -> Fl
     high = np.minimum(low + 1, values.shape[axis] - 1)
     weight = (position - low).astype(np.float32)
     weight = weight[:, None] if axis == 0 else weight[None, :]
-    return np.take(values, low, axis) * (1 - weight) + np.take(values, high, axis) * weight
+    between: Floats = np.take(values, low, axis) * (1 - weight) + np.take(values, high, axis) * weight
+    return between
 
 
 def _pair(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -147,7 +148,8 @@ def _reduce(image_hw: NDArray[Any], step: int) -> Floats:
     height, width = image_hw.shape[0] // step, image_hw.shape[1] // step
     kind = np.uint32 if image_hw.dtype.kind == "u" and image_hw.dtype.itemsize <= 2 else np.float32
     rows = image_hw[: height * step, : width * step].reshape(height, step, width * step).sum(1, dtype=kind)
-    return (rows.reshape(height, width, step).sum(2, dtype=kind) / np.float32(step * step)).astype(np.float32)
+    total: Floats = rows.reshape(height, width, step).sum(2, dtype=kind).astype(np.float32)
+    return total / np.float32(step * step)
 
 
 def _air(small: Floats) -> float:
@@ -206,4 +208,5 @@ def _window(resized: Floats, air: float, air_share: float, top_percentile: float
     floor = air + air_share * (float(resized.max()) - air)
     breast = resized[resized > floor]
     top = float(np.percentile(breast, top_percentile)) if breast.size else air
-    return np.clip((resized - air) / max(top - air, 1e-6), 0, 1)
+    windowed: Floats = np.clip((resized - np.float32(air)) / np.float32(max(top - air, 1e-6)), 0, 1)
+    return windowed

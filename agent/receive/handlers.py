@@ -40,12 +40,14 @@ class Handlers:
         return [
             (evt.EVT_REQUESTED, self.on_requested),
             (evt.EVT_ACCEPTED, self.on_accepted),
+            (evt.EVT_ESTABLISHED, self.on_established),
             (evt.EVT_C_ECHO, self.on_echo),
             (evt.EVT_C_STORE, self.on_store),
             (evt.EVT_N_EVENT_REPORT, self.on_event_report),
             (evt.EVT_N_ACTION, self.on_action),
             (evt.EVT_DIMSE_SENT, self.on_dimse_sent),
             (evt.EVT_PDU_SENT, self.on_pdu_sent),
+            (evt.EVT_CONN_CLOSE, self.on_connection_closed),
         ]
 
     def on_requested(self, event: evt.Event) -> None:
@@ -70,6 +72,10 @@ class Handlers:
             association.log.open(_parties(association))
         except Transient as error:
             _log.error("association not recorded yet", association_id=association.log.association_id, reason=str(error))
+
+    def on_established(self, event: evt.Event) -> None:
+        """Let responses out: pynetdicom drops those of an association that it does not yet call established."""
+        _of(event).established.set()
 
     def on_echo(self, event: evt.Event) -> int:
         """Answer C-ECHO."""
@@ -100,6 +106,7 @@ class Handlers:
     def on_event_report(self, event: evt.Event) -> tuple[int, None]:
         """Record a storage commitment result (PS3.4 section J.3.3), not decoded."""
         association = _of(event)
+        association.established.wait(self._settings.pdu_timeout_s)  # this is another thread: it may be ahead
         if "commit" not in association.may:
             return NOT_AUTHORIZED, None
         if event.context.abstract_syntax != STORAGE_COMMITMENT:
@@ -134,6 +141,12 @@ class Handlers:
         if association.is_acknowledging and isinstance(event.pdu, P_DATA_TF):
             association.is_acknowledging = False
             crashpoint("receive.after_success")
+
+    def on_connection_closed(self, event: evt.Event) -> None:
+        """Let go of a connection that ended before it asked for anything, rather than wait for its timeout."""
+        association = _of(event)
+        if not association.is_requested:
+            association.wake()
 
 
 def _of(event: evt.Event) -> StoreAssociation:

@@ -5,7 +5,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 from uuid import UUID, uuid4
 
 import structlog
@@ -17,7 +17,7 @@ from agent.receive.handlers import Handlers
 from agent.receive.journal import Journal, Spool
 from agent.receive.negotiation import register_storage_sop_classes
 from agent.receive.settings import ReceiverSettings
-from agent.receive.transport import StoreServer
+from agent.receive.transport import StoreAssociation, StoreServer
 
 _MAX_UID_LENGTH: Final = 255
 _log = structlog.get_logger()
@@ -69,15 +69,16 @@ class Receiver:
     def stop(self, drain_s: float) -> None:
         """Take no more associations, give open ones `drain_s` seconds to end, then abort them."""
         server = self._running()
-        open_ = server.active_associations
+        before = server.active_associations
         server.shutdown()
-        open_ = list({*open_, *server.active_associations})
+        associations = cast(list[StoreAssociation], list({*before, *server.active_associations}))
         deadline = time.monotonic() + drain_s
-        for association in open_:
-            association.join(max(deadline - time.monotonic(), 0))
-        for association in open_:
+        for association in associations:
+            if association.is_requested:
+                association.join(max(deadline - time.monotonic(), 0))
+        for association in associations:
             if association.is_alive():
-                association.abort()
+                association.abort(block=False) if association.is_requested else association.wake()
                 association.join(self._settings.pdu_timeout_s)
         self._journal.catch_up()
         self._server = None

@@ -1,8 +1,10 @@
 """pynetdicom's server, with guards on its sockets and an end to each association that nothing can skip."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from socketserver import BaseServer
 from typing import Any, Final, cast
@@ -55,10 +57,17 @@ class GuardedSocket(AssociationSocket):
         self._expects_header = not self._expects_header
         return data
 
+    def _shutdown_socket(self) -> None:
+        """Close the connection, also where the peer was first and there is nothing to shut down."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
     def _check_length(self, pdu_type: int, length: int) -> None:
         limits = {_P_DATA_TF: self._max_pdu_bytes, _A_ASSOCIATE_RQ: _MAX_REQUEST_BYTES}
         if length > limits.get(pdu_type, _MAX_CONTROL_BYTES):
-            _log.warning("PDU longer than allowed", pdu_type=pdu_type, length=length)
+            _log.warning("PDU longer than allowed", kind=pdu_type, bytes=length)
             raise ConnectionAbortedError("the PDU is longer than allowed")
 
     def _read(self, length: int) -> bytearray:
@@ -84,13 +93,24 @@ class StoreAssociation(Association):
         self.log = log
         self.may: frozenset[Service] = frozenset()
         self.is_acknowledging = False
+        self.established = threading.Event()
 
     def run_reactor(self) -> None:
         """Serve the association; whatever ends it, its end is recorded."""
         try:
             super().run_reactor()
         finally:
+            self.established.set()
             self.log.close()
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether an association request came in over the connection."""
+        return self.requestor.primitive is not None
+
+    def wake(self) -> None:
+        """End the wait for an association request. pynetdicom takes None for a timeout, and closes."""
+        self.dul.to_user_queue.put(cast(Any, None))
 
 
 class StoreServer(ThreadedAssociationServer):

@@ -33,10 +33,8 @@ def document(draft: Draft, slot: Slot, source: Source, root: Dataset, extra: tup
     ds.ReferencedPerformedProcedureStepSequence = []
     study = source.instance.study_instance_uid
     evidence = [*map(reference, draft.evidence), *extra]
-    current = references(r for r in evidence if r.study_instance_uid == study)
     other = references(r for r in evidence if r.study_instance_uid != study)
-    if current:
-        ds.CurrentRequestedProcedureEvidenceSequence = current
+    ds.CurrentRequestedProcedureEvidenceSequence = references(r for r in evidence if r.study_instance_uid == study)
     if other:
         ds.PertinentOtherEvidenceSequence = other
     predecessor = draft.result.predecessors.get(slot.role)
@@ -47,15 +45,9 @@ def document(draft: Draft, slot: Slot, source: Source, root: Dataset, extra: tup
 
 
 def observer(device: DeviceIdentity) -> list[ContentItem]:
-    """Say that a device observed, and which (TID 1002, 1004)."""
-    named = (
-        (codes.DEVICE_OBSERVER_NAME, device.name),
-        (codes.DEVICE_OBSERVER_MANUFACTURER, device.manufacturer),
-        (codes.DEVICE_OBSERVER_MODEL, device.model),
-        (codes.DEVICE_OBSERVER_SERIAL, device.serial),
-    )
+    """Say that a device observed, and which (TID 1002, 1004); its maker stands in the equipment module."""
     return [
         CodeContentItem(codes.OBSERVER_TYPE, codes.DEVICE, OBSERVATION),
         UIDRefContentItem(codes.DEVICE_OBSERVER_UID, device.uid, OBSERVATION),
-        *(TextContentItem(name, value, OBSERVATION) for name, value in named),
+        TextContentItem(codes.DEVICE_OBSERVER_NAME, device.name, OBSERVATION),
     ]

@@ -35,12 +35,14 @@ def drawing(draft: Draft, estimate: Estimate, pictured: Sequence[Captured]) -> D
 
 def _on_capture(draft: Draft, on_image: Drawing, estimate: Estimate, pictured: Sequence[Captured]) -> Drawing:
     source = on_image.source
-    for captured in pictured:
-        slot, picture = captured.finished.slot, captured.picture
-        if picture and (slot.axilla, captured.uid) == (estimate.side, source.instance.sop_instance_uid):
-            capture = draft.reference(slot, source)
-            return Drawing(source, on_image.box.scaled(picture.scale, picture.left, picture.top), capture, (capture,))
-    raise LookupError(f"no capture of {source.instance.sop_instance_uid}")
+    wanted = estimate.side, source.instance.sop_instance_uid
+    slot, picture = next(
+        (c.finished.slot, c.picture)
+        for c in pictured
+        if c.picture is not None and (c.finished.slot.axilla, c.uid) == wanted
+    )
+    capture = draft.reference(slot, source)
+    return Drawing(source, on_image.box.scaled(picture.scale, picture.left, picture.top), capture, (capture,))
 
 
 def _is_temporal(draft: Draft, source: Source) -> bool:

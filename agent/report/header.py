@@ -1,5 +1,6 @@
 """What a result object takes over from its source image: patient, study and orientation, decoded once."""
 
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ REQUIRED: Final = (
 OPTIONAL: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription")
 _PN_DELIMITERS: Final = {ord("^"), ord("=")}
 _TEXT_DELIMITERS: Final = {ord("\r"), ord("\n"), ord("\t"), ord("\f")}
+_CONTROL: Final = {code: "\ufffd" for code in range(32) if code not in _TEXT_DELIMITERS}  # never legal in UTF-8 text
 _GB2312: Final = b"\x1b$)A"
 
 
@@ -55,15 +57,15 @@ def read_source(image: SourceImage) -> Source:
     Raises
     ------
     Permanent
-        If the header is not a Part 10 file.
+        If the header cannot be read.
     """
     with warnings.catch_warnings():
         # the source's faults are not ours to repeat, and pydicom's words on them may hold a patient's data
         warnings.simplefilter("ignore")
         try:
             header = dcmread(BytesIO(image.header), stop_before_pixels=True)
-        except (InvalidDicomError, EOFError) as exc:
-            raise Permanent(f"header of {image.instance.sop_instance_uid} is not a Part 10 file") from exc
+        except (InvalidDicomError, EOFError, OSError, ValueError, struct.error) as exc:
+            raise Permanent(f"header of {image.instance.sop_instance_uid} cannot be read") from exc
         return Source(
             instance=image.instance,
             image_hw=image.image_hw,
@@ -103,7 +105,7 @@ def _text(header: Dataset, keyword: str) -> str | None:
         return None
     value = header.get_item(tag).value or b""  # raw: pydicom's own conversion validates, and quotes what it finds
     delimiters = _PN_DELIMITERS if dictionary_VR(tag) == "PN" else _TEXT_DELIMITERS
-    return _decode(value, header, delimiters).rstrip(" \0")
+    return _decode(value, header, delimiters).rstrip(" \0").translate(_CONTROL)
 
 
 def _decode(value: bytes, header: Dataset, delimiters: set[int]) -> str:

@@ -23,7 +23,7 @@ SLOT: Final = Slot(Kind.TEXT_SR, EnhancedSRStorage, "SR", "text", 2)
 
 
 def text_report(draft: Draft) -> Finished:
-    """Return the report for all axillae: question, findings, conclusion, evidence, limits."""
+    """Return the report for all axillae: question, findings, conclusions, evidence, limits."""
     root = ContainerContentItem(codes.SUMMARY_TITLE, is_content_continuous=False)
     root.ContentSequence = ContentSequence(
         [
@@ -31,8 +31,8 @@ def text_report(draft: Draft) -> Finished:
             *observer(draft.device),
             _section(codes.QUESTION, codes.QUESTION, _question(draft)),
             _section(codes.FINDINGS, codes.FINDING, _findings(draft)),
-            _section(codes.EVIDENCE, codes.EVIDENCE, _evidence(draft)),
             _section(codes.CONCLUSIONS, codes.CONCLUSION, _conclusions(draft)),
+            _section(codes.EVIDENCE, codes.EVIDENCE, _evidence(draft)),
             _section(codes.LIMITS, codes.LIMITS, _limits(draft)),
         ]
     )

@@ -12,7 +12,7 @@ from agent.core.errors import StaleCase
 from agent.core.patient import PatientKey
 from agent.state.move import CaseChange, claimed_by, move
 from agent.state.resending import anything_sent, queue_again
-from agent.state.tables import IS_READY, case_document, case_event, cases
+from agent.state.tables import IS_READY, IS_SCHEDULED, case_document, case_event, cases
 from agent.state.work import Work
 
 
@@ -154,7 +154,8 @@ class Cases(Work):
 
     def leases_of(self, worker: str) -> Sequence[Case]:
         """RUNNING cases that a worker of this name claimed."""
-        query = sa.select(cases).where(cases.c.state == CaseState.RUNNING, cases.c.reason == claimed_by(worker))
+        theirs = (cases.c.state == CaseState.RUNNING, IS_SCHEDULED, cases.c.reason == claimed_by(worker))
+        query = sa.select(cases).where(*theirs)
         return [case_of(row) for row in self._db.execute(query.order_by(cases.c.id))]
 
     def expired_leases(self, now: datetime) -> Sequence[Case]:

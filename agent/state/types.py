@@ -39,10 +39,7 @@ class Words(sa.TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
         """Replace what cannot be stored."""
-        if value is None:
-            return None
-        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return whole.replace("\0", "�")
+        return value and value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "�")
 
 
 class Key(Words):
@@ -53,9 +50,9 @@ class Key(Words):
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
         """Keep up to 256 characters; DICOM's longest identifiers have 64 (PS3.5 6.2)."""
         whole = super().process_bind_param(value, dialect)
-        if whole is None or len(whole) <= _LONGEST_KEY:
-            return whole
-        return f"{whole[:64]}…{sha256(whole.encode()).hexdigest()}"
+        if whole and len(whole) > _LONGEST_KEY:
+            return f"{whole[:64]}…{sha256(whole.encode()).hexdigest()}"
+        return whole
 
 
 BigId: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")

@@ -16,7 +16,8 @@ from models.fusion.data import Arrays
 from models.fusion.network import FusionNetwork
 from models.fusion.settings import Settings
 from models.fusion.train import describe, restore
-from models.phantom.bayes import SUBSETS, auc as bayes_auc, share_of_excess
+from models.phantom.bayes import SUBSETS, share_of_excess
+from models.phantom.bayes import auc as bayes_auc
 from models.phantom.dicom import studies
 from models.phantom.mammogram import VIEWS
 from models.statistics import discrimination

@@ -11,7 +11,7 @@ import pytest
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
 
-from agent.dimse import PacsClient
+from agent.dimse.client import PacsClient
 from demo import ehr
 from demo.archive import Archive
 from models import phantom

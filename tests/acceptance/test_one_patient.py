@@ -42,7 +42,7 @@ def test_patient_with_facts_and_mammogram_gets_one_result_set(hospital: Hospital
     assert values["ALN metastasis risk"] == pytest.approx(100 * answer["probability"], abs=0.01)
     assert values["95% CI lower"] == pytest.approx(100 * answer["low"], abs=0.01)
     assert values["95% CI upper"] == pytest.approx(100 * answer["high"], abs=0.01)
-    assert re.search(rf"\b{100 * answer['probability']:.0f} ?%", words)
+    assert re.search(rf"\b{100 * answer['probability']:.1f} ?%", words)
     assert answer["category"] in words
     assert {str(ds.PatientName) for ds in results} == {"ΔΟΚΙΜΗ^ΣΥΝΘΕΤΙΚΗ"}
     assert len({ds.SOPInstanceUID for ds in results}) == 4
@@ -130,7 +130,7 @@ def test_no_confirmed_cancer_is_dormant_until_the_biopsy_comes_back(hospital: Ho
     assert case["state"] == "dormant"
     assert hospital.archive.instances() == []
     hospital.tell_ehr(patient)
-    wait_until(lambda: hospital.agent.cases()[0]["state"] == "done", 30, "the case did not wake")
+    wait_until(lambda: [c["state"] for c in hospital.agent.cases()] == ["done"], 30, "the case did not wake")
     assert Counter(kinds(hospital.results())) == {"sr": 1, "text_sr": 1, "secondary_capture": 2}
 
 
@@ -142,7 +142,7 @@ def test_demonstration_bundle_gives_real_patients_no_number(hospital: Hospital) 
     assert Counter(kinds(hospital.results())) == {"text_sr": 1, "secondary_capture": 1}
     assert all(a.get("probability") is None for a in case["summary"]["answers"])
     words = text(hospital.results()[kinds(hospital.results()).index("text_sr")])
-    assert "No estimate" in words
+    assert "no estimate" in words.lower()
     assert not re.search(r"\d ?%", words)
 
 
@@ -163,5 +163,5 @@ def test_archive_that_is_away_gets_the_results_later(hospital: Hospital) -> None
 def test_ingest_and_drain_do_not_need_the_archive(hospital: Hospital) -> None:
     """With no PACS at all images are taken, the case is answered, and SIGTERM ends the agent cleanly."""
     assert set(hospital.send(views(hospital.patient(1)))) == {0}
-    wait_until(lambda: hospital.agent.cases()[0]["state"] == "delivering", 40, "no answer was made")
+    wait_until(lambda: [c["state"] for c in hospital.agent.cases()] == ["delivering"], 40, "no answer was made")
     assert hospital.agent.stop() == 0

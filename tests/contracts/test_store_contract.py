@@ -592,6 +592,17 @@ def test_a_sent_result_is_not_replaced(store: Store) -> None:
         assert (unit.summary(case.id), len(unit.result_objects(case.id))) == ({"n": 0}, 3)
 
 
+def test_a_version_names_what_it_follows(store: Store) -> None:
+    """The predecessors of a version are the objects of the newest earlier version that has any."""
+    with store.unit() as unit:
+        first = delivering(unit)
+        without_result = unit.open_version(first, T0)
+        third = unit.open_version(without_result, T0)
+        assert unit.predecessors(first) == {}
+        assert unit.predecessors(third) == {o.role: o.reference for o in unit.result_objects(first.id)}
+        assert set(unit.predecessors(third)) == {"sr:L", "text_sr:", "secondary_capture:L"}
+
+
 def test_the_outbox_is_read_by_destination_and_case(store: Store) -> None:
     """The oldest case comes first, its objects in sending order, up to the limit, of one destination."""
     with store.unit() as unit:

@@ -17,7 +17,7 @@ SOMEONE = phantom.patient(1, "P-1", sides=("R",), name="Παπαδοπούλου
 
 @pytest.mark.parametrize("inverted", [False, True])
 def test_every_view_is_valid(tmp_path: Path, inverted: bool) -> None:
-    """Dciodvfy finds no error in any of the four views."""
+    """The validator finds no error in any of the four views."""
     dciodvfy = program("dciodvfy")
     for i, ds in enumerate(phantom.studies(SOMEONE, inverted=inverted, rows=160, columns=128)):
         path = tmp_path / f"{i}.dcm"

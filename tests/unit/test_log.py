@@ -18,7 +18,6 @@ def lines(capfd: pytest.CaptureFixture[str]):
     logs.configure("info", "json", "test")
     yield read
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def test_only_known_keys_are_written(lines) -> None:

@@ -1,7 +1,7 @@
 """What the rows hold, and that finding them stays quick."""
 
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,11 +12,12 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from agent.core.case import CaseState
 from agent.core.errors import Permanent, Transient
+from agent.core.instance import End
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus
 from agent.state import SqlStore, tables
 from agent.state.database import translated
-from agent.state.overview import case_story
+from agent.state.overview import case_story, list_cases, overview
 from agent.state.tables import cases, outbox
 from tests.state_stores import (
     CASE_UUID,
@@ -96,6 +97,38 @@ def test_the_first_acknowledgement_is_remembered(sql_store: SqlStore) -> None:
     assert [row["stored_at"] for row in story.deliveries] == [T0, None, None]
 
 
+def test_everything_is_counted(sql_store: SqlStore) -> None:
+    """The overview counts cases, ends and their reasons, the outbox and open associations."""
+    with sql_store.unit() as unit:
+        unit.association_opened("run/1", "MAMMO1", T0)
+        unit.arrived(replace(arrival("1.1", 1, end=End.NOT_RELEVANT), reason="no active model uses CT"))
+        item = unit.outbox_of(delivering(unit).id)[0]
+        unit.settle(item, OutboxStatus.CONFIRMED, T0)
+        opened(unit, 1)
+    with sql_store.reading() as db:
+        seen = overview(db)
+    assert seen.cases == {"collecting": 1, "delivering": 1}
+    assert (seen.arrivals, seen.reasons) == ({"not_relevant": 1}, {"no active model uses CT": 1})
+    assert seen.outbox == {"pacs: confirmed": 1, "pacs: waiting": 2}
+    assert (seen.oldest_waiting, seen.open_associations) == (T0, 1)
+
+
+def test_cases_are_listed(sql_store: SqlStore) -> None:
+    """Versions are listed newest first, of one state if asked, each with its answer and when its SR was stored."""
+    with sql_store.unit() as unit:
+        answered = delivering(unit)
+        unit.settle(unit.outbox_of(answered.id)[0], OutboxStatus.SENT, T0 + MINUTE)
+        waiting = unit.add_instance(opened(unit, 1), instance(), arrival(), T0)
+    with sql_store.reading() as db:
+        lines = list_cases(db, None, 10)
+        assert [line.id for line in lines] == [waiting.id, answered.id]
+        assert list_cases(db, None, 1) == lines[:1]
+        assert list_cases(db, CaseState.DELIVERING, 10) == lines[1:]
+        assert case_story(db, 10**6) is None
+    assert [line.sr_stored_at for line in lines] == [None, T0 + MINUTE]
+    assert [(line.instances, line.summary) for line in lines] == [(1, {}), (0, {"n": 0})]
+
+
 def test_an_error_never_quotes_a_row() -> None:
     """The database's own words end with their first line; values stand in the later ones, or in the statement."""
     quoting = Exception('duplicate key violates "uq_x"\nDETAIL: Key (patient_id)=(CANARY) already exists.')
@@ -127,7 +160,7 @@ def test_sqlite_is_durable(url: str) -> None:
 
 def _finish_many(store: SqlStore) -> None:
     """Fill the tables with finished cases, and leave one at work in each way."""
-    numbers = range(1000, 1000 + FINISHED)
+    numbers = range(10**6, 10**6 + FINISHED)
     case = {
         "version": 1,
         "question": QUESTION,
@@ -174,14 +207,15 @@ def test_finding_work_reads_no_finished_case(sql_store: SqlStore) -> None:
         unit._db.exec_driver_sql("ANALYZE")
         assert len(unit.due([CaseState.COLLECTING], T0, 10)) == 1
         assert unit.expired_leases(T0) == []
+        assert unit.leases_of("w") == []
         assert len(unit.outbox("pacs", [OutboxStatus.WAITING], T0, 10)) == 3
-        assert unit.is_own("2.26.1500")
+        assert unit.is_own("2.26.1001500")
         assert unit.find_instance("1.2.3") is None
-        assert unit.newest_case(QUESTION, PatientKey("EXAMPLE", "1500")) is not None
-        assert not unit.has_open_association(1500)
+        assert unit.newest_case(QUESTION, PatientKey("EXAMPLE", "1001500")) is not None
+        assert not unit.has_open_association(1_001_500)
         assert unit.claim(T0, T0 + MINUTE, "w") is not None
     sa.event.remove(sql_store._engine, "before_cursor_execute", note)
-    assert len(seen) == 8
+    assert len(seen) == 9
     with sql_store.reading() as db:
         plans = {statement: _plan(db, statement, parameters) for statement, parameters in seen}
     whole = "SCAN cases", "SCAN outbox", "SCAN result_object", "Seq Scan on cases", "Seq Scan on outbox"

@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.evidence import Observed, Patience, judge, spell
@@ -88,6 +88,7 @@ def test_spells_a_span(span: timedelta, words: str) -> None:
     assert spell(span) == words
 
 
+@settings(deadline=None)
 @given(
     st.frozensets(st.sampled_from(["MG", "US", "MR"])),
     st.booleans(),

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.clinical import ClinicalFacts, Fact
@@ -192,6 +192,7 @@ VALUES = st.one_of(
 ROWS = st.dictionaries(st.one_of(st.sampled_from(sorted(COLUMNS)), st.text(max_size=8)), VALUES, max_size=20)
 
 
+@settings(deadline=None)
 @given(ROWS, st.booleans(), st.randoms(use_true_random=False))
 def test_any_row_parses_alike_in_any_order(row: Mapping[str, object], mine: bool, order: random.Random) -> None:
     """No row raises; each column is a fact, refused or nothing; the order of columns does not matter."""
@@ -207,6 +208,7 @@ def test_any_row_parses_alike_in_any_order(row: Mapping[str, object], mine: bool
     assert given_facts == set(facts.facts) | ({r.name for r in facts.refused} & set(FACTS))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(FACTS)), st.text(min_size=5, alphabet=st.characters(min_codepoint=0x3000)))
 def test_reasons_never_quote_a_value(name: str, canary: str) -> None:
     """Whatever stands in a column, no refusal repeats it."""

@@ -2,7 +2,7 @@ import struct
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -171,6 +171,7 @@ def test_every_truncation_is_noticed() -> None:
                 outline(whole[:cut], EXPLICIT)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(SYNTAXES))
 def test_any_bytes_are_outlined_or_rejected(data: bytes, syntax: str) -> None:
     """Whatever the bytes, the answer is a structure or Rejected; items are read as safely."""

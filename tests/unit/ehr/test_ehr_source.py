@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.errors import Permanent, Transient
@@ -271,6 +271,7 @@ def test_comments_and_quotes_hold_no_parameters() -> None:
     assert "' :three ''-- :four', \"a :five\"" in str(query.compile())
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="'\"-/*:ab \n;", max_size=30))
 def test_any_query_text_is_taken(sql: str) -> None:
     """No text breaks the reading of a query; the database judges it."""

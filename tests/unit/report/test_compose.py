@@ -70,7 +70,13 @@ def test_axilla_without_estimate_beside_one_with(composer: Composer, views: Sequ
     """One axilla answered, one not: both are said, and the one without is on a summary."""
     answers = [builders.estimate("L"), NoEstimate(Side.R, "earlier surgery of that axilla")]
     objects = Read(composer(builders.result(answers, views), views))
-    assert objects.roles == ["sr:L", "text_sr", "secondary_capture:L:1", "secondary_capture:L:2", "secondary_capture::1"]
+    assert objects.roles == [
+        "sr:L",
+        "text_sr",
+        "secondary_capture:L:1",
+        "secondary_capture:L:2",
+        "secondary_capture::1",
+    ]
     assert "RIGHT axilla: no estimate." in texts(objects)
     assert "73.1" not in objects["secondary_capture::1"].ImageComments
 
@@ -103,13 +109,13 @@ def test_study_that_was_not_used_is_no_index_study(composer: Composer) -> None:
 
 
 def test_text_reads_like_a_report(objects: Read) -> None:
-    """Question, answer, evidence, conclusion and limits, in this order, each with its sentences."""
+    """Question, answer, conclusion, evidence and limits, in this order, each with its sentences."""
     sections = [i for i in objects["text_sr"].ContentSequence if i.ValueType == "CONTAINER"]
     assert [i.ConceptNameCodeSequence[0].CodeMeaning for i in sections] == [
         "Question",
         "Findings",
-        "Evidence",
         "Conclusions",
+        "Evidence",
         "Limits",
     ]
     said = texts(objects)

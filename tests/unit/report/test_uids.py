@@ -11,7 +11,10 @@ from agent.dicom.uids import derived, device_uid, mint, series_uid, tracking_uid
 A, B = UUID(int=1), UUID(int=2)
 
 
-@given(st.lists(st.text(alphabet="abc1", max_size=4), max_size=4), st.lists(st.text(alphabet="abc1", max_size=4), max_size=4))
+@given(
+    st.lists(st.text(alphabet="abc1", max_size=4), max_size=4),
+    st.lists(st.text(alphabet="abc1", max_size=4), max_size=4),
+)
 def test_uids_are_equal_only_for_equal_parts(first: list[str], second: list[str]) -> None:
     """Parts cannot run into each other."""
     same = derived(A, "x", *first) == derived(A, "x", *second)
@@ -36,5 +39,9 @@ def test_every_argument_counts() -> None:
 
 def test_kinds_of_uid_do_not_meet() -> None:
     """An instance, its series, its tracking identifier and the device never share a UID."""
-    made = [mint(A, B, 1, "aln", "L", "sr", "1.2", 1), series_uid(A, B, 1, "aln", "sr", "1.2"), tracking_uid(A, B, 1, "aln", "L")]
+    made = [
+        mint(A, B, 1, "aln", "L", "sr", "1.2", 1),
+        series_uid(A, B, 1, "aln", "sr", "1.2"),
+        tracking_uid(A, B, 1, "aln", "L"),
+    ]
     assert len({*made, device_uid(A)}) == 4

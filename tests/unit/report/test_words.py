@@ -57,8 +57,11 @@ def test_predictive_value_of_an_empty_group_is_zero() -> None:
 
 @pytest.mark.parametrize(
     ("probability", "said"),
-    [(0.04, "LOW: below the threshold of 10.0 %"), (0.3, "NOT LOW: not below the threshold of 10.0 %"),
-     (0.8, "HIGH: at or above the threshold of 60.0 %")],
+    [
+        (0.04, "LOW: below the threshold of 10.0 %"),
+        (0.3, "NOT LOW: not below the threshold of 10.0 %"),
+        (0.8, "HIGH: at or above the threshold of 60.0 %"),
+    ],
 )
 def test_category_is_explained_by_its_threshold(probability: float, said: str) -> None:
     """Each category names the threshold that made it, with its sensitivity and specificity."""

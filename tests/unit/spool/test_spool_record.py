@@ -76,6 +76,16 @@ def test_a_record_of_another_segment_is_not_taken(stamp: rec.Stamp, other: rec.S
     assert (_decoded(data, other) is not None) == same
 
 
+def test_a_body_of_another_length_is_not_intact() -> None:
+    """Too short or too long, in any part."""
+    stamp = rec.Stamp(1, 0, 1, datetime(2026, 1, 1, tzinfo=UTC))
+    header = rec.decode_header(_encoded(RecordKind.HL7, {}, [b"MSH"], stamp), 1, 0)
+    assert header is not None
+    assert rec.is_intact(header, b"{}", b"MSH", b"\0\0\0", 0)
+    for meta, payload, padding in ((b"{", b"MSH", b"\0\0\0"), (b"{}", b"MS", b"\0\0\0"), (b"{}", b"MSH", b"\0\0")):
+        assert not rec.is_intact(header, meta, payload, padding, 0)
+
+
 def test_a_meta_too_long_is_refused() -> None:
     """It would not fit its length field."""
     with pytest.raises(Permanent, match="65535"):

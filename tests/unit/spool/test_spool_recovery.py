@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import Permanent
+from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
-from agent.spool import SpoolReader, SpoolWriter
+from agent.spool import SpoolFailed, SpoolReader, SpoolWriter
 from agent.spool.segment import DATA_START, PAGE, segment_files
 from tests.fakes.spool import NOW
 from tests.peers import ROOT
@@ -118,6 +119,25 @@ def test_reading_a_damaged_record_is_permanent(folder: Path, three: list[int]) -
         reader.read(ref)
 
 
+def test_a_disk_that_refuses_to_read_is_reported(folder: Path, three: list[int]) -> None:
+    """Reading may work later, so it is no damage."""
+    (folder / "segment-00000002.spool").mkdir()
+    reader = SpoolReader(folder)
+    with pytest.raises(SpoolFailed):
+        list(reader.after({}))
+    with pytest.raises(SpoolFailed):
+        reader.read(SpoolRef(2, 1, DATA_START))
+
+
+def test_a_segment_that_vanishes_while_it_is_read_is_permanent(folder: Path, three: list[int]) -> None:
+    """What was promised cannot be given any more."""
+    records = SpoolReader(folder).after({})
+    next(records)
+    _only_segment(folder).unlink()
+    with pytest.raises(Permanent, match="gone"):
+        list(records)
+
+
 def test_a_cursor_on_a_damaged_record_goes_on_behind_it(folder: Path, three: list[int]) -> None:
     """The next whole record is found by its magic."""
     reader = SpoolReader(folder)
@@ -192,6 +212,7 @@ WRITER = """
 import os, sys
 from datetime import datetime, timezone
 from pathlib import Path
+from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool import SpoolWriter
 writer = SpoolWriter(Path(sys.argv[1]), limit_bytes=1 << 24, refuse_below_free_bytes=0, segment_bytes=1 << 16,

@@ -60,6 +60,28 @@ def test_a_gathered_payload_is_one_record(open_writer: OpenWriter, folder: Path)
     assert _payloads(folder) == [b"".join(chunks)]
 
 
+def test_a_short_write_is_continued(open_writer: OpenWriter, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may write less than it was asked to, anywhere within a buffer."""
+    whole = os.pwritev
+
+    def short(fd: int, buffers: list[memoryview], offset: int) -> int:
+        return whole(fd, [buffers[0][:7]], offset)
+
+    monkeypatch.setattr(os, "pwritev", short)
+    open_writer().channel().append(INSTANCE, {}, [b"0123456789", b"abc", b"ABCDEFGHIJKLM"])
+    assert _payloads(folder) == [b"0123456789abcABCDEFGHIJKLM"]
+
+
+def test_room_in_a_free_segment_counts_at_the_limit(open_writer: OpenWriter) -> None:
+    """There is room while a returned segment has some, though none may be made."""
+    writer = open_writer(limit_bytes=1 << 16)
+    channel = writer.channel()
+    channel.append(INSTANCE, {}, b"x")
+    assert not writer.has_room()
+    channel.close()
+    assert writer.has_room()
+
+
 def test_a_segment_is_allocated_whole(open_writer: OpenWriter, folder: Path) -> None:
     """Its blocks are there from the start, so a full disk shows when it is made."""
     open_writer().channel().append(INSTANCE, {}, b"x")
@@ -209,6 +231,14 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_spool(tmp_path: Path) -
     with pytest.raises(SpoolFailed) as caught:
         SpoolWriter(tmp_path / "file" / "spool", limit_bytes=1, refuse_below_free_bytes=0, now=lambda: None)  # type: ignore[arg-type,return-value]
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_spool_that_cannot_be_recovered_is_an_error_and_unlocked(open_writer: OpenWriter, folder: Path) -> None:
+    """The next start may try again."""
+    (folder / "segment-00000001.spool").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(SpoolFailed):
+            open_writer()
 
 
 def test_four_threads_lose_nothing(open_writer: OpenWriter, folder: Path) -> None:
