@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from agent.core.errors import Transient, Unreachable
+from agent.dimse.transport import ClientSocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +41,11 @@ class NothingAccepted(Transient):
     """The association was accepted, and none of its presentation contexts was."""
 
 
-class _Socket(AssociationSocket):
-    """pynetdicom's socket, without two flaws of its own.
-
-    One that was never connected is closed, not left to the garbage collector; and what a peer takes slowly is not
-    copied again for every piece that it took.
-    """
-
-    def send(self, bytestream: bytes) -> None:
-        """Send all of it; each piece may take as long as the socket's timeout."""
-        rest = memoryview(bytestream)
-        try:
-            while rest and self.socket is not None:
-                rest = rest[self.socket.send(rest) :]
-        except OSError:
-            self.event_queue.put("Evt17")  # the transport connection is closed (PS3.8 table 9-10)
-
-    def _shutdown_socket(self) -> None:
-        if self.socket is not None:
-            with suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)
-            self.socket.close()
-
-
 class RequestorAe(AE):
     """An application entity whose associations use our socket."""
 
     def _create_socket(self, assoc: Association, address: AddressInformation, tls_args: Any) -> AssociationSocket:
-        opened = _Socket(assoc, address=address)
+        opened = ClientSocket(assoc, address=address)
         opened.tls_args = tls_args
         return opened
 
