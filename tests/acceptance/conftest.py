@@ -80,21 +80,33 @@ def kinds(results: Sequence[Dataset]) -> list[str]:
 
 
 @pytest.fixture
-def hospital(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hospital]:
-    """A running agent, its EHR empty, and an archive; `indirect` parameters are overrides of config.yaml."""
+def changes() -> dict[str, Any]:
+    """Overrides of config.yaml; a test that needs some parametrises this."""
+    return {}
+
+
+@pytest.fixture
+def quiet_hospital(tmp_path: Path, changes: dict[str, Any]) -> Iterator[Hospital]:
+    """An agent that is not running yet, its EHR empty, and an archive."""
     with Archive("PACS", tmp_path / "pacs") as archive:
-        agent = AgentProcess(tmp_path, archive.port, getattr(request, "param", None))
+        agent = AgentProcess(tmp_path, archive.port, changes)
         archive.peers["SENTINODE"] = ("127.0.0.1", agent.port)
         ehr.create(agent.ehr_path)
         agent.cli("migrate")
-        agent.start()
         try:
-            agent.wait_listening()
             yield Hospital(tmp_path, agent, archive)
             if agent.is_running:
                 assert agent.stop() == 0, agent.log()[-2000:]
         finally:
             agent.kill()
+
+
+@pytest.fixture
+def hospital(quiet_hospital: Hospital) -> Hospital:
+    """The same with the agent running."""
+    quiet_hospital.agent.start()
+    quiet_hospital.agent.wait_listening()
+    return quiet_hospital
 
 
 def story(agent: AgentProcess, case_id: int) -> dict[str, Any]:

@@ -156,9 +156,7 @@ def test_archive_that_is_away_gets_the_results_later(hospital: Hospital) -> None
 
 
 @pytest.mark.parametrize(
-    "hospital",
-    [{"destinations": [{"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": 1}]}],
-    indirect=True,
+    "changes", [{"destinations": [{"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": 1}]}]
 )
 def test_ingest_and_drain_do_not_need_the_archive(hospital: Hospital) -> None:
     """With no PACS at all images are taken, the case is answered, and SIGTERM ends the agent cleanly."""

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
 
 from tests.acceptance.conftest import Hospital, part10, views
-from tests.senders import send_raw
+from tests.senders import Sendable, send_raw, split_part10
 
 NAME, PATIENT_ID, BIRTH_DATE, TYPE = "CANARYNAME^QUIET", "CANARYID77", "19431117", "CANARYTYPE"
 
 
-@pytest.mark.parametrize("hospital", [{"operate": {"log": {"level": "debug"}}}], indirect=True)
+@pytest.mark.parametrize("changes", [{"operate": {"log": {"level": "debug"}}}])
 def test_canaries_are_in_no_log_and_no_file_name(hospital: Hospital) -> None:
     """Name, ID, birth date and an EHR value of a patient, good and broken images: 0 hits in logs and file names."""
     patient = hospital.patient(1, name=NAME, histological_type=TYPE)
@@ -23,15 +22,11 @@ def test_canaries_are_in_no_log_and_no_file_name(hospital: Hospital) -> None:
     broken = views(patient, "R CC")[0]
     broken.PatientName = NAME
     broken.PatientBirthDate = BIRTH_DATE
-    encoded = part10(broken)
-    whole = dcmread(__import__("io").BytesIO(encoded))
-    body = encoded[encoded.index(b"\x08\x00\x05\x00") : -5000]
+    whole = split_part10(part10(broken))
+    assert isinstance(whole, Sendable)
+    *uids, body = whole.item
     (status,) = send_raw(
-        "127.0.0.1",
-        hospital.agent.port,
-        "MODALITY",
-        "SENTINODE",
-        [(whole.SOPClassUID, whole.SOPInstanceUID, "1.2.840.10008.1.2.1", body)],
+        "127.0.0.1", hospital.agent.port, "MODALITY", "SENTINODE", [(uids[0], uids[1], uids[2], body[:-5000])]
     )
     assert status == 0
     hospital.wait_ended()

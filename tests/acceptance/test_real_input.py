@@ -50,7 +50,7 @@ SITE = {
 }
 
 
-@pytest.mark.parametrize("hospital", [SITE], indirect=True)
+@pytest.mark.parametrize("changes", [SITE])
 def test_every_real_file_reaches_a_named_end(hospital: Hospital) -> None:
     """All files of the inventory: equal on the wire and in the spool, one end with a reason each, no process dies."""
     files = inventory()

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from agent import crashpoint
 from agent.core.errors import SentinodeError
 from agent.spool import SpoolReader
-from tests.acceptance.conftest import Hospital, hospital, kinds, views  # noqa: F401 a fixture
+from tests.acceptance.conftest import Hospital, changes, kinds, quiet_hospital, views  # noqa: F401 fixtures
 
 EXPECTED = {"sr": 1, "text_sr": 1, "secondary_capture": 2}
 
@@ -32,12 +32,17 @@ def spooled(folder: Path) -> Iterator[str]:
     return (r.meta["sop_instance_uid"] for r in SpoolReader(folder).after({}) if "sop_instance_uid" in r.meta)
 
 
-@pytest.mark.parametrize("point", [f"{name}:1" for name in crashpoint.POINTS] + ["deliver.between_stores:3"])
-def test_kill_at_every_boundary(hospital: Hospital, point: str) -> None:  # noqa: F811 the fixture
+# the first records are of the receiver's start and of the association; the third is of an instance
+EVERY = [*(f"{name}:1" for name in crashpoint.POINTS), "spool.after_append:3", "spool.after_sync:3"]
+QUICK = {"spool.after_append:3", "infer.after_save:1", "deliver.between_stores:1"}
+
+
+@pytest.mark.parametrize("point", [p if p in QUICK else pytest.param(p, marks=pytest.mark.slow) for p in EVERY])
+def test_kill_at_every_boundary(quiet_hospital: Hospital, point: str) -> None:  # noqa: F811 the fixture
     """After kill -9 at a boundary and a restart: acknowledged instances are there, exactly one result set came."""
-    hospital.agent.kill()
+    hospital = quiet_hospital
     hospital.agent.start(SENTINODE_TEST_KILL_AT=point)
-    hospital.agent.wait_listening()
+    hospital.agent.wait_listening(or_dead=True)
     datasets = views(hospital.patient(1), "L CC", "L MLO")
     taken = send_until_taken(hospital, datasets)
     assert hospital.agent.wait_dead(60) == -9, f"{point} was never reached"
@@ -62,10 +67,9 @@ def assert_one_result_set(place: Hospital, versions: int) -> None:
     assert len(uids) == len(set(uids))
 
 
-def test_every_declared_boundary_is_reached(hospital: Hospital, tmp_path: Path) -> None:  # noqa: F811 the fixture
+def test_every_declared_boundary_is_reached(quiet_hospital: Hospital, tmp_path: Path) -> None:  # noqa: F811 the fixture
     """One ordinary case crosses every boundary of the registry, so none is declared in vain."""
-    trace = tmp_path / "trace"
-    hospital.agent.kill()
+    hospital, trace = quiet_hospital, tmp_path / "trace"
     hospital.agent.start(SENTINODE_TEST_TRACE=str(trace))
     hospital.agent.wait_listening()
     hospital.send(views(hospital.patient(1), "L CC", "L MLO"))
