@@ -14,6 +14,7 @@ from models.fusion.settings import Sizes
 
 FINDINGS: Final = ("mass", "node")
 CONCEPTS_OF: Final = (2, 1)  # mass: size, spiculation; node: its conspicuity
+FAINT: Final = 0.002  # below this a view's strongest place is not scaled up to 1
 MASKS: Final = 4  # bit 0: clinical facts are there; bit 1: mammograms are there
 
 
@@ -185,7 +186,7 @@ class FusionNetwork(nn.Module):
         logit : (N,)
         logit_sd : (N,)
         contributions : (N, 3), of prior, clinical facts and mammograms; their sum is the logit
-        saliency : (N, V, h, w), in [0, 1]; the largest of each view that is there is 1
+        saliency : (N, V, h, w), in [0, 1]
         """
         mask = presence(clinical_present, mammogram_present)
         concepts, gates = self.encoder(mammogram * mammogram_present[:, :, None, None, None], mammogram_present)
@@ -213,9 +214,10 @@ def saliency(gates: Tensor, evidence: Tensor, present: Tensor) -> Tensor:
 
     Returns
     -------
-    (N, V, h, w), scaled so that the largest of each view is 1
+    (N, V, h, w), scaled so that the largest of each view is nearly 1; where no gate opens at all it stays faint
     """
-    weight = evidence.abs()[:, None, :, None, None] + 0.05
+    weight = evidence.abs() + 0.05
+    weight = (weight / weight.sum(1, keepdim=True))[:, None, :, None, None]
     places = (torch.sigmoid(gates) ** 2 * weight).sum(2)
     peak = places.amax((2, 3), keepdim=True)
-    return places / (peak + 1e-9) * present[:, :, None, None]
+    return places / (peak + FAINT) * present[:, :, None, None]
