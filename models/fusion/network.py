@@ -9,6 +9,7 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.fusion.settings import Sizes
 
@@ -68,7 +69,9 @@ class MammogramEncoder(nn.Module):
         self.backbone, self.attention = Backbone(sizes), GatedAttention(sizes.features)
         self.describe = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(sizes.features + 1, sizes.concept_hidden), nn.SiLU(), nn.Linear(sizes.concept_hidden, count)
+                nn.Linear(2 * sizes.features + 1, sizes.concept_hidden),
+                nn.SiLU(),
+                nn.Linear(sizes.concept_hidden, count),
             )
             for count in CONCEPTS_OF
         )
@@ -95,14 +98,22 @@ class MammogramEncoder(nn.Module):
         return self.pool(features, gates, present), gates
 
     def pool(self, features: Tensor, gates: Tensor, present: Tensor) -> Tensor:
-        """Average the features of a side where its gates open, and describe each finding from them and its area."""
-        weight = torch.sigmoid(gates) ** 2 * present[:, :, None, None, None]  # (N, V, K, h, w)
-        total = weight.sum((1, 3, 4))  # (N, K)
+        """Average the features of a side where its gates open and around it; describe each finding from them.
+
+        A mass is known by its size inside and by its spicules around.
+        """
+        inside = torch.sigmoid(gates) ** 2 * present[:, :, None, None, None]  # (N, V, K, h, w)
+        around = functional.max_pool2d(inside.flatten(0, 1), 5, 1, 2).unflatten(0, inside.shape[:2]) - inside
+        total = inside.sum((1, 3, 4))  # (N, K)
         area = torch.log(total / present.sum(1, keepdim=True).clamp(min=1) + 0.02)
-        summed = torch.matmul(weight.flatten(3), features.flatten(3).transpose(2, 3)).sum(1)  # (N, K, C)
-        pooled = summed / (total[:, :, None] + 0.02)
-        parts = [describe(torch.cat((pooled[:, k], area[:, k : k + 1]), 1)) for k, describe in enumerate(self.describe)]
-        return torch.cat(parts, 1)
+        pooled = torch.cat((area[:, :, None], average(features, inside), average(features, around)), 2)
+        return torch.cat([describe(pooled[:, k]) for k, describe in enumerate(self.describe)], 1)
+
+
+def average(features: Tensor, weight: Tensor) -> Tensor:
+    """Average features (N, V, C, h, w) over views and places by weights (N, V, K, h, w): (N, K, C)."""
+    summed = torch.matmul(weight.flatten(3), features.flatten(3).transpose(2, 3)).sum(1)
+    return summed / (weight.sum((1, 3, 4))[:, :, None] + 0.02)
 
 
 class Evidence(nn.Module):

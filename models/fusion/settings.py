@@ -61,4 +61,4 @@ class Settings:
     @property
     def preprocessing(self) -> dict[str, float]:
         """Arguments of `agent.preprocess.mammogram.prepare`."""
-        return {"height": self.sizes.height, "width": self.sizes.width, "air_share": 0.05, "top_percentile": 99.9}
+        return {"height": self.sizes.height, "width": self.sizes.width, "air_share": 0.05, "headroom": 2.6}
