@@ -39,13 +39,14 @@ def prepare(
     width: int,
     air_share: float = 0.05,
     margin: float = 0.02,
-    top_percentile: float = 99.9,
+    headroom: float = 2.6,
 ) -> tuple[Floats, Placement]:
     """Orient, crop, resize and window one mammogram.
 
     The breast is what lies above the air by more than `air_share` of the grey range; it is put with the chest wall
     at the left edge and fitted into the tensor with its proportions kept. Resizing averages areas and comes before
-    windowing, which maps air to 0 and the `top_percentile` of the breast to 1.
+    windowing, which maps air to 0 and `headroom` times the breast's median to 1: a window that a finding, however
+    bright or large, hardly moves.
 
     Parameters
     ----------
@@ -59,8 +60,8 @@ def prepare(
         Share of the grey range, in (0, 1), up to which a pixel counts as air.
     margin : float
         Share of the breast's size that is kept around it.
-    top_percentile : float
-        Percentile of the breast's pixels, in (0, 100], that becomes 1.
+    headroom : float
+        How many times the median of the breast's pixels, above air, becomes 1.
 
     Returns
     -------
@@ -88,7 +89,7 @@ def prepare(
         resized = peak - resized
     tensor = np.zeros((height, width), np.float32)
     rows, columns = slice(placed.top, placed.top + placed.height), slice(placed.left, placed.left + placed.width)
-    tensor[rows, columns] = _window(resized, _air(small), air_share, top_percentile)
+    tensor[rows, columns] = _window(resized, _air(small), air_share, headroom)
     return tensor, Placement(_pair(image_hw.shape), flipped, crop, (height, width), placed)
 
 
@@ -204,9 +205,9 @@ def _resize(cropped: NDArray[Any], height: int, width: int) -> Floats:
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box), np.float32)
 
 
-def _window(resized: Floats, air: float, air_share: float, top_percentile: float) -> Floats:
-    floor = air + air_share * (float(resized.max()) - air)
-    breast = resized[resized > floor]
-    top = float(np.percentile(breast, top_percentile)) if breast.size else air
-    windowed: Floats = np.clip((resized - np.float32(air)) / np.float32(max(top - air, 1e-6)), 0, 1)
+def _window(resized: Floats, air: float, air_share: float, headroom: float) -> Floats:
+    above = resized - np.float32(air)
+    breast = above[above > air_share * float(above.max())]
+    top = headroom * float(np.median(breast)) if breast.size else 1.0
+    windowed: Floats = np.clip(above / np.float32(top), 0, 1)
     return windowed

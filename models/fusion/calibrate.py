@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from models.fusion.data import Arrays
 from models.fusion.network import MASKS, FusionNetwork
-from models.statistics.calibration import logistic, logit
+from models.statistics.calibration import Bools, Floats, logistic, logit
 
 COVERAGE = 0.95
 
@@ -15,12 +15,18 @@ COVERAGE = 0.95
 def calibrate(
     network: FusionNetwork, heads: Arrays, heads_concepts: Tensor, validation: Arrays, validation_concepts: Tensor
 ) -> None:
-    """Fit the buffers of a trained network: centres and covariance on `heads`, the rest on `validation`."""
+    """Fit the buffers of a trained network: centres and covariance on `heads`, the interval on `validation`.
+
+    Scale and shift are fitted on both: a handful of heads overfits little, and a prevalence needs many patients.
+    """
+    positive = np.concatenate((heads.positive, validation.positive))
     with torch.no_grad():
         _centre(network, heads, heads_concepts)
         _laplace(network, heads, heads_concepts)
         for mask in range(MASKS):
-            _recalibrate(network, validation, validation_concepts, mask)
+            parts = ((heads, heads_concepts), (validation, validation_concepts))
+            before = torch.cat([weigh(network, *part, mask)[0].sum(1) for part in parts])
+            _recalibrate(network, before.double().numpy(), positive, mask)
             _widen(network, validation, validation_concepts, mask)
 
 
@@ -53,15 +59,12 @@ def _laplace(network: FusionNetwork, heads: Arrays, concepts: Tensor, precision:
     network.recalibration.covariance_root.copy_(root.float())
 
 
-def _recalibrate(network: FusionNetwork, cohort: Arrays, concepts: Tensor, mask: int) -> None:
+def _recalibrate(network: FusionNetwork, before: Floats, positive: Bools, mask: int) -> None:
     """Fit scale and shift of the logit by logistic regression; with nothing known only the shift can be fitted."""
-    pieces, _, _ = weigh(network, cohort, concepts, mask)
-    before = pieces.sum(1).double().numpy()
     if mask == 0:
-        share = float(logit(np.array([cohort.positive.mean()]))[0])
-        scale, shift = 1.0, share - float(before[0])
+        scale, shift = 1.0, float(logit(np.array([positive.mean()]))[0] - before[0])
     else:
-        scale, shift = map(float, logistic(before[:, None], cohort.positive))
+        scale, shift = map(float, logistic(before[:, None], positive))
     network.recalibration.scale[mask], network.recalibration.shift[mask] = scale, shift
 
 

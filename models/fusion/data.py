@@ -67,7 +67,9 @@ def fact_specs(patients: Sequence[Patient]) -> tuple[FactSpec, ...]:
     """Complete FACTS with what is usual among `patients`."""
     raw = np.stack([encode(clinical_facts(p), FACTS, p.diagnosed_on).values for p in patients])
     return tuple(
-        replace(spec, mean=_rounded(v.mean()), sd=_rounded(v.std()) or 1.0, low=_rounded(v.min()), high=_rounded(v.max()))
+        replace(
+            spec, mean=_rounded(v.mean()), sd=_rounded(v.std()) or 1.0, low=_rounded(v.min()), high=_rounded(v.max())
+        )
         for spec, v in zip(FACTS, raw.T, strict=True)
     )
 

@@ -15,7 +15,7 @@ from models.fusion.calibrate import weigh
 from models.fusion.data import Arrays
 from models.fusion.network import FusionNetwork
 from models.fusion.settings import Settings
-from models.fusion.train import describe, restore
+from models.fusion.train import Concepts, describe, restore
 from models.phantom.bayes import SUBSETS, share_of_excess
 from models.phantom.bayes import auc as bayes_auc
 from models.phantom.dicom import studies
@@ -27,7 +27,6 @@ Floats = NDArray[np.float64]
 SENSITIVITIES: Final = (0.90, 0.95, 0.98)
 HIGH_SPECIFICITY: Final = 0.90
 EVERYTHING: Final = 3
-FULL_SIZE_PATIENTS: Final = 50
 
 
 def evaluate(settings: Settings) -> dict[str, Any]:
@@ -36,17 +35,18 @@ def evaluate(settings: Settings) -> dict[str, Any]:
     network, specs, _ = restore(settings.work / "network.pt", settings)
     validation = data.load(settings.validation, specs, settings)
     test = data.load(settings.test, specs, settings)
-    set_on = estimates(network, validation, "validation")
-    found = estimates(network, test, "test")
+    set_on = estimates(network, validation, describe(network.encoder, validation, "validation"))
+    concepts = describe(network.encoder, test, "test")
+    found = estimates(network, test, concepts)
     report = {
         "patients": {"test": len(test), "positive": int(test.positive.sum())},
-        "prevalence": float(validation.positive.mean()),  # of the patients on whom the logit was calibrated
+        "prevalence": float(set_on[0].probability[0]),  # of the patients on whom the logit was calibrated
         "subsets": {_name(i): subset_report(found[i], test, i) for i in range(len(SUBSETS))},
         "operating_points": points(set_on[EVERYTHING].probability, validation.positive),
         "biopsies_avoided": avoided(set_on[EVERYTHING].probability, validation.positive, found[EVERYTHING], test),
-        "missing_views": missing_views(network, test),
+        "missing_views": missing_views(network, test, concepts),
         "pixel_baseline": pixel_baseline(data.load(settings.heads, specs, settings), test),
-        "concepts": concept_report(network, test),
+        "concepts": concept_report(test, concepts),
         "full_size": full_size(network, specs, settings),
     }
     everything = report["subsets"][_name(EVERYTHING)]
@@ -63,10 +63,9 @@ class Estimates:
         self.probability = sigmoid(logits)
 
 
-def estimates(network: FusionNetwork, cohort: Arrays, name: str) -> list[Estimates]:
+def estimates(network: FusionNetwork, cohort: Arrays, concepts: Concepts) -> list[Estimates]:
     """Estimate every patient from each of SUBSETS."""
-    concepts = describe(network.encoder, cohort, name).by_views[0]
-    return [_estimate(network, cohort, concepts, mask) for mask in range(len(SUBSETS))]
+    return [_estimate(network, cohort, concepts.by_views[0], mask) for mask in range(len(SUBSETS))]
 
 
 def subset_report(found: Estimates, test: Arrays, mask: int) -> dict[str, Any]:
@@ -126,11 +125,12 @@ def avoided(set_on: Floats, known: NDArray[np.bool_], found: Estimates, test: Ar
     return report
 
 
-def missing_views(network: FusionNetwork, test: Arrays) -> dict[str, float]:
+def missing_views(network: FusionNetwork, test: Arrays, concepts: Concepts) -> dict[str, float]:
     """AUC with everything when one of the two views is not there."""
-    by_views = describe(network.encoder, test, "test views").by_views
     return {
-        name: discrimination.auc(_estimate(network, test, by_views[i], EVERYTHING).probability, test.positive).value
+        name: discrimination.auc(
+            _estimate(network, test, concepts.by_views[i], EVERYTHING).probability, test.positive
+        ).value
         for i, name in enumerate(("CC and MLO", "CC", "MLO"))
     }
 
@@ -150,16 +150,16 @@ def pixel_moments(images: NDArray[np.uint8]) -> Floats:
     return np.asarray(moments, np.float64).reshape(len(images), -1) / 255
 
 
-def concept_report(network: FusionNetwork, test: Arrays) -> dict[str, float]:
+def concept_report(test: Arrays, concepts: Concepts) -> dict[str, float]:
     """Squared correlation of each concept with what was drawn."""
-    found = describe(network.encoder, test, "test concepts").by_views[0].numpy()
+    found = concepts.by_views[0].numpy()
     pairs = zip(data.CONCEPTS, found.T, test.concepts.T, strict=True)
     return {name: float(np.corrcoef(a, b)[0, 1] ** 2) for name, a, b in pairs}
 
 
 def full_size(network: FusionNetwork, specs: tuple[FactSpec, ...], settings: Settings) -> dict[str, float]:
     """How far logits move when patients come as full-size DICOM, as in serving, and not as rendered for training."""
-    patients = data.draw(settings.test, 0, FULL_SIZE_PATIENTS)
+    patients = data.draw(settings.test, 0, settings.full_size)
     small = data.to_arrays(patients, specs, settings)
     images = []
     for someone in patients:
@@ -168,7 +168,7 @@ def full_size(network: FusionNetwork, specs: tuple[FactSpec, ...], settings: Set
     logits = [_logits(network, small.values, x) for x in (small.images / np.float32(255), np.array(images))]
     change = np.abs(logits[0] - logits[1])
     return {
-        "patients": FULL_SIZE_PATIENTS,
+        "patients": len(patients),
         "mean_absolute_logit_change": float(change.mean()),
         "largest_logit_change": float(change.max()),
         "correlation": float(np.corrcoef(*logits)[0, 1]),

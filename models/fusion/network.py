@@ -9,11 +9,13 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.fusion.settings import Sizes
 
 FINDINGS: Final = ("mass", "node")
 CONCEPTS_OF: Final = (2, 1)  # mass: size, spiculation; node: its conspicuity
+FAINT: Final = 0.002  # below this a view's strongest place is not scaled up to 1
 MASKS: Final = 4  # bit 0: clinical facts are there; bit 1: mammograms are there
 
 
@@ -67,7 +69,9 @@ class MammogramEncoder(nn.Module):
         self.backbone, self.attention = Backbone(sizes), GatedAttention(sizes.features)
         self.describe = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(sizes.features + 1, sizes.concept_hidden), nn.SiLU(), nn.Linear(sizes.concept_hidden, count)
+                nn.Linear(2 * sizes.features + 1, sizes.concept_hidden),
+                nn.SiLU(),
+                nn.Linear(sizes.concept_hidden, count),
             )
             for count in CONCEPTS_OF
         )
@@ -94,14 +98,22 @@ class MammogramEncoder(nn.Module):
         return self.pool(features, gates, present), gates
 
     def pool(self, features: Tensor, gates: Tensor, present: Tensor) -> Tensor:
-        """Average the features of a side where its gates open, and describe each finding from them and its area."""
-        weight = torch.sigmoid(gates) ** 2 * present[:, :, None, None, None]  # (N, V, K, h, w)
-        total = weight.sum((1, 3, 4))  # (N, K)
+        """Average the features of a side where its gates open and around it; describe each finding from them.
+
+        A mass is known by its size inside and by its spicules around.
+        """
+        inside = torch.sigmoid(gates) ** 2 * present[:, :, None, None, None]  # (N, V, K, h, w)
+        around = functional.max_pool2d(inside.flatten(0, 1), 5, 1, 2).unflatten(0, inside.shape[:2]) - inside
+        total = inside.sum((1, 3, 4))  # (N, K)
         area = torch.log(total / present.sum(1, keepdim=True).clamp(min=1) + 0.02)
-        summed = torch.matmul(weight.flatten(3), features.flatten(3).transpose(2, 3)).sum(1)  # (N, K, C)
-        pooled = summed / (total[:, :, None] + 0.02)
-        parts = [describe(torch.cat((pooled[:, k], area[:, k : k + 1]), 1)) for k, describe in enumerate(self.describe)]
-        return torch.cat(parts, 1)
+        pooled = torch.cat((area[:, :, None], average(features, inside), average(features, around)), 2)
+        return torch.cat([describe(pooled[:, k]) for k, describe in enumerate(self.describe)], 1)
+
+
+def average(features: Tensor, weight: Tensor) -> Tensor:
+    """Average features (N, V, C, h, w) over views and places by weights (N, V, K, h, w): (N, K, C)."""
+    summed = torch.matmul(weight.flatten(3), features.flatten(3).transpose(2, 3)).sum(1)
+    return summed / (weight.sum((1, 3, 4))[:, :, None] + 0.02)
 
 
 class Evidence(nn.Module):
@@ -185,7 +197,7 @@ class FusionNetwork(nn.Module):
         logit : (N,)
         logit_sd : (N,)
         contributions : (N, 3), of prior, clinical facts and mammograms; their sum is the logit
-        saliency : (N, V, h, w), in [0, 1]; the largest of each view that is there is 1
+        saliency : (N, V, h, w), in [0, 1]
         """
         mask = presence(clinical_present, mammogram_present)
         concepts, gates = self.encoder(mammogram * mammogram_present[:, :, None, None, None], mammogram_present)
@@ -213,9 +225,10 @@ def saliency(gates: Tensor, evidence: Tensor, present: Tensor) -> Tensor:
 
     Returns
     -------
-    (N, V, h, w), scaled so that the largest of each view is 1
+    (N, V, h, w), scaled so that the largest of each view is nearly 1; where no gate opens at all it stays faint
     """
-    weight = evidence.abs()[:, None, :, None, None] + 0.05
+    weight = evidence.abs() + 0.05
+    weight = (weight / weight.sum(1, keepdim=True))[:, None, :, None, None]
     places = (torch.sigmoid(gates) ** 2 * weight).sum(2)
     peak = places.amax((2, 3), keepdim=True)
-    return places / (peak + 1e-9) * present[:, :, None, None]
+    return places / (peak + FAINT) * present[:, :, None, None]

@@ -41,6 +41,7 @@ class Settings:
     test: Cohort = Cohort("test", 104, 2000)  # looked at once, by evaluate
     render_rows: int = 320  # a quarter of the full size; `evaluate` measures what that costs
     render_columns: int = 256
+    full_size: int = 50  # test patients who are also rendered at full size
     seed: int = 7
     encoder_epochs: int = 8
     encoder_batch: int = 32
@@ -60,4 +61,4 @@ class Settings:
     @property
     def preprocessing(self) -> dict[str, float]:
         """Arguments of `agent.preprocess.mammogram.prepare`."""
-        return {"height": self.sizes.height, "width": self.sizes.width, "air_share": 0.05, "top_percentile": 99.9}
+        return {"height": self.sizes.height, "width": self.sizes.width, "air_share": 0.05, "headroom": 2.6}

@@ -39,16 +39,13 @@ def train(settings: Settings) -> Path:
     train_encoder(network.encoder, data.load(settings.encoder, specs, settings), settings)
     network.eval()
     heads = data.load(settings.heads, specs, settings)
-    train_heads(network.evidence, heads, describe(network.encoder, heads, "heads"), settings)
+    heads_concepts = describe(network.encoder, heads, "heads")
+    torch.set_num_threads(1)  # the heads are too small to share out
+    train_heads(network.evidence, heads, heads_concepts, settings)
+    torch.set_num_threads(settings.processes)
     validation = data.load(settings.validation, specs, settings)
     validation_concepts = describe(network.encoder, validation, "validation")
-    calibrate(
-        network,
-        heads,
-        describe(network.encoder, heads, "heads").by_views[0],
-        validation,
-        validation_concepts.by_views[0],
-    )
+    calibrate(network, heads, heads_concepts.by_views[0], validation, validation_concepts.by_views[0])
     path = settings.work / "network.pt"
     save(path, network, specs, {"seconds": round(time.monotonic() - started)})
     return path
@@ -74,7 +71,7 @@ def train_encoder(encoder: MammogramEncoder, cohort: Arrays, settings: Settings)
             optimiser.step()
             schedule.step()
             progress.show(epoch * steps + step, f"loss {loss.item():.3f}")
-        state = {"epoch": epoch + 1, "settings": asdict(settings)}
+        state = {"epoch": epoch + 1, "made_by": _encoder_settings(settings)}
         parts = {"encoder": encoder, "optimiser": optimiser, "schedule": schedule}
         _write(checkpoint, state | {name: part.state_dict() for name, part in parts.items()})
     encoder.eval()
@@ -176,23 +173,23 @@ def _resume(path: Path, encoder: nn.Module, optimiser: Any, schedule: Any, setti
     if not path.exists():
         return 0
     kept = torch.load(path, weights_only=True)
-    if kept["settings"] != _plain(asdict(settings)):
+    if kept["made_by"] != _encoder_settings(settings):
         return 0
     for part, name in ((encoder, "encoder"), (optimiser, "optimiser"), (schedule, "schedule")):
         part.load_state_dict(kept[name])
     return int(kept["epoch"])
 
 
-def _plain(value: Any) -> Any:
-    """Settings in the types that a checkpoint keeps."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return str(value) if isinstance(value, Path) else value
+def _encoder_settings(settings: Settings) -> str:
+    """Everything on which the trained encoder depends."""
+    everything = asdict(settings)
+    names = ("sizes", "encoder", "render_rows", "render_columns", "seed", "weight_decay")
+    return repr({k: v for k, v in everything.items() if k in names or k.startswith("encoder_")})
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
-    torch.save(_plain(content), partial)
+    torch.save(content, partial)
     partial.rename(path)
 
 

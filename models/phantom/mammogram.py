@@ -127,9 +127,10 @@ def _gland(rng: np.random.Generator, on: Canvas, shape: Outline, anatomy: Anatom
     dx = (on.x_mm - np.float32(0.50 * shape.depth)) / np.float32(0.42 * shape.depth)
     place = np.exp(-((dx**2 + dy**2) ** 1.5) / 1.2)
     clouds = 0.9 * field(rng, on, 17.0) + 0.6 * field(rng, on, 7.0) + 0.35 * field(rng, on, 3.0)
-    dense = smoothstep((clouds + 0.8 * math.tanh(anatomy.density) + 1.0) / 2.6)
+    dense = smoothstep((clouds + 1.1 * math.tanh(anatomy.density) + 1.0) / 2.6)
     fibres = strands(rng, (shape.depth, shape.level), on)
-    return (place * (dense * 640 + fibres * 210) + 90 * fibres).astype(np.float32)
+    bright = math.exp(0.3 * rng.standard_normal())
+    return (place * bright * (dense * 640 + fibres * 210) + 90 * fibres).astype(np.float32)
 
 
 def _tail(on: Canvas, shape: Outline) -> Floats:
@@ -147,4 +148,5 @@ def _with_muscle(rng: np.random.Generator, on: Canvas, shape: Outline, image: Fl
     muscle = smoothstep(depth_mm / 4.0 + 0.5)
     fibres = np.sin((on.x_mm + 0.55 * on.y_mm) / 1.7 + 3 * field(rng, on, 25.0)) * 30 + 55 * field(rng, on, 14.0)
     bright = 1190 + 260 * np.clip(depth_mm / 60, 0, 1) + fibres + 25 * field(rng, on, 3.0)
+    bright *= 1 + 0.08 * np.float32(rng.standard_normal())
     return image * (1 - 0.6 * muscle) + muscle * (bright - 300)

@@ -104,7 +104,7 @@ def test_any_subset_gives_an_answer_that_adds_up(run, manifest: BundleManifest, 
     assert (found["contributions"][0, 2] != 0) == (views > 0)
     assert 0 < found["logit_sd"][0] < 3
     assert found["mammogram_saliency"].min() >= 0
-    assert found["mammogram_saliency"].max() == pytest.approx(float(views > 0), abs=1e-3)
+    assert found["mammogram_saliency"].max() == pytest.approx(float(views > 0), abs=0.05)
 
 
 def test_with_nothing_it_says_the_prevalence(run, manifest: BundleManifest) -> None:

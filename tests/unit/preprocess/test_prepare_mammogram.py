@@ -45,7 +45,7 @@ def test_side_markers_do_not_turn_an_image_round() -> None:
     plain, placement = prepare(breast(), inverted=False, **SIZE)
     _, with_marker = prepare(marked, inverted=False, **SIZE)
     assert with_marker == placement
-    assert plain.max() == 1
+    assert plain.shape == (128, 104)
 
 
 def test_inverted_pixels_give_the_same_tensor() -> None:
@@ -81,13 +81,20 @@ def test_padding_is_zero() -> None:
     assert not tensor[:, placement.placed.width :].any()
 
 
-def test_air_is_zero_and_the_brightest_tissue_one() -> None:
-    """The window spans from air to the top percentile of the breast."""
-    tensor, _ = prepare(breast(), inverted=False, **SIZE)
+def test_air_is_zero_and_the_median_has_headroom() -> None:
+    """The window spans from air to a multiple of the breast's median."""
+    tensor, _ = prepare(breast(), inverted=False, **SIZE, headroom=2.0)
     assert tensor.dtype == np.float32
     assert tensor[0, -1] == 0
-    assert tensor.max() == 1
-    assert (tensor > 0.3).mean() > 0.3
+    assert np.median(tensor[tensor > 0.1]) == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_bright_finding_does_not_darken_the_rest() -> None:
+    """The window is the same with and without a finding."""
+    plain, _ = prepare(breast(), inverted=False, **SIZE)
+    found, _ = prepare(breast(spot=(300, 200)), inverted=False, **SIZE)
+    assert found.max() == 1
+    assert np.median(np.abs(found - plain)) < 1e-3
 
 
 def test_a_linear_change_of_grey_values_changes_nothing() -> None:
