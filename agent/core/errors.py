@@ -9,6 +9,10 @@ class Transient(SentinodeError):
     """It may work later with the same input: retry with backoff."""
 
 
+class Unreachable(Transient):
+    """A peer could not be reached or refused the association: whatever else is for it would fail as well."""
+
+
 class Permanent(SentinodeError):
     """It will not work with this input, however often it is tried: give up and say why."""
 

@@ -87,5 +87,5 @@ def parse_manifest(raw: Mapping[str, Any]) -> BundleManifest:
                 "operating_points": tuple(OperatingPoint(**p) for p in fields["operating_points"]),
             }
         )
-    except (KeyError, TypeError) as exc:
+    except (AttributeError, KeyError, TypeError) as exc:
         raise Permanent(f"manifest.json: {exc}") from exc

@@ -1,6 +1,6 @@
 """What the rooms ask of the adapters. Each port has a contract test that its fake and its real adapter both pass."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.patient import PatientKey
-from agent.core.result import Kind, ResultObject
+from agent.core.result import Kind, Reference, ResultObject
 
 
 class RecordKind(StrEnum):
@@ -168,6 +168,9 @@ class Unit(Protocol):
     def renew(self, case: Case, lease_until: datetime) -> None:
         """Prolong a lease. Raises StaleCase."""
 
+    def leases_of(self, worker: str) -> Sequence[Case]:
+        """RUNNING cases that a worker of this name claimed."""
+
     def expired_leases(self, now: datetime) -> Sequence[Case]:
         """RUNNING cases whose lease is over."""
 
@@ -185,6 +188,9 @@ class Unit(Protocol):
 
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         """The objects of a version, in sending order."""
+
+    def predecessors(self, case: Case) -> Mapping[str, Reference]:
+        """The objects, by role, of the newest earlier version of the case that has any; empty if none has."""
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         """The summary saved with the result; empty before."""
@@ -208,8 +214,13 @@ class Unit(Protocol):
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         """Remember what a storage commitment request asked for."""
 
-    def committed(self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime) -> None:
-        """Apply a storage commitment result: `done` CONFIRMED, `failed` WAITING again (SOP Instance UIDs)."""
+    def committed(
+        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
+    ) -> Sequence[int]:
+        """Apply a storage commitment result: `done` CONFIRMED, `failed` WAITING again (SOP Instance UIDs).
+
+        Returns the ids of the cases concerned; none where the transaction is not ours.
+        """
 
     def installation(self) -> UUID:
         """Identity of this installation, made once by the first migration."""
@@ -233,8 +244,11 @@ class StoreOutcome:
 class Archive(Protocol):
     """A PACS as we see it as a client."""
 
-    def store(self, parts: Sequence[bytes]) -> Iterator[StoreOutcome]:
-        """Store Part 10 files over one association, yielding each outcome at once. Raises Transient."""
+    def store(self, parts: Sequence[bytes]) -> Generator[StoreOutcome, None, None]:
+        """Store Part 10 files over one association, yielding each outcome at once; closing it ends the association.
+
+        Raises Unreachable before the first outcome, Transient, Permanent (a part is no Part 10 file).
+        """
 
     def has(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
         """Whether the peer lists the instance (C-FIND, study root, IMAGE level). Raises Transient."""

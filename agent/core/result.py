@@ -54,6 +54,16 @@ class Influence:
     saliency_hw: NDArray[np.float32]  # in [0, 1], of the size of `SourceImage.image_hw`
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An object by its UIDs, as DICOM refers to one of another study (PS3.3 C.17.2.1)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+
 @dataclass(frozen=True)
 class Result:
     """Everything that is said about one version of a case. `answers` has one entry an axilla, the higher risk first."""
@@ -74,7 +84,7 @@ class Result:
     evidence: tuple[str, ...]  # why the case counted as complete, one sentence each
     model: ModelIdentity
     operating_points: tuple[OperatingPoint, ...]
-    predecessors: Mapping[str, str]  # role ("sr:L", "text_sr") -> SOP Instance UID of the version before
+    predecessors: Mapping[str, Reference]  # role ("sr:L", "text_sr") -> that object of the version before
     site_prevalence: float | None = None
 
     @property
@@ -112,3 +122,8 @@ class ResultObject:
     transfer_syntax_uid: str
     encoded: bytes  # a Part 10 file
     needs: tuple[str, ...] = ()  # SOP Instance UIDs that must be sent before it
+
+    @property
+    def reference(self) -> Reference:
+        """How another object names this one."""
+        return Reference(self.sop_class_uid, self.sop_instance_uid, self.study_instance_uid, self.series_instance_uid)

@@ -1,0 +1,117 @@
+"""What must be right before the agent serves, each mistake as one line with its place in the configuration."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from agent.bootstrap.common import secret, utc_now
+from agent.bootstrap.inspect import open_store
+from agent.config import ConfigError, LoadedConfig
+from agent.config.schema import Config
+from agent.core.errors import SentinodeError, Transient
+from agent.ehr.source import EhrSource
+from agent.infer.engine import Engine
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake. One that may pass by itself does not keep the agent from serving."""
+
+    key: Key
+    what: str
+    may_pass: bool = False
+
+
+def find_problems(loaded: LoadedConfig) -> list[str]:
+    """Check everything that the configuration names and return one line for each mistake."""
+    return [loaded.problem(p.key, p.what) for p in _problems(loaded.config)]
+
+
+def refuse_to_start(loaded: LoadedConfig) -> None:
+    """Check what serving needs; what may pass by itself (an EHR that is away) is only logged.
+
+    Raises
+    ------
+    ConfigError
+        With one line for each mistake.
+    """
+    found = [*_problems(loaded.config), *_port(loaded.config)]
+    for problem in found:
+        if problem.may_pass:
+            structlog.get_logger().warning("not_ready", reason=loaded.problem(problem.key, problem.what))
+    lasting = [loaded.problem(p.key, p.what) for p in found if not p.may_pass]
+    if lasting:
+        raise ConfigError("\n".join(lasting))
+
+
+def _problems(config: Config) -> Iterator[Problem]:
+    yield from _names(config)
+    yield from _secrets(config)
+    yield from _folder(("storage", "spool"), config.storage.spool)
+    yield from _folder(("storage", "quarantine"), config.storage.quarantine)
+    yield from _said(("database", "url"), lambda: open_store(config).close())
+    yield from _ehr(config)
+    for n, model in enumerate(config.models):
+        yield from _said(("models", n, "bundle"), lambda m=model: Engine.load(m.bundle, m.device))  # type: ignore[misc]
+
+
+def _said(key: Key, attempt: Callable[[], object]) -> Iterator[Problem]:
+    try:
+        attempt()
+    except SentinodeError as exc:
+        yield Problem(key, _one_line(exc), isinstance(exc, Transient))
+
+
+def _one_line(error: SentinodeError) -> str:
+    return "; ".join(str(error).splitlines())
+
+
+def _names(config: Config) -> Iterator[Problem]:
+    seen = set()
+    for n, destination in enumerate(config.destinations):
+        if destination.name in seen:
+            yield Problem(("destinations", n, "name"), "another destination has this name")
+        seen.add(destination.name)
+
+
+def _secrets(config: Config) -> Iterator[Problem]:
+    for section, variable in (("database", config.database.password_env), ("ehr", config.ehr.password_env)):
+        if variable and variable not in os.environ:
+            yield Problem((section, "password_env"), f"the environment variable {variable} is not set")
+
+
+def _folder(key: Key, folder: Path) -> Iterator[Problem]:
+    there = folder
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        yield Problem(key, f"{folder} cannot be written: {there} is not a folder of this user")
+
+
+def _ehr(config: Config) -> Iterator[Problem]:
+    ehr = config.ehr
+    try:
+        source = EhrSource(ehr.url, ehr.query, ehr.timeout_s, secret(ehr.password_env))
+        for sentence in source.check(utc_now()):
+            yield Problem(("ehr", "query"), sentence)
+    except Transient as exc:
+        yield Problem(("ehr", "url"), _one_line(exc), may_pass=True)
+    except SentinodeError as exc:
+        yield Problem(("ehr", "query"), _one_line(exc))
+
+
+def _port(config: Config) -> Iterator[Problem]:
+    with socket.socket(socket.AF_INET6 if ":" in config.dicom.bind else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.dicom.bind, config.dicom.port))
+        except OSError as exc:
+            yield Problem(
+                ("dicom", "port"), f"cannot listen on {config.dicom.bind}:{config.dicom.port}: {exc.strerror}"
+            )

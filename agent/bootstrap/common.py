@@ -1,0 +1,38 @@
+"""What every process needs: the clock and a stop request."""
+
+import os
+import time
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """Return the present moment, timezone-aware."""
+    return datetime.now(UTC)
+
+
+def secret(variable: str | None) -> str | None:
+    """Return the secret that an environment variable holds, or None where none is named or set."""
+    return os.environ.get(variable) if variable else None
+
+
+class Stop:
+    """A request to stop, set by a signal handler. It takes no lock, so a signal can never deadlock on it."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def request(self, *_signal: object) -> None:
+        """Ask for the stop; fits `signal.signal`."""
+        self.requested = True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the stop is requested or the time is over; return whether it is requested."""
+        deadline = time.monotonic() + seconds
+        while not self.requested and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, 0.05))
+        return self.requested
+
+    def wait_for_ever(self) -> None:
+        """Wait until the stop is requested."""
+        while not self.wait(1.0):
+            pass

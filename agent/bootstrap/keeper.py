@@ -1,0 +1,123 @@
+"""The keeper process: reads the spool, builds cases, asks the EHR, sends results."""
+
+import json
+import random
+from datetime import timedelta
+from uuid import uuid4
+
+import structlog
+
+from agent.assemble.complete import Assembler, AssembleSettings
+from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
+from agent.bootstrap.common import Stop, secret, utc_now
+from agent.bootstrap.inspect import open_store
+from agent.config import Config
+from agent.config.schema import Destination
+from agent.core.evidence import Patience
+from agent.core.instance import Instance
+from agent.core.manifest import BundleManifest, parse_manifest
+from agent.core.ports import Record
+from agent.deliver.commitment import apply_event_report
+from agent.deliver.courier import Courier
+from agent.deliver.settings import DestinationSettings
+from agent.dicom.header import read_header
+from agent.dicom.part10 import to_part10
+from agent.dimse.client import PacsClient
+from agent.ehr.source import EhrSource
+from agent.record.quarantine import Quarantine
+from agent.spool import SpoolReader
+from agent.state import SqlStore
+from agent.tasks.embedded import Tick, Ticker
+
+INDEX_EVERY_S = 0.25
+ASSEMBLE_EVERY_S = 0.5
+DELIVER_EVERY_S = 0.25
+
+
+def run_keeper(config: Config, stop: Stop) -> None:
+    """Tick until asked to stop; ticks under way end first."""
+    store = open_store(config)
+    couriers = build_courier(config, store).destinations
+    ticks = [
+        Tick("index", build_indexer(config, store).tick, INDEX_EVERY_S),
+        Tick("assemble", build_assembler(config, store).tick, ASSEMBLE_EVERY_S),
+        *(Tick(f"deliver {name}", courier.tick, DELIVER_EVERY_S) for name, courier in couriers.items()),
+    ]
+    ticker = Ticker(ticks, utc_now)
+    ticker.start()
+    structlog.get_logger().info("keeping")
+    stop.wait_for_ever()
+    ticker.stop(config.operate.drain_s * 0.8)
+    store.close()
+
+
+def build_indexer(config: Config, store: SqlStore) -> Indexer:
+    """Join spool, header reader, quarantine and state."""
+    settings = IndexSettings(
+        quiet=timedelta(seconds=config.cases.quiet_s), episode=timedelta(days=config.cases.episode_days)
+    )
+
+    def header(record: Record) -> Instance:
+        return read_header(record, config.site.issuer_of_patient_id)
+
+    return Indexer(
+        SpoolReader(config.storage.spool),
+        store,
+        question_scopes(config),
+        settings,
+        reading=Reading(header, to_part10),
+        quarantine=Quarantine(config.storage.quarantine),
+        on_event_report=apply_event_report,
+        now=utc_now,
+        new_case_uuid=uuid4,
+    )
+
+
+def build_assembler(config: Config, store: SqlStore) -> Assembler:
+    """Join the EHR and state."""
+    cases, ehr = config.cases, config.ehr
+    patience = Patience(
+        quiet=timedelta(seconds=cases.quiet_s),
+        expected=cases.expect,
+        wait_for={str(modality): span for modality, span in cases.wait_for.items()},
+        wait_for_facts=ehr.if_unavailable == "wait",
+    )
+    settings = AssembleSettings(
+        patience=patience,
+        episode=timedelta(days=cases.episode_days),
+        refresh=timedelta(seconds=ehr.refresh_s),
+    )
+    source = EhrSource(ehr.url, ehr.query, ehr.timeout_s, secret(ehr.password_env))
+    return Assembler(store, source, settings, now=utc_now, random=random.random)
+
+
+def build_courier(config: Config, store: SqlStore) -> Courier:
+    """Join the destinations and state."""
+    archives = {d.name: PacsClient(config.dicom.ae_title, d.ae_title, d.host, d.port) for d in config.destinations}
+    settings = {d.name: _destination(d) for d in config.destinations}
+    return Courier(store, archives, settings, now=utc_now, random=random.random)
+
+
+def question_scopes(config: Config) -> tuple[QuestionScope, ...]:
+    """Return each question that an active bundle answers, with the modalities it can use."""
+    manifests = [read_manifest(config, n) for n in range(len(config.models))]
+    modalities: dict[str, set[str]] = {}
+    for model, manifest in zip(config.models, manifests, strict=True):
+        if manifest.is_demonstration or model.send_research:
+            modalities.setdefault(manifest.question, set()).update(manifest.modalities)
+    return tuple(QuestionScope(q, frozenset(m), admits=lambda _patient: True) for q, m in modalities.items())
+
+
+def read_manifest(config: Config, number: int) -> BundleManifest:
+    """Read one bundle's manifest. Raises Permanent."""
+    path = config.models[number].bundle / "manifest.json"
+    return parse_manifest(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _destination(destination: Destination) -> DestinationSettings:
+    return DestinationSettings(
+        confirm=destination.confirm,
+        first_s=destination.retry.first_s,
+        max_s=destination.retry.max_s,
+        give_up_after_s=destination.retry.give_up_after.total_seconds(),
+    )

@@ -1,0 +1,98 @@
+"""A worker process: decodes, prepares, infers and reports, one case at a time, on warm models."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from multiprocessing import current_process
+from typing import Final
+
+import structlog
+
+from agent import __version__
+from agent.bootstrap.common import Stop, utc_now
+from agent.bootstrap.inspect import open_store
+from agent.config import Config
+from agent.core.ports import StoredInstance
+from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.dicom.part10 import to_part10
+from agent.dicom.pixels import decode, header
+from agent.dicom.uids import device_uid
+from agent.infer.admission import ActiveBundle
+from agent.infer.answer import Answerer, AnswerSettings
+from agent.infer.engine import Engine
+from agent.record.quarantine import Quarantine
+from agent.report.compose import Composer
+from agent.report.draft import DeviceIdentity
+from agent.spool import SpoolReader
+from agent.state import SqlStore
+
+IDLE_S: Final = 0.2
+LEASE: Final = timedelta(minutes=5)
+
+Compose = Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
+
+
+def run_worker(config: Config, stop: Stop) -> None:
+    """Answer cases until asked to stop; the case under way is finished first."""
+    store = open_store(config)
+    answerer = build_answerer(config, store, current_process().name)
+    answerer.release_own()
+    structlog.get_logger().info("working")
+    while not stop.requested:
+        if not answerer.step():
+            stop.wait(IDLE_S)
+    store.close()
+
+
+def build_answerer(config: Config, store: SqlStore, worker: str) -> Answerer:
+    """Join spool, bundles, report and state."""
+    keep = Quarantine(config.storage.quarantine).keep
+
+    def quarantine(stored: StoredInstance, part10: bytes, reason: str) -> None:
+        instance = stored.instance
+        keep(
+            part10,
+            instance.sha256,
+            reason,
+            received_at=stored.received_at,
+            sop_class_uid=instance.sop_class_uid,
+        )
+
+    return Answerer(
+        store=store,
+        spool=SpoolReader(config.storage.spool),
+        engines=[
+            ActiveBundle(Engine.load(m.bundle, m.device), frozenset(m.demo_issuers), m.send_research)
+            for m in config.models
+        ],
+        to_part10=to_part10,
+        decode=decode,
+        header=header,
+        compose=build_composer(config, store),
+        quarantine=quarantine,
+        destinations={d.name: frozenset(Kind(kind) for kind in d.send) for d in config.destinations},
+        settings=AnswerSettings(worker=worker, lease_s=LEASE.total_seconds(), site_prevalence=config.site.prevalence),
+        now=utc_now,
+    )
+
+
+def build_composer(config: Config, store: SqlStore) -> Compose:
+    """Return what turns a result into objects; where the site wants no report without a number, into none."""
+    with store.unit() as unit:
+        installation = unit.installation()
+    composer = Composer(
+        DeviceIdentity(
+            uid=device_uid(installation),
+            name=config.dicom.ae_title,
+            manufacturer="Sentinode",
+            model="Sentinode",
+            serial=installation.hex[:16],
+            software_version=__version__,
+        )
+    )
+
+    def compose(result: Result, sources: Sequence[SourceImage]) -> Sequence[ResultObject]:
+        if not result.estimates and not config.cases.report_no_estimate:
+            return ()
+        return composer(result, sources)
+
+    return compose

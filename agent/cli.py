@@ -1,0 +1,173 @@
+"""The command line: what an admin does with the agent."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from agent.config import LoadedConfig, load_config
+from agent.core.errors import SentinodeError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Estimates axillary lymph-node metastasis beside a PACS. "
+    "Research software. Not cleared or CE-marked. Not for clinical use.",
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+Overrides = Annotated[
+    list[Path] | None, typer.Option("--overrides", help="A file laid over the configuration; may be repeated.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+DEFAULT = Path("config.yaml")
+
+
+def main() -> None:
+    """Run the command line; errors raised on purpose become one message and exit code 2."""
+    try:
+        app()
+    except SentinodeError as exc:
+        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(str(exc))
+        sys.exit(2)
+
+
+def _load(config: Path, overrides: list[Path] | None) -> LoadedConfig:
+    return load_config(config, overrides or ())
+
+
+@app.command()
+def serve(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
+    """Run the agent until SIGTERM or Ctrl-C, then let work under way end.
+
+    Starts the DICOM listener, the keeper and the workers, and brings back whichever dies. Logs go to standard error.
+    The configuration, the bundles and the database's schema are checked first.
+    """
+    from agent.bootstrap import checks, keeper, receiver, worker
+    from agent.serve import serve as run
+
+    loaded = _load(config, overrides)
+    checks.refuse_to_start(loaded)
+    workers = {f"worker-{n + 1}": worker.run_worker for n in range(loaded.config.operate.workers)}
+    roles = {"receiver": receiver.run_receiver, "keeper": keeper.run_keeper, **workers}
+    raise typer.Exit(run(loaded.config, roles))
+
+
+@app.command("check-config")
+def check_config(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
+    """Check the configuration and what it names: bundles, EHR and its query, database, folders.
+
+    Prints one line for each mistake, beginning with its place in the file, and exits with 2. Sends nothing.
+    """
+    from agent.bootstrap import checks
+
+    loaded = _load(config, overrides)
+    problems = checks.find_problems(loaded)
+    for line in problems:
+        typer.echo(line, err=True)
+    if problems:
+        raise typer.Exit(2)
+    typer.echo(f"{config}: no mistakes found")
+
+
+@app.command()
+def migrate(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
+    """Bring the database to this version's schema. Running it again changes nothing."""
+    from agent.bootstrap.common import secret
+    from agent.state import migrate as run
+
+    database = _load(config, overrides).config.database
+    typer.echo(f"schema {run(database.url, secret(database.password_env))}")
+
+
+@app.command()
+def status(config: ConfigFile = DEFAULT, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Show what the agent holds: cases by state, received objects by their end, what is on its way out."""
+    from agent.bootstrap.inspect import overview
+    from agent.operate.status import overview_tables, to_json
+
+    seen = overview(_load(config, overrides).config)
+    if as_json:
+        typer.echo(json.dumps(to_json(seen), indent=2))
+    else:
+        Console().print(*overview_tables(seen))
+
+
+cases_app = typer.Typer(invoke_without_command=True, help="List cases; `show` tells one case's whole story.")
+app.add_typer(cases_app, name="cases")
+
+
+@cases_app.callback()
+def cases(
+    context: typer.Context,
+    config: ConfigFile = DEFAULT,
+    overrides: Overrides = None,
+    state: Annotated[str | None, typer.Option(help="Only cases in this state.")] = None,
+    limit: Annotated[int, typer.Option(help="At most this many, the newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List cases, the newest first: number, version, state, since when, and the reason or the answer.
+
+    `sentinode cases show CASE` tells one case's whole story.
+    """
+    if context.invoked_subcommand:
+        context.obj = (config, overrides)
+        return
+    from agent.bootstrap.inspect import list_cases
+    from agent.operate.status import cases_table, to_json
+
+    lines = list_cases(_load(config, overrides).config, state, limit)
+    if as_json:
+        typer.echo(json.dumps(to_json(lines), indent=2))
+    else:
+        Console().print(cases_table(lines))
+
+
+@cases_app.command("show")
+def show(
+    context: typer.Context,
+    case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases` lists it.")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="The configuration file.")] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell one case's story: its events, every instance with its use and reason, the answer, every delivery."""
+    from agent.bootstrap.inspect import case_story
+    from agent.operate.status import story_tables, to_json
+
+    outer_config, outer_overrides = context.obj
+    story = case_story(_load(config or outer_config, overrides or outer_overrides).config, case)
+    if as_json:
+        typer.echo(json.dumps(to_json(story), indent=2))
+    else:
+        Console().print(*story_tables(story))
+
+
+@app.command()
+def export(
+    case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases` lists it.")],
+    folder: Annotated[Path, typer.Argument(help="Where the files go; made if it is not there.")],
+    config: ConfigFile = DEFAULT,
+    overrides: Overrides = None,
+) -> None:
+    """Write a case's result objects as DICOM files, exactly as they were or will be sent."""
+    from agent.bootstrap.inspect import export_case
+
+    for path in export_case(_load(config, overrides).config, case, folder):
+        typer.echo(path)
+
+
+@app.command()
+def resend(
+    case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases` lists it.")],
+    config: ConfigFile = DEFAULT,
+    overrides: Overrides = None,
+) -> None:
+    """Send a finished or failed case's stored objects again, the same bytes under the same UIDs."""
+    from agent.bootstrap.inspect import resend_case
+
+    count = resend_case(_load(config, overrides).config, case)
+    typer.echo(f"{count} objects are queued; a running agent sends them")

@@ -1,0 +1,180 @@
+"""The configuration as a frozen model. Titles and descriptions become docs/configuration.md."""
+
+import re
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, model_validator
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: Any) -> Any:
+    match = re.fullmatch(r"(\d+)\s*([smhd])", value) if isinstance(value, str) else None
+    if match:
+        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return timedelta(seconds=value)
+    raise ValueError("write a duration as 90s, 10m, 4h or 7d")
+
+
+def _network(value: Any) -> Any:
+    try:
+        ip_network(str(value), strict=False)
+    except ValueError:
+        raise ValueError("write an IP address or a network such as 192.0.2.0/24") from None
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Network = Annotated[str, BeforeValidator(_network)]
+AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$")]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
+Modality = Literal["MG", "US", "MR"]
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are errors, nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(Section):
+    """The hospital."""
+
+    name: str = Field(description="Printed by `status`; nothing depends on it.")
+    issuer_of_patient_id: str | None = Field(
+        None, min_length=1, description="Issuer for senders that give none; without it their AE title keeps them apart."
+    )
+    prevalence: float | None = Field(
+        None, gt=0, lt=1, description="Share of node-positive patients among those asked about; shifts the estimate."
+    )
+
+
+class Peer(Section):
+    """A node that may talk to the agent."""
+
+    ae_title: AeTitle = Field(description="Calling AE title.")
+    host: Network = Field(description="IP address or network in CIDR form.")
+    may: frozenset[Literal["store", "echo", "commit"]] = Field(description="What it may do.")
+
+
+class Dicom(Section):
+    """The DICOM listener."""
+
+    ae_title: AeTitle = Field("SENTINODE", description="Our AE title; associations that call another are refused.")
+    bind: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(11112, description="TCP port.")
+    max_associations: int = Field(64, ge=1, le=1000, description="Open at once; more are refused as transient.")
+    max_pdu_bytes: int = Field(131072, ge=4096, le=1048576, description="Maximum PDU length that is offered.")
+    idle_timeout_s: float = Field(300, gt=0, description="A silent association is closed after this time.")
+    accept_from: Literal["listed", "any"] = Field("listed", description="`any` takes every calling AE title.")
+    peers: tuple[Peer, ...] = Field((), description="Who may connect.")
+
+
+class Storage(Section):
+    """Where received objects are kept."""
+
+    spool: Path = Field(Path("var/spool"), description="Folder of the spool's segments.")
+    spool_bytes: ByteSize = Field(ByteSize(20 * 2**30), description="The spool grows up to this size.")
+    refuse_below_free_bytes: ByteSize = Field(ByteSize(5 * 2**30), description="Below this C-STORE gets 0xA700.")
+    quarantine: Path = Field(Path("var/quarantine"), description="Unusable objects are copied here with the reason.")
+
+
+class Database(Section):
+    """The agent's own state."""
+
+    url: str = Field("sqlite:///var/sentinode.db", description="sqlite:///… or postgresql+psycopg://…")
+    password_env: str | None = Field(None, description="Environment variable that holds the password.")
+
+
+class Ehr(Section):
+    """The hospital's clinical database, read-only."""
+
+    url: str = Field(description="SQLAlchemy URL.")
+    query: Path = Field(Path("sql/ehr/clinical_facts.sql"), description="Site-editable query, bound parameters.")
+    timeout_s: float = Field(5, gt=0, description="A query that takes longer counts as unavailable.")
+    refresh_s: float = Field(900, gt=0, description="Dormant cases are asked about again after this time.")
+    if_unavailable: Literal["wait", "continue_without"] = Field("wait", description="What an open case does.")
+    password_env: str | None = Field(None, description="Environment variable that holds the password.")
+
+
+class Cases(Section):
+    """When a case is complete."""
+
+    quiet_s: float = Field(60, ge=0, description="No new image for this long.")
+    episode_days: int = Field(120, ge=1, description="Images of one patient within this span belong together.")
+    expect: tuple[Modality, ...] = Field((), description="Modalities that this site makes for every cancer.")
+    wait_for: dict[Modality, Duration] = Field({}, description="How long a missing, expected modality holds a case.")
+    report_no_estimate: bool = Field(True, description="Say why there is no number, for confirmed cancer.")
+
+
+class Model(Section):
+    """A model bundle."""
+
+    bundle: Path = Field(description="Folder with manifest.json and model.onnx.")
+    role: Literal["active"] = Field("active", description="An active bundle answers.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu or cuda:N.")
+    demo_issuers: tuple[str, ...] = Field(
+        ("PHANTOM",), description="A demonstration bundle answers only for patients of these issuers."
+    )
+    send_research: bool = Field(False, description="Whether a research bundle's results are sent.")
+
+
+class Retry(Section):
+    """How a failed delivery is tried again."""
+
+    first_s: float = Field(5, gt=0, description="First delay.")
+    max_s: float = Field(300, gt=0, description="Longest delay.")
+    give_up_after: Duration = Field(timedelta(days=7), description="Then the case fails, with its reason.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Retry":
+        if self.first_s > self.max_s:
+            raise ValueError("first_s must not be longer than max_s")
+        return self
+
+
+class Destination(Section):
+    """A node that gets results."""
+
+    name: str = Field(min_length=1, description="A name for logs and tables.")
+    ae_title: AeTitle = Field(description="Called AE title.")
+    host: str = Field(description="Host name or address.")
+    port: Port = Field(description="TCP port.")
+    send: frozenset[Literal["sr", "text_sr", "secondary_capture"]] = Field(
+        frozenset({"sr", "text_sr", "secondary_capture"}), description="Which objects it gets."
+    )
+    confirm: Literal["commitment", "read_back", "none"] = Field("read_back", description="How arrival is proven.")
+    retry: Retry = Retry()
+
+
+class Log(Section):
+    """Logging, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
+    format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
+
+
+class Operate(Section):
+    """Running it."""
+
+    workers: int = Field(1, ge=1, le=16, description="Processes that decode, infer and report.")
+    drain_s: float = Field(30, gt=0, le=300, description="How long SIGTERM lets work under way end.")
+    log: Log = Log()
+
+
+class Config(Section):
+    """The whole file. Relative paths start at the file's folder."""
+
+    site: Site
+    dicom: Dicom
+    storage: Storage = Storage()
+    database: Database = Database()
+    ehr: Ehr
+    cases: Cases = Cases()
+    models: tuple[Model, ...] = Field(min_length=1)
+    destinations: tuple[Destination, ...] = Field(min_length=1)
+    operate: Operate = Operate()

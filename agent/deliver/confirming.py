@@ -1,0 +1,88 @@
+"""Proof that what was stored has arrived to stay."""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from agent.core.errors import Permanent, Transient, Unreachable
+from agent.core.ports import OutboxItem, OutboxStatus
+from agent.crashpoint import crashpoint
+from agent.deliver.route import Route
+from agent.deliver.settings import Confirm
+from agent.dicom.commitment import transaction_uid
+
+NOT_LISTED: Final = "stored, but the destination does not list it"
+ASKED: Final = "stored, storage commitment asked for"
+_AT_LONGEST: Final = 64  # attempts after which every backoff has reached its longest delay
+
+_log = structlog.get_logger()
+
+
+def confirm_case(route: Route, items: Sequence[OutboxItem]) -> int:
+    """Ask for the proof of some stored objects of one case and return how many were confirmed here.
+
+    Commitment is confirmed later, by the report (`agent.deliver.commitment`).
+
+    Raises
+    ------
+    Unreachable
+        If there was no association.
+    """
+    left = deque(items)
+    confirmed = 0
+    try:
+        if route.settings.confirm == Confirm.COMMITMENT:
+            _ask_for_commitment(route, items)
+        else:
+            while left:
+                confirmed += _confirm(route, left[0])
+                left.popleft()
+    except (Transient, Permanent) as exc:
+        route.put_off(list(left), OutboxStatus.SENT, route.delay(_AT_LONGEST), f"stored, not confirmed: {exc}")
+        _log.warning("confirmation put off", case_id=items[0].case_id, destination=route.name, reason=str(exc))
+        if isinstance(exc, Unreachable):
+            raise
+    return confirmed
+
+
+def _confirm(route: Route, item: OutboxItem) -> bool:
+    if route.settings.confirm == Confirm.READ_BACK and not _is_listed(route, item):
+        return False
+    route.settle(item, OutboxStatus.CONFIRMED)
+    crashpoint("deliver.after_confirm")
+    return True
+
+
+def _is_listed(route: Route, item: OutboxItem) -> bool:
+    """Look for an object; one that is missing twice, with the backoff between, waits to be sent again."""
+    if route.archive.has(item.study_instance_uid, item.series_instance_uid, item.sop_instance_uid):
+        return True
+    wait = route.delay(item.attempts + 1)
+    if item.error == NOT_LISTED:
+        route.put_off([item], OutboxStatus.WAITING, wait, NOT_LISTED)
+    else:
+        route.settle(item, OutboxStatus.SENT, wait=wait, error=NOT_LISTED)
+    return False
+
+
+def _ask_for_commitment(route: Route, items: Sequence[OutboxItem]) -> None:
+    """Ask for all of `items` in one transaction; what was asked for before, and for long enough, is given up.
+
+    The transaction is known, and the next asking scheduled, before anything is sent: the report may be quicker
+    than the response to the request.
+    """
+    overdue = [i for i in items if (i.error or i.attempts) and route.is_over(i)]
+    route.put_off(overdue, OutboxStatus.SENT, route.delay(_AT_LONGEST), "stored, no storage commitment")
+    with route.store.unit() as unit:
+        asked = route.unchanged(unit, [i for i in items if i not in overdue])
+        if not asked:
+            return
+        uid = transaction_uid(unit.installation(), route.name, asked[0].case_id, route.now())
+        unit.expect_commitment(uid, asked, route.now())
+        for item in asked:
+            wait = timedelta(seconds=route.settings.commitment_within_s)
+            route.note(unit, item, OutboxStatus.SENT, wait=wait, error=ASKED)
+    route.archive.request_commitment(uid, [(i.sop_class_uid, i.sop_instance_uid) for i in asked])

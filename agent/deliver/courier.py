@@ -1,0 +1,88 @@
+"""Takes results out of the outbox to every destination, and makes sure that they arrived."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+
+from agent.core.errors import StaleCase, Unreachable
+from agent.core.ports import Archive, OutboxItem, OutboxStatus, Store
+from agent.deliver.breaker import Breaker
+from agent.deliver.confirming import confirm_case
+from agent.deliver.route import Route
+from agent.deliver.sending import send_case
+from agent.deliver.settings import DestinationSettings
+
+_log = structlog.get_logger()
+
+
+class DestinationCourier:
+    """Serves one destination. It keeps no state but the breaker: everything else stands in the outbox."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._breaker = Breaker(route.settings.retry, route.random)
+
+    def tick(self) -> int:
+        """Send what is due, ask for the proof of what was sent, and return how many objects moved on.
+
+        Raises
+        ------
+        Transient
+            If the state cannot be read or written; what was settled before stays so.
+        """
+        if self._breaker.is_open(self._route.now()):
+            return 0
+        try:
+            sent = self._each_case(OutboxStatus.WAITING, send_case)
+            return sent + self._each_case(OutboxStatus.SENT, confirm_case)
+        except Unreachable as exc:
+            self._breaker.failed(self._route.now())
+            _log.warning("destination not reached", destination=self._route.name, reason=str(exc))
+            return 0
+
+    def _each_case(self, status: OutboxStatus, serve: Callable[[Route, Sequence[OutboxItem]], int]) -> int:
+        moved = 0
+        for items in self._route.due(status):
+            try:
+                moved += serve(self._route, items)
+            except StaleCase:
+                _log.info("case moved on", case_id=items[0].case_id, destination=self._route.name)
+            self._breaker.answered()
+        return moved
+
+
+class Courier:
+    """All destinations.
+
+    Run each of `destinations` as a task of its own, so that one that hangs until its timeouts holds no other;
+    `tick` serves them one after the other.
+
+    Parameters
+    ----------
+    store : Store
+        The agent's state.
+    archives, settings : mapping by destination name
+        The archive behind each destination, and how it is served; both have the same names.
+    now : callable
+        Aware time in UTC.
+    random : callable
+        Numbers in [0, 1], for jitter.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        archives: Mapping[str, Archive],
+        settings: Mapping[str, DestinationSettings],
+        now: Callable[[], datetime],
+        random: Callable[[], float],
+    ) -> None:
+        self.destinations: Mapping[str, DestinationCourier] = {
+            name: DestinationCourier(Route(name, store, archive, settings[name], now, random))
+            for name, archive in archives.items()
+        }
+
+    def tick(self) -> int:
+        """Serve every destination once and return how many objects moved on."""
+        return sum(destination.tick() for destination in self.destinations.values())

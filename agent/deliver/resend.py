@@ -1,0 +1,32 @@
+"""Sending the stored bytes of a version again, because a person asks for it."""
+
+from datetime import datetime
+
+from agent.core.case import Case, CaseEvent, CaseState
+from agent.core.errors import Permanent
+from agent.core.ports import OutboxStatus, Store
+
+
+def resend(store: Store, case_id: int, now: datetime) -> Case:
+    """Put every object of a version into the outbox again, under the same UIDs, and return the case.
+
+    Raises
+    ------
+    Permanent
+        If there is no such case, it has no result, or it is not DONE, FAILED or DELIVERING.
+    """
+    with store.unit() as unit:
+        try:
+            case = unit.case(case_id)
+        except KeyError:
+            raise Permanent(f"there is no case {case_id}") from None
+        items = unit.outbox_of(case_id)
+        if not items:
+            raise Permanent(f"case {case_id} is {case.state} and has no result to send")
+        if case.state is CaseState.DELIVERING:
+            for item in items:
+                unit.settle(item, OutboxStatus.WAITING, now)
+            return case
+        if case.state not in (CaseState.DONE, CaseState.FAILED):
+            raise Permanent(f"case {case_id} is {case.state}: its result is not sent again")
+        return unit.apply(case, CaseEvent.RESEND, now, reason="asked for by a person")

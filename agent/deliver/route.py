@@ -1,0 +1,73 @@
+"""One destination with everything that delivering to it needs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from agent.core.ports import Archive, OutboxItem, OutboxStatus, Store, Unit
+from agent.core.retry import is_over, retry_delay
+from agent.deliver.settings import DestinationSettings
+from agent.deliver.verdict import conclude
+
+_BATCH = 500  # items looked at in one tick
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A destination: its name in the outbox, the archive behind it, and how it is served.
+
+    `now` gives aware UTC times, `random` numbers in [0, 1].
+    """
+
+    name: str
+    store: Store
+    archive: Archive
+    settings: DestinationSettings
+    now: Callable[[], datetime]
+    random: Callable[[], float]
+
+    def due(self, status: OutboxStatus) -> Iterator[Sequence[OutboxItem]]:
+        """Yield the due items of one status, a case at a time, the oldest case first, in sending order."""
+        with self.store.unit() as unit:
+            items = unit.outbox(self.name, [status], self.now(), _BATCH)
+        for _, of_case in groupby(items, key=lambda i: i.case_id):
+            yield list(of_case)
+
+    def delay(self, attempts: int) -> timedelta:
+        """How long to wait after `attempts` failures."""
+        return retry_delay(self.settings.retry, attempts, self.random())
+
+    def is_over(self, item: OutboxItem) -> bool:
+        """Whether the item has been tried for long enough."""
+        return is_over(self.settings.retry, item.queued_at, self.now())
+
+    def settle(self, item: OutboxItem, status: OutboxStatus, *, wait: timedelta | None = None, error: str = "") -> None:
+        """Note what happened to one item, and what that means for its case, in a transaction of its own."""
+        with self.store.unit() as unit:
+            self.note(unit, item, status, wait=wait, error=error)
+            conclude(unit, item.case_id, self.now())
+
+    def note(
+        self, unit: Unit, item: OutboxItem, status: OutboxStatus, *, wait: timedelta | None = None, error: str = ""
+    ) -> None:
+        """Note what happened to one item as part of a larger transaction."""
+        now = self.now()
+        unit.settle(item, status, now, next_at=now + wait if wait else now, error=error)
+
+    def unchanged(self, unit: Unit, items: Sequence[OutboxItem]) -> list[OutboxItem]:
+        """Return those items to which nothing happened meanwhile: a report or a person may be quicker than we."""
+        current = {i.id: i.status for i in unit.outbox_of(items[0].case_id)} if items else {}
+        return [i for i in items if current.get(i.id) is i.status]
+
+    def put_off(self, items: Sequence[OutboxItem], status: OutboxStatus, wait: timedelta, error: str) -> None:
+        """Try some items of one case again later with `status`; give up those tried for long enough."""
+        if not items:
+            return
+        with self.store.unit() as unit:
+            for item in self.unchanged(unit, items):
+                if self.is_over(item):
+                    self.note(unit, item, OutboxStatus.REFUSED, error=f"given up: {error}")
+                else:
+                    self.note(unit, item, status, wait=wait, error=error)
+            conclude(unit, items[0].case_id, self.now())

@@ -1,0 +1,91 @@
+"""The waiting objects of one case over one association; each is settled as soon as its response is there."""
+
+from collections import deque
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Final
+
+import structlog
+
+from agent.core.case import CaseState
+from agent.core.dimse_status import Judgement, judge
+from agent.core.errors import Permanent, Transient, Unreachable
+from agent.core.ports import OutboxItem, OutboxStatus, StoreOutcome
+from agent.crashpoint import crashpoint
+from agent.deliver.route import Route
+from agent.deliver.settings import Confirm
+from agent.deliver.verdict import NOT_OFFERED
+
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+
+_log = structlog.get_logger()
+
+
+def send_case(route: Route, due: Sequence[OutboxItem]) -> int:
+    """Send the waiting objects of one case, in sending order, and return how many were settled.
+
+    A failure that may pass stops the case, so that nothing overtakes what it needs; the rest waits with it.
+
+    Raises
+    ------
+    Unreachable
+        If there was no association.
+    """
+    case_id = due[0].case_id
+    items, parts = _load(route, due)
+    if not items:
+        return 0
+    unsettled = deque(items)
+    try:
+        _store(route, unsettled, parts)
+    except Transient as exc:
+        rest = list(unsettled)
+        route.put_off(rest, OutboxStatus.WAITING, route.delay(max(i.attempts for i in rest) + 1), str(exc))
+        _log.warning("delivery put off", case_id=case_id, destination=route.name, reason=str(exc))
+        if isinstance(exc, Unreachable):
+            raise
+    except Permanent as exc:
+        for item in unsettled:
+            route.settle(item, OutboxStatus.REFUSED, error=str(exc))
+    return len(items) - len(unsettled)
+
+
+def _load(route: Route, due: Sequence[OutboxItem]) -> tuple[list[OutboxItem], list[bytes]]:
+    """Read the bytes of what is still to be sent: the case may have moved on since it was found due."""
+    with route.store.unit() as unit:
+        if unit.case(due[0].case_id).state is not CaseState.DELIVERING:
+            return [], []
+        items = route.unchanged(unit, due)
+        return items, [unit.encoded(i) for i in items]
+
+
+def _store(route: Route, unsettled: deque[OutboxItem], parts: list[bytes]) -> None:
+    crashpoint("deliver.before_first_store")
+    with closing(route.archive.store(parts)) as outcomes:
+        for outcome in outcomes:
+            _settle(route, unsettled[0], outcome)
+            unsettled.popleft()
+            if unsettled:
+                crashpoint("deliver.between_stores")
+    crashpoint("deliver.after_last_store")
+
+
+def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:
+    if outcome.status is None or outcome.status == SOP_CLASS_NOT_SUPPORTED:
+        route.settle(item, OutboxStatus.REFUSED, error=NOT_OFFERED)
+        return
+    judgement = judge(outcome.status)
+    about = {"sop_instance_uid": item.sop_instance_uid, "case_id": item.case_id, "destination": route.name}
+    if judgement is Judgement.RETRY:
+        raise Transient(f"C-STORE status 0x{outcome.status:04X}")
+    if judgement is Judgement.REFUSED:
+        _log.warning("object refused", status=f"0x{outcome.status:04X}", **about)
+        route.settle(item, OutboxStatus.REFUSED, error=f"C-STORE status 0x{outcome.status:04X}")
+        return
+    if route.settings.confirm == Confirm.NONE:
+        route.settle(item, OutboxStatus.CONFIRMED)
+    else:
+        # a peer that fails to commit, again and again, is not to be sent to in a tight loop
+        patient = route.settings.confirm == Confirm.COMMITMENT and item.attempts
+        route.settle(item, OutboxStatus.SENT, wait=route.delay(item.attempts) if patient else None)
+    _log.info("object stored", status=f"0x{outcome.status:04X}", **about)

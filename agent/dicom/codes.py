@@ -1,0 +1,101 @@
+"""Every coded concept that our objects use, once (PS3.16; private ones in the scheme 99SENTINODE)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import CodedConcept
+
+SCHEME: Final = "99SENTINODE"  # SH: 16 characters at most
+SCHEMES: Final = (CodingSchemeIdentificationItem(SCHEME, name="Sentinode codes", responsible_organization="Sentinode"),)
+"""Items of Coding Scheme Identification Sequence (0008,0110), which a private scheme needs (PS3.3 C.12.1)."""
+
+
+def _dcm(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value, "DCM", meaning)
+
+
+def _sct(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value, "SCT", meaning)
+
+
+def _own(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value, SCHEME, meaning)
+
+
+# document structure (TID 1500, 1501, 1600)
+IMAGING_MEASUREMENT_REPORT: Final = _dcm("126000", "Imaging Measurement Report")
+IMAGING_MEASUREMENTS: Final = _dcm("126010", "Imaging Measurements")
+MEASUREMENT_GROUP: Final = _dcm("125007", "Measurement Group")
+IMAGE_LIBRARY: Final = _dcm("111028", "Image Library")
+IMAGE_LIBRARY_GROUP: Final = _dcm("126200", "Image Library Group")
+TRACKING_IDENTIFIER: Final = _dcm("112039", "Tracking Identifier")
+TRACKING_UNIQUE_IDENTIFIER: Final = _dcm("112040", "Tracking Unique Identifier")
+PROCEDURE_REPORTED: Final = _dcm("121058", "Procedure reported")
+COMMENT: Final = _dcm("121106", "Comment")
+FINDING: Final = _dcm("121071", "Finding")
+FINDINGS: Final = _dcm("121070", "Findings")
+CONCLUSION: Final = _dcm("121077", "Conclusion")
+CONCLUSIONS: Final = _dcm("121076", "Conclusions")
+FINDING_SITE: Final = _sct("363698007", "Finding Site")
+LATERALITY: Final = _sct("272741003", "Laterality")
+SOURCE: Final = _sct("260753009", "Source")
+
+# observer (TID 1002, 1004) and language (TID 1204)
+LANGUAGE: Final = _dcm("121049", "Language of Content Item and Descendants")
+ENGLISH: Final = CodedConcept("en-US", "RFC5646", "English (United States)")
+OBSERVER_TYPE: Final = _dcm("121005", "Observer Type")
+DEVICE: Final = _dcm("121007", "Device")
+DEVICE_OBSERVER_UID: Final = _dcm("121012", "Device Observer UID")
+DEVICE_OBSERVER_NAME: Final = _dcm("121013", "Device Observer Name")
+
+# image descriptors (TID 1602)
+MODALITY: Final = _dcm("121139", "Modality")
+IMAGE_LATERALITY: Final = _dcm("111027", "Image Laterality")
+PIXEL_DATA_ROWS: Final = _dcm("110910", "Pixel Data Rows")
+PIXEL_DATA_COLUMNS: Final = _dcm("110911", "Pixel Data Columns")
+PIXELS: Final = CodedConcept("{pixels}", "UCUM", "Pixels")
+
+# what is said
+PERCENT: Final = CodedConcept("%", "UCUM", "%")
+IMAGING_PROCEDURE: Final = _sct("363679005", "Imaging procedure")  # CID 100 has no breast imaging, and takes one
+AXILLARY_NODE: Final = _sct("68171009", "Axillary lymph node")
+SIDES: Final[Mapping[str, CodedConcept]] = {"L": _sct("7771000", "Left"), "R": _sct("24028007", "Right")}
+ARTIFICIAL_INTELLIGENCE: Final = _dcm("123110", "Artificial Intelligence")
+PROCESSING_SOURCE: Final = _dcm("121322", "Source image for image processing operation")
+
+# Viewers print "meaning: value unit" beside the region and cut it at their edge: these meanings stay short.
+PROBABILITY: Final = _own("ALN001", "ALN metastasis risk")
+RISK_CATEGORY: Final = _own("ALN002", "Axillary metastasis risk category")
+COMPLETENESS: Final = _own("ALN004", "Input completeness")
+CI_LOWER: Final = _own("ALN005", "95% CI lower")
+CI_UPPER: Final = _own("ALN006", "95% CI upper")
+RISK_FINDING: Final = _own("ALN007", "Estimated risk of axillary nodal metastasis")  # a risk, not a finding of disease
+SUMMARY_TITLE: Final = _own("ALN008", "AI risk summary")
+QUESTION: Final = _own("ALN020", "Question")
+EVIDENCE: Final = _own("ALN021", "Evidence")
+LIMITS: Final = _own("ALN022", "Limits")
+CATEGORIES: Final[Mapping[str, CodedConcept]] = {
+    "LOW": _sct("75976002", "Low risk"),
+    "NOT LOW": _own("ALN010", "Not low risk"),  # CID 3118 has Moderate, which is something else
+    "HIGH": _sct("15508007", "High risk"),
+}
+ALL_INPUTS: Final = _own("ALN110", "All inputs available")
+NOT_AVAILABLE: Final[Mapping[str, CodedConcept]] = {
+    "MG": _own("ALN111", "Mammography not available"),
+    "US": _own("ALN112", "Ultrasound not available"),
+    "MR": _own("ALN113", "MRI not available"),
+    "clinical": _own("ALN114", "Clinical facts not available"),
+    "SM": _own("ALN115", "Histology not available"),
+}
+OTHER_NOT_AVAILABLE: Final = _own("ALN119", "Another input not available")
+MODALITIES: Final[Mapping[str, CodedConcept]] = {
+    "MG": _dcm("MG", "Mammography"),
+    "US": _dcm("US", "Ultrasound"),
+    "MR": _dcm("MR", "Magnetic Resonance"),
+    "SM": _dcm("SM", "Slide Microscopy"),
+    "OT": _dcm("OT", "Other Modality"),
+}
+
+DISEASE: Final = frozenset({("111330", "DCM"), ("111301", "DCM")})
+"""Findings of axillary metastasis: never in an answer to a question of risk."""

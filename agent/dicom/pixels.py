@@ -1,0 +1,194 @@
+"""The pixels of a greyscale image, and its header without them. What cannot be decoded is Rejected with a reason."""
+
+import struct
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from io import BytesIO
+from typing import Any, Final, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, FileDataset, dcmread
+from pydicom.encaps import get_frame
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.pixels.decoders.base import get_decoder
+
+from agent.core.errors import Rejected
+from agent.dicom.codestream import JPEG, PLUGINS, check_claims, decode_jpeg
+from agent.dicom.container import inflated
+from agent.dicom.voi import display_lut
+
+LIMIT_BYTES: Final = 512 << 20
+LONGEST_DISPLAY_SIDE: Final = 1600
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_BROKEN: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    BytesLengthException,
+    InvalidDicomError,
+    struct.error,
+)
+"""What pydicom and the codecs behind it raise on damaged input; their messages may quote the dataset."""
+
+_ELEMENTS: Final = [
+    *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
+    *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
+    *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
+    *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
+]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """One greyscale image.
+
+    `image_hw` holds the values as stored, (H, W), 8- or 16-bit integers; low values are bright where `inverted`
+    (MONOCHROME1). `grey` is the grey level, uint8, of each value from `lowest` upwards.
+    """
+
+    image_hw: NDArray[Any]
+    inverted: bool
+    lowest: int
+    grey: NDArray[np.uint8]
+
+    @property
+    def reduction(self) -> int:
+        """The least whole factor that brings the longer side to 1600 pixels or fewer."""
+        longest: int = max(self.image_hw.shape)
+        return -(-longest // LONGEST_DISPLAY_SIDE)
+
+    def display_hw8(self, reduction: int = 1) -> NDArray[np.uint8]:
+        """Return the image as a screen shows it: windowed, MONOCHROME2 sense, averaged over blocks.
+
+        Parameters
+        ----------
+        reduction : int
+            So many pixels along each axis become one; what is left over at the right and bottom edge is dropped.
+
+        Returns
+        -------
+        uint8 (H // reduction, W // reduction)
+        """
+        grey = 255 - self.grey if self.inverted else self.grey
+        averaged = _reduce(self.image_hw, reduction).astype(np.int32)
+        return np.take(grey, averaged - self.lowest, mode="clip")
+
+
+def _reduce(image_hw: NDArray[Any], step: int) -> NDArray[Any]:
+    """Average blocks of step x step pixels in whole numbers; strided sums are the quickest way NumPy has."""
+    if step == 1:
+        return image_hw
+    height, width = image_hw.shape[0] // step, image_hw.shape[1] // step
+    whole = image_hw[: height * step, : width * step]
+    total = np.zeros((height, width), np.int32)
+    for row in range(step):
+        for column in range(step):
+            total += whole[row::step, column::step]
+    return total // (step * step)
+
+
+def _rejecting(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Turn every error of the libraries into Rejected; silence their warnings, which may quote values."""
+
+    @wraps(function)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return function(*args, **kwargs)
+        except _BROKEN as exc:
+            raise Rejected(f"the image cannot be decoded ({type(exc).__name__})") from None
+
+    return guarded
+
+
+@_rejecting
+def decode(part10: bytes) -> Pixels:
+    """Decode the pixels of a single-frame greyscale image.
+
+    Parameters
+    ----------
+    part10 : bytes
+        A Part 10 file.
+
+    Raises
+    ------
+    Rejected
+        If it is no such image, claims to be larger than 512 MiB, is of another length than it claims, or a codec
+        fails. The reason quotes no attribute of the patient.
+    """
+    ds = dcmread(BytesIO(inflated(part10)), specific_tags=_ELEMENTS)
+    _check_plane(ds)
+    uid = str(ds.file_meta.TransferSyntaxUID)
+    image_hw = _encapsulated(ds, uid) if ds.file_meta.TransferSyntaxUID.is_encapsulated else _native(ds)
+    if image_hw.shape != (ds.Rows, ds.Columns):
+        raise Rejected(f"decoded to {image_hw.shape}, the header says {ds.Rows} x {ds.Columns}")
+    native = np.ascontiguousarray(image_hw, image_hw.dtype.newbyteorder("="))
+    lowest = -(1 << (ds.BitsStored - 1)) if ds.PixelRepresentation else 0
+    grey = display_lut(ds, native, lowest, lowest + (1 << ds.BitsStored) - 1)
+    return Pixels(native, ds.PhotometricInterpretation == "MONOCHROME1", lowest, grey)
+
+
+@_rejecting
+def header(part10: bytes) -> bytes:
+    """Return the Part 10 file up to its Pixel Data, byte for byte; a deflated one comes back not deflated.
+
+    Raises
+    ------
+    Rejected
+        If the header cannot be read.
+    """
+    plain = inflated(part10)
+    stream = BytesIO(plain)
+    dcmread(stream, stop_before_pixels=True)
+    return plain[: stream.tell()]
+
+
+def _check_plane(ds: FileDataset) -> None:
+    """Refuse whatever is not one greyscale plane of a bearable size, in words (PS3.3 C.7.6.3)."""
+    if "PixelData" not in ds:
+        raise Rejected("no Pixel Data (7FE0,0010)")
+    if ds.SamplesPerPixel != 1 or ds.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
+        raise Rejected("a colour image, where a greyscale one is expected")
+    if int(ds.get("NumberOfFrames") or 1) != 1:
+        raise Rejected("a multi-frame image, where a single one is expected")
+    if ds.Rows < 1 or ds.Columns < 1:
+        raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels")
+    if ds.BitsAllocated not in (8, 16) or not 1 <= ds.BitsStored <= ds.BitsAllocated:
+        raise Rejected(f"{ds.BitsStored} bits stored in {ds.BitsAllocated} allocated")
+    if ds.Rows * ds.Columns * ds.BitsAllocated // 8 > LIMIT_BYTES:
+        raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels is larger than {LIMIT_BYTES >> 20} MiB")
+
+
+def _native(ds: FileDataset) -> NDArray[Any]:
+    length = ds.Rows * ds.Columns * ds.BitsAllocated // 8
+    if len(ds.PixelData) != length + length % 2:
+        raise Rejected(f"{len(ds.PixelData)} bytes of Pixel Data, {length + length % 2} were expected")
+    return _by_pydicom(ds, "")
+
+
+def _encapsulated(ds: FileDataset, transfer_syntax_uid: str) -> NDArray[Any]:
+    if transfer_syntax_uid not in JPEG and transfer_syntax_uid not in PLUGINS:
+        raise Rejected(f"no decoder for transfer syntax {transfer_syntax_uid}")
+    codestream = get_frame(ds.PixelData, 0, number_of_frames=1)
+    check_claims(codestream, transfer_syntax_uid, ds.Rows, ds.Columns)
+    if transfer_syntax_uid in JPEG:
+        return decode_jpeg(codestream, ds.BitsStored, signed=bool(ds.PixelRepresentation))
+    return _by_pydicom(ds, PLUGINS[transfer_syntax_uid])
+
+
+def _by_pydicom(ds: Dataset, plugin: str) -> NDArray[Any]:
+    decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
+    return np.asarray(decoder.as_array(ds, index=0, raw=True, decoding_plugin=plugin)[0])

@@ -1,0 +1,107 @@
+"""Opening and ending an association as requestor, with every way it can fail as one of our errors."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation, AssociationSocket
+
+from agent.core.errors import Transient, Unreachable
+from agent.dimse.transport import ClientSocket
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait, in seconds: for the connection, for the association, for one response, for one PDU."""
+
+    connect_s: float = 10
+    association_s: float = 30
+    response_s: float = 60
+    pdu_s: float = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who we are, whom we call, and how patiently."""
+
+    ae_title: str  # ours
+    peer_ae_title: str
+    host: str
+    port: int
+    timeouts: Timeouts
+    max_pdu: int
+
+
+class NothingAccepted(Transient):
+    """The association was accepted, and none of its presentation contexts was."""
+
+
+class RequestorAe(AE):
+    """An application entity whose associations use our socket."""
+
+    def _create_socket(self, assoc: Association, address: AddressInformation, tls_args: Any) -> AssociationSocket:
+        opened = ClientSocket(assoc, address=address)
+        opened.tls_args = tls_args
+        return opened
+
+
+@contextmanager
+def association(peer: Peer, contexts: Sequence[PresentationContext]) -> Iterator[Association]:
+    """Hold an association with exactly these presentation contexts; it is released at the end.
+
+    Raises
+    ------
+    Unreachable
+        If there is no connection, or the association is rejected, aborted or not answered. A called or calling
+        AE title that the peer does not know is a matter of configuration on either side, so it is tried again.
+    NothingAccepted
+        If no context was accepted.
+    """
+    opened = _associate(peer, contexts)
+    if not opened.is_established:
+        raise _failure(peer, opened)
+    try:
+        yield opened
+    finally:
+        opened.release()
+
+
+def _associate(peer: Peer, contexts: Sequence[PresentationContext]) -> Association:
+    ae = RequestorAe(ae_title=peer.ae_title)
+    ae.connection_timeout = peer.timeouts.connect_s
+    ae.acse_timeout = peer.timeouts.association_s
+    ae.dimse_timeout = peer.timeouts.response_s
+    try:
+        return ae.associate(
+            peer.host,
+            peer.port,
+            contexts=list(contexts),
+            ae_title=peer.peer_ae_title,
+            max_pdu=peer.max_pdu,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _tune, [peer.timeouts.pdu_s])],
+        )
+    except OSError as exc:  # the host name is not known
+        raise Unreachable(f"{peer.peer_ae_title} at {peer.host}:{peer.port}: {exc.strerror or exc}") from exc
+
+
+def _tune(event: evt.Event, pdu_s: float) -> None:
+    """Switch Nagle off (40 ms a response) and bound each read and write: pynetdicom lets both block for ever."""
+    transport: Any = event.assoc.dul.socket
+    connected: socket.socket = transport.socket
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected.settimeout(pdu_s)
+
+
+def _failure(peer: Peer, failed: Association) -> Transient:
+    where = f"{peer.peer_ae_title} at {peer.host}:{peer.port}"
+    if failed.rejected_contexts:
+        return NothingAccepted(f"{where} accepted none of the presentation contexts")
+    answer = failed.acceptor.primitive
+    if failed.is_rejected and answer is not None:
+        return Unreachable(f"{where} rejected the association: {answer.reason_str}")
+    return Unreachable(f"{where}: no connection, or no answer to the association request")

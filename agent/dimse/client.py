@@ -1,0 +1,151 @@
+"""A PACS, as we see it as a client."""
+
+from collections.abc import Generator, Sequence
+from typing import Final
+
+from pydicom.dataset import Dataset
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind, Verification  # type: ignore[attr-defined]
+
+from agent.core.errors import Permanent, Transient
+from agent.core.ports import StoreOutcome
+from agent.dimse import STORAGE_COMMITMENT_PUSH
+from agent.dimse.association import NothingAccepted, Peer, Timeouts, association
+from agent.dimse.part10 import split
+from agent.dimse.store import c_store, context_id, contexts_for
+
+_PENDING: Final = (0xFF00, 0xFF01)
+_COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
+
+
+class PacsClient:
+    """One remote application entity. Each call is an association of its own; nothing is kept between calls.
+
+    Parameters
+    ----------
+    ae_title : str
+        Ours, as the calling AE title.
+    peer_ae_title, host, port
+        The remote application entity.
+    timeouts : Timeouts
+        In seconds.
+    max_pdu : int
+        Largest PDU that we receive, in bytes.
+    """
+
+    def __init__(
+        self,
+        ae_title: str,
+        peer_ae_title: str,
+        host: str,
+        port: int,
+        *,
+        timeouts: Timeouts | None = None,
+        max_pdu: int = 131072,
+    ) -> None:
+        self._peer = Peer(ae_title, peer_ae_title, host, port, timeouts or Timeouts(), max_pdu)
+
+    def store(self, parts: Sequence[bytes]) -> Generator[StoreOutcome, None, None]:
+        """Store Part 10 files over one association, in order, yielding each outcome at once.
+
+        The dataset bytes travel as they are. A peer that takes neither SOP class nor transfer syntax of an object
+        gives status None for it.
+
+        Raises
+        ------
+        Unreachable
+            Before the first outcome, if there is no association.
+        Transient
+            If a response is missing; outcomes yielded before stand.
+        Permanent
+            If one of `parts` is not a Part 10 file; nothing was sent then.
+        """
+        split_parts = [split(encoded) for encoded in parts]
+        if not split_parts:
+            return
+        try:
+            with association(self._peer, contexts_for(split_parts)) as opened:
+                for number, part in enumerate(split_parts):
+                    context = context_id(opened, part)
+                    status = None if context is None else c_store(opened, part, context, number % 0xFFFF + 1)
+                    yield StoreOutcome(part.sop_instance_uid, status)
+        except NothingAccepted:
+            for part in split_parts:
+                yield StoreOutcome(part.sop_instance_uid, None)
+
+    def has(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
+        """Whether the peer lists the instance (PS3.4 C.6.2, study root, IMAGE level).
+
+        Raises
+        ------
+        Transient
+            If it cannot be asked, or answers with a failure.
+        """
+        query = Dataset()
+        query.QueryRetrieveLevel = "IMAGE"
+        query.StudyInstanceUID = study_instance_uid
+        query.SeriesInstanceUID = series_instance_uid
+        query.SOPInstanceUID = sop_instance_uid
+        model = StudyRootQueryRetrieveInformationModelFind
+        found = False
+        with association(self._peer, [build_context(model)]) as opened:
+            for status, match in opened.send_c_find(query, model):
+                code = status.get("Status")
+                if code in _PENDING:
+                    # a peer that ignores the unique key lists the whole series
+                    found = found or (match is not None and match.get("SOPInstanceUID") == sop_instance_uid)
+                elif code != 0x0000:
+                    raise Transient(f"C-FIND ended with {_named(code)}")
+        return found
+
+    def request_commitment(self, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
+        """Ask for storage commitment (PS3.4 J.3.2); the report comes later, to our own listening port.
+
+        Parameters
+        ----------
+        transaction_uid : str
+            Names this request in the report.
+        instances : sequence of (SOP Class UID, SOP Instance UID)
+            What to commit to.
+
+        Raises
+        ------
+        Transient
+            If it cannot be asked.
+        Permanent
+            If the peer does not offer storage commitment.
+        """
+        wanted = Dataset()
+        wanted.TransactionUID = transaction_uid
+        wanted.ReferencedSOPSequence = [_reference(*pair) for pair in instances]
+        try:
+            with association(self._peer, [build_context(STORAGE_COMMITMENT_PUSH)]) as opened:
+                status, _ = opened.send_n_action(wanted, 1, STORAGE_COMMITMENT_PUSH, _COMMITMENT_INSTANCE)
+        except NothingAccepted as exc:
+            raise Permanent(f"no storage commitment: {exc}") from exc
+        if status.get("Status") != 0x0000:
+            raise Transient(f"N-ACTION for storage commitment ended with {_named(status.get('Status'))}")
+
+    def echo(self) -> None:
+        """C-ECHO (PS3.4 A.4).
+
+        Raises
+        ------
+        Transient
+            If it is not answered with success.
+        """
+        with association(self._peer, [build_context(Verification)]) as opened:
+            status = opened.send_c_echo().get("Status")
+        if status != 0x0000:
+            raise Transient(f"C-ECHO ended with {_named(status)}")
+
+
+def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = sop_class_uid
+    item.ReferencedSOPInstanceUID = sop_instance_uid
+    return item
+
+
+def _named(status: int | None) -> str:
+    return "no response" if status is None else f"status 0x{status:04X}"

@@ -1,0 +1,1 @@
+"""From a complete case to its answer: which images and facts, the model, and what was left out."""

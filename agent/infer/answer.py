@@ -1,0 +1,175 @@
+"""The worker's use case: claim a case that is ready, answer it, and save result, objects and outbox together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from agent.core.case import Case, CaseEvent
+from agent.core.errors import Permanent, SentinodeError, StaleCase, Transient
+from agent.core.ports import Record, SpoolSource, Store, StoredInstance
+from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.crashpoint import crashpoint
+from agent.infer.admission import DEMONSTRATION, ActiveBundle, choose
+from agent.infer.compute import Computed, abstain, compute
+from agent.infer.prepare import ImageReader, Images, Picture, prepare_images
+from agent.infer.question import Asked, read_findings
+from agent.infer.statement import Setting, summarise
+
+LONGEST_RETRY_S: Final = 300.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerSettings:
+    """How a worker works."""
+
+    worker: str
+    lease_s: float = 300.0  # a claim that is older is over: another worker may take the case
+    max_attempts: int = 3
+    first_retry_s: float = 5.0  # doubled with each attempt, up to five minutes
+    site_prevalence: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answerer:
+    """Answers one case a step.
+
+    Parameters
+    ----------
+    store, spool
+        The agent's state, and the bytes as they came.
+    engines
+        The active bundles, in the order of the configuration.
+    to_part10, decode, header
+        A spool record to a Part 10 file; that file to pixels, and to its header alone. The last two raise Rejected.
+    compose
+        A result and its source images to objects in sending order.
+    quarantine
+        Keeps a copy of an object that cannot be used, with the reason.
+    destinations
+        Name -> the kinds of objects that it gets.
+    settings, now
+        How to work; the time, in UTC.
+    """
+
+    store: Store
+    spool: SpoolSource
+    engines: Sequence[ActiveBundle]
+    to_part10: Callable[[Record], bytes]
+    decode: Callable[[bytes], Picture]
+    header: Callable[[bytes], bytes]
+    compose: Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
+    quarantine: Callable[[StoredInstance, bytes, str], None]
+    destinations: Mapping[str, frozenset[Kind]]
+    settings: AnswerSettings
+    now: Callable[[], datetime]
+
+    def release_own(self) -> int:
+        """Give back what a process of this worker's name held when it died; call it before the first step."""
+        with self.store.unit() as unit:
+            held = unit.leases_of(self.settings.worker)
+            for case in held:
+                unit.apply(case, CaseEvent.LEASE_EXPIRED, self.now(), reason="the worker died")
+        return len(held)
+
+    def step(self) -> bool:
+        """Claim and answer one case; return whether there was one.
+
+        Errors raised on purpose end as a retry or as FAILED with the reason. Any other one is not caught: the process
+        ends, the lease runs out, and a version that was claimed too often is given up.
+        """
+        try:
+            case = self._claim()
+            if case is None:
+                return False
+            crashpoint("infer.after_claim")
+            self._work(case)
+        except Transient as exc:
+            _log.warning("state_unreachable", reason=str(exc))
+            return False
+        return True
+
+    def _claim(self) -> Case | None:
+        now = self.now()
+        with self.store.unit() as unit:
+            return unit.claim(now, now + timedelta(seconds=self.settings.lease_s), self.settings.worker)
+
+    def _work(self, case: Case) -> None:
+        try:
+            try:
+                if case.attempt > self.settings.max_attempts:
+                    raise Permanent(f"{self.settings.max_attempts} attempts ended without an answer")
+                self._answer(case)
+            except (Permanent, Transient) as exc:
+                self._fail(case, exc)
+        except StaleCase:
+            _log.info("answer_discarded", case=case.id, version=case.version)
+
+    def _fail(self, case: Case, error: SentinodeError) -> None:
+        """Decide from the class of the error: again later, or given up."""
+        now, attempt = self.now(), case.attempt
+        again = isinstance(error, Transient) and attempt < self.settings.max_attempts
+        wait_s = min(self.settings.first_retry_s * 2 ** (attempt - 1), LONGEST_RETRY_S)
+        with self.store.unit() as unit:
+            if again:
+                unit.apply(case, CaseEvent.RETRY_DUE, now, reason=str(error), due_at=now + timedelta(seconds=wait_s))
+            else:
+                unit.apply(case, CaseEvent.GAVE_UP, now, reason=str(error))
+        _log.error("answer_failed", case=case.id, version=case.version, attempt=attempt, again=again, reason=str(error))
+
+    def _answer(self, case: Case) -> None:
+        bundle, admitted = choose(self.engines, case.question, case.patient)
+        with self.store.unit() as unit:
+            asked = read_findings(unit.findings(case.id))
+            stored = unit.instances(case.id)
+            setting = Setting(
+                case, unit.installation(), self.now(), unit.predecessors(case), self.settings.site_prevalence
+            )
+        reason = asked.reason if admitted else DEMONSTRATION
+        reader = ImageReader(spool=self.spool, to_part10=self.to_part10, decode=self.decode, header=self.header)
+        if reason or not asked.open_sides:
+            computed = Computed(abstain(setting, bundle.engine, asked, reason), ())
+        else:
+            computed = self._compute(setting, bundle, asked, stored, reader)
+        crashpoint("infer.after_estimate")
+        sources = computed.sources or reader.header_only(stored)
+        objects = self.compose(computed.result, sources)
+        self._save(case, computed.result, bundle.engine.device, objects)
+        crashpoint("infer.after_save")
+        _log.info("answer_saved", case=case.id, version=case.version, objects=len(objects))
+
+    def _compute(
+        self,
+        setting: Setting,
+        bundle: ActiveBundle,
+        asked: Asked,
+        stored: Sequence[StoredInstance],
+        reader: ImageReader,
+    ) -> Computed:
+        images = prepare_images(stored, asked, bundle.engine.manifest, reader)
+        self._note_unused(setting.case, images)
+        return compute(setting, bundle.engine, asked, images)
+
+    def _note_unused(self, case: Case, images: Images) -> None:
+        """Say of every image that is left out why; copy out the ones that nobody can use."""
+        for unused in images.unused:
+            if unused.part10 is not None:
+                self.quarantine(unused.stored, unused.part10, unused.reason)
+        with self.store.unit() as unit:
+            for unused in images.unused:
+                unit.mark_left_out(case, unused.stored, unused.reason, quarantined=unused.part10 is not None)
+
+    def _save(self, case: Case, result: Result, device: str, objects: Sequence[ResultObject]) -> None:
+        """Save everything in one transaction. Raises StaleCase if the case moved on meanwhile."""
+        by_destination = {
+            name: [one for one in objects if one.kind in kinds] for name, kinds in self.destinations.items()
+        }
+        with self.store.unit() as unit:
+            unit.mark_used(case, [instance.sop_instance_uid for instance in result.used])
+            saved = unit.save_result(case, result.made_at, summarise(result, device), by_destination)
+            if not any(by_destination.values()):
+                unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")

@@ -1,0 +1,101 @@
+"""A version's result: run the model for the axillae it can answer for, and say why of the others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.core.manifest import BundleManifest
+from agent.core.prediction import Estimate, NoEstimate, Side
+from agent.core.result import Influence, LeftOut, Result, SourceImage
+from agent.infer.engine import Engine
+from agent.infer.estimate import estimate_axilla, influences, prior_shift
+from agent.infer.prepare import Images, View, tensors
+from agent.infer.question import Asked
+from agent.infer.statement import CLINICAL, Outcome, Setting, state
+from agent.preprocess.tabular import Encoded, encode
+
+NO_EVIDENCE: Final = "neither clinical facts nor images that the model can use"
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A result, with the images that it rests on."""
+
+    result: Result
+    sources: tuple[SourceImage, ...]
+
+
+def abstain(setting: Setting, engine: Engine, asked: Asked, reason: str) -> Result:
+    """Say of every axilla why there is no estimate. The model is not run, and no number is given."""
+    answers = tuple(NoEstimate(side, own or reason) for side, own in asked.axillae.items())
+    return state(setting, engine, asked, Outcome(answers or (NoEstimate(None, reason),)))
+
+
+def compute(setting: Setting, engine: Engine, asked: Asked, images: Images) -> Computed:
+    """Answer for each axilla, in one run of the model.
+
+    Raises
+    ------
+    Permanent
+        If the model does not answer as its manifest says.
+    Transient
+        If the device fails.
+    """
+    encoded = encode(asked.facts, engine.manifest.facts, asked.asked_on)
+    present = {side: _present(encoded, images.views[side]) for side in asked.open_sides}
+    refused = {side: _refusal(engine.manifest, present[side]) for side in asked.open_sides}
+    answered = tuple(side for side, reason in refused.items() if not reason)
+    views = {side: images.views[side] for side in answered}
+    estimates, found = _run(engine, encoded, views, setting.site_prevalence)
+    others = [NoEstimate(side, own or refused[side]) for side, own in asked.axillae.items() if side not in views]
+    used = _index_study_first([view for of_axilla in views.values() for view in of_axilla])
+    outcome = Outcome(
+        answers=(*sorted(estimates, key=lambda e: (-e.probability, e.side)), *others),
+        used=tuple(view.instance for view in used),
+        encoded=encoded if estimates else None,
+        present=frozenset[str]().union(*present.values()),
+        influences=found,
+        left_out=tuple(LeftOut(u.stored.instance.sop_instance_uid, u.reason) for u in images.unused),
+    )
+    return Computed(state(setting, engine, asked, outcome), tuple(view.source for view in used))
+
+
+def _present(encoded: Encoded, views: Sequence[View]) -> frozenset[str]:
+    return frozenset(view.instance.modality for view in views) | ({CLINICAL} if encoded.used else set())
+
+
+def _refusal(manifest: BundleManifest, present: frozenset[str]) -> str:
+    """Why the model cannot answer for an axilla with this evidence; empty if it can."""
+    for modality in manifest.required:
+        if modality not in present:
+            return f"nothing usable of {modality}, without which the model does not answer"
+    return "" if present else NO_EVIDENCE
+
+
+def _run(
+    engine: Engine, encoded: Encoded, views: Mapping[Side, tuple[View, ...]], site_prevalence: float | None
+) -> tuple[list[Estimate], tuple[Influence, ...]]:
+    if not views:
+        return [], ()
+    manifest = engine.manifest
+    shift = prior_shift(site_prevalence, manifest.training_prevalence)
+    outputs = engine.run(tensors(manifest, encoded, list(views.values())))
+    estimates = [estimate_axilla(side, manifest, outputs, row, shift) for row, side in enumerate(views)]
+    found: list[Influence] = []
+    for row, (estimate, of_axilla) in enumerate(zip(estimates, views.values(), strict=True)):
+        if of_axilla:
+            found.extend(influences(estimate, of_axilla, outputs["mammogram_saliency"][row]))
+    return estimates, tuple(found)
+
+
+def _index_study_first(views: Sequence[View]) -> list[View]:
+    """Order the images by study, the newest study first."""
+
+    def day(view: View) -> int:
+        return view.instance.acquired_on.toordinal() if view.instance.acquired_on else 0
+
+    newest: dict[str, int] = {}
+    for view in views:
+        study = view.instance.study_instance_uid
+        newest[study] = max(newest.get(study, 0), day(view))
+    return sorted(views, key=lambda v: (-newest[v.instance.study_instance_uid], v.instance.study_instance_uid))

@@ -1,0 +1,53 @@
+"""What was decided when the case was found complete: which axillae are asked about, and what was known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from agent.core.clinical import ClinicalFacts
+from agent.core.clinical_json import facts_from_json
+from agent.core.errors import Permanent
+from agent.core.prediction import Side
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One version's question. An axilla with a reason, or the patient with one, gets no estimate."""
+
+    reason: str
+    axillae: Mapping[Side, str]  # side -> why there is no estimate of it; empty: it is asked about
+    cutoff: date | None  # images and facts of this day or later are not used
+    facts: ClinicalFacts  # known before the cutoff
+    evidence: tuple[str, ...]
+    asked_on: date
+
+    @property
+    def open_sides(self) -> tuple[Side, ...]:
+        """The axillae of which an estimate is wanted."""
+        return () if self.reason else tuple(side for side, reason in self.axillae.items() if not reason)
+
+
+def read_findings(findings: Mapping[str, Any]) -> Asked:
+    """Read what was saved with the version when it became READY.
+
+    Raises
+    ------
+    Permanent
+        If there are no findings, or they are not of the form that is written.
+    """
+    try:
+        eligibility = findings["eligibility"]
+        cutoff = date.fromisoformat(eligibility["cutoff"]) if eligibility["cutoff"] else None
+        axillae = {Side(axilla["side"]): str(axilla["reason"]) for axilla in eligibility["axillae"]}
+        reason = str(eligibility["reason"]) or ("" if axillae else "the side of the cancer is not known")
+        return Asked(
+            reason=reason,
+            axillae=axillae,
+            cutoff=cutoff,
+            facts=facts_from_json(findings).before(cutoff),
+            evidence=tuple(findings.get("evidence", ())),
+            asked_on=datetime.fromisoformat(findings["asked_at"]).date(),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise Permanent(f"the findings of this version cannot be read ({type(exc).__name__})") from None

@@ -1,0 +1,97 @@
+"""Tables for a terminal and JSON for programs, from what the state says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from rich.table import Table
+
+from agent.state.overview import CaseLine, Overview, Story
+
+
+def overview_tables(seen: Overview) -> list[Table]:
+    """Cases by state, received objects by end and reason, the outbox by destination."""
+    return [
+        _counts("cases", "state", seen.cases),
+        _counts(f"received objects ({seen.open_associations} associations open)", "end", seen.arrivals),
+        _counts("why objects are not used", "reason", seen.reasons),
+        _counts("outbox" + _since(seen.oldest_waiting), "destination: status", seen.outbox),
+    ]
+
+
+def cases_table(lines: Sequence[CaseLine]) -> Table:
+    """One row a version, the newest first."""
+    table = Table("case", "version", "question", "patient", "state", "opened", "images", "answer or reason")
+    for line in lines:
+        patient = f"{line.patient_id} ({line.issuer})"
+        numbers = (str(line.id), str(line.version), line.question, patient, line.state)
+        table.add_row(*numbers, _moment(line.opened_at), str(line.instances), answer_words(line))
+    return table
+
+
+def answer_words(line: CaseLine) -> str:
+    """Say the answer of each axilla, else why there is none."""
+    said = []
+    for answer in line.summary.get("answers", ()):
+        side = f"{answer['side']} " if answer.get("side") else ""
+        if answer.get("probability") is None:
+            said.append(f"{side}no estimate: {answer['reason']}")
+        else:
+            share = f"{answer['probability']:.0%} ({answer['low']:.0%}-{answer['high']:.0%})"
+            said.append(f"{side}{share} {answer['category']}")
+    return "; ".join(said) or line.reason
+
+
+def story_tables(story: Story) -> list[Table]:
+    """The case, its events, its instances and its deliveries."""
+    return [
+        cases_table([story.case]),
+        _rows("events", ("at", "event", "from_state", "to_state", "attempt", "reason"), story.events),
+        _rows(
+            "instances",
+            ("sop_instance_uid", "modality", "laterality", "view_position", "used", "left_out"),
+            story.instances,
+        ),
+        _rows("deliveries", ("role", "destination", "status", "attempts", "stored_at", "error"), story.deliveries),
+    ]
+
+
+def to_json(value: Any) -> Any:
+    """Turn a view into what `json` writes; times in ISO 8601."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return to_json(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(v) for v in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, Enum) else value
+
+
+def _counts(title: str, name: str, counts: Mapping[str, int]) -> Table:
+    table = Table(name, "count", title=title, title_justify="left")
+    for key, count in counts.items():
+        table.add_row(key, str(count))
+    return table
+
+
+def _rows(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(*names, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in names))
+    return table
+
+
+def _cell(value: Any) -> str:
+    return _moment(value) if isinstance(value, datetime) else "" if value is None else str(value)
+
+
+def _moment(value: datetime) -> str:
+    return value.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _since(oldest: datetime | None) -> str:
+    return f" (oldest waiting since {_moment(oldest)})" if oldest else ""

@@ -1,0 +1,119 @@
+"""What the receiver alone knows, written to the spool in an order the keeper can rely on.
+
+RECEIVER_STARTED before anything of this run, ASSOCIATION_OPENED before the association's instances,
+ASSOCIATION_CLOSED after them. On a full disk a record that cannot be written now is written later.
+"""
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Protocol
+from uuid import UUID
+
+from agent.core.errors import Transient
+from agent.core.instance import SpoolRef
+from agent.core.ports import RecordKind
+
+
+class SpoolChannel(Protocol):
+    """One association's way into the spool."""
+
+    def append(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes) -> SpoolRef:
+        """Append one record and return when it is durable. Raises Transient."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
+class Spool(Protocol):
+    """Writing side of the spool."""
+
+    def channel(self) -> SpoolChannel:
+        """Return a channel of its own for one association."""
+
+
+class Journal:
+    """The receiver's own records. Threads of all associations share it."""
+
+    def __init__(self, spool: Spool, run_id: UUID) -> None:
+        self._spool = spool
+        self._run_id = run_id
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._is_started = False
+        self._endings: deque[str] = deque()
+
+    def start(self) -> None:
+        """Record that a receiver started, once. Raises Transient."""
+        with self._lock:
+            if not self._is_started:
+                self._write_alone(RecordKind.RECEIVER_STARTED, {"run_id": str(self._run_id)})
+                self._is_started = True
+
+    def association(self) -> "AssociationLog":
+        """Return the log of a new association."""
+        return AssociationLog(self, self._spool.channel(), f"{self._run_id}/{next(self._numbers)}")
+
+    def report(self, meta: Mapping[str, str], payload: bytes) -> None:
+        """Record an event report, over a channel of its own: it arrives in another thread. Raises Transient."""
+        self.start()
+        self._write_alone(RecordKind.EVENT_REPORT, meta, payload)
+
+    def ended(self, association_id: str) -> None:
+        """Remember an association whose end could not be written."""
+        self._endings.append(association_id)
+
+    def catch_up(self) -> None:
+        """Write the ends that are still to be written, as far as the disk lets us."""
+        with self._lock:
+            while self._endings:
+                try:
+                    self._write_alone(RecordKind.ASSOCIATION_CLOSED, {"association_id": self._endings[0]})
+                except Transient:
+                    return
+                self._endings.popleft()
+
+    def _write_alone(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"") -> None:
+        channel = self._spool.channel()
+        try:
+            channel.append(kind, meta, payload)
+        finally:
+            channel.close()
+
+
+class AssociationLog:
+    """The records of one association. Only its own thread writes."""
+
+    def __init__(self, journal: Journal, channel: SpoolChannel, association_id: str) -> None:
+        self.association_id = association_id
+        self._journal = journal
+        self._channel = channel
+        self._opening: Mapping[str, str] | None = None
+        self._is_opened = False
+
+    def open(self, meta: Mapping[str, str]) -> None:
+        """Record that the association was accepted. Raises Transient; then the first instance tries again."""
+        self._opening = {"association_id": self.association_id, **meta}
+        self._record_opening()
+
+    def store(self, meta: Mapping[str, str], payload: bytes) -> None:
+        """Record an instance; it is durable on return. Raises Transient."""
+        self._record_opening()
+        self._channel.append(RecordKind.INSTANCE, {"association_id": self.association_id, **meta}, payload)
+
+    def close(self) -> None:
+        """Record the end, if the beginning was recorded, and give the channel back."""
+        try:
+            if self._is_opened:
+                self._channel.append(RecordKind.ASSOCIATION_CLOSED, {"association_id": self.association_id}, b"")
+        except Transient:
+            self._journal.ended(self.association_id)
+        finally:
+            self._channel.close()
+
+    def _record_opening(self) -> None:
+        if not self._is_opened and self._opening is not None:
+            self._journal.start()
+            self._channel.append(RecordKind.ASSOCIATION_OPENED, self._opening, b"")
+            self._is_opened = True

@@ -1,0 +1,81 @@
+"""What is accepted: every storage SOP class and transfer syntax that pydicom names, and those it does not name yet.
+
+Nothing is decoded on receipt, so an unknown compression is no reason to refuse.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pydicom._uid_dict import UID_dictionary
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+)
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.service_class import ServiceClass, StorageServiceClass
+from pynetdicom.sop_class import register_uid, uid_to_service_class
+
+VERIFICATION: Final = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"  # push model
+
+STORAGE_SOP_CLASSES: Final = {
+    uid: keyword
+    for uid, (name, kind, _, _, keyword) in UID_dictionary.items()
+    if kind == "SOP Class"
+    and "Storage" in name
+    and "Storage Commitment" not in name
+    and uid != MediaStorageDirectoryStorage  # a DICOMDIR stays on its medium
+}
+"""Storage SOP classes, current and retired, of PS3.6 table A-1: UID -> keyword."""
+
+_LATER_TRANSFER_SYNTAXES: Final = (
+    "1.2.840.10008.1.2.8.1",  # Deflated Image Frame Compression
+    "1.2.840.10008.1.2.4.110",  # JPEG XL Lossless
+    "1.2.840.10008.1.2.4.111",  # JPEG XL JPEG Recompression
+    "1.2.840.10008.1.2.4.112",  # JPEG XL
+)
+TRANSFER_SYNTAXES: Final = frozenset(
+    {uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax"} | set(_LATER_TRANSFER_SYNTAXES)
+)
+"""Transfer syntaxes, current and retired, of PS3.6 table A-1."""
+
+
+def register_storage_sop_classes() -> None:
+    """Teach pynetdicom the storage SOP classes that it does not know. Harmless when repeated."""
+    for uid, keyword in STORAGE_SOP_CLASSES.items():
+        if uid_to_service_class(uid) is ServiceClass:
+            register_uid(uid, keyword, StorageServiceClass)
+
+
+def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationContext]:
+    """Return what we support of the proposed presentation contexts, transfer syntaxes in the sender's order.
+
+    pynetdicom takes the first transfer syntax that both sides name, so this order decides. A sender knows best what
+    its object is stored in; only where it offers Implicit VR before Explicit VR Little Endian the latter is taken, for
+    it keeps the VR of private attributes.
+    """
+    wanted: dict[str, list[str]] = {}
+    for context in proposed:
+        uid = str(context.abstract_syntax)
+        if uid in STORAGE_SOP_CLASSES or uid in (VERIFICATION, STORAGE_COMMITMENT):
+            offered = [str(syntax) for syntax in context.transfer_syntax if syntax in TRANSFER_SYNTAXES]
+            wanted.setdefault(uid, []).extend(_explicit_first(offered))
+    return [_supported(uid, list(dict.fromkeys(syntaxes))) for uid, syntaxes in wanted.items()]
+
+
+def _explicit_first(offered: list[str]) -> list[str]:
+    explicit, implicit = str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)
+    if not {explicit, implicit} <= set(offered) or offered.index(explicit) < offered.index(implicit):
+        return offered
+    rest = [syntax for syntax in offered if syntax != explicit]
+    rest.insert(rest.index(implicit), explicit)
+    return rest
+
+
+def _supported(uid: str, syntaxes: list[str]) -> PresentationContext:
+    context = build_context(uid, list(syntaxes))
+    if uid == STORAGE_COMMITMENT:
+        context.scu_role = True  # a PACS that proposes no roles reports results all the same
+        context.scp_role = True  # PS3.4 section J.3.3: the one that reports is the SCP, though it opens the association
+    return context

@@ -1,0 +1,177 @@
+"""pynetdicom's server, with guards on its sockets and an end to each association that nothing can skip."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from socketserver import BaseServer
+from typing import Any, Final, cast
+
+import structlog
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from agent.receive.journal import AssociationLog
+from agent.receive.settings import ReceiverSettings, Service
+
+_HEADER_BYTES: Final = 6  # PS3.8 section 9.3.1: type, reserved, length
+_P_DATA_TF: Final = 4
+_A_ASSOCIATE_RQ: Final = 1
+_MAX_REQUEST_BYTES: Final = 1 << 20
+_MAX_CONTROL_BYTES: Final = 1 << 10
+_log = structlog.get_logger()
+
+
+class GuardedSocket(AssociationSocket):
+    """A socket that reads no PDU longer than it may be, and waits for none longer than it should.
+
+    pynetdicom reads a PDU in two steps, header and body, and takes an OSError for a closed connection.
+    """
+
+    def __init__(self, association: Association, connection: socket.socket, settings: ReceiverSettings) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(settings.pdu_timeout_s)
+        self._max_pdu_bytes = settings.max_pdu_bytes
+        self._timeout_s = settings.pdu_timeout_s
+        self._deadline = 0.0
+        self._expects_header = True
+        super().__init__(association, client_socket=connection)
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Read a PDU's header or body; shorter only if the peer closed the connection.
+
+        Raises
+        ------
+        OSError
+            If the PDU is longer than allowed, or is not complete in time.
+        """
+        if self._expects_header:
+            self._deadline = time.monotonic() + self._timeout_s
+        data = self._read(nr_bytes)
+        if self._expects_header and len(data) == _HEADER_BYTES:
+            self._check_length(data[0], int.from_bytes(data[2:], "big"))
+        self._expects_header = not self._expects_header
+        return data
+
+    def _shutdown_socket(self) -> None:
+        """Close the connection, also where the peer was first and there is nothing to shut down."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
+    def _check_length(self, pdu_type: int, length: int) -> None:
+        limits = {_P_DATA_TF: self._max_pdu_bytes, _A_ASSOCIATE_RQ: _MAX_REQUEST_BYTES}
+        if length > limits.get(pdu_type, _MAX_CONTROL_BYTES):
+            _log.warning("PDU longer than allowed", kind=pdu_type, bytes=length)
+            raise ConnectionAbortedError("the PDU is longer than allowed")
+
+    def _read(self, length: int) -> bytearray:
+        connection = self.socket
+        data = bytearray(length)
+        view, done = memoryview(data), 0
+        while connection is not None and done < length:
+            connection.settimeout(max(self._deadline - time.monotonic(), 0.001))
+            received = connection.recv_into(view[done:])
+            if not received:
+                break
+            done += received
+        if connection is not None:
+            connection.settimeout(self._timeout_s)
+        return data if done == length else data[:done]
+
+
+class StoreAssociation(Association):
+    """An association as acceptor. It may do nothing until it is admitted."""
+
+    def __init__(self, ae: ApplicationEntity, log: AssociationLog) -> None:
+        super().__init__(ae, MODE_ACCEPTOR)
+        self.log = log
+        self.may: frozenset[Service] = frozenset()
+        self.is_acknowledging = False
+        self.established = threading.Event()
+
+    def run_reactor(self) -> None:
+        """Serve the association; whatever ends it, its end is recorded."""
+        try:
+            super().run_reactor()
+        finally:
+            self.established.set()
+            self.log.close()
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether an association request came in over the connection."""
+        return self.requestor.primitive is not None
+
+    def wake(self) -> None:
+        """End the wait for an association request. pynetdicom takes None for a timeout, and closes."""
+        self.dul.to_user_queue.put(cast(Any, None))
+
+
+class StoreServer(ThreadedAssociationServer):
+    """Listens, and makes a guarded association of each connection."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        ae: ApplicationEntity,
+        settings: ReceiverSettings,
+        evt_handlers: list[Any],
+        new_log: Callable[[], AssociationLog],
+        catch_up: Callable[[], None],
+    ) -> None:
+        self.settings = settings
+        self.new_log = new_log
+        self._catch_up = catch_up
+        super().__init__(
+            ae,
+            (settings.bind, settings.port),
+            settings.ae_title,
+            [],
+            evt_handlers=evt_handlers,
+            request_handler=_Handler,
+        )
+        ae._servers.append(self)  # where its shutdown() removes it from
+
+    def service_actions(self) -> None:
+        """Do what is due between connections."""
+        super().service_actions()
+        self._catch_up()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Note that a connection could not be made an association; the others go on."""
+        _log.warning("connection failed", peer=client_address[0])
+
+
+class _Handler(RequestHandler):
+    """Makes the association of one connection; the counterpart of pynetdicom's own, without its copies."""
+
+    server: StoreServer
+
+    def __init__(self, request: Any, client_address: Any, server: BaseServer) -> None:
+        super().__init__(request, client_address, server)
+
+    def _create_association(self) -> StoreAssociation:
+        server, ae = self.server, self.ae
+        association = StoreAssociation(ae, server.new_log())
+        association._server = server
+        association.name = f"AcceptorThread@{datetime.now(UTC):%Y%m%d%H%M%S}"  # pynetdicom counts threads so named
+        association.set_socket(GuardedSocket(association, self.request, server.settings))
+        acceptor = association.acceptor
+        acceptor.maximum_length = ae.maximum_pdu_size
+        acceptor.ae_title = server.ae_title
+        acceptor.address_info = self.local
+        acceptor.implementation_class_uid = ae.implementation_class_uid
+        acceptor.implementation_version_name = ae.implementation_version_name
+        association.requestor.address_info = self.remote
+        for event, handlers in server._handlers.items():
+            for handler in cast(list[Any], [handlers] if event.is_intervention else handlers):
+                association.bind(event, handler[0], handler[1])
+        return association

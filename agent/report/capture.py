@@ -1,0 +1,107 @@
+"""Pictures as Secondary Capture images (PS3.3 A.8.1): what every viewer can show."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import Image
+from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from agent.core.prediction import Answer, Estimate
+from agent.core.result import Kind
+from agent.dicom import codes
+from agent.report import words
+from agent.report.draft import Draft, Finished, Place, Slot, date_and_time
+from agent.report.header import Source
+from agent.report.heatmap import Picture, heatmap
+from agent.report.summary import summary
+
+BOTH: Final = "B"
+DERIVATION: Final = f"AI influence map over the source image, beside it. {words.DISCLAIMER}"
+
+
+SUMMARY: Final = Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", "summary", 3)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """One capture, and which influence its picture shows; a picture of words shows none."""
+
+    finished: Finished
+    uid: str = ""  # of the source image
+    picture: Picture | None = None
+
+
+def captures(draft: Draft) -> list[Captured]:
+    """Return a heatmap of every image that had influence, and a summary of the answers that no heatmap shows."""
+    made: list[Captured] = []
+    numbers: Counter[str] = Counter()  # Instance Number runs within a study's series
+    for estimate in draft.ranked:
+        for index, place in enumerate(draft.places(estimate), start=1):
+            numbers[place.source.instance.study_instance_uid] += 1
+            slot = _heatmap_slot(estimate.side, index, numbers[place.source.instance.study_instance_uid])
+            made.append(_heatmap_capture(draft, slot, estimate, place))
+    unseen: tuple[Answer, ...] = (*(e for e in draft.ranked if not draft.places(e)), *draft.refused)
+    if unseen:
+        made.append(Captured(_summary_capture(draft, unseen)))
+    return made
+
+
+def _heatmap_slot(side: str, index: int, number: int) -> Slot:
+    return Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", "heatmap", 1, side, index, number)
+
+
+def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place) -> Captured:
+    """One source image, in that image's study."""
+    picture = heatmap(draft, estimate, place)
+    ds = _capture(draft, slot, place.source, picture.image)
+    ds.update(place.source.orientation)
+    ds.ImageLaterality = slot.axilla
+    ds.ImageComments = words.answer(estimate, draft.words.event)
+    ds.DerivationDescription = DERIVATION
+    ds.SourceImageSequence = [_source_item(place.source)]
+    return Captured(Finished(slot, ds), place.source.instance.sop_instance_uid, picture)
+
+
+def _summary_capture(draft: Draft, answers: tuple[Answer, ...]) -> Finished:
+    """The one picture of words, in the index study."""
+    ds = _capture(draft, SUMMARY, draft.index, summary(draft, answers))
+    ds.ImageLaterality = BOTH
+    ds.ImageComments = " ".join(words.answer(a, draft.words.event) for a in answers)
+    return Finished(SUMMARY, ds)
+
+
+def _capture(draft: Draft, slot: Slot, source: Source, picture: Image.Image) -> Dataset:
+    ds = draft.base(slot, source)
+    ds.ConversionType = "WSD"
+    ds.DateOfSecondaryCapture, ds.TimeOfSecondaryCapture = date_and_time(draft.made_at)
+    ds.ImageType = ["DERIVED", "SECONDARY"]
+    ds.PatientOrientation = ""
+    ds.BodyPartExamined = "BREAST"
+    ds.BurnedInAnnotation = "NO"  # ours identify neither patient nor date (PS3.3 C.7.6.1)
+    ds.RecognizableVisualFeatures = "NO"
+    # no Frame of Reference, Pixel Spacing or position: nobody is to measure or to synchronise on it
+    _pixels(ds, picture)
+    return ds
+
+
+def _pixels(ds: Dataset, picture: Image.Image) -> None:
+    ds.SamplesPerPixel = 3
+    ds.PhotometricInterpretation = "RGB"
+    ds.PlanarConfiguration = 0
+    ds.Rows, ds.Columns = picture.height, picture.width
+    ds.BitsAllocated = ds.BitsStored = 8
+    ds.HighBit = 7
+    ds.PixelRepresentation = 0
+    ds.PixelData = np.asarray(picture).tobytes()  # of even length: all widths are even
+
+
+def _source_item(source: Source) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = source.instance.sop_class_uid
+    item.ReferencedSOPInstanceUID = source.instance.sop_instance_uid
+    item.SpatialLocationsPreserved = "NO"  # the bands and the pair move the pixels
+    item.PurposeOfReferenceCodeSequence = [codes.PROCESSING_SOURCE]
+    return item

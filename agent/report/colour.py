@@ -1,0 +1,40 @@
+"""The colours of influence: uniform to the eye, legible to the colour-blind, made once."""
+
+from typing import Final
+
+import numpy as np
+
+# viridis (CC0) by nine of its points; between them it is as good as linear
+_POINTS: Final = (
+    (68, 1, 84),
+    (71, 44, 122),
+    (59, 81, 139),
+    (44, 113, 142),
+    (33, 144, 141),
+    (39, 173, 129),
+    (92, 200, 99),
+    (170, 220, 50),
+    (253, 231, 37),
+)
+_FAINT: Final = 0.15  # below this share of the strongest influence nothing is drawn
+_OPAQUE: Final = 0.55  # at the strongest influence the tissue still shows through
+
+
+def _palette() -> bytes:
+    at = np.linspace(0, 255, len(_POINTS))
+    channels = [np.interp(np.arange(256), at, [p[k] for p in _POINTS]) for k in range(3)]
+    return np.stack(channels, axis=1).round().astype(np.uint8).tobytes()
+
+
+def _opacity() -> tuple[int, ...]:
+    level = np.arange(256) / 255
+    shown = np.clip((level - _FAINT) / (0.5 - _FAINT), 0, 1) * _OPAQUE
+    return tuple(int(v) for v in (255 * shown).round())
+
+
+PALETTE: Final = _palette()
+"""256 RGB triples, for a Pillow image of mode P."""
+OPACITY: Final = _opacity()
+"""Opacity (0-255) of the overlay by level of influence (0-255)."""
+LOWEST_SHOWN: Final = next(level for level, opacity in enumerate(OPACITY) if opacity)
+"""The least level that is drawn at all: where the legend begins."""

@@ -1,0 +1,255 @@
+"""One result on its way to objects: what all of its objects share, and where each of them goes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from pydicom import Dataset
+
+from agent.core.errors import Permanent
+from agent.core.instance import Instance
+from agent.core.prediction import Estimate, NoEstimate
+from agent.core.result import Influence, Kind, Reference, Result, SourceImage
+from agent.dicom import codes, uids
+from agent.report import words
+from agent.report.header import Source, read_source
+
+CHARACTER_SET: Final = "ISO_IR 192"
+FIRST_SERIES: Final = 900
+SERIES_A_VERSION: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """The device that makes the objects (PS3.3 C.7.5.1, PS3.16 TID 1004). `name` is often its AE title."""
+
+    uid: str
+    name: str
+    manufacturer: str
+    model: str
+    serial: str
+    software_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of one object among the objects of a result."""
+
+    kind: Kind
+    sop_class_uid: str
+    modality: str
+    label: str  # tells the series of a version apart, and stands in Series Description
+    series: int  # offset of Series Number
+    axilla: str = ""
+    index: int = 1  # within kind and axilla
+    instance_number: int = 1
+
+    @property
+    def role(self) -> str:
+        """What the object is to its result, as `ResultObject.role`."""
+        if self.kind is Kind.SR:
+            return f"sr:{self.axilla}"
+        return "text_sr" if self.kind is Kind.TEXT_SR else f"secondary_capture:{self.axilla}:{self.index}"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One object, ready but for its encoding."""
+
+    slot: Slot
+    ds: Dataset
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one image influenced the estimate of one axilla."""
+
+    source: Source
+    influence: Influence
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One result with its source images, and everything that its objects have in common."""
+
+    result: Result
+    device: DeviceIdentity
+    sources: tuple[Source, ...]
+    index: Source  # of the newest study that was used: SR and text SR go into that study
+    words: words.QuestionWords
+    zone: tzinfo
+
+    @classmethod
+    def of(cls, result: Result, images: Sequence[SourceImage], device: DeviceIdentity, zone: tzinfo = UTC) -> "Draft":
+        """Read the headers and find the index study.
+
+        Raises
+        ------
+        Permanent
+            If there is no source image, one that had influence is missing or does not fit its map, or the question
+            has no words.
+        """
+        question = words.question_words(result.question)
+        sources = tuple(read_source(image) for image in images)
+        by_uid = {s.instance.sop_instance_uid: s for s in sources}
+        for influence in result.influences:
+            _check(influence, by_uid.get(influence.sop_instance_uid))
+        return cls(result, device, sources, _index(result, sources), question, zone)
+
+    @cached_property
+    def ranked(self) -> tuple[Estimate, ...]:
+        """The estimates, the higher risk first."""
+        return tuple(sorted(self.result.estimates, key=lambda e: (-e.probability, e.side)))
+
+    @property
+    def refused(self) -> tuple[NoEstimate, ...]:
+        """The answers without a number."""
+        return tuple(a for a in self.result.answers if isinstance(a, NoEstimate))
+
+    @property
+    def evidence(self) -> tuple[Instance, ...]:
+        """Every image given to the model; where none was, the images of the index study."""
+        study = self.index.instance.study_instance_uid
+        return self.result.used or tuple(s.instance for s in self.sources if s.instance.study_instance_uid == study)
+
+    def places(self, estimate: Estimate) -> tuple[Place, ...]:
+        """Where the images influenced an estimate: the index study's first, then the newer, the stronger first."""
+        by_uid = {s.instance.sop_instance_uid: s for s in self.sources}
+        found = [Place(by_uid[i.sop_instance_uid], i) for i in self.result.influences if i.side == estimate.side]
+        return tuple(sorted(found, key=self._precedence))
+
+    def _precedence(self, place: Place) -> tuple[bool, int, float, str]:
+        instance = place.source.instance
+        elsewhere = instance.study_instance_uid != self.index.instance.study_instance_uid
+        return elsewhere, -_day(instance).toordinal(), -abs(place.influence.contribution), instance.sop_instance_uid
+
+    def uid(self, slot: Slot) -> str:
+        """Return the SOP Instance UID of an object, known before it is made."""
+        result = self.result
+        return uids.mint(
+            result.installation,
+            result.case_uuid,
+            result.version,
+            result.question,
+            slot.axilla,
+            slot.kind,
+            slot.sop_class_uid,
+            slot.index,
+        )
+
+    def series_uid(self, slot: Slot, study_uid: str) -> str:
+        """Return the Series Instance UID of an object in a study."""
+        result = self.result
+        return uids.series_uid(
+            result.installation, result.case_uuid, result.version, result.question, slot.label, study_uid
+        )
+
+    def reference(self, slot: Slot, source: Source) -> Reference:
+        """How another object names one of ours, made or not, in the study of a source image."""
+        study = source.instance.study_instance_uid
+        return Reference(slot.sop_class_uid, self.uid(slot), study, self.series_uid(slot, study))
+
+    @property
+    def made_at(self) -> datetime:
+        """When the result was made, in the site's own time: date and time attributes carry no zone."""
+        return self.result.made_at.astimezone(self.zone)
+
+    def base(self, slot: Slot, source: Source) -> Dataset:
+        """Return the modules that every object has, within the study of a source image."""
+        ds = Dataset()
+        ds.SpecificCharacterSet = CHARACTER_SET
+        ds.update(source.subject)
+        self._sop_common(ds, slot)
+        self._series(ds, slot, source.instance.study_instance_uid)
+        self._equipment(ds)
+        return ds
+
+    def _sop_common(self, ds: Dataset, slot: Slot) -> None:
+        ds.SOPClassUID = slot.sop_class_uid
+        ds.SOPInstanceUID = self.uid(slot)
+        ds.InstanceNumber = slot.instance_number
+        ds.ContentDate, ds.ContentTime = date_and_time(self.made_at)
+        ds.CodingSchemeIdentificationSequence = list(codes.SCHEMES)
+
+    def _series(self, ds: Dataset, slot: Slot, study_uid: str) -> None:
+        version = self.result.version
+        ds.Modality = slot.modality
+        ds.StudyInstanceUID = study_uid
+        ds.SeriesInstanceUID = self.series_uid(slot, study_uid)
+        ds.SeriesNumber = FIRST_SERIES + SERIES_A_VERSION * (version - 1) + slot.series
+        ds.SeriesDate, ds.SeriesTime = date_and_time(self.made_at)
+        # viewers cut it after some 20 characters: version and side come before that
+        ds.SeriesDescription = f"AI {self.words.short} risk v{version} {slot.label} - {words.SHORT_DISCLAIMER}"
+
+    def _equipment(self, ds: Dataset) -> None:
+        ds.Manufacturer = self.device.manufacturer
+        ds.ManufacturerModelName = self.device.model
+        ds.DeviceSerialNumber = self.device.serial
+        ds.SoftwareVersions = self.device.software_version
+        ds.DeviceUID = self.device.uid
+
+
+def date_and_time(moment: datetime) -> tuple[str, str]:
+    """Return a moment as the values of a DA and a TM element."""
+    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
+
+
+def references(items: Iterable[Reference]) -> list[Dataset]:
+    """Return a SOP Instance Reference hierarchy: study, series, instance (PS3.3 C.17.2.1)."""
+    studies: dict[str, dict[str, list[Dataset]]] = {}
+    for item in items:
+        named = Dataset()
+        named.ReferencedSOPClassUID = item.sop_class_uid
+        named.ReferencedSOPInstanceUID = item.sop_instance_uid
+        studies.setdefault(item.study_instance_uid, {}).setdefault(item.series_instance_uid, []).append(named)
+    return [_study_item(study, series) for study, series in studies.items()]
+
+
+def _study_item(study_uid: str, series: dict[str, list[Dataset]]) -> Dataset:
+    study = Dataset()
+    study.ReferencedSeriesSequence = []
+    for series_uid, instances in series.items():
+        item = Dataset()
+        item.ReferencedSOPSequence = instances
+        item.SeriesInstanceUID = series_uid
+        study.ReferencedSeriesSequence.append(item)
+    study.StudyInstanceUID = study_uid
+    return study
+
+
+def reference(instance: Instance) -> Reference:
+    """How our objects name a source image."""
+    return Reference(
+        instance.sop_class_uid,
+        instance.sop_instance_uid,
+        instance.study_instance_uid,
+        instance.series_instance_uid,
+    )
+
+
+def _check(influence: Influence, source: Source | None) -> None:
+    if source is None:
+        raise Permanent(f"no header of the image {influence.sop_instance_uid}, which had influence")
+    saliency_hw = influence.saliency_hw
+    if saliency_hw.shape != source.image_hw.shape or not np.isfinite(saliency_hw).all():
+        raise Permanent(f"the saliency map does not fit the image {influence.sop_instance_uid}")
+
+
+def _index(result: Result, sources: Sequence[Source]) -> Source:
+    order = {instance.sop_instance_uid: n for n, instance in enumerate(result.used)}
+    candidates = [s for s in sources if s.instance.sop_instance_uid in order] or list(sources)
+    if not candidates:
+        raise Permanent("no image of the patient: a report needs a study to go into")
+    first = len(order)
+    return min(
+        candidates,
+        key=lambda s: (-_day(s.instance).toordinal(), order.get(s.instance.sop_instance_uid, first)),
+    )
+
+
+def _day(instance: Instance) -> date:
+    return instance.acquired_on or date.min

@@ -1,0 +1,119 @@
+"""What a result object takes over from its source image: patient, study and orientation, decoded once."""
+
+import struct
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import DataElement, Dataset, config, dcmread
+from pydicom.charset import decode_bytes
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.errors import InvalidDicomError
+
+from agent.core.errors import Permanent
+from agent.core.instance import Instance
+from agent.core.result import SourceImage
+
+REQUIRED: Final = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyID",
+    "ReferringPhysicianName",
+)
+"""Type 2 attributes of Patient and General Study (PS3.3 C.7.1.1, C.7.2.1): empty where the source has none."""
+OPTIONAL: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription")
+_PN_DELIMITERS: Final = {ord("^"), ord("=")}
+_TEXT_DELIMITERS: Final = {ord("\r"), ord("\n"), ord("\t"), ord("\f")}
+_CONTROL: Final = {code: "\ufffd" for code in range(32) if code not in _TEXT_DELIMITERS}  # never legal in UTF-8 text
+_GB2312: Final = b"\x1b$)A"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source image: its identity, its display pixels, and the attributes that our objects copy from it."""
+
+    instance: Instance
+    image_hw: NDArray[np.uint8]
+    reduction: float
+    subject: Dataset  # patient and study
+    orientation: Dataset  # Patient Orientation, where the source has one
+    temporal_position: str
+
+
+def read_source(image: SourceImage) -> Source:
+    """Decode what is needed of a source image's header.
+
+    A character set that is unknown, wrong or absent costs letters (U+FFFD), never the report.
+
+    Raises
+    ------
+    Permanent
+        If the header cannot be read.
+    """
+    with warnings.catch_warnings():
+        # the source's faults are not ours to repeat, and pydicom's words on them may hold a patient's data
+        warnings.simplefilter("ignore")
+        try:
+            header = dcmread(BytesIO(image.header), stop_before_pixels=True)
+        except (InvalidDicomError, EOFError, OSError, ValueError, struct.error) as exc:
+            raise Permanent(f"header of {image.instance.sop_instance_uid} cannot be read") from exc
+        return Source(
+            instance=image.instance,
+            image_hw=image.image_hw,
+            reduction=image.reduction,
+            subject=_subject(header),
+            orientation=_copied(header, ("PatientOrientation",)),
+            temporal_position=_text(header, "TemporalPositionIdentifier") or "",
+        )
+
+
+def _subject(header: Dataset) -> Dataset:
+    subject = Dataset()
+    for keyword in REQUIRED:
+        subject.add(_element(keyword, ""))
+    subject.update(_copied(header, REQUIRED + OPTIONAL))
+    return subject
+
+
+def _copied(header: Dataset, keywords: Sequence[str]) -> Dataset:
+    copied = Dataset()
+    for keyword in keywords:
+        text = _text(header, keyword)
+        if text is not None:
+            copied.add(_element(keyword, text))
+    return copied
+
+
+def _element(keyword: str, text: str) -> DataElement:
+    # a value that breaks its VR stays as the source has it: identity must equal, and a warning would print it
+    return DataElement(keyword, dictionary_VR(keyword), text, validation_mode=config.IGNORE)
+
+
+def _text(header: Dataset, keyword: str) -> str | None:
+    """Return the decoded text of an attribute, None where the header lacks it."""
+    tag = tag_for_keyword(keyword)
+    if tag is None or tag not in header:
+        return None
+    value = header.get_item(tag).value or b""  # raw: pydicom's own conversion validates, and quotes what it finds
+    delimiters = _PN_DELIMITERS if dictionary_VR(tag) == "PN" else _TEXT_DELIMITERS
+    return _decode(value, header, delimiters).rstrip(" \0").translate(_CONTROL)
+
+
+def _decode(value: bytes, header: Dataset, delimiters: set[int]) -> str:
+    if _GB2312 in value:
+        # pydicom's own codec for ISO 2022 IR 58 reads neither form of it
+        return value.replace(_GB2312, b"").decode("gb2312", errors="replace")
+    declared = header.get_item("SpecificCharacterSet") if "SpecificCharacterSet" in header else None
+    if declared is not None and declared.value in (b"ISO_IR 203", "ISO_IR 203"):
+        return value.decode("iso8859_15")
+    encodings = header.original_character_set
+    return decode_bytes(value, [encodings] if isinstance(encodings, str) else list(encodings), delimiters)

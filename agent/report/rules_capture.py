@@ -1,0 +1,78 @@
+"""Rules for Secondary Captures: shown as what they are, and measured by nobody."""
+
+from typing import Final
+
+import numpy as np
+
+from agent.report import words
+from agent.report.draft import Draft, Finished
+from agent.report.layout import banner
+
+ATTRIBUTES: Final = {
+    "ImageType": ["DERIVED", "SECONDARY"],
+    "Modality": "OT",
+    "ConversionType": "WSD",
+    "BurnedInAnnotation": "NO",
+    "RecognizableVisualFeatures": "NO",
+    "BodyPartExamined": "BREAST",
+    "PhotometricInterpretation": "RGB",
+    "SamplesPerPixel": 3,
+    "BitsAllocated": 8,
+    "PlanarConfiguration": 0,
+}
+ABSENT: Final = (
+    "FrameOfReferenceUID",
+    "PixelSpacing",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "Laterality",
+)
+
+
+def attributes_are_those_of_a_capture(draft: Draft, one: Finished) -> bool:
+    """Type, modality and conversion as specified, so that viewers neither cine nor measure it."""
+    right = all(bool(one.ds.get(keyword) == value) for keyword, value in ATTRIBUTES.items())
+    return right and not any(keyword in one.ds for keyword in ABSENT)
+
+
+def side_equals_the_source(draft: Draft, one: Finished) -> bool:
+    """A heatmap has its axilla's side, which is its source's; a picture of words has both."""
+    sides = {s.instance.sop_instance_uid: s.instance.laterality for s in draft.sources}
+    if not one.slot.axilla:
+        return str(one.ds.get("ImageLaterality")) == "B"
+    sources = [item.ReferencedSOPInstanceUID for item in one.ds.get("SourceImageSequence", ())]
+    return (
+        str(one.ds.get("ImageLaterality")) == one.slot.axilla
+        and len(sources) == 1
+        and sides.get(sources[0]) in ("", "B", one.slot.axilla)
+    )
+
+
+def locations_are_not_preserved(draft: Draft, one: Finished) -> bool:
+    """Nobody may carry a position from the picture over to its source."""
+    return all(item.SpatialLocationsPreserved == "NO" for item in one.ds.get("SourceImageSequence", ()))
+
+
+def disclaimer_is_burned_in(draft: Draft, one: Finished) -> bool:
+    """The bands above and below are the disclaimer, pixel by pixel."""
+    rows, columns = int(one.ds.Rows), int(one.ds.Columns)
+    pixels_hwc = np.frombuffer(one.ds.PixelData, np.uint8, rows * columns * 3).reshape(rows, columns, 3)
+    band_hwc = np.asarray(banner(columns))
+    height = len(band_hwc)
+    return np.array_equal(pixels_hwc[:height], band_hwc) and np.array_equal(pixels_hwc[-height:], band_hwc)
+
+
+def capture_states_its_answer(draft: Draft, one: Finished) -> bool:
+    """The words of the picture are also there to be read by machines."""
+    said = str(one.ds.get("ImageComments", ""))
+    answers = [words.answer(a, draft.words.event) for a in draft.result.answers]
+    return any(a in said for a in answers)
+
+
+RULES: Final = (
+    attributes_are_those_of_a_capture,
+    side_equals_the_source,
+    locations_are_not_preserved,
+    disclaimer_is_burned_in,
+    capture_states_its_answer,
+)

@@ -1,0 +1,67 @@
+"""Rules for every object, and for both kinds of document."""
+
+from typing import Final
+
+from agent.dicom import codes
+from agent.report import tree
+from agent.report.draft import CHARACTER_SET, Draft, Finished, reference
+
+
+def subject_equals_source(draft: Draft, one: Finished) -> bool:
+    """Patient and study attributes are those of a source image of the same study, letter by letter."""
+    study = one.ds.StudyInstanceUID
+    subjects = [s.subject for s in draft.sources if s.instance.study_instance_uid == study]
+    return any(all(one.ds.get(e.tag) == e for e in subject) for subject in subjects)
+
+
+def text_is_utf8(draft: Draft, one: Finished) -> bool:
+    """Names of any script can be written."""
+    return bool(one.ds.SpecificCharacterSet == CHARACTER_SET)
+
+
+def private_scheme_is_identified(draft: Draft, one: Finished) -> bool:
+    """Our private codes say whose they are."""
+    named = one.ds.get("CodingSchemeIdentificationSequence", ())
+    return codes.SCHEME in [item.CodingSchemeDesignator for item in named]
+
+
+def version_is_advertised(draft: Draft, one: Finished) -> bool:
+    """The version, and of an SR the side, stand in what a viewer shows of Series Description."""
+    shown = str(one.ds.SeriesDescription)[:20].split()
+    return f"v{draft.result.version}" in shown and (one.slot.modality != "SR" or one.slot.axilla in ("", *shown))
+
+
+def document_is_complete_and_unverified(draft: Draft, one: Finished) -> bool:
+    """A machine completes a document; only a person verifies one."""
+    flags = one.ds.CompletionFlag, one.ds.VerificationFlag, one.ds.PreliminaryFlag
+    return flags == ("COMPLETE", "UNVERIFIED", "PRELIMINARY")
+
+
+def evidence_lists_inputs(draft: Draft, one: Finished) -> bool:
+    """Every image given to the model is named: those of this study as current, the others as pertinent."""
+    current = tree.evidence(one.ds, "CurrentRequestedProcedureEvidenceSequence")
+    other = tree.evidence(one.ds, "PertinentOtherEvidenceSequence")
+    study = str(one.ds.StudyInstanceUID)
+    given = {(r.study_instance_uid, r.sop_instance_uid) for r in map(reference, draft.evidence)}
+    return given <= current | other and all(s == study for s, _ in current) and all(s != study for s, _ in other)
+
+
+def no_finding_of_disease(draft: Draft, one: Finished) -> bool:
+    """A risk is not a finding: its codes never occur."""
+    return codes.DISEASE.isdisjoint(tree.codes_below(one.ds))
+
+
+def no_number_without_estimate(draft: Draft, one: Finished) -> bool:
+    """Where there is no estimate, no figure slips in."""
+    if draft.ranked:
+        return True
+    return not any(i.ValueType == "NUM" or "%" in i.get("TextValue", "") for i in tree.items(one.ds))
+
+
+FOR_ALL: Final = (subject_equals_source, text_is_utf8, private_scheme_is_identified, version_is_advertised)
+FOR_DOCUMENTS: Final = (
+    document_is_complete_and_unverified,
+    evidence_lists_inputs,
+    no_finding_of_disease,
+    no_number_without_estimate,
+)

@@ -1,0 +1,186 @@
+"""Rules for an SR of template 1500: what a viewer needs to draw it, and what it must not differ in."""
+
+from typing import Final
+
+from pydicom import Dataset
+
+from agent.core.prediction import Estimate
+from agent.dicom import codes
+from agent.report import tree
+from agent.report.draft import Draft, Finished
+from agent.report.figures import percent
+
+MAX_LINE: Final = 28  # characters that fit beside a region; longer lines lose the number
+HYDRATING_PREFIX: Final = "Cornerstone"  # a viewer would take the group for an editable measurement of its own
+
+
+def root_is_imaging_measurement_report(draft: Draft, one: Finished) -> bool:
+    """Viewers look for exactly this title and template."""
+    template = one.ds.get("ContentTemplateSequence")
+    return tree.is_named(one.ds, codes.IMAGING_MEASUREMENT_REPORT) and bool(
+        template and template[0].TemplateIdentifier == "1500"
+    )
+
+
+def code_meanings_are_exact(draft: Draft, one: Finished) -> bool:
+    """A viewer compares these three by their meaning."""
+    wanted = (codes.IMAGING_MEASUREMENTS, codes.MEASUREMENT_GROUP, codes.TRACKING_IDENTIFIER)
+    return all(
+        found and all(f.ConceptNameCodeSequence[0].CodeMeaning == concept.meaning for f in found)
+        for concept in wanted
+        for found in [tree.named(one.ds, concept)]
+    )
+
+
+def one_procedure_reported(draft: Draft, one: Finished) -> bool:
+    """The template takes one."""
+    return len(tree.named(one.ds, codes.PROCEDURE_REPORTED)) == 1
+
+
+def one_measurement_group(draft: Draft, one: Finished) -> bool:
+    """Of several groups only the first is ever seen."""
+    return len(tree.named(one.ds, codes.MEASUREMENT_GROUP)) == 1
+
+
+def group_is_tracked(draft: Draft, one: Finished) -> bool:
+    """The group has both tracking items, the UID first of its UIDREFs, and no identifier that a viewer claims."""
+    group = _group(one)
+    identifiers = tree.named(group, codes.TRACKING_IDENTIFIER)
+    references = tree.children(group, "UIDREF")
+    return (
+        bool(identifiers and references)
+        and tree.is_named(references[0], codes.TRACKING_UNIQUE_IDENTIFIER)
+        and not any(i.TextValue.startswith(HYDRATING_PREFIX) for i in identifiers)
+    )
+
+
+def every_number_has_a_region(draft: Draft, one: Finished) -> bool:
+    """A number without coordinates on an image breaks the whole document in a viewer."""
+    numbers = tree.children(_group(one), "NUM")
+    regions = [tree.children(n, "SCOORD") for n in numbers]
+    return bool(numbers) and all(r and all(tree.children(s, "IMAGE") for s in r) for r in regions)
+
+
+def regions_lie_on_evidence(draft: Draft, one: Finished) -> bool:
+    """A region is drawn only on what is open: an image of the same study, named as evidence."""
+    current = tree.evidence(one.ds, "CurrentRequestedProcedureEvidenceSequence")
+    return all((str(one.ds.StudyInstanceUID), _on(s)) in current for s in _regions(one))
+
+
+def regions_lie_inside(draft: Draft, one: Finished) -> bool:
+    """Coordinates are within the image and enclose something; a capture's are checked by its own size."""
+    sizes = {s.instance.sop_instance_uid: (s.instance.columns, s.instance.rows) for s in draft.sources}
+    for region in _regions(one):
+        x, y = region.GraphicData[0::2], region.GraphicData[1::2]
+        columns, rows = sizes.get(_on(region), (max(x), max(y)))
+        if not (0 <= min(x) < max(x) <= columns and 0 <= min(y) < max(y) <= rows):
+            return False
+    return True
+
+
+def no_region_on_a_temporal_series(draft: Draft, one: Finished) -> bool:
+    """A region on a series with several time points freezes the page."""
+    positions: dict[str, set[str]] = {}
+    for source in draft.sources:
+        positions.setdefault(source.instance.series_instance_uid, set()).add(source.temporal_position)
+    temporal = {
+        s.instance.sop_instance_uid for s in draft.sources if len(positions[s.instance.series_instance_uid]) > 1
+    }
+    return not any(_on(region) in temporal for region in _regions(one))
+
+
+def lines_fit_beside_the_region(draft: Draft, one: Finished) -> bool:
+    """Comments and numbers are printed unbroken and cut off at the edge."""
+    lines = [str(item.TextValue) for item in tree.named(one.ds, codes.COMMENT)]
+    for item in tree.children(_group(one), "NUM"):
+        lines.append(f"{item.ConceptNameCodeSequence[0].CodeMeaning}: {tree.number(item):.2f} {tree.unit(item)}")
+    return len(lines) <= 5 and all(len(line) <= MAX_LINE for line in lines)
+
+
+def numbers_are_percentages(draft: Draft, one: Finished) -> bool:
+    """The unit is "%"; a number of exactly 0 would not be printed."""
+    numbers = tree.children(_group(one), "NUM")
+    return all(tree.unit(n) == "%" and 0 < tree.number(n) <= 100 for n in numbers)
+
+
+def numbers_equal_the_result(draft: Draft, one: Finished) -> bool:
+    """Probability and interval are those of the one result, in order."""
+    estimate = _estimate(draft, one)
+    wanted = {
+        codes.PROBABILITY.value: percent(estimate.probability),
+        codes.CI_LOWER.value: percent(estimate.low),
+        codes.CI_UPPER.value: percent(estimate.high),
+    }
+    numbers = tree.children(_group(one), "NUM")
+    found = {tree.code(n.ConceptNameCodeSequence[0])[0]: tree.number(n) for n in numbers}
+    low, probability, high = (found.get(c.value, -1.0) for c in (codes.CI_LOWER, codes.PROBABILITY, codes.CI_UPPER))
+    return found == wanted and low <= probability <= high
+
+
+def category_equals_the_result(draft: Draft, one: Finished) -> bool:
+    """The risk category is that of the one result."""
+    wanted = codes.CATEGORIES[_estimate(draft, one).category]
+    found = tree.named(one.ds, codes.RISK_CATEGORY)
+    return [tree.code(f.ConceptCodeSequence[0]) for f in found] == [(wanted.value, wanted.scheme_designator)]
+
+
+def side_equals_the_image(draft: Draft, one: Finished) -> bool:
+    """The laterality of the finding site is the axilla's, and no image of the other side carries the region."""
+    wanted = codes.SIDES[one.slot.axilla]
+    found = [tree.code(i.ConceptCodeSequence[0]) for i in tree.named(_group(one), codes.LATERALITY)]
+    sides = {s.instance.sop_instance_uid: s.instance.laterality for s in draft.sources}
+    return found == [(wanted.value, wanted.scheme_designator)] and all(
+        sides.get(_on(r), "") in ("", "B", one.slot.axilla) for r in _regions(one)
+    )
+
+
+def missing_inputs_are_stated(draft: Draft, one: Finished) -> bool:
+    """Every input that was not there is named; only a complete set is called complete."""
+    missing = draft.result.modalities_missing
+    wanted = {codes.NOT_AVAILABLE.get(m, codes.OTHER_NOT_AVAILABLE).value for m in missing} or {codes.ALL_INPUTS.value}
+    found = tree.named(one.ds, codes.COMPLETENESS)
+    return {tree.code(f.ConceptCodeSequence[0])[0] for f in found} == wanted
+
+
+def needed_captures_are_sent(draft: Draft, one: Finished) -> bool:
+    """A region that lies on one of our captures waits for it."""
+    images = {s.instance.sop_instance_uid for s in draft.sources}
+    return {_on(r) for r in _regions(one)} - images == set(one.needs)
+
+
+def _group(one: Finished) -> Dataset:
+    groups = tree.named(one.ds, codes.MEASUREMENT_GROUP)
+    return groups[0] if groups else Dataset()
+
+
+def _regions(one: Finished) -> list[Dataset]:
+    return [item for item in tree.items(one.ds) if item.ValueType == "SCOORD"]
+
+
+def _on(region: Dataset) -> str:
+    images = tree.children(region, "IMAGE")
+    return str(images[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID) if images else ""
+
+
+def _estimate(draft: Draft, one: Finished) -> Estimate:
+    return next(e for e in draft.ranked if e.side == one.slot.axilla)
+
+
+RULES: Final = (
+    root_is_imaging_measurement_report,
+    code_meanings_are_exact,
+    one_procedure_reported,
+    one_measurement_group,
+    group_is_tracked,
+    every_number_has_a_region,
+    regions_lie_on_evidence,
+    regions_lie_inside,
+    no_region_on_a_temporal_series,
+    lines_fit_beside_the_region,
+    numbers_are_percentages,
+    numbers_equal_the_result,
+    category_equals_the_result,
+    side_equals_the_image,
+    missing_inputs_are_stated,
+    needed_captures_are_sent,
+)

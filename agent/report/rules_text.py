@@ -1,0 +1,41 @@
+"""Rules for the text SR: it is a page, and it says everything that must be said."""
+
+from typing import Final
+
+from agent.dicom import codes
+from agent.report import tree, words
+from agent.report.draft import Draft, Finished
+
+
+def root_is_a_summary(draft: Draft, one: Finished) -> bool:
+    """Any title but that of template 1500 is shown as a readable page."""
+    return tree.is_named(one.ds, codes.SUMMARY_TITLE) and "ContentTemplateSequence" not in one.ds
+
+
+def text_states_every_answer(draft: Draft, one: Finished) -> bool:
+    """Each axilla's answer stands there in the words that the captures use."""
+    said = [item.TextValue for item in tree.named(one.ds, codes.FINDINGS)[:1] for item in tree.children(item, "TEXT")]
+    return all(words.answer(a, draft.words.event) in said for a in draft.result.answers)
+
+
+def text_states_what_is_missing(draft: Draft, one: Finished) -> bool:
+    """Inputs that were not there are named."""
+    return words.missing(draft.result) in _texts(one)
+
+
+def text_holds_the_disclaimer(draft: Draft, one: Finished) -> bool:
+    """The disclaimer stands there, and of a demonstration model that it is one."""
+    wanted = {words.DISCLAIMER} | ({words.DEMONSTRATION} if words.is_demonstration(draft.result.model) else set())
+    return wanted <= _texts(one)
+
+
+def _texts(one: Finished) -> set[str]:
+    return {str(item.TextValue) for item in tree.items(one.ds) if item.ValueType == "TEXT"}
+
+
+RULES: Final = (
+    root_is_a_summary,
+    text_states_every_answer,
+    text_states_what_is_missing,
+    text_holds_the_disclaimer,
+)

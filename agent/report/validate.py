@@ -1,0 +1,54 @@
+"""The gate: rules that every finished object keeps, or nothing of the result is sent.
+
+Each was learnt from a viewer or a validator; what breaks one would be shown wrongly, or not at all.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.core.errors import Permanent
+from agent.core.result import Kind
+from agent.report import rules_capture, rules_common, rules_set, rules_sr, rules_text
+from agent.report.draft import Draft, Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its name, the kinds of object that it is for, and whether an object keeps it."""
+
+    holds: Callable[[Draft, Finished], bool]
+    kinds: frozenset[Kind]
+
+    @property
+    def name(self) -> str:
+        """The name that a refusal gives."""
+        return self.holds.__name__
+
+
+ALL: Final = frozenset(Kind)
+DOCUMENTS: Final = frozenset({Kind.SR, Kind.TEXT_SR})
+RULES: Final = (
+    *(Rule(holds, ALL) for holds in rules_common.FOR_ALL),
+    *(Rule(holds, DOCUMENTS) for holds in rules_common.FOR_DOCUMENTS),
+    *(Rule(holds, frozenset({Kind.SR})) for holds in rules_sr.RULES),
+    *(Rule(holds, frozenset({Kind.TEXT_SR})) for holds in rules_text.RULES),
+    *(Rule(holds, frozenset({Kind.SECONDARY_CAPTURE})) for holds in rules_capture.RULES),
+)
+
+
+def validate(draft: Draft, finished: Sequence[Finished]) -> None:
+    """Check all objects of a result.
+
+    Raises
+    ------
+    Permanent
+        If one breaks a rule; the message names the rule and the object's role.
+    """
+    for one in finished:
+        for rule in RULES:
+            if one.slot.kind in rule.kinds and not rule.holds(draft, one):
+                raise Permanent(f"{one.slot.role} breaks the rule {rule.name}")
+    for holds in rules_set.RULES:
+        if not holds(draft, finished):
+            raise Permanent(f"the objects together break the rule {holds.__name__}")

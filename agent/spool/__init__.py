@@ -1,0 +1,7 @@
+"""Append-only segments that hold what was received, before it is acknowledged. Format: docs/adr/0001-spool.md."""
+
+from agent.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
+from agent.spool.reader import SpoolReader
+from agent.spool.writer import Channel, SpoolWriter
+
+__all__ = ["Channel", "SpoolFailed", "SpoolFull", "SpoolLocked", "SpoolReader", "SpoolWriter"]

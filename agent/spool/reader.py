@@ -1,0 +1,138 @@
+"""The reading side of the spool: another process, while the writer appends."""
+
+import heapq
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from agent.core.errors import Permanent
+from agent.core.instance import SpoolRef
+from agent.core.ports import Record
+from agent.spool.errors import SpoolFailed
+from agent.spool.record import decode_meta
+from agent.spool.segment import (
+    DATA_START,
+    Entry,
+    Identity,
+    next_entry,
+    opened,
+    read_body,
+    read_horizon,
+    read_identity,
+    segment_files,
+    segment_name,
+)
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A record seen in a segment, not read yet."""
+
+    path: Path
+    identity: Identity
+    entry: Entry
+
+
+class SpoolReader:
+    """Reads a spool folder; satisfies `agent.core.ports.SpoolSource`.
+
+    Only what lies before a segment's horizon is shown: whole and durable. So no cursor ever points at something that
+    a power loss takes back.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def after(self, cursor: Mapping[int, SpoolRef]) -> Iterator[Record]:
+        """Yield the records behind the cursor (segment -> last record read), in order of `sequence`.
+
+        One payload at a time is in memory. What is appended while this runs comes with the next call. Associations
+        write to segments of their own, so a record may become visible before one of another segment with a lower
+        `sequence`; within a segment the order always holds. A damaged record is reported and passed over.
+
+        Raises
+        ------
+        SpoolFailed
+            If the disk refuses.
+        Permanent
+            If the spool was written by a later release, or a segment vanished meanwhile.
+        """
+        if not self._folder.is_dir():
+            return
+        streams = [_behind(path, cursor.get(number)) for number, path in segment_files(self._folder).items()]
+        for found in heapq.merge(*streams, key=lambda found: found.entry.header.sequence):
+            record = _load(found)
+            if record is not None:
+                yield record
+
+    def read(self, ref: SpoolRef) -> Record:
+        """Return one record again, its checksum verified.
+
+        Raises
+        ------
+        SpoolFailed
+            If the disk refuses.
+        Permanent
+            If it is gone or damaged.
+        """
+        path = self._folder / segment_name(ref.segment)
+        with _reading(path) as fd:
+            identity = read_identity(fd)
+            entry = None if identity is None else next_entry(fd, identity, ref.offset, identity.size)
+        if identity is None or entry is None or entry.ref(identity) != ref:
+            raise Permanent(f"the record at {ref} is gone")
+        record = _load(_Found(path, identity, entry))
+        if record is None:
+            raise Permanent(f"the record at {ref} is damaged")
+        return record
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[int]:
+    try:
+        with opened(path) as fd:
+            yield fd
+    except FileNotFoundError:
+        raise Permanent("a spool segment is gone") from None
+    except OSError as error:
+        raise SpoolFailed("a spool segment could not be read") from error
+
+
+def _behind(path: Path, last: SpoolRef | None) -> Iterator[_Found]:
+    """Walk along one segment, from the cursor to the horizon as it stands now."""
+    with _reading(path) as fd:
+        identity = read_identity(fd)
+        horizon = None if identity is None else read_horizon(fd, identity)
+        if identity is None or horizon is None:
+            return
+        entry = _first_behind(fd, identity, last, horizon.end)
+    while entry is not None:
+        yield _Found(path, identity, entry)
+        with _reading(path) as fd:  # not held open meanwhile: a backlog may have more segments than a process files
+            entry = next_entry(fd, identity, entry.end, horizon.end)
+
+
+def _first_behind(fd: int, identity: Identity, last: SpoolRef | None, stop: int) -> Entry | None:
+    if last is None or last.generation != identity.generation:
+        return next_entry(fd, identity, DATA_START, stop)
+    entry = next_entry(fd, identity, last.offset, stop)
+    if entry is not None and entry.offset == last.offset:
+        return next_entry(fd, identity, entry.end, stop)
+    return entry
+
+
+def _load(found: _Found) -> Record | None:
+    """Read meta and payload of a record; None, reported, if they are damaged."""
+    ref = found.entry.ref(found.identity)
+    with _reading(found.path) as fd:
+        body = read_body(fd, found.identity, found.entry)
+    if body is None:
+        _log.error("spool record is damaged", segment=ref.segment, offset=ref.offset)
+        return None
+    header = found.entry.header
+    return Record(ref, header.kind, header.sequence, header.received_at, decode_meta(body[0]), body[1])

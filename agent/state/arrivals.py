@@ -1,0 +1,72 @@
+"""What the spool said: how far it was read, which associations are open, and the end of every record."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from agent.core.instance import Arrival, End, SpoolRef
+from agent.state.tables import IS_OPEN, arrival, association, spool_cursor
+from agent.state.work import Work
+
+
+class Arrivals(Work):
+    """Rows that follow the spool, record by record."""
+
+    def cursor(self) -> Mapping[int, SpoolRef]:
+        """Last record taken in, by segment."""
+        rows = self._db.execute(sa.select(spool_cursor))
+        return {row.segment: SpoolRef(row.segment, row.generation, row.offset_bytes) for row in rows}
+
+    def advance(self, ref: SpoolRef) -> None:
+        """Move the cursor of one segment."""
+        place = {"generation": ref.generation, "offset_bytes": ref.offset}
+        insert = self._insert(spool_cursor).values(segment=ref.segment, **place)
+        self._db.execute(insert.on_conflict_do_update(index_elements=["segment"], set_=place))
+
+    def receiver_started(self, at: datetime) -> None:
+        """Close every association that is still open."""
+        self._db.execute(sa.update(association).where(IS_OPEN).values(closed_at=at))
+
+    def association_opened(self, association_id: str, calling_ae_title: str, at: datetime) -> None:
+        """Note an association."""
+        self._add(association, id=association_id, calling_ae_title=calling_ae_title, opened_at=at)
+
+    def association_closed(self, association_id: str, at: datetime) -> None:
+        """Note its end. One that is not known is ignored."""
+        self._db.execute(sa.update(association).where(association.c.id == association_id).values(closed_at=at))
+
+    def arrived(self, arrived: Arrival) -> None:
+        """Note the end of one record; saying it twice for one `ref` is harmless: the first stands."""
+        self._add(
+            arrival,
+            segment=arrived.ref.segment,
+            generation=arrived.ref.generation,
+            offset_bytes=arrived.ref.offset,
+            received_at=arrived.received_at,
+            association_id=arrived.association_id,
+            sop_instance_uid=arrived.sop_instance_uid,
+            ending=arrived.end,
+            reason=arrived.reason,
+        )
+
+    def arrivals(self) -> Sequence[Arrival]:
+        """Every record's end, in the order of the spool's segments."""
+        table = arrival.c
+        rows = self._db.execute(sa.select(arrival).order_by(table.segment, table.generation, table.offset_bytes))
+        return [
+            Arrival(
+                SpoolRef(row.segment, row.generation, row.offset_bytes),
+                row.received_at,
+                row.association_id,
+                row.sop_instance_uid,
+                row.ending,
+                row.reason,
+            )
+            for row in rows
+        ]
+
+    def _quarantine(self, sop_instance_uid: str, reason: str) -> None:
+        """Change the end of everything that arrived as this instance; conflicts keep the reason they have."""
+        theirs = (arrival.c.sop_instance_uid == sop_instance_uid, arrival.c.ending.in_([End.COLLECTED, End.DUPLICATE]))
+        self._db.execute(sa.update(arrival).where(*theirs).values(ending=End.QUARANTINED, reason=reason))

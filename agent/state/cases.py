@@ -1,0 +1,197 @@
+"""Cases: opened, found, and moved through one door."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
+from agent.core.errors import StaleCase
+from agent.core.patient import PatientKey
+from agent.state.move import CaseChange, claimed_by, move
+from agent.state.resending import anything_sent, queue_again
+from agent.state.tables import IS_READY, IS_SCHEDULED, case_document, case_event, cases
+from agent.state.work import Work
+
+
+def case_of(row: sa.Row[Any]) -> Case:
+    """Return the value that a row of `cases` stands for."""
+    return Case(
+        id=row.id,
+        case_uuid=row.case_uuid,
+        version=row.version,
+        question=row.question,
+        patient=PatientKey(row.issuer, row.patient_id),
+        state=row.state,
+        attempt=row.attempt,
+        opened_at=row.opened_at,
+        changed_at=row.changed_at,
+        due_at=row.due_at,
+        ready_at=row.ready_at,
+        reason=row.reason,
+    )
+
+
+class Cases(Work):
+    """The only writer of a case's state."""
+
+    def newest_case(self, question: str, patient: PatientKey) -> Case | None:
+        """The newest version of the patient's newest case of a question."""
+        table = cases.c
+        theirs = (table.patient_id == patient.patient_id, table.issuer == patient.issuer, table.question == question)
+        newest = sa.select(table.case_uuid).where(*theirs, table.version == 1).order_by(table.id.desc()).limit(1)
+        query = sa.select(cases).where(table.case_uuid == newest.scalar_subquery()).order_by(table.version.desc())
+        row = self._db.execute(query.limit(1)).one_or_none()
+        return None if row is None else case_of(row)
+
+    def case(self, case_id: int) -> Case:
+        """One version. Raises KeyError."""
+        row = self._db.execute(sa.select(cases).where(cases.c.id == case_id)).one_or_none()
+        if row is None:
+            raise KeyError(case_id)
+        return case_of(row)
+
+    def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
+        """Open version 1 of a new case, COLLECTING. Raises StaleCase if there is one of this UUID."""
+        return self._open(case_uuid, 1, question, patient, at)
+
+    def _open(self, case_uuid: UUID, version: int, question: str, patient: PatientKey, at: datetime) -> Case:
+        row = {
+            "case_uuid": case_uuid,
+            "version": version,
+            "question": question,
+            "issuer": patient.issuer,
+            "patient_id": patient.patient_id,
+            "state": CaseState.COLLECTING,
+            "attempt": 0,
+            "opened_at": at,
+            "changed_at": at,
+            "reason": "",
+        }
+        insert = self._insert(cases).values(**row).on_conflict_do_nothing().returning(cases)
+        opened = self._db.execute(insert).one_or_none()
+        if opened is None:
+            raise StaleCase(f"version {version} of this case is open already")
+        return case_of(opened)
+
+    def apply(
+        self, case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at: datetime | None = None
+    ) -> Case:
+        """Apply one event: the only door to a case's state.
+
+        RESEND also puts every object of the version back into the outbox, as if queued at `at`.
+
+        Raises
+        ------
+        StaleCase
+            If the stored case is not the one that the caller looked at: another state or attempt, or news since.
+        IllegalTransition
+            If the table has no such row, or a version of which something was sent would be run again.
+        """
+        moved = move(case, event, at, reason=reason, due_at=due_at)
+        self._update(
+            case,
+            state=moved.state,
+            attempt=moved.attempt,
+            changed_at=moved.changed_at,
+            due_at=moved.due_at,
+            ready_at=moved.ready_at,
+            reason=moved.reason,
+        )
+        if event is CaseEvent.RERUN and anything_sent(self._db, case.id):
+            raise IllegalTransition("something of this version was sent: resend it instead")
+        if event is CaseEvent.RESEND:
+            queue_again(self._db, case.id, at)
+        self._note(case, moved, event, at, reason)
+        return moved
+
+    def _note(self, case: Case, moved: Case, event: CaseEvent, at: datetime, reason: str) -> None:
+        line = {"case_id": case.id, "at": at, "event": event, "from_state": case.state, "to_state": moved.state}
+        self._db.execute(sa.insert(case_event).values(**line, attempt=moved.attempt, reason=reason))
+
+    def _update(self, case: Case, **values: Any) -> None:
+        """Write to a case if it still is the one the caller looked at. Raises StaleCase."""
+        if self._db.execute(sa.update(cases).where(*_same(case)).values(**values)).rowcount == 0:
+            raise StaleCase(f"case {case.id} moved on")
+
+    def _fence(self, case: Case) -> None:
+        """Let nobody write about a case that moved on. Raises StaleCase."""
+        query = sa.select(cases.c.id).where(*_same(case)).with_for_update()
+        if self._db.execute(query).one_or_none() is None:
+            raise StaleCase(f"case {case.id} moved on")
+
+    def history(self, case_id: int) -> Sequence[CaseChange]:
+        """What happened to a version, in order."""
+        rows = self._db.execute(sa.select(case_event).where(case_event.c.case_id == case_id).order_by(case_event.c.id))
+        return [CaseChange(r.at, r.event, r.from_state, r.to_state, r.attempt, r.reason) for r in rows]
+
+    def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
+        """Look at the case again later; its state stays. Raises StaleCase."""
+        self._update(case, due_at=due_at, reason=reason)
+        return self.case(case.id)
+
+    def due(self, states: Sequence[CaseState], now: datetime, limit: int) -> Sequence[Case]:
+        """Cases in one of `states` that are due, the longest due first."""
+        query = sa.select(cases).where(cases.c.state.in_(states), cases.c.due_at <= now)
+        return [case_of(row) for row in self._db.execute(query.order_by(cases.c.due_at, cases.c.id).limit(limit))]
+
+    def claim(self, now: datetime, lease_until: datetime, worker: str) -> Case | None:
+        """Lease the longest waiting READY case: CLAIMED, attempt + 1."""
+        may_run = sa.or_(cases.c.due_at.is_(None), cases.c.due_at <= now)
+        query = sa.select(cases).where(IS_READY, may_run).order_by(cases.c.ready_at, cases.c.id).limit(1)
+        row = self._db.execute(query.with_for_update(skip_locked=True)).one_or_none()
+        if row is None:
+            return None
+        return self.apply(case_of(row), CaseEvent.CLAIMED, now, reason=claimed_by(worker), due_at=lease_until)
+
+    def renew(self, case: Case, lease_until: datetime) -> None:
+        """Prolong a lease. Raises StaleCase."""
+        if case.state is not CaseState.RUNNING:
+            raise StaleCase(f"case {case.id} is not leased")
+        self._update(case, due_at=lease_until)
+
+    def leases_of(self, worker: str) -> Sequence[Case]:
+        """RUNNING cases that a worker of this name claimed."""
+        theirs = (cases.c.state == CaseState.RUNNING, IS_SCHEDULED, cases.c.reason == claimed_by(worker))
+        query = sa.select(cases).where(*theirs)
+        return [case_of(row) for row in self._db.execute(query.order_by(cases.c.id))]
+
+    def expired_leases(self, now: datetime) -> Sequence[Case]:
+        """RUNNING cases whose lease is over."""
+        query = sa.select(cases).where(cases.c.state == CaseState.RUNNING, cases.c.due_at <= now)
+        return [case_of(row) for row in self._db.execute(query.order_by(cases.c.due_at, cases.c.id))]
+
+    def save_findings(self, case: Case, findings: Mapping[str, Any]) -> None:
+        """Keep what the decision rested on as JSON, with the version. Raises StaleCase."""
+        self._fence(case)
+        self._keep(case.id, "findings", findings)
+
+    def findings(self, case_id: int) -> Mapping[str, Any]:
+        """What `save_findings` kept; empty if nothing."""
+        return self._document(case_id, "findings")
+
+    def _keep(self, case_id: int, name: str, body: Mapping[str, Any]) -> None:
+        insert = self._insert(case_document).values(case_id=case_id, name=name, body=dict(body))
+        self._db.execute(
+            insert.on_conflict_do_update(index_elements=["case_id", "name"], set_={"body": insert.excluded.body})
+        )
+
+    def _document(self, case_id: int, name: str) -> Mapping[str, Any]:
+        query = sa.select(case_document.c.body).where(case_document.c.case_id == case_id, case_document.c.name == name)
+        return self._db.execute(query).scalar_one_or_none() or {}
+
+
+def _same(case: Case) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions under which the stored case is the one that the caller looked at.
+
+    State and attempt fence off a worker whose lease ended; `changed_at` one that decided before the latest news.
+    """
+    table = cases.c
+    return (
+        table.id == case.id,
+        table.state == case.state,
+        table.attempt == case.attempt,
+        table.changed_at == case.changed_at,
+    )

@@ -1,0 +1,115 @@
+"""Instances: which belong to a version, and what became of them there."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from agent.core.case import Case, CaseEvent
+from agent.core.instance import Arrival, Instance, SpoolRef
+from agent.core.patient import PatientKey
+from agent.core.ports import StoredInstance
+from agent.state.arrivals import Arrivals
+from agent.state.cases import Cases
+from agent.state.tables import IS_OPEN, arrival, association, case_instance, instance
+
+_SAME_NAMED: Final = tuple(f.name for f in fields(Instance) if f.name != "patient")
+
+
+def _stored(row: sa.Row[Any]) -> StoredInstance:
+    values = row._mapping
+    header = Instance(patient=PatientKey(row.issuer, row.patient_id), **{name: values[name] for name in _SAME_NAMED})
+    return StoredInstance(row.id, header, SpoolRef(row.segment, row.generation, row.offset_bytes), row.received_at)
+
+
+class Instances(Arrivals, Cases):
+    """Instances of cases, and the versions they belong to."""
+
+    def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
+        """The instance of a case under this UID."""
+        query = sa.select(instance).where(instance.c.sop_instance_uid == sop_instance_uid)
+        row = self._db.execute(query).one_or_none()
+        return None if row is None else _stored(row)
+
+    def open_version(self, previous: Case, at: datetime) -> Case:
+        """Open version n+1 of a case, COLLECTING, with those instances of version n that are not quarantined.
+
+        Raises StaleCase if it is open already.
+        """
+        case = self._open(previous.case_uuid, previous.version + 1, previous.question, previous.patient, at)
+        kept = sa.select(
+            sa.literal(case.id), case_instance.c.instance_id, sa.literal(False), sa.literal(""), sa.literal(False)
+        ).where(case_instance.c.case_id == previous.id, case_instance.c.quarantined.is_(False))
+        self._db.execute(
+            sa.insert(case_instance).from_select(["case_id", "instance_id", "used", "left_out", "quarantined"], kept)
+        )
+        return case
+
+    def add_instance(self, case: Case, instance: Instance, arrival: Arrival, quiet_until: datetime) -> Case:
+        """Add an instance to a version: row, arrival and INSTANCE_STORED together; due at `quiet_until`.
+
+        The event happened when the record was received.
+        """
+        moved = self.apply(case, CaseEvent.INSTANCE_STORED, arrival.received_at, due_at=quiet_until)
+        self.arrived(arrival)
+        instance_id = self._instance_id(instance, arrival)
+        self._add(case_instance, case_id=case.id, instance_id=instance_id, used=False, left_out="", quarantined=False)
+        return moved
+
+    def _instance_id(self, header: Instance, arrived: Arrival) -> int:
+        """Insert the instance, or find the one that another question's case brought in."""
+        self._add(
+            instance,
+            **{name: getattr(header, name) for name in _SAME_NAMED},
+            issuer=header.patient.issuer,
+            patient_id=header.patient.patient_id,
+            segment=arrived.ref.segment,
+            generation=arrived.ref.generation,
+            offset_bytes=arrived.ref.offset,
+            received_at=arrived.received_at,
+        )
+        query = sa.select(instance.c.id).where(instance.c.sop_instance_uid == header.sop_instance_uid)
+        return int(self._db.execute(query).scalar_one())
+
+    def instances(self, case_id: int) -> Sequence[StoredInstance]:
+        """The instances of a version, in order of arrival."""
+        query = (
+            sa.select(instance)
+            .join(case_instance, case_instance.c.instance_id == instance.c.id)
+            .where(case_instance.c.case_id == case_id)
+            .order_by(instance.c.received_at, instance.c.id)
+        )
+        return [_stored(row) for row in self._db.execute(query)]
+
+    def has_open_association(self, case_id: int) -> bool:
+        """Whether an association that brought an instance of this version is still open."""
+        bringing = (
+            sa.exists()
+            .where(case_instance.c.case_id == case_id, case_instance.c.instance_id == instance.c.id)
+            .where(instance.c.sop_instance_uid == arrival.c.sop_instance_uid)
+            .where(arrival.c.association_id == association.c.id, IS_OPEN)
+        )
+        return bool(self._db.execute(sa.select(bringing)).scalar_one())
+
+    def mark_left_out(self, case: Case, stored: StoredInstance, reason: str, *, quarantined: bool) -> None:
+        """Say that a version does not use an instance; a quarantined one also changes its arrivals' end.
+
+        Raises StaleCase.
+        """
+        self._fence(case)
+        marks = {"used": False, "left_out": reason, "quarantined": quarantined}
+        this = (case_instance.c.case_id == case.id, case_instance.c.instance_id == stored.id)
+        self._db.execute(sa.update(case_instance).where(*this).values(**marks))
+        if quarantined:
+            self._quarantine(stored.instance.sop_instance_uid, reason)
+
+    def mark_used(self, case: Case, sop_instance_uids: Sequence[str]) -> None:
+        """Say which instances the answer of this version rests on; the others are unused. Raises StaleCase."""
+        self._fence(case)
+        mine = sa.update(case_instance).where(case_instance.c.case_id == case.id)
+        self._db.execute(mine.values(used=False))
+        ids = sa.select(instance.c.id).where(instance.c.sop_instance_uid.in_(sop_instance_uids))
+        used = mine.where(case_instance.c.instance_id.in_(ids))
+        self._db.execute(used.values(used=True, left_out="", quarantined=False))

@@ -1,0 +1,82 @@
+"""What an event does to a case: pure, so that every store moves cases alike."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from agent.core.case import Case, CaseEvent, CaseState, advance
+from agent.core.result import ResultObject
+
+_BRINGS_NEWS: Final = frozenset({CaseEvent.INSTANCE_STORED, CaseEvent.FACTS_CHANGED})
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChange:
+    """One line of a case's history."""
+
+    at: datetime
+    event: CaseEvent
+    from_state: CaseState
+    to_state: CaseState
+    attempt: int  # after the event
+    reason: str
+
+
+def claimed_by(worker: str) -> str:
+    """Return the reason that a case has while a worker holds it."""
+    return f"claimed by {worker}"
+
+
+def move(case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at: datetime | None = None) -> Case:
+    """Return the case as `event` leaves it.
+
+    Parameters
+    ----------
+    reason
+        Why. An event that leaves the state as it is keeps the reason that stands there unless it brings its own.
+    due_at
+        When the case is looked at again; None: never. For CLAIMED, the end of the lease: required.
+
+    Raises
+    ------
+    IllegalTransition
+        If `event` cannot happen in the case's state.
+    ValueError
+        If a case would be claimed without a lease.
+    """
+    state = advance(case.state, event)
+    claimed = event is CaseEvent.CLAIMED
+    if claimed and due_at is None:
+        raise ValueError("a case is claimed until some time: due_at is missing")
+    return replace(
+        case,
+        state=state,
+        attempt=case.attempt + claimed,
+        changed_at=at if event in _BRINGS_NEWS else case.changed_at,
+        due_at=due_at,
+        ready_at=_ready_at(case, event, state, at),
+        reason=reason or (case.reason if state is case.state else ""),
+    )
+
+
+def _ready_at(case: Case, event: CaseEvent, state: CaseState, at: datetime) -> datetime | None:
+    if event is CaseEvent.COMPLETE:
+        return at
+    return None if state is CaseState.COLLECTING else case.ready_at
+
+
+def sending_order(by_destination: Iterable[Sequence[ResultObject]]) -> list[ResultObject]:
+    """Join what each destination gets, in its order, into one list in which every object stands once.
+
+    An object that an earlier destination does not get follows the object that it follows at its own.
+    """
+    joined: list[ResultObject] = []
+    for objects in by_destination:
+        place = 0
+        for wanted in objects:
+            known = [n for n, have in enumerate(joined) if have.sop_instance_uid == wanted.sop_instance_uid]
+            if not known:
+                joined.insert(place, wanted)
+            place = (known[0] if known else place) + 1
+    return joined

@@ -1,0 +1,116 @@
+"""The outbox: one row for each object and destination, until the destination proves that it has it."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from agent.core.case import CaseState
+from agent.core.errors import StaleCase
+from agent.core.ports import OutboxItem, OutboxStatus
+from agent.state.tables import IS_UNDERWAY, cases, commitment, outbox, result_bytes, result_object
+from agent.state.types import UtcDateTime
+from agent.state.work import Work
+
+_UNDERWAY: Final = frozenset({OutboxStatus.WAITING, OutboxStatus.SENT})
+_ACKNOWLEDGED: Final = frozenset({OutboxStatus.SENT, OutboxStatus.CONFIRMED})
+_OF_OBJECT: Final = (
+    "kind",
+    "role",
+    "sop_class_uid",
+    "sop_instance_uid",
+    "study_instance_uid",
+    "series_instance_uid",
+    "transfer_syntax_uid",
+)
+_OF_ITEM: Final = tuple(f.name for f in fields(OutboxItem) if f.name not in _OF_OBJECT)
+
+
+def _select_items() -> sa.Select[Any]:
+    columns = [outbox.c[name] for name in _OF_ITEM] + [result_object.c[name] for name in _OF_OBJECT]
+    return sa.select(*columns).join_from(outbox, result_object, result_object.c.id == outbox.c.result_object_id)
+
+
+def _item_of(row: sa.Row[Any]) -> OutboxItem:
+    return OutboxItem(**row._mapping)
+
+
+class Outbox(Work):
+    """What is on its way."""
+
+    def outbox(
+        self, destination: str, status: Sequence[OutboxStatus], now: datetime, limit: int
+    ) -> Sequence[OutboxItem]:
+        """Items whose `next_at` has come, oldest case first, in sending order.
+
+        Only of DELIVERING cases: nothing of a held, withdrawn or failed one leaves.
+        """
+        table = outbox.c
+        query = (
+            _select_items()
+            .join(cases, cases.c.id == table.case_id)
+            .where(table.destination == destination, table.status.in_(status), table.next_at <= now)
+            .where(cases.c.state == CaseState.DELIVERING)
+            .order_by(table.case_id, table.position)
+            .limit(limit)
+        )
+        if _UNDERWAY.issuperset(status):
+            query = query.where(IS_UNDERWAY)
+        return [_item_of(row) for row in self._db.execute(query)]
+
+    def outbox_of(self, case_id: int) -> Sequence[OutboxItem]:
+        """All items of a version."""
+        query = _select_items().where(outbox.c.case_id == case_id).order_by(outbox.c.id)
+        return [_item_of(row) for row in self._db.execute(query)]
+
+    def encoded(self, item: OutboxItem) -> bytes:
+        """The Part 10 file of an item. Raises KeyError if it is gone."""
+        query = (
+            sa.select(result_bytes.c.encoded)
+            .join(outbox, outbox.c.result_object_id == result_bytes.c.result_object_id)
+            .where(outbox.c.id == item.id)
+        )
+        found: bytes | None = self._db.execute(query).scalar_one_or_none()
+        if found is None:
+            raise KeyError(item.id)
+        return found
+
+    def settle(
+        self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
+    ) -> None:
+        """Note what happened to an item; a WAITING one counts an attempt. Raises StaleCase if it is gone."""
+        counted = outbox.c.attempts + int(status is OutboxStatus.WAITING)
+        update = sa.update(outbox).where(outbox.c.id == item.id)
+        values = {"status": status, "attempts": counted, "next_at": next_at or now, "error": error}
+        if status in _ACKNOWLEDGED:
+            values["stored_at"] = sa.func.coalesce(outbox.c.stored_at, sa.bindparam(None, now, UtcDateTime))
+        if self._db.execute(update.values(**values)).rowcount == 0:
+            raise StaleCase(f"outbox item {item.id} is gone")
+
+    def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
+        """Remember what a storage commitment request asked for."""
+        for item in items:
+            self._add(commitment, transaction_uid=transaction_uid, outbox_id=item.id, asked_at=at)
+
+    def committed(
+        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
+    ) -> Sequence[int]:
+        """Apply a storage commitment result: `done` CONFIRMED, `failed` WAITING again (SOP Instance UIDs).
+
+        A failure says nothing of an item that is confirmed or queued again meanwhile. Returns the ids of the cases
+        concerned; none where the transaction is not ours.
+        """
+        concerned: set[int] = set()
+        asked = sa.select(commitment.c.outbox_id).where(commitment.c.transaction_uid == transaction_uid)
+        for row in self._db.execute(_select_items().where(outbox.c.id.in_(asked))).all():
+            item = _item_of(row)
+            concerned.add(item.case_id)
+            if item.sop_instance_uid in done:
+                self.settle(item, OutboxStatus.CONFIRMED, at)
+            elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
+                self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
+        answered = sa.update(commitment).where(commitment.c.transaction_uid == transaction_uid)
+        self._db.execute(answered.values(answered_at=at))
+        return sorted(concerned)

@@ -1,0 +1,156 @@
+"""Reading for people: counts, lists and one case's whole story. Nothing here changes anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from agent.core.case import CaseState
+from agent.core.ports import OutboxStatus
+from agent.core.result import Kind
+from agent.state import tables as t
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Counts of everything the agent holds."""
+
+    cases: Mapping[str, int]  # by state
+    arrivals: Mapping[str, int]  # by end
+    reasons: Mapping[str, int]  # of the arrivals that are not used, the most frequent first
+    outbox: Mapping[str, int]  # "destination: status" -> objects
+    oldest_waiting: datetime | None  # in the outbox
+    open_associations: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLine:
+    """One version of a case in a list."""
+
+    id: int
+    case_uuid: str
+    version: int
+    question: str
+    issuer: str
+    patient_id: str
+    state: str
+    opened_at: datetime
+    ready_at: datetime | None
+    sr_stored_at: datetime | None  # when the destination acknowledged the first SR
+    reason: str
+    instances: int
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One version of a case with all that belongs to it; each row is as the table holds it."""
+
+    case: CaseLine
+    findings: Mapping[str, Any]
+    events: Sequence[Mapping[str, Any]]
+    instances: Sequence[Mapping[str, Any]]
+    deliveries: Sequence[Mapping[str, Any]]
+
+
+def overview(connection: sa.Connection) -> Overview:
+    """Count everything."""
+    box = t.outbox.c
+    waiting = sa.select(sa.func.min(box.queued_at)).where(box.status == OutboxStatus.WAITING)
+    reasons = (
+        sa.select(t.arrival.c.reason, sa.func.count())
+        .where(t.arrival.c.reason != "")
+        .group_by(t.arrival.c.reason)
+        .order_by(sa.func.count().desc())
+        .limit(20)
+    )
+    outbox = sa.select(box.destination, box.status, sa.func.count()).group_by(box.destination, box.status)
+    return Overview(
+        cases=_counts(connection, t.cases.c.state),
+        arrivals=_counts(connection, t.arrival.c.ending),
+        reasons={str(r[0]): int(r[1]) for r in connection.execute(reasons)},
+        outbox={f"{r[0]}: {r[1]}": int(r[2]) for r in connection.execute(outbox)},
+        oldest_waiting=connection.execute(waiting).scalar(),
+        open_associations=int(
+            connection.execute(sa.select(sa.func.count()).select_from(t.association).where(t.IS_OPEN)).scalar_one()
+        ),
+    )
+
+
+def list_cases(connection: sa.Connection, state: CaseState | None, limit: int) -> Sequence[CaseLine]:
+    """List versions, the newest first."""
+    query = _lines().order_by(t.cases.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(t.cases.c.state == state)
+    return [_line(row) for row in connection.execute(query).mappings()]
+
+
+def case_story(connection: sa.Connection, case_id: int) -> Story | None:
+    """Return everything about one version, or None where there is none of this number."""
+    row = connection.execute(_lines().where(t.cases.c.id == case_id)).mappings().one_or_none()
+    if row is None:
+        return None
+    documents = sa.select(t.case_document.c.body).where(
+        t.case_document.c.case_id == case_id, t.case_document.c.name == "findings"
+    )
+    events = sa.select(t.case_event).where(t.case_event.c.case_id == case_id).order_by(t.case_event.c.id)
+    return Story(
+        case=_line(row),
+        findings=connection.execute(documents).scalar() or {},
+        events=[dict(r) for r in connection.execute(events).mappings()],
+        instances=[dict(r) for r in connection.execute(_instances(case_id)).mappings()],
+        deliveries=[dict(r) for r in connection.execute(_deliveries(case_id)).mappings()],
+    )
+
+
+def _counts(connection: sa.Connection, column: sa.Column[Any]) -> dict[str, int]:
+    query = sa.select(column, sa.func.count()).group_by(column).order_by(column)
+    return {str(row[0]): int(row[1]) for row in connection.execute(query)}
+
+
+def _lines() -> sa.Select[Any]:
+    held = sa.select(sa.func.count()).where(t.case_instance.c.case_id == t.cases.c.id).scalar_subquery()
+    first_sr = (
+        sa.select(sa.func.min(t.outbox.c.stored_at))
+        .join(t.result_object, t.result_object.c.id == t.outbox.c.result_object_id)
+        .where(t.outbox.c.case_id == t.cases.c.id, t.result_object.c.kind.in_([Kind.SR, Kind.TEXT_SR]))
+        .scalar_subquery()
+    )
+    document = sa.and_(t.case_document.c.case_id == t.cases.c.id, t.case_document.c.name == "summary")
+    return sa.select(
+        t.cases, held.label("instances"), first_sr.label("sr_stored_at"), t.case_document.c.body.label("summary")
+    ).join(t.case_document, document, isouter=True)
+
+
+def _line(row: Mapping[Any, Any]) -> CaseLine:
+    names = ("id", "version", "question", "issuer", "patient_id", "opened_at", "ready_at", "reason", "instances")
+    return CaseLine(
+        **{name: row[name] for name in names},
+        case_uuid=str(row["case_uuid"]),
+        state=str(row["state"]),
+        sr_stored_at=row["sr_stored_at"],
+        summary=row["summary"] or {},
+    )
+
+
+def _instances(case_id: int) -> sa.Select[Any]:
+    columns = [t.instance.c[n] for n in ("sop_instance_uid", "modality", "laterality", "view_position", "received_at")]
+    link = t.case_instance.c
+    return (
+        sa.select(*columns, link.used, link.left_out, link.quarantined)
+        .join(t.case_instance, link.instance_id == t.instance.c.id)
+        .where(link.case_id == case_id)
+        .order_by(t.instance.c.id)
+    )
+
+
+def _deliveries(case_id: int) -> sa.Select[Any]:
+    box, made = t.outbox.c, t.result_object.c
+    return (
+        sa.select(made.role, made.sop_instance_uid, box.destination, box.status, box.attempts, box.stored_at, box.error)
+        .join(t.result_object, made.id == box.result_object_id)
+        .where(box.case_id == case_id)
+        .order_by(box.destination, box.position)
+    )

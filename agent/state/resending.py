@@ -1,0 +1,23 @@
+"""When a version may be computed again, and what sending it again means."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from agent.core.ports import OutboxStatus
+from agent.state.tables import outbox
+
+
+def anything_sent(db: sa.Connection, case_id: int) -> bool:
+    """Whether something of this version may have reached a destination.
+
+    An attempt without an answer counts: new content never travels under a UID that a peer may have seen.
+    """
+    tried = sa.or_(outbox.c.attempts > 0, outbox.c.status != OutboxStatus.WAITING)
+    return bool(db.execute(sa.select(sa.exists().where(outbox.c.case_id == case_id, tried))).scalar_one())
+
+
+def queue_again(db: sa.Connection, case_id: int, at: datetime) -> None:
+    """Put every object of a version back, as if it had been queued at `at`."""
+    fresh = {"status": OutboxStatus.WAITING, "attempts": 0, "next_at": at, "queued_at": at, "error": ""}
+    db.execute(sa.update(outbox).where(outbox.c.case_id == case_id).values(**fresh))

@@ -1,0 +1,128 @@
+"""Results: the encoded objects of a version, saved together with the outbox rows that send them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from agent.core.case import Case, CaseEvent
+from agent.core.errors import Permanent
+from agent.core.ports import OutboxStatus
+from agent.core.result import Reference, ResultObject
+from agent.state.cases import Cases
+from agent.state.move import sending_order
+from agent.state.resending import anything_sent
+from agent.state.tables import cases, outbox, result_bytes, result_object
+
+
+class Results(Cases):
+    """What the workers answer."""
+
+    def is_own(self, sop_instance_uid: str) -> bool:
+        """Whether this UID was minted here (a result object)."""
+        query = sa.exists().where(result_object.c.sop_instance_uid == sop_instance_uid)
+        return bool(self._db.execute(sa.select(query)).scalar_one())
+
+    def save_result(
+        self, case: Case, at: datetime, summary: Mapping[str, Any], objects: Mapping[str, Sequence[ResultObject]]
+    ) -> Case:
+        """Save objects, one outbox row for each by destination, and RESULT_SAVED.
+
+        A result of the same version that was saved before, and of which nothing was sent, is replaced.
+
+        Raises
+        ------
+        StaleCase
+            If the worker's attempt is over: nothing is saved.
+        Permanent
+            If something of this version was sent already, or a UID or role stands twice.
+        """
+        moved = self.apply(case, CaseEvent.RESULT_SAVED, at)
+        if anything_sent(self._db, case.id):
+            raise Permanent("something of this version was sent: its result cannot change")
+        self._forget(case.id)
+        self._keep(case.id, "summary", summary)
+        ids = {
+            one.sop_instance_uid: self._save(case.id, position, one)
+            for position, one in enumerate(sending_order(objects.values()))
+        }
+        for destination, to_send in objects.items():
+            for position, one in enumerate(to_send):
+                self._queue(case.id, destination, ids[one.sop_instance_uid], position, at)
+        return moved
+
+    def _forget(self, case_id: int) -> None:
+        theirs = sa.select(result_object.c.id).where(result_object.c.case_id == case_id)
+        self._db.execute(sa.delete(outbox).where(outbox.c.case_id == case_id))
+        self._db.execute(sa.delete(result_bytes).where(result_bytes.c.result_object_id.in_(theirs)))
+        self._db.execute(sa.delete(result_object).where(result_object.c.case_id == case_id))
+
+    def _save(self, case_id: int, position: int, one: ResultObject) -> int:
+        row = {
+            "case_id": case_id,
+            "position": position,
+            "kind": one.kind,
+            "role": one.role,
+            "axilla": one.axilla,
+            "idx": one.index,
+            "sop_class_uid": one.sop_class_uid,
+            "sop_instance_uid": one.sop_instance_uid,
+            "study_instance_uid": one.study_instance_uid,
+            "series_instance_uid": one.series_instance_uid,
+            "transfer_syntax_uid": one.transfer_syntax_uid,
+            "needs": list(one.needs),
+        }
+        saved_id = int(
+            self._db.execute(sa.insert(result_object).values(**row).returning(result_object.c.id)).scalar_one()
+        )
+        self._db.execute(sa.insert(result_bytes).values(result_object_id=saved_id, encoded=one.encoded))
+        return saved_id
+
+    def _queue(self, case_id: int, destination: str, result_object_id: int, position: int, at: datetime) -> None:
+        row = {"case_id": case_id, "destination": destination, "result_object_id": result_object_id}
+        fresh = {"status": OutboxStatus.WAITING, "attempts": 0, "next_at": at, "queued_at": at, "error": ""}
+        self._db.execute(sa.insert(outbox).values(**row, position=position, **fresh))
+
+    def result_objects(self, case_id: int) -> Sequence[ResultObject]:
+        """The objects of a version, in sending order."""
+        query = (
+            sa.select(result_object, result_bytes.c.encoded)
+            .join(result_bytes, result_bytes.c.result_object_id == result_object.c.id)
+            .where(result_object.c.case_id == case_id)
+            .order_by(result_object.c.position)
+        )
+        return [_object_of(row) for row in self._db.execute(query)]
+
+    def predecessors(self, case: Case) -> Mapping[str, Reference]:
+        """The objects, by role, of the newest earlier version of the case that has any; empty if none has."""
+        earlier = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
+        answered = sa.exists().where(result_object.c.case_id == cases.c.id)
+        newest = sa.select(cases.c.id).where(earlier, answered).order_by(cases.c.version.desc()).limit(1)
+        query = sa.select(result_object).where(result_object.c.case_id == newest.scalar_subquery())
+        return {
+            row.role: Reference(
+                row.sop_class_uid, row.sop_instance_uid, row.study_instance_uid, row.series_instance_uid
+            )
+            for row in self._db.execute(query)
+        }
+
+    def summary(self, case_id: int) -> Mapping[str, Any]:
+        """The summary saved with the result; empty before."""
+        return self._document(case_id, "summary")
+
+
+def _object_of(row: sa.Row[Any]) -> ResultObject:
+    return ResultObject(
+        kind=row.kind,
+        role=row.role,
+        axilla=row.axilla,
+        index=row.idx,
+        sop_class_uid=row.sop_class_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        study_instance_uid=row.study_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        encoded=row.encoded,
+        needs=tuple(row.needs),
+    )

@@ -1,0 +1,214 @@
+"""The tables, declared once. Changing one needs a migration: a test compares both."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
+
+from agent.core.case import CaseEvent, CaseState
+from agent.core.instance import End
+from agent.core.ports import OutboxStatus
+from agent.core.result import Kind
+from agent.state.types import BigId, Key, UtcDateTime, Words, enumeration
+
+metadata: Final = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+installation: Final = Table(
+    "installation",
+    metadata,
+    Column("id", sa.Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("uuid", sa.Uuid, nullable=False),
+)
+
+# ── what the spool said ──
+
+spool_cursor: Final = Table(
+    "spool_cursor",
+    metadata,
+    Column("segment", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("generation", sa.BigInteger, nullable=False),
+    Column("offset_bytes", sa.BigInteger, nullable=False),
+)
+
+association: Final = Table(
+    "association",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("calling_ae_title", Key, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+)
+IS_OPEN: Final = association.c.closed_at.is_(None)
+Index("ix_association_open", association.c.id, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+
+arrival: Final = Table(
+    "arrival",
+    metadata,
+    Column("segment", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("offset_bytes", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("association_id", Key, nullable=False, index=True),  # no foreign key: its record may be read later
+    Column("sop_instance_uid", Key, nullable=False, index=True),
+    Column("ending", enumeration(End), nullable=False),
+    Column("reason", Words, nullable=False),
+)
+
+instance: Final = Table(
+    "instance",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("sop_instance_uid", Key, nullable=False, unique=True),
+    Column("sop_class_uid", Key, nullable=False),
+    Column("transfer_syntax_uid", Key, nullable=False),
+    Column("study_instance_uid", Key, nullable=False),
+    Column("series_instance_uid", Key, nullable=False),
+    Column("issuer", Key, nullable=False),
+    Column("patient_id", Key, nullable=False),
+    Column("modality", Words, nullable=False),
+    Column("laterality", Words, nullable=False),
+    Column("view_position", Words, nullable=False),
+    Column("presentation_intent", Words, nullable=False),
+    Column("acquired_on", sa.Date),
+    Column("rows", sa.BigInteger, nullable=False),
+    Column("columns", sa.BigInteger, nullable=False),
+    Column("frames", sa.BigInteger, nullable=False),
+    Column("sha256", Words, nullable=False),
+    Column("segment", sa.BigInteger, nullable=False),
+    Column("generation", sa.BigInteger, nullable=False),
+    Column("offset_bytes", sa.BigInteger, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# ── cases ──
+
+cases: Final = Table(  # `case` is a word of SQL
+    "cases",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("case_uuid", sa.Uuid, nullable=False),
+    Column("version", sa.Integer, nullable=False),
+    Column("question", Key, nullable=False),
+    Column("issuer", Key, nullable=False),
+    Column("patient_id", Key, nullable=False),
+    Column("state", enumeration(CaseState), nullable=False),
+    Column("attempt", sa.Integer, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime),  # of a RUNNING case: the end of its lease
+    Column("ready_at", UtcDateTime),
+    Column("reason", Words, nullable=False),
+    UniqueConstraint("case_uuid", "version"),
+    Index("ix_cases_patient", "patient_id", "issuer", "question"),
+    sqlite_autoincrement=True,
+)
+# A partial index serves a query only if the query says the same: hence the conditions are shared, with literal values.
+IS_SCHEDULED: Final = cases.c.due_at.isnot(None)
+Index("ix_cases_due", cases.c.state, cases.c.due_at, sqlite_where=IS_SCHEDULED, postgresql_where=IS_SCHEDULED)
+IS_READY: Final = cases.c.state == sa.literal_column("'ready'")
+Index("ix_cases_ready", cases.c.ready_at, cases.c.id, sqlite_where=IS_READY, postgresql_where=IS_READY)
+
+case_instance: Final = Table(
+    "case_instance",
+    metadata,
+    Column("case_id", BigId, ForeignKey("cases.id"), primary_key=True, autoincrement=False),
+    Column("instance_id", BigId, ForeignKey("instance.id"), primary_key=True, autoincrement=False),
+    Column("used", sa.Boolean, nullable=False),
+    Column("left_out", Words, nullable=False),  # why; empty: not left out
+    Column("quarantined", sa.Boolean, nullable=False),
+)
+
+case_event: Final = Table(
+    "case_event",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("case_id", BigId, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", enumeration(CaseEvent), nullable=False),
+    Column("from_state", enumeration(CaseState), nullable=False),
+    Column("to_state", enumeration(CaseState), nullable=False),
+    Column("attempt", sa.Integer, nullable=False),
+    Column("reason", Words, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+case_document: Final = Table(  # beside `cases`, so that rows which are searched stay small
+    "case_document",
+    metadata,
+    Column("case_id", BigId, ForeignKey("cases.id"), primary_key=True, autoincrement=False),
+    Column("name", Key, primary_key=True),  # findings, summary
+    Column("body", sa.JSON, nullable=False),
+)
+
+# ── results and their way out ──
+
+result_object: Final = Table(
+    "result_object",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("case_id", BigId, ForeignKey("cases.id"), nullable=False),
+    Column("position", sa.Integer, nullable=False),  # sending order within the version
+    Column("kind", enumeration(Kind), nullable=False),
+    Column("role", Key, nullable=False),
+    Column("axilla", Key, nullable=False),
+    Column("idx", sa.Integer, nullable=False),
+    Column("sop_class_uid", Key, nullable=False),
+    Column("sop_instance_uid", Key, nullable=False, unique=True),
+    Column("study_instance_uid", Key, nullable=False),
+    Column("series_instance_uid", Key, nullable=False),
+    Column("transfer_syntax_uid", Key, nullable=False),
+    Column("needs", sa.JSON, nullable=False),
+    UniqueConstraint("case_id", "axilla", "kind", "sop_class_uid", "idx"),
+    sqlite_autoincrement=True,
+)
+
+result_bytes: Final = Table(  # a table of their own: nobody who looks for an object reads past its bytes
+    "result_bytes",
+    metadata,
+    Column("result_object_id", BigId, ForeignKey("result_object.id"), primary_key=True, autoincrement=False),
+    Column("encoded", sa.LargeBinary, nullable=False),
+)
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("result_object_id", BigId, ForeignKey("result_object.id"), nullable=False),
+    Column("case_id", BigId, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("position", sa.Integer, nullable=False),  # sending order at this destination
+    Column("destination", Key, nullable=False),
+    Column("status", enumeration(OutboxStatus), nullable=False),
+    Column("attempts", sa.Integer, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("stored_at", UtcDateTime),  # when the destination first acknowledged it
+    Column("error", Words, nullable=False),
+    UniqueConstraint("result_object_id", "destination"),
+    sqlite_autoincrement=True,
+)
+IS_UNDERWAY: Final = outbox.c.status.in_([sa.literal_column("'waiting'"), sa.literal_column("'sent'")])
+Index(
+    "ix_outbox_underway",
+    outbox.c.destination,
+    outbox.c.case_id,
+    outbox.c.position,
+    sqlite_where=IS_UNDERWAY,
+    postgresql_where=IS_UNDERWAY,
+)
+
+commitment: Final = Table(
+    "commitment",
+    metadata,
+    Column("transaction_uid", Key, primary_key=True),
+    Column("outbox_id", BigId, ForeignKey("outbox.id"), primary_key=True, autoincrement=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+)

@@ -1,0 +1,1 @@
+"""`make demo`: synthetic patients in, reports back, on one machine."""

@@ -1,0 +1,140 @@
+"""What every archive must do: the fake one, our small one and Orthanc, the last two behind the real client."""
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import Permanent, Unreachable
+from agent.core.ports import Archive
+from agent.core.result import ResultObject
+from demo.archive import Archive as OwnArchive
+from demo.archive import Switches
+from demo.pacs_process import free_port
+from tests.archives import Subject, client, subject
+from tests.fakes.objects import COMPREHENSIVE_3D_SR, dataset_bytes, one_result, part10
+from tests.fakes.pacs import FakePacs
+
+__all__ = ["subject"]
+
+_numbers = count(1000, 100)
+
+
+@pytest.fixture
+def objects() -> tuple[ResultObject, ...]:
+    """An SR, a text SR and two captures that no other test uses, in a study of their own."""
+    first = next(_numbers)
+    return one_result(first, study=f"2.25.1{first}")
+
+
+def listed(subject: Subject, one: ResultObject) -> bool:
+    """Ask the archive for an object."""
+    return subject.archive.has(one.study_instance_uid, one.series_instance_uid, one.sop_instance_uid)
+
+
+def test_each_part_has_its_outcome_in_order(subject: Subject, objects: tuple[ResultObject, ...]) -> None:
+    """One outcome a part, under its UID, with success."""
+    outcomes = list(subject.archive.store([o.encoded for o in objects]))
+    assert [(o.sop_instance_uid, o.status) for o in outcomes] == [(o.sop_instance_uid, 0) for o in objects]
+
+
+def test_dataset_arrives_as_the_bytes_it_was(subject: Subject, objects: tuple[ResultObject, ...]) -> None:
+    """Nothing on the way decodes and encodes it again."""
+    list(subject.archive.store([o.encoded for o in objects]))
+    for one in objects:
+        assert dataset_bytes(subject.fetch(one.sop_instance_uid)) == dataset_bytes(one.encoded)
+
+
+def test_stored_object_is_listed_where_it_belongs_and_nowhere_else(
+    subject: Subject, objects: tuple[ResultObject, ...]
+) -> None:
+    """Study, series and instance must all be right."""
+    one, other = objects[:2]
+    assert not listed(subject, one)
+    list(subject.archive.store([one.encoded]))
+    assert listed(subject, one)
+    assert not listed(subject, other)
+    assert not subject.archive.has("2.25.99", one.series_instance_uid, one.sop_instance_uid)
+    assert not subject.archive.has(one.study_instance_uid, "2.25.99", one.sop_instance_uid)
+
+
+def test_storing_twice_is_harmless(subject: Subject, objects: tuple[ResultObject, ...]) -> None:
+    """The second time succeeds as well, and the object is there once."""
+    for _ in range(2):
+        assert [o.status for o in subject.archive.store([objects[0].encoded])] == [0]
+    assert dataset_bytes(subject.fetch(objects[0].sop_instance_uid)) == dataset_bytes(objects[0].encoded)
+
+
+def test_closing_early_sends_no_more(subject: Subject, objects: tuple[ResultObject, ...]) -> None:
+    """A caller that stops after the first outcome has sent one object."""
+    outcomes = subject.archive.store([o.encoded for o in objects])
+    assert next(outcomes).sop_instance_uid == objects[0].sop_instance_uid
+    outcomes.close()
+    assert [listed(subject, o) for o in objects] == [True, False, False, False]
+
+
+def test_nothing_to_store_is_no_outcome(subject: Subject) -> None:
+    """An empty delivery is over at once."""
+    assert list(subject.archive.store([])) == []
+
+
+@pytest.mark.parametrize("broken", [b"", b"\x00" * 200, part10(COMPREHENSIVE_3D_SR, "2.25.5")[144:]])
+def test_bytes_that_are_no_part_10_file_are_refused_before_anything_is_sent(
+    subject: Subject, objects: tuple[ResultObject, ...], broken: bytes
+) -> None:
+    """Permanent, and the good part beside it was not sent."""
+    with pytest.raises(Permanent, match="Part 10"):
+        list(subject.archive.store([objects[0].encoded, broken]))
+    assert not listed(subject, objects[0])
+
+
+def test_peer_answers_echo_and_takes_a_commitment_request(subject: Subject, objects: tuple[ResultObject, ...]) -> None:
+    """Neither raises."""
+    subject.archive.echo()
+    list(subject.archive.store([objects[0].encoded]))
+    subject.archive.request_commitment(
+        f"{objects[0].sop_instance_uid}.1", [(objects[0].sop_class_uid, objects[0].sop_instance_uid)]
+    )
+
+
+CALLS: list[Callable[[Archive], object]] = [
+    lambda a: list(a.store([part10(COMPREHENSIVE_3D_SR, "2.25.5")])),
+    lambda a: a.has("1", "2", "3"),
+    lambda a: a.request_commitment("2.25.1", [("1.2", "1.2.3")]),
+    lambda a: a.echo(),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("sort", ["fake", "nobody listens"])
+def test_peer_that_is_not_there_is_unreachable(sort: str, call: Callable[[Archive], object]) -> None:
+    """Every call says so, as the fake does."""
+    archive: Archive = FakePacs(down=True) if sort == "fake" else client("NOBODY", free_port())
+    with pytest.raises(Unreachable):
+        call(archive)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_peer_that_rejects_is_unreachable_until_it_does_not(call: Callable[[Archive], object], tmp_path: Path) -> None:
+    """The first association is rejected with its reason, the second is not."""
+    with OwnArchive("ARCHIVE", tmp_path, switches=Switches(refuse_first=1, drop_commitment=True)) as own:
+        with pytest.raises(Unreachable, match="rejected the association: Local limit exceeded"):
+            call(client("ARCHIVE", own.port))
+        call(client("ARCHIVE", own.port))
+
+
+@pytest.mark.parametrize("refused", [1, 4], ids=["one class", "every class"])
+@pytest.mark.parametrize("sort", ["fake", "own"])
+def test_class_that_is_not_accepted_has_no_status(sort: str, refused: int, tmp_path: Path) -> None:
+    """What finds no presentation context has status None; the rest is stored."""
+    parts = one_result(1)
+    classes = frozenset(p.sop_class_uid for p in parts[:refused])
+    wanted = [None if p.sop_class_uid in classes else 0 for p in parts]
+    encoded = [p.encoded for p in parts]
+    if sort == "fake":
+        assert [o.status for o in FakePacs(refuse_sop_classes=classes).store(encoded)] == wanted
+        return
+    with OwnArchive("ARCHIVE", tmp_path, switches=Switches(refuse_sop_classes=classes)) as own:
+        assert [o.status for o in client("ARCHIVE", own.port).store(encoded)] == wanted
+        assert len(own.instances()) == wanted.count(0)

@@ -1,0 +1,101 @@
+"""What every SpoolSource must do: the reader of real segments, and the fake that stands for it in other tests."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import Permanent
+from agent.core.instance import SpoolRef
+from agent.core.ports import RecordKind, SpoolSource
+from agent.spool import SpoolReader, SpoolWriter
+from tests.fakes.spool import NOW, FakeSpool
+
+
+class _Real:
+    """The writer and the reader behind the same face as the fake; a channel per segment asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.writer = SpoolWriter(
+            folder, limit_bytes=1 << 24, refuse_below_free_bytes=0, segment_bytes=1 << 16, now=lambda: NOW
+        )
+        self._channels = {number: self.writer.channel() for number in (1, 2)}
+        reader = SpoolReader(folder)
+        self.after, self.read = reader.after, reader.read
+
+    def add(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"", *, segment: int = 1) -> SpoolRef:
+        return self._channels[segment].append(kind, meta, payload)
+
+    def close(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+        self.writer.close()
+
+
+@pytest.fixture(params=["fake", "real"])
+def spool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeSpool | _Real]:
+    """Give an empty spool."""
+    if request.param == "fake":
+        yield FakeSpool()
+        return
+    real = _Real(tmp_path / "spool")
+    yield real
+    real.close()
+
+
+def _cursor(*refs: SpoolRef) -> dict[int, SpoolRef]:
+    return {ref.segment: ref for ref in refs}
+
+
+def test_is_a_spool_source(spool: FakeSpool | _Real) -> None:
+    """Both have the face of the port."""
+    source: SpoolSource = spool
+    assert list(source.after({})) == []
+
+
+def test_gives_back_what_was_added(spool: FakeSpool | _Real) -> None:
+    """Kind, meta, payload, time and place come back unchanged."""
+    ref = spool.add(RecordKind.INSTANCE, {"sop_instance_uid": "1.2.3"}, b"\x08\x00odd")
+    (record,) = spool.after({})
+    assert (record.ref, record.kind, record.received_at) == (ref, RecordKind.INSTANCE, NOW)
+    assert (record.meta, record.payload) == ({"sop_instance_uid": "1.2.3"}, b"\x08\x00odd")
+    assert spool.read(ref) == record
+
+
+def test_yields_in_order_of_sequence_over_segments(spool: FakeSpool | _Real) -> None:
+    """Records of two segments come interleaved as they were appended."""
+    refs = [spool.add(RecordKind.INSTANCE, {"n": str(n)}, segment=1 + n % 2) for n in range(6)]
+    records = list(spool.after({}))
+    assert [record.ref for record in records] == refs
+    assert [record.sequence for record in records] == sorted(record.sequence for record in records)
+
+
+def test_begins_behind_the_cursor_of_each_segment(spool: FakeSpool | _Real) -> None:
+    """A segment without a cursor is read from its start, another from behind its own."""
+    first, second, third = (spool.add(RecordKind.HL7, {}, segment=segment) for segment in (1, 2, 1))
+    assert [record.ref for record in spool.after(_cursor(first))] == [second, third]
+    assert [record.ref for record in spool.after(_cursor(third))] == [second]
+    assert list(spool.after(_cursor(second, third))) == []
+
+
+def test_shows_what_is_added_later(spool: FakeSpool | _Real) -> None:
+    """The next call goes on where the last record ended."""
+    first = spool.add(RecordKind.ASSOCIATION_OPENED, {})
+    assert [record.ref for record in spool.after({})] == [first]
+    second = spool.add(RecordKind.ASSOCIATION_CLOSED, {})
+    assert [record.ref for record in spool.after(_cursor(first))] == [second]
+
+
+def test_a_cursor_of_another_generation_does_not_count(spool: FakeSpool | _Real) -> None:
+    """A recycled segment is read from its start."""
+    ref = spool.add(RecordKind.INSTANCE, {})
+    assert [record.ref for record in spool.after(_cursor(replace(ref, generation=0)))] == [ref]
+
+
+def test_a_record_that_is_not_there_is_gone_for_good(spool: FakeSpool | _Real) -> None:
+    """Another segment, generation or offset raises Permanent."""
+    ref = spool.add(RecordKind.INSTANCE, {})
+    for other in (replace(ref, segment=99), replace(ref, generation=7), replace(ref, offset=ref.offset + 8)):
+        with pytest.raises(Permanent):
+            spool.read(other)

@@ -1,0 +1,45 @@
+"""A spool in memory."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from agent.core.errors import Permanent
+from agent.core.instance import SpoolRef
+from agent.core.ports import Record, RecordKind
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+
+
+class FakeSpool:
+    """Satisfies `agent.core.ports.SpoolSource`; `add` plays the writer."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: NOW) -> None:
+        self._now = now
+        self._records: dict[SpoolRef, Record] = {}
+
+    def add(
+        self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"", *, segment: int = 1, generation: int = 1
+    ) -> SpoolRef:
+        """Append a record to a segment and return its place."""
+        number = len(self._records) + 1
+        ref = SpoolRef(segment, generation, 8192 + 8 * number)
+        self._records[ref] = Record(ref, kind, number, self._now(), dict(meta), payload)
+        return ref
+
+    def lose(self, ref: SpoolRef) -> None:
+        """Let a record vanish, as retention or damage would."""
+        del self._records[ref]
+
+    def after(self, cursor: Mapping[int, SpoolRef]) -> Iterator[Record]:
+        """Yield the records behind the cursor, in order of `sequence`."""
+        for ref, record in list(self._records.items()):
+            last = cursor.get(ref.segment)
+            if last is None or last.generation != ref.generation or last.offset < ref.offset:
+                yield record
+
+    def read(self, ref: SpoolRef) -> Record:
+        """Return one record again. Raises Permanent if it is gone."""
+        try:
+            return self._records[ref]
+        except KeyError:
+            raise Permanent(f"the record at {ref} is gone") from None

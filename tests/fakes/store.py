@@ -1,0 +1,362 @@
+# ruff: noqa: D102 - the port describes its methods
+"""The agent's state in memory: what `agent.state` does, without a database. Both pass one contract test."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
+from agent.core.errors import Permanent, StaleCase, Transient
+from agent.core.instance import Arrival, End, Instance, SpoolRef
+from agent.core.patient import PatientKey
+from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
+from agent.core.result import Reference, ResultObject
+from agent.state.move import CaseChange, claimed_by, move, sending_order
+
+INSTALLATION = UUID("6f1c1b3e-7f0e-4a54-9c5b-2b1f6c8d0e11")
+
+
+@dataclass(frozen=True)
+class Link:
+    """How a version stands to one of its instances."""
+
+    stored: StoredInstance
+    used: bool = False
+    left_out: str = ""
+    quarantined: bool = False
+
+
+@dataclass
+class Tables:
+    """Everything that is known. Values are frozen: copying the dictionaries is a snapshot."""
+
+    cursor: dict[int, SpoolRef] = field(default_factory=dict)
+    associations: dict[str, datetime | None] = field(default_factory=dict)  # None: open
+    arrivals: dict[SpoolRef, Arrival] = field(default_factory=dict)
+    instances: dict[str, StoredInstance] = field(default_factory=dict)
+    cases: dict[int, Case] = field(default_factory=dict)
+    links: dict[tuple[int, str], Link] = field(default_factory=dict)
+    history: dict[int, tuple[CaseChange, ...]] = field(default_factory=dict)
+    findings: dict[int, str] = field(default_factory=dict)
+    summaries: dict[int, str] = field(default_factory=dict)
+    objects: dict[int, tuple[ResultObject, ...]] = field(default_factory=dict)
+    outbox: dict[int, OutboxItem] = field(default_factory=dict)
+    commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def snapshot(self) -> "Tables":
+        """Return a copy that later changes do not touch."""
+        return Tables(**{name: dict(table) for name, table in vars(self).items()})
+
+
+class FakeStore:
+    """A `Store` in memory. Set `away` and every unit raises Transient, as when the database is gone."""
+
+    def __init__(self, installation: UUID = INSTALLATION) -> None:
+        self.tables = Tables()
+        self.away = False
+        self._installation = installation
+        self._ids = count(1)
+        self._lock = Lock()
+
+    @contextmanager
+    def unit(self) -> Iterator["FakeUnit"]:
+        """Begin a transaction, one at a time; roll back on an error."""
+        if self.away:
+            raise Transient("the database cannot be reached")
+        if not self._lock.acquire(timeout=5):
+            raise Transient("the database is locked")
+        before = self.tables.snapshot()
+        try:
+            yield FakeUnit(self.tables, self._ids, self._installation)
+        except BaseException:
+            self.tables = before
+            raise
+        finally:
+            self._lock.release()
+
+
+class FakeUnit:
+    """A `Unit` on dictionaries."""
+
+    def __init__(self, tables: Tables, ids: Iterator[int], installation: UUID) -> None:
+        self._t = tables
+        self._ids = ids
+        self._installation = installation
+
+    # what the spool said
+    def cursor(self) -> Mapping[int, SpoolRef]:
+        return dict(self._t.cursor)
+
+    def advance(self, ref: SpoolRef) -> None:
+        self._t.cursor[ref.segment] = ref
+
+    def receiver_started(self, at: datetime) -> None:
+        for association_id, closed_at in self._t.associations.items():
+            self._t.associations[association_id] = closed_at or at
+
+    def association_opened(self, association_id: str, calling_ae_title: str, at: datetime) -> None:
+        self._t.associations.setdefault(association_id, None)
+
+    def association_closed(self, association_id: str, at: datetime) -> None:
+        if association_id in self._t.associations:
+            self._t.associations[association_id] = at
+
+    def is_own(self, sop_instance_uid: str) -> bool:
+        return any(o.sop_instance_uid == sop_instance_uid for objects in self._t.objects.values() for o in objects)
+
+    def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
+        return self._t.instances.get(sop_instance_uid)
+
+    def arrived(self, arrival: Arrival) -> None:
+        self._t.arrivals.setdefault(arrival.ref, arrival)
+
+    def arrivals(self) -> Sequence[Arrival]:
+        return [self._t.arrivals[ref] for ref in sorted(self._t.arrivals)]
+
+    # cases
+    def newest_case(self, question: str, patient: PatientKey) -> Case | None:
+        mine = [c for c in self._t.cases.values() if (c.question, c.patient) == (question, patient)]
+        if not mine:
+            return None
+        newest = max((c for c in mine if c.version == 1), key=lambda c: c.id).case_uuid
+        return max((c for c in mine if c.case_uuid == newest), key=lambda c: c.version)
+
+    def case(self, case_id: int) -> Case:
+        return self._t.cases[case_id]
+
+    def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
+        return self._open(case_uuid, 1, question, patient, at)
+
+    def open_version(self, previous: Case, at: datetime) -> Case:
+        case = self._open(previous.case_uuid, previous.version + 1, previous.question, previous.patient, at)
+        for link in self._links(previous.id):
+            if not link.quarantined:
+                self._t.links[case.id, link.stored.instance.sop_instance_uid] = Link(link.stored)
+        return case
+
+    def _open(self, case_uuid: UUID, version: int, question: str, patient: PatientKey, at: datetime) -> Case:
+        if any((c.case_uuid, c.version) == (case_uuid, version) for c in self._t.cases.values()):
+            raise StaleCase(f"version {version} of this case is open already")
+        at = at.astimezone(UTC)
+        case = Case(next(self._ids), case_uuid, version, question, patient, CaseState.COLLECTING, 0, at, at)
+        self._t.cases[case.id] = case
+        return case
+
+    def add_instance(self, case: Case, instance: Instance, arrival: Arrival, quiet_until: datetime) -> Case:
+        moved = self.apply(case, CaseEvent.INSTANCE_STORED, arrival.received_at, due_at=quiet_until)
+        self.arrived(arrival)
+        uid = instance.sop_instance_uid
+        new = StoredInstance(next(self._ids), instance, arrival.ref, arrival.received_at)
+        self._t.links.setdefault((case.id, uid), Link(self._t.instances.setdefault(uid, new)))
+        return moved
+
+    def instances(self, case_id: int) -> Sequence[StoredInstance]:
+        return [link.stored for link in self._links(case_id)]
+
+    def links(self, case_id: int) -> Sequence[Link]:
+        """How a version stands to its instances (tests only)."""
+        return self._links(case_id)
+
+    def _links(self, case_id: int) -> list[Link]:
+        mine = [link for (owner, _), link in self._t.links.items() if owner == case_id]
+        return sorted(mine, key=lambda link: (link.stored.received_at, link.stored.id))
+
+    def has_open_association(self, case_id: int) -> bool:
+        uids = {link.stored.instance.sop_instance_uid for link in self._links(case_id)}
+        brought_by = {a.association_id for a in self._t.arrivals.values() if a.sop_instance_uid in uids}
+        still_open = {one for one, closed_at in self._t.associations.items() if closed_at is None}
+        return bool(still_open & brought_by)
+
+    def apply(
+        self, case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at: datetime | None = None
+    ) -> Case:
+        moved = move(case, event, at, reason=reason, due_at=due_at)
+        self._fence(case)
+        if event is CaseEvent.RERUN and self._anything_sent(case.id):
+            raise IllegalTransition("something of this version was sent: resend it instead")
+        self._t.cases[case.id] = moved
+        change = CaseChange(at, event, case.state, moved.state, moved.attempt, reason)
+        self._t.history[case.id] = (*self._t.history.get(case.id, ()), change)
+        if event is CaseEvent.RESEND:
+            for item in self.outbox_of(case.id):
+                again = replace(item, status=OutboxStatus.WAITING, attempts=0, next_at=at, queued_at=at, error="")
+                self._t.outbox[item.id] = again
+        return moved
+
+    def history(self, case_id: int) -> Sequence[CaseChange]:
+        return self._t.history.get(case_id, ())
+
+    def _fence(self, case: Case) -> None:
+        now = self._t.cases[case.id]
+        if (now.state, now.attempt, now.changed_at) != (case.state, case.attempt, case.changed_at):
+            raise StaleCase(f"case {case.id} moved on")
+
+    def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
+        self._fence(case)
+        self._t.cases[case.id] = replace(case, due_at=due_at, reason=reason)
+        return self._t.cases[case.id]
+
+    def save_findings(self, case: Case, findings: Mapping[str, Any]) -> None:
+        self._fence(case)
+        self._t.findings[case.id] = json.dumps(dict(findings))
+
+    def findings(self, case_id: int) -> Mapping[str, Any]:
+        found: dict[str, Any] = json.loads(self._t.findings.get(case_id, "{}"))
+        return found
+
+    def due(self, states: Sequence[CaseState], now: datetime, limit: int) -> Sequence[Case]:
+        found = {(c.due_at, c.id): c for c in self._t.cases.values() if c.state in states and c.due_at}
+        return [found[key] for key in sorted(found) if key[0] <= now][:limit]
+
+    def claim(self, now: datetime, lease_until: datetime, worker: str) -> Case | None:
+        waiting = [
+            c for c in self._t.cases.values() if c.state is CaseState.READY and (c.due_at is None or c.due_at <= now)
+        ]
+        if not waiting:
+            return None
+        longest = min(waiting, key=lambda c: (c.ready_at or now, c.id))
+        return self.apply(longest, CaseEvent.CLAIMED, now, reason=claimed_by(worker), due_at=lease_until)
+
+    def renew(self, case: Case, lease_until: datetime) -> None:
+        if case.state is not CaseState.RUNNING:
+            raise StaleCase(f"case {case.id} is not leased")
+        self._fence(case)
+        self._t.cases[case.id] = replace(self._t.cases[case.id], due_at=lease_until)
+
+    def leases_of(self, worker: str) -> Sequence[Case]:
+        held = [c for c in self._t.cases.values() if c.state is CaseState.RUNNING and c.reason == claimed_by(worker)]
+        return sorted(held, key=lambda c: c.id)
+
+    def expired_leases(self, now: datetime) -> Sequence[Case]:
+        return self.due([CaseState.RUNNING], now, len(self._t.cases))
+
+    def mark_left_out(self, case: Case, stored: StoredInstance, reason: str, *, quarantined: bool) -> None:
+        self._fence(case)
+        key = (case.id, stored.instance.sop_instance_uid)
+        self._t.links[key] = replace(self._t.links[key], used=False, left_out=reason, quarantined=quarantined)
+        if quarantined:
+            for ref, arrival in self._t.arrivals.items():
+                if arrival.sop_instance_uid == key[1] and arrival.end in (End.COLLECTED, End.DUPLICATE):
+                    self._t.arrivals[ref] = replace(arrival, end=End.QUARANTINED, reason=reason)
+
+    def mark_used(self, case: Case, sop_instance_uids: Sequence[str]) -> None:
+        self._fence(case)
+        for link in self._links(case.id):
+            uid = link.stored.instance.sop_instance_uid
+            if uid in sop_instance_uids:
+                self._t.links[case.id, uid] = Link(link.stored, used=True)
+            else:
+                self._t.links[case.id, uid] = replace(link, used=False)
+
+    # results and their way out
+    def save_result(
+        self, case: Case, at: datetime, summary: Mapping[str, Any], objects: Mapping[str, Sequence[ResultObject]]
+    ) -> Case:
+        moved = self.apply(case, CaseEvent.RESULT_SAVED, at)
+        if self._anything_sent(case.id):
+            raise Permanent("something of this version was sent: its result cannot change")
+        for item in self.outbox_of(case.id):
+            del self._t.outbox[item.id]
+        self._t.objects.pop(case.id, None)
+        saved = sending_order(objects.values())
+        if any(self.is_own(o.sop_instance_uid) for o in saved):
+            raise Permanent("a result object has the UID of another one")
+        if len({(o.axilla, o.kind, o.sop_class_uid, o.index) for o in saved}) < len(saved):
+            raise Permanent("two result objects of one version are the same")
+        self._t.objects[case.id] = tuple(saved)
+        self._t.summaries[case.id] = json.dumps(dict(summary))
+        for destination, to_send in objects.items():
+            for sent in to_send:
+                item = _queued(next(self._ids), case.id, destination, sent, at)
+                self._t.outbox[item.id] = item
+        return moved
+
+    def _anything_sent(self, case_id: int) -> bool:
+        return any(i.attempts or i.status is not OutboxStatus.WAITING for i in self.outbox_of(case_id))
+
+    def result_objects(self, case_id: int) -> Sequence[ResultObject]:
+        return self._t.objects.get(case_id, ())
+
+    def predecessors(self, case: Case) -> Mapping[str, Reference]:
+        earlier = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
+        for one in sorted(earlier, key=lambda c: -c.version):
+            if self.result_objects(one.id):
+                return {o.role: o.reference for o in self.result_objects(one.id)}
+        return {}
+
+    def summary(self, case_id: int) -> Mapping[str, Any]:
+        found: dict[str, Any] = json.loads(self._t.summaries.get(case_id, "{}"))
+        return found
+
+    def outbox(
+        self, destination: str, status: Sequence[OutboxStatus], now: datetime, limit: int
+    ) -> Sequence[OutboxItem]:
+        found = [
+            i
+            for i in self._t.outbox.values()
+            if (i.destination == destination and i.status in status and i.next_at <= now)
+            and self._t.cases[i.case_id].state is CaseState.DELIVERING
+        ]
+        return sorted(found, key=lambda i: (i.case_id, i.id))[:limit]
+
+    def outbox_of(self, case_id: int) -> Sequence[OutboxItem]:
+        return sorted((i for i in self._t.outbox.values() if i.case_id == case_id), key=lambda i: i.id)
+
+    def encoded(self, item: OutboxItem) -> bytes:
+        by_uid = {o.sop_instance_uid: o.encoded for o in self.result_objects(item.case_id)}
+        return by_uid[item.sop_instance_uid]
+
+    def settle(
+        self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
+    ) -> None:
+        if item.id not in self._t.outbox:
+            raise StaleCase(f"outbox item {item.id} is gone")
+        stored = self._t.outbox[item.id]
+        attempts = stored.attempts + (status is OutboxStatus.WAITING)
+        self._t.outbox[item.id] = replace(stored, status=status, attempts=attempts, next_at=next_at or now, error=error)
+
+    def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
+        self._t.commitments[transaction_uid] = tuple(item.id for item in items)
+
+    def committed(
+        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
+    ) -> Sequence[int]:
+        concerned = []
+        for item_id in self._t.commitments.get(transaction_uid, ()):
+            item = self._t.outbox.get(item_id)
+            if item is None:
+                continue
+            concerned.append(item.case_id)
+            if item.sop_instance_uid in done:
+                self.settle(item, OutboxStatus.CONFIRMED, at)
+            elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
+                self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
+        return sorted(set(concerned))
+
+    def installation(self) -> UUID:
+        return self._installation
+
+
+def _queued(item_id: int, case_id: int, destination: str, sent: ResultObject, at: datetime) -> OutboxItem:
+    return OutboxItem(
+        id=item_id,
+        case_id=case_id,
+        destination=destination,
+        status=OutboxStatus.WAITING,
+        attempts=0,
+        next_at=at,
+        queued_at=at,
+        kind=sent.kind,
+        role=sent.role,
+        sop_class_uid=sent.sop_class_uid,
+        sop_instance_uid=sent.sop_instance_uid,
+        study_instance_uid=sent.study_instance_uid,
+        series_instance_uid=sent.series_instance_uid,
+        transfer_syntax_uid=sent.transfer_syntax_uid,
+    )

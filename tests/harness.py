@@ -1,0 +1,139 @@
+"""The whole agent as its users run it: `sentinode serve` in a process group of its own, on files of the test's."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.peers import ROOT
+
+
+def free_port() -> int:
+    """Return a TCP port that is free on loopback."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """Wait until a condition holds and return its value. Raises AssertionError when the time is over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"after {seconds} s: {what}")
+
+
+class AgentProcess:
+    """One installation of the agent in a folder. `changes` are overrides of config.yaml."""
+
+    def __init__(self, folder: Path, pacs_port: int, changes: Mapping[str, Any] | None = None) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.log_path = folder / "agent.log"
+        self.ehr_path = folder / "ehr.db"
+        self.overrides = folder / "overrides.yaml"
+        self._process: subprocess.Popen[bytes] | None = None
+        content = self._defaults(pacs_port)
+        for section, values in (changes or {}).items():
+            content[section] = {**content.get(section, {}), **values} if isinstance(values, Mapping) else values
+        self.overrides.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    def _defaults(self, pacs_port: int) -> dict[str, Any]:
+        destination = {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs_port}
+        retry = {"first_s": 0.2, "max_s": 1, "give_up_after": "10m"}
+        return {
+            "site": {"issuer_of_patient_id": "PHANTOM"},
+            "dicom": {"port": self.port, "accept_from": "any"},
+            "storage": {
+                "spool": str(self.folder / "spool"),
+                "quarantine": str(self.folder / "quarantine"),
+                "refuse_below_free_bytes": "64MiB",
+                "spool_bytes": "4GiB",
+            },
+            "database": {"url": f"sqlite:///{self.folder}/state.db"},
+            "ehr": {"url": f"sqlite:///{self.ehr_path}", "refresh_s": 1},
+            "cases": {"quiet_s": 0.5, "expect": [], "wait_for": {}},
+            "destinations": [destination | {"confirm": "read_back", "retry": retry}],
+        }
+
+    def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `sentinode` with this installation's configuration."""
+        options = ["--config", str(ROOT / "config.yaml"), "--overrides", str(self.overrides)]
+        command = [sys.executable, "-m", "agent", *words, *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def cases(self) -> list[dict[str, Any]]:
+        """Every version of every case, the newest first."""
+        made: list[dict[str, Any]] = json.loads(self.cli("cases", "--json", "--limit", "1000").stdout)
+        return made
+
+    def status(self) -> dict[str, Any]:
+        """What `sentinode status` says."""
+        made: dict[str, Any] = json.loads(self.cli("status", "--json").stdout)
+        return made
+
+    def start(self, **environment: str) -> None:
+        """Start serving, in a process group that a crash point may kill as a whole."""
+        options = ["--config", str(ROOT / "config.yaml"), "--overrides", str(self.overrides)]
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "agent", "serve", *options],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=os.environ | environment,
+            )
+
+    def wait_listening(self, seconds: float = 30, *, or_dead: bool = False) -> None:
+        """Wait until the port takes connections, or, where that is expected, until the agent is dead."""
+        wait_until(lambda: self._listens(or_dead), seconds, "the agent does not listen")
+
+    def _listens(self, or_dead: bool) -> bool:
+        if not self.is_running:
+            assert or_dead, self.log()[-4000:]
+            return True
+        with socket.socket() as s:
+            s.settimeout(0.5)
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the supervisor is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def wait_dead(self, seconds: float = 30) -> int:
+        """Wait until the supervisor is gone and return its exit code."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def stop(self, seconds: float = 40) -> int:
+        """SIGTERM, as systemd would; return the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """Kill -9 of the whole tree; harmless if it is gone."""
+        if self._process is not None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            self._process.wait(10)
+
+    def log(self) -> str:
+        """Everything logged so far."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""

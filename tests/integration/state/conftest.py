@@ -1,0 +1,5 @@
+"""Fixtures of the state's tests."""
+
+from tests.state_stores import migrated_sqlite, postgres, sql_store, url
+
+__all__ = ["migrated_sqlite", "postgres", "sql_store", "url"]

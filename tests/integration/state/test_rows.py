@@ -1,0 +1,227 @@
+"""What the rows hold, and that finding them stays quick."""
+
+from contextlib import closing
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DataError, IntegrityError
+
+from agent.core.case import CaseState
+from agent.core.errors import Permanent, Transient
+from agent.core.instance import End
+from agent.core.patient import PatientKey
+from agent.core.ports import OutboxStatus
+from agent.state import SqlStore, tables
+from agent.state.database import translated
+from agent.state.overview import case_story, list_cases, overview
+from agent.state.tables import cases, outbox
+from tests.state_stores import (
+    CASE_UUID,
+    MINUTE,
+    QUESTION,
+    T0,
+    arrival,
+    delivering,
+    instance,
+    opened,
+    ready,
+    result_object,
+)
+
+FINISHED = 5000
+
+
+def test_hostile_text_is_stored(sql_store: SqlStore) -> None:
+    """NUL, a lone surrogate and a text without end, from whoever sends them, break nothing and are found again."""
+    hostile = PatientKey("A\0B", "\ud800" + "9" * 100_000)
+    uid = "1.2\0" + "3" * 5000
+    with sql_store.unit() as unit:
+        case = unit.open_case(QUESTION, hostile, T0, CASE_UUID)
+        case = unit.add_instance(case, instance(uid, hostile), arrival(uid), T0)
+        case = unit.postpone(case, T0, "why\0" * 10_000)
+    with sql_store.unit() as unit:
+        found = unit.newest_case(QUESTION, hostile)
+        assert found == case
+        assert unit.find_instance(uid) is not None
+        assert unit.newest_case(QUESTION, PatientKey("A\0B", "\ud800" + "9" * 99_999)) is None
+        assert found.patient.issuer == "A�B"
+
+
+def test_what_is_long_but_valid_is_kept_whole(sql_store: SqlStore) -> None:
+    """256 characters are four times what DICOM allows, and stay as they are."""
+    patient = PatientKey("Ω" * 256, "𝔘" * 256)
+    with sql_store.unit() as unit:
+        assert unit.open_case(QUESTION, patient, T0, CASE_UUID).patient == patient
+
+
+def test_a_time_without_a_zone_is_refused(sql_store: SqlStore) -> None:
+    """A naive time is a mistake in the program."""
+    naive = datetime(2026, 11, 21, 9)
+    with pytest.raises(sa.exc.StatementError, match="without a zone"), sql_store.unit() as unit:
+        unit.open_case(QUESTION, PatientKey("A", "1"), naive, CASE_UUID)
+
+
+def test_use_and_reasons_stand_with_the_version(sql_store: SqlStore) -> None:
+    """A version says of each instance whether its answer rests on it, else why not; the last word counts."""
+    with sql_store.unit() as unit:
+        case = opened(unit)
+        for n, uid in enumerate(("1.1", "1.2", "1.3")):
+            case = unit.add_instance(case, instance(uid), arrival(uid, n), T0)
+        first, second, _ = unit.instances(case.id)
+        unit.mark_left_out(case, first, "other side", quarantined=False)
+        unit.mark_used(case, ["1.1", "1.3"])
+        unit.mark_left_out(case, second, "spot view", quarantined=False)
+        unit.mark_used(case, ["1.3"])
+    with sql_store.reading() as db:
+        story = case_story(db, case.id)
+    assert story is not None
+    said = [(row["sop_instance_uid"], row["used"], row["left_out"]) for row in story.instances]
+    assert said == [("1.1", False, ""), ("1.2", False, "spot view"), ("1.3", True, "")]
+
+
+def test_the_first_acknowledgement_is_remembered(sql_store: SqlStore) -> None:
+    """When a destination stored an object first stays, whatever happens to it later."""
+    with sql_store.unit() as unit:
+        sr, text, _ = unit.outbox_of(delivering(unit).id)
+        unit.settle(sr, OutboxStatus.SENT, T0)
+        unit.settle(sr, OutboxStatus.WAITING, T0 + MINUTE)
+        unit.settle(sr, OutboxStatus.CONFIRMED, T0 + 2 * MINUTE)
+        unit.settle(text, OutboxStatus.REFUSED, T0)
+    with sql_store.reading() as db:
+        story = case_story(db, sr.case_id)
+    assert story is not None
+    assert [row["stored_at"] for row in story.deliveries] == [T0, None, None]
+
+
+def test_everything_is_counted(sql_store: SqlStore) -> None:
+    """The overview counts cases, ends and their reasons, the outbox and open associations."""
+    with sql_store.unit() as unit:
+        unit.association_opened("run/1", "MAMMO1", T0)
+        unit.arrived(replace(arrival("1.1", 1, end=End.NOT_RELEVANT), reason="no active model uses CT"))
+        item = unit.outbox_of(delivering(unit).id)[0]
+        unit.settle(item, OutboxStatus.CONFIRMED, T0)
+        opened(unit, 1)
+    with sql_store.reading() as db:
+        seen = overview(db)
+    assert seen.cases == {"collecting": 1, "delivering": 1}
+    assert (seen.arrivals, seen.reasons) == ({"not_relevant": 1}, {"no active model uses CT": 1})
+    assert seen.outbox == {"pacs: confirmed": 1, "pacs: waiting": 2}
+    assert (seen.oldest_waiting, seen.open_associations) == (T0, 1)
+
+
+def test_cases_are_listed(sql_store: SqlStore) -> None:
+    """Versions are listed newest first, of one state if asked, each with its answer and when its SR was stored."""
+    with sql_store.unit() as unit:
+        answered = delivering(unit)
+        unit.settle(unit.outbox_of(answered.id)[0], OutboxStatus.SENT, T0 + MINUTE)
+        waiting = unit.add_instance(opened(unit, 1), instance(), arrival(), T0)
+    with sql_store.reading() as db:
+        lines = list_cases(db, None, 10)
+        assert [line.id for line in lines] == [waiting.id, answered.id]
+        assert list_cases(db, None, 1) == lines[:1]
+        assert list_cases(db, CaseState.DELIVERING, 10) == lines[1:]
+        assert case_story(db, 10**6) is None
+    assert [line.sr_stored_at for line in lines] == [None, T0 + MINUTE]
+    assert [(line.instances, line.summary) for line in lines] == [(1, {}), (0, {"n": 0})]
+
+
+def test_an_error_never_quotes_a_row() -> None:
+    """The database's own words end with their first line; values stand in the later ones, or in the statement."""
+    quoting = Exception('duplicate key violates "uq_x"\nDETAIL: Key (patient_id)=(CANARY) already exists.')
+    with pytest.raises(Permanent, match="uq_x") as refused, translated():
+        raise IntegrityError("INSERT", {"patient_id": "CANARY"}, quoting)
+    with pytest.raises(Permanent, match="Exception") as wrong, translated():
+        raise DataError("INSERT", {}, Exception("invalid input: CANARY"))
+    assert "CANARY" not in f"{refused.value} {wrong.value}"
+    assert refused.value.__suppress_context__
+    assert wrong.value.__suppress_context__
+
+
+def test_an_exhausted_pool_is_transient() -> None:
+    """Waiting for a connection in vain may end otherwise next time."""
+    with pytest.raises(Transient, match="every connection"), translated():
+        raise sa.exc.TimeoutError
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_sqlite_is_durable(url: str) -> None:
+    """SQLite: write-ahead log, synchronous FULL, foreign keys, and patience with other processes."""
+    with closing(SqlStore(url)) as store, store.reading() as db:
+        values = [
+            db.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+    assert values == ["wal", 2, 1, 10_000]
+
+
+def _finish_many(store: SqlStore) -> None:
+    """Fill the tables with finished cases, and leave one at work in each way."""
+    numbers = range(10**6, 10**6 + FINISHED)
+    case = {
+        "version": 1,
+        "question": QUESTION,
+        "issuer": "EXAMPLE",
+        "state": CaseState.DONE,
+        "attempt": 1,
+        "reason": "",
+    }
+    times = {"opened_at": T0, "changed_at": T0, "ready_at": T0}
+    sr = asdict(result_object("")) | {"position": 0, "idx": 0, "needs": []}
+    item = {"position": 0, "destination": "pacs", "status": OutboxStatus.CONFIRMED, "attempts": 0, "error": ""}
+    del sr["index"], sr["encoded"]
+    rows: dict[sa.Table, list[dict[str, Any]]] = {
+        cases: [case | times | {"id": n, "case_uuid": UUID(int=n), "patient_id": str(n)} for n in numbers],
+        tables.result_object: [sr | {"id": n, "case_id": n, "sop_instance_uid": f"2.26.{n}"} for n in numbers],
+        outbox: [
+            item | {"id": n, "case_id": n, "result_object_id": n, "next_at": T0, "queued_at": T0} for n in numbers
+        ],
+    }
+    with store.unit() as unit:
+        for table, values in rows.items():
+            unit._db.execute(sa.insert(table), values)
+        delivering(unit, 1)
+        ready(unit, 2)
+        unit.postpone(opened(unit, 3), T0, "")
+
+
+def _plan(db: sa.Connection, statement: str, parameters: object) -> str:
+    words = "EXPLAIN QUERY PLAN " if db.dialect.name == "sqlite" else "EXPLAIN "
+    return "\n".join(str(tuple(row)) for row in db.exec_driver_sql(words + statement, parameters))
+
+
+def test_finding_work_reads_no_finished_case(sql_store: SqlStore) -> None:
+    """Claim, due, leases, outbox and look-ups are each answered by an index, however many cases are finished."""
+    _finish_many(sql_store)
+    seen: list[tuple[str, object]] = []
+
+    def note(_db: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            seen.append((statement, parameters))
+
+    sa.event.listen(sql_store._engine, "before_cursor_execute", note)
+    with sql_store.unit() as unit:
+        unit._db.exec_driver_sql("ANALYZE")
+        assert len(unit.due([CaseState.COLLECTING], T0, 10)) == 1
+        assert unit.expired_leases(T0) == []
+        assert unit.leases_of("w") == []
+        assert len(unit.outbox("pacs", [OutboxStatus.WAITING], T0, 10)) == 3
+        assert unit.is_own("2.26.1001500")
+        assert unit.find_instance("1.2.3") is None
+        assert unit.newest_case(QUESTION, PatientKey("EXAMPLE", "1001500")) is not None
+        assert not unit.has_open_association(1_001_500)
+        assert unit.claim(T0, T0 + MINUTE, "w") is not None
+    sa.event.remove(sql_store._engine, "before_cursor_execute", note)
+    assert len(seen) == 9
+    with sql_store.reading() as db:
+        plans = {statement: _plan(db, statement, parameters) for statement, parameters in seen}
+    whole = "SCAN cases", "SCAN outbox", "SCAN result_object", "Seq Scan on cases", "Seq Scan on outbox"
+    for statement, plan in plans.items():
+        for table in whole:
+            assert not any(table in line and "USING" not in line for line in plan.splitlines()), f"{statement}\n{plan}"
+    used = "\n".join(plans.values())
+    for index in ("ix_cases_due", "ix_cases_ready", "ix_outbox_underway", "ix_cases_patient"):
+        assert index in used

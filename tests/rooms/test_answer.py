@@ -1,0 +1,593 @@
+"""A worker answers what is ready, once, with everything that it could use; else it says why not."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent import crashpoint
+from agent.core.case import CaseEvent, CaseState
+from agent.core.clinical import ClinicalFacts, Refusal
+from agent.core.errors import Permanent, StaleCase, Transient
+from agent.core.patient import PatientKey
+from agent.core.prediction import Category, Estimate, NoEstimate, Side
+from agent.core.result import Kind, LeftOut
+from agent.infer.admission import DEMONSTRATION, ActiveBundle
+from agent.infer.compute import NO_EVIDENCE
+from agent.infer.engine import Engine
+from agent.infer.estimate import log_odds, sigmoid
+from tests.builders import mammogram, uid
+from tests.builders_bundle import BIAS, GAIN, PREVALENCE, SD, WEIGHT
+from tests.infer_scene import BOTH_SIDES, KNOWN, LEFT, T0, Scene, facts, findings, four_views, load_engine
+
+REAL = PatientKey("HOSPITAL", "4711")
+NOTHING = ClinicalFacts()
+
+
+def only(scene: Scene) -> Estimate:
+    """The one estimate of the last result."""
+    (estimate,) = scene.result.answers
+    assert isinstance(estimate, Estimate)
+    return estimate
+
+
+# what is answered
+
+
+def test_without_a_case_there_is_nothing_to_do(scene: Scene) -> None:
+    """A step says so."""
+    assert scene.worker().step() is False
+
+
+def test_a_case_is_answered_from_its_facts_and_its_images(scene: Scene) -> None:
+    """The numbers are those that the graph gives for this side's images and these facts."""
+    case = scene.ready(four_views())
+    assert scene.worker().step() is True
+    assert scene.case(case).state is CaseState.DELIVERING
+    estimate = only(scene)
+    clinical = WEIGHT * 2  # two facts, each one standard deviation above the mean
+    assert estimate.side is Side.L
+    assert estimate.contributions["prior"] == pytest.approx(BIAS)
+    assert estimate.contributions["clinical"] == pytest.approx(clinical)
+    logit = sum(estimate.contributions.values())
+    assert estimate.probability == pytest.approx(sigmoid(logit))
+    assert estimate.low == pytest.approx(sigmoid(logit - 1.96 * SD))
+    assert estimate.high == pytest.approx(sigmoid(logit + 1.96 * SD))
+    assert 0 < estimate.contributions["MG"] < 2 * GAIN
+
+
+def test_the_images_of_the_other_side_are_left_out(scene: Scene) -> None:
+    """With the reason, in the result and in the state; this side's are marked as used."""
+    case = scene.ready(four_views())
+    scene.worker().step()
+    left, right = ({uid("s1", side, view) for view in ("CC", "MLO")} for side in "LR")
+    assert {i.sop_instance_uid for i in scene.result.used} == left
+    assert scene.used(case) == left
+    assert set(scene.left_out(case)) == right
+    assert {x.what for x in scene.result.left_out} == right
+    assert all("other side" in reason for reason in scene.left_out(case).values())
+
+
+def test_both_axillae_are_answered_in_one_run_the_higher_risk_first(scene: Scene) -> None:
+    """Each from its own side's images."""
+    right = [mammogram("R", "CC"), mammogram("R", "MLO")]
+    scene.ready([mammogram("L", "CC"), *right], findings(axillae=BOTH_SIDES))
+    scene.worker().step()
+    first, second = scene.result.answers
+    assert isinstance(first, Estimate)
+    assert isinstance(second, Estimate)
+    assert (first.side, second.side) == (Side.R, Side.L)  # two views say more than one
+    assert first.probability > second.probability
+    assert [i.side for i in scene.result.influences] == ["L", "R", "R"]
+
+
+def test_an_axilla_with_a_reason_gets_no_estimate_beside_one_that_does(scene: Scene) -> None:
+    """The reason is the one that was found; the estimate comes first."""
+    axillae = ({"side": "R", "reason": "earlier surgery there"}, {"side": "L", "reason": ""})
+    scene.ready(four_views(), findings(axillae=axillae))
+    scene.worker().step()
+    estimate, refusal = scene.result.answers
+    assert isinstance(estimate, Estimate)
+    assert refusal == NoEstimate(Side.R, "earlier surgery there")
+
+
+def test_an_unasked_version_names_its_model(scene: Scene, tiny_engine: Engine) -> None:
+    """Name, version, digest and intended use, and what is the same for every answer."""
+    scene.ready(four_views())
+    scene.worker().step()
+    result = scene.result
+    assert result.model == tiny_engine.identity
+    assert result.model.intended_use == "demonstration"
+    assert result.made_at == T0
+    assert result.evidence == ("quiet for 60 s",)
+    assert result.facts_used == ("size_ultrasound_mm", "age")
+    assert result.modalities_used == ("clinical", "MG")
+    assert result.modalities_missing == ()
+    assert result.operating_points == tiny_engine.manifest.operating_points
+
+
+def test_facts_alone_are_answered_and_the_images_are_said_to_be_missing(scene: Scene) -> None:
+    """The report still finds a study to go into: the headers of the case's images."""
+    scene.ready([mammogram("R", "CC")])
+    scene.worker().step()
+    assert only(scene).contributions["MG"] == pytest.approx(0)
+    assert scene.result.modalities_used == ("clinical",)
+    assert scene.result.modalities_missing == ("MG",)
+    assert scene.result.influences == ()
+    (source,) = scene.sources
+    assert source.instance.sop_instance_uid == uid("s1", "R", "CC")
+    assert source.header[128:132] == b"DICM"
+
+
+def test_images_alone_are_answered_and_the_facts_are_said_to_be_missing(scene: Scene) -> None:
+    """No fact is guessed."""
+    scene.ready(four_views(), findings(NOTHING))
+    scene.worker().step()
+    assert only(scene).contributions["clinical"] == 0
+    assert scene.result.facts_used == ()
+    assert scene.result.modalities_missing == ("clinical",)
+
+
+def test_influence_lies_where_the_image_is_bright(scene: Scene) -> None:
+    """The tiny graph's saliency is the image itself: the mass weighs more than the empty corner, on each view."""
+    scene.ready(four_views())
+    scene.worker().step()
+    by_uid = {s.instance.sop_instance_uid: s for s in scene.sources}
+    assert len(scene.result.influences) == 2
+    for influence in scene.result.influences:
+        shape = by_uid[influence.sop_instance_uid].image_hw.shape
+        assert influence.saliency_hw.shape == shape
+        assert influence.modality == "MG"
+        mass = influence.saliency_hw[int(shape[0] * 0.61), int(shape[1] * 0.41)]
+        assert mass > 0.5 > influence.saliency_hw[-5, -5]
+    total = sum(i.contribution for i in scene.result.influences)
+    assert total == pytest.approx(only(scene).contributions["MG"], abs=1e-5)
+
+
+def test_a_large_image_is_shown_reduced_and_its_influence_with_it(scene: Scene) -> None:
+    """The map has the size of the reduced picture."""
+    scene.ready([mammogram("L", "CC", rows=2000, columns=1600)])
+    scene.worker().step()
+    (source,), (influence,) = scene.sources, scene.result.influences
+    assert source.reduction == 2.0
+    assert source.image_hw.shape == influence.saliency_hw.shape == (1000, 800)
+    assert source.image_hw.dtype == np.uint8
+
+
+def test_the_newest_image_of_each_view_is_used(scene: Scene) -> None:
+    """And the index study comes first among what was used."""
+    old, new = date(2025, 6, 1), date(2026, 1, 5)
+    images = [
+        mammogram("L", "CC", study="old", day=old),
+        mammogram("L", "MLO", study="old", day=old),
+        mammogram("L", "MLO", study="new", day=new),
+    ]
+    case = scene.ready(images)
+    scene.worker().step()
+    assert [i.sop_instance_uid for i in scene.result.used] == [uid("new", "L", "MLO"), uid("old", "L", "CC")]
+    assert scene.left_out(case) == {uid("old", "L", "MLO"): "a newer image of the same view is used"}
+
+
+def test_what_surgery_or_treatment_may_have_changed_is_not_used(scene: Scene) -> None:
+    """Neither images nor facts of the day of the cutoff."""
+    images = [mammogram("L", "CC", day=date(2026, 1, 1)), mammogram("L", "MLO", day=date(2026, 1, 2))]
+    late = facts(size_ultrasound_mm=30.0)
+    case = scene.ready(images, findings(late, cutoff="2026-01-01"))
+    scene.worker().step()
+    assert scene.result.answers == (NoEstimate(Side.L, NO_EVIDENCE),)
+    assert len(scene.left_out(case)) == 2
+    assert all("before surgery" in reason for reason in scene.left_out(case).values())
+
+
+def test_refused_and_unknown_facts_are_named_without_their_values(scene: Scene, tmp_path: Path) -> None:
+    """Only those that the model could have used."""
+    spec = {"name": "subtype", "unit": "", "values": ["luminal_a", "her2"], "mean": 0.0, "sd": 1.0}
+    size = {"name": "size_ultrasound_mm", "unit": "mm", "mean": 20.0, "sd": 10.0, "low": 2.0, "high": 25.0}
+    scene.engine = load_engine(tmp_path / "b", facts=[size, spec])
+    refused = [Refusal("subtype", "not one of its values"), Refusal("quadrant", "not one of its values")]
+    known = facts(size_ultrasound_mm=30.0, subtype="canary")
+    case = scene.ready(four_views(), findings(known, refused=refused))
+    scene.worker().step()
+    named = [x for x in scene.result.left_out if x.what in ("subtype", "quadrant")]
+    assert named == [
+        LeftOut("subtype", "not one of its values"),
+        LeftOut("subtype", "a value that the model does not know"),
+    ]
+    assert scene.result.evidence[-1] == "Outside the range of the training data: size_ultrasound_mm."
+    assert "canary" not in str(scene.summary(case))
+
+
+def test_a_sites_own_prevalence_shifts_the_answer_and_is_said(scene: Scene) -> None:
+    """The shift counts as prior; the category stays, because the thresholds move along."""
+    scene.ready(four_views(), number=0)
+    scene.worker().step()
+    before = only(scene)
+    scene.ready(four_views("s2"), number=1)
+    scene.worker(site_prevalence=0.1).step()
+    after, shift = only(scene), log_odds(0.1) - log_odds(PREVALENCE)
+    assert scene.result.site_prevalence == 0.1
+    assert log_odds(after.probability) == pytest.approx(log_odds(before.probability) + shift)
+    assert after.contributions["prior"] == pytest.approx(BIAS + shift)
+    assert after.contributions["MG"] == pytest.approx(before.contributions["MG"])
+    assert after.category is before.category
+    low, high = scene.result.operating_points
+    assert (low.sensitivity, high.specificity) == (0.95, 0.9)
+    assert low.threshold == pytest.approx(sigmoid(log_odds(0.2) + shift))
+
+
+def test_the_summary_holds_what_status_and_tables_show(scene: Scene) -> None:
+    """And goes through JSON."""
+    case = scene.ready(four_views())
+    scene.worker().step()
+    summary, estimate = scene.summary(case), only(scene)
+    assert summary["answers"] == [
+        {
+            "side": "L",
+            "probability": estimate.probability,
+            "low": estimate.low,
+            "high": estimate.high,
+            "category": estimate.category.value,
+            "contributions": dict(estimate.contributions),
+        }
+    ]
+    assert summary["model"] | {"digest": ""} == {
+        "name": "tiny",
+        "version": "1.0.0",
+        "digest": "",
+        "intended_use": "demonstration",
+        "device": "cpu",
+    }
+    assert summary["modalities_used"] == ["clinical", "MG"]
+    assert len(summary["images_used"]) == len(summary["left_out"]) == 2
+    assert Category(summary["answers"][0]["category"])
+
+
+def test_each_destination_gets_its_kinds_in_order(scene: Scene) -> None:
+    """One outbox row for each object it wants."""
+    scene.ready(four_views())
+    kinds = {"pacs": frozenset(Kind), "viewer": frozenset({Kind.TEXT_SR}), "none": frozenset[Kind]()}
+    replace(scene.worker(), destinations=kinds).step()
+    with scene.store.unit() as unit:
+        rows = [(i.destination, i.kind) for i in unit.outbox_of(1)]
+    assert rows == [("pacs", Kind.SR), ("pacs", Kind.TEXT_SR), ("viewer", Kind.TEXT_SR)]
+
+
+def test_the_next_version_names_the_objects_of_the_one_before(scene: Scene) -> None:
+    """By role."""
+    first = scene.ready(four_views())
+    scene.worker().step()
+    assert scene.result.predecessors == {}
+    with scene.store.unit() as unit:
+        second = unit.open_version(unit.case(first.id), T0)
+        unit.save_findings(second, findings())
+        unit.apply(second, CaseEvent.COMPLETE, T0)
+    scene.worker().step()
+    assert scene.result.version == 2
+    assert {r: x.sop_instance_uid for r, x in scene.result.predecessors.items()} == {
+        "sr:L": "2.25.11",
+        "text_sr:L": "2.25.12",
+    }
+
+
+# images that cannot be used
+
+
+def broken(view: str, **attributes: Any) -> Any:
+    """An image whose pixels cannot be decoded."""
+    return mammogram("L", view, **{"SamplesPerPixel": 3} | attributes)
+
+
+def test_an_undecodable_image_is_quarantined_and_the_case_goes_on(scene: Scene) -> None:
+    """The copy and its reason are kept, the other view answers."""
+    case = scene.ready([broken("CC"), mammogram("L", "MLO")])
+    scene.worker().step()
+    assert scene.case(case).state is CaseState.DELIVERING
+    ((name, whole, reason),) = scene.quarantined
+    assert name == uid("s1", "L", "CC")
+    assert whole[128:132] == b"DICM"
+    assert reason == "a colour image, where a greyscale one is expected"
+    assert scene.used(case) == {uid("s1", "L", "MLO")}
+    with scene.store.unit() as unit:
+        assert {a.sop_instance_uid: a.end for a in unit.arrivals()}[name] == "quarantined"
+
+
+def test_an_older_image_stands_in_for_an_undecodable_one(scene: Scene) -> None:
+    """Of each view the newest that can be decoded is used."""
+    case = scene.ready([mammogram("L", "CC", study="old", day=date(2025, 1, 1)), broken("CC", study="new")])
+    scene.worker().step()
+    assert scene.used(case) == {uid("old", "L", "CC")}
+    assert len(scene.quarantined) == 1
+
+
+def test_an_image_too_small_to_be_prepared_is_quarantined(scene: Scene) -> None:
+    """Preprocessing's refusal ends the image, not the case."""
+    small = mammogram("L", "CC", rows=1, columns=1, PixelData=b"\0\0", Rows=1, Columns=1)
+    scene.ready([small])
+    scene.worker().step()
+    assert [reason for _, _, reason in scene.quarantined] == ["the image is too small to be a mammogram"]
+    assert only(scene).contributions["MG"] == 0
+
+
+def test_an_image_whose_bytes_are_gone_is_left_out(scene: Scene) -> None:
+    """It is listed as such, neither used nor quarantined, and lends no header."""
+    case = scene.ready([mammogram("L", "CC"), mammogram("L", "MLO")])
+    with scene.store.unit() as unit:
+        gone, there = unit.instances(case.id)
+    scene.spool.lose(gone.ref)
+    scene.worker().step()
+    assert scene.left_out(case) == {gone.instance.sop_instance_uid: "its stored bytes are no longer there"}
+    assert scene.used(case) == {there.instance.sop_instance_uid}
+    assert scene.quarantined == []
+
+
+def test_headers_are_lent_only_by_images_that_are_there(scene: Scene) -> None:
+    """A report without images still needs a study, and takes it from what can be read."""
+    case = scene.ready([mammogram("R", "CC"), mammogram("R", "MLO")])
+    with scene.store.unit() as unit:
+        gone, there = unit.instances(case.id)
+    scene.spool.lose(gone.ref)
+    scene.worker().step()
+    assert [s.instance for s in scene.sources] == [there.instance]
+
+
+def test_images_for_processing_are_left_out(scene: Scene) -> None:
+    """With the reason."""
+    case = scene.ready([mammogram("L", "CC", PresentationIntentType="FOR PROCESSING")])
+    scene.worker().step()
+    assert scene.left_out(case)[uid("s1", "L", "CC")].startswith("FOR PROCESSING")
+
+
+# no estimate
+
+
+def test_a_demonstration_never_answers_for_a_real_patient(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No number anywhere, and the engine is not run."""
+    monkeypatch.setattr(Engine, "run", lambda *_: pytest.fail("the engine was run"))
+    scene.patient = REAL
+    case = scene.ready(four_views(), findings(axillae=BOTH_SIDES))
+    scene.worker().step()
+    assert scene.result.answers == (NoEstimate(Side.L, DEMONSTRATION), NoEstimate(Side.R, DEMONSTRATION))
+    assert scene.result.used == scene.result.influences == scene.result.facts_used == ()
+    assert "probability" not in str(scene.summary(case))
+    assert scene.case(case).state is CaseState.DELIVERING
+    assert len(scene.sources) == 4
+
+
+def test_a_patient_without_a_question_gets_the_reason_that_was_found(scene: Scene) -> None:
+    """As where the side of the cancer is not known."""
+    scene.ready(four_views(), findings(axillae=(), reason="the side of the cancer is not known"))
+    scene.worker().step()
+    assert scene.result.answers == (NoEstimate(None, "the side of the cancer is not known"),)
+    assert scene.result.modalities_missing == ()
+
+
+def test_with_every_axilla_refused_the_model_is_not_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its own reason."""
+    monkeypatch.setattr(Engine, "run", lambda *_: pytest.fail("the engine was run"))
+    scene.ready(four_views(), findings(axillae=[{"side": "L", "reason": "the node is proven positive"}]))
+    scene.worker().step()
+    assert scene.result.answers == (NoEstimate(Side.L, "the node is proven positive"),)
+
+
+def test_without_any_evidence_there_is_no_estimate(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is not asked what it would say of nothing."""
+    monkeypatch.setattr(Engine, "run", lambda *_: pytest.fail("the engine was run"))
+    scene.ready([mammogram("R", "CC")], findings(NOTHING))
+    scene.worker().step()
+    assert scene.result.answers == (NoEstimate(Side.L, NO_EVIDENCE),)
+    assert scene.result.modalities_missing == ("clinical", "MG")
+
+
+def test_without_a_required_modality_there_is_no_estimate(scene: Scene, tmp_path: Path) -> None:
+    """For the axilla that lacks it; the other one is answered."""
+    scene.engine = load_engine(tmp_path / "b", required=["MG"])
+    scene.ready([mammogram("R", "CC")], findings(axillae=BOTH_SIDES))
+    scene.worker().step()
+    estimate, refusal = scene.result.answers
+    assert isinstance(estimate, Estimate)
+    assert estimate.side is Side.R
+    assert isinstance(refusal, NoEstimate)
+    assert refusal.side is Side.L
+    assert "MG" in refusal.reason
+
+
+# who answers
+
+
+def test_the_first_bundle_that_admits_the_patient_answers(scene: Scene, tmp_path: Path) -> None:
+    """The others stay silent."""
+    research = load_engine(tmp_path / "b", intended_use="research", name="research")
+    bundles = [
+        ActiveBundle(scene.engine, frozenset({"PHANTOM"}), send_research=False),
+        ActiveBundle(research, frozenset(), send_research=True),
+    ]
+    scene.patient = REAL
+    scene.ready(four_views())
+    scene.worker(bundles=bundles).step()
+    assert scene.result.model.name == "research"
+    assert isinstance(scene.result.answers[0], Estimate)
+
+
+def test_research_that_is_not_to_be_sent_gives_the_case_up(scene: Scene, tmp_path: Path) -> None:
+    """Nobody may answer, and the case says so."""
+    research = load_engine(tmp_path / "b", intended_use="research")
+    case = scene.ready(four_views())
+    scene.worker(bundles=[ActiveBundle(research, frozenset({"PHANTOM"}), send_research=False)]).step()
+    assert scene.case(case).state is CaseState.FAILED
+    assert "no active model" in scene.case(case).reason
+
+
+def test_a_bundle_of_another_question_does_not_answer(scene: Scene, tmp_path: Path) -> None:
+    """The question is part of the bundle."""
+    other = load_engine(tmp_path / "b", question="nsln")
+    case = scene.ready(four_views())
+    scene.worker(bundles=[ActiveBundle(other, frozenset({"PHANTOM"}), send_research=False)]).step()
+    assert scene.case(case).state is CaseState.FAILED
+
+
+# errors
+
+
+def test_a_transient_error_is_tried_again_later_and_later(scene: Scene) -> None:
+    """5 s, then 10 s; the third failure gives the case up."""
+    case = scene.ready(four_views())
+    scene.compose.error = Transient("the quarantine folder is full")
+    for wait_s in (5, 10):
+        assert scene.worker().step() is True
+        waiting = scene.case(case)
+        assert waiting.state is CaseState.READY
+        assert waiting.due_at is not None
+        assert (waiting.due_at - scene.now).total_seconds() == wait_s
+        assert scene.worker().step() is False
+        scene.later(wait_s)
+    scene.worker().step()
+    assert scene.case(case).state is CaseState.FAILED
+    assert scene.case(case).reason == "the quarantine folder is full"
+
+
+def test_a_case_that_recovers_is_answered(scene: Scene) -> None:
+    """The second attempt counts."""
+    case = scene.ready(four_views())
+    scene.compose.error = Transient("away")
+    scene.worker().step()
+    scene.compose.error = None
+    scene.later(5)
+    scene.worker().step()
+    assert scene.case(case).state is CaseState.DELIVERING
+    assert scene.case(case).attempt == 2
+
+
+def test_a_permanent_error_gives_the_case_up_at_once(scene: Scene) -> None:
+    """With its reason."""
+    case = scene.ready(four_views())
+    scene.compose.error = Permanent("rule 3 does not hold")
+    scene.worker().step()
+    assert scene.case(case).state is CaseState.FAILED
+    assert scene.case(case).reason == "rule 3 does not hold"
+
+
+def test_a_version_without_findings_is_given_up(scene: Scene) -> None:
+    """Nothing is guessed."""
+    case = scene.ready(four_views(), {})
+    scene.worker().step()
+    assert scene.case(case).state is CaseState.FAILED
+    assert "findings" in scene.case(case).reason
+
+
+def test_a_version_that_killed_its_workers_is_given_up_at_claim(scene: Scene) -> None:
+    """Whatever it is that kills them, the third death is the last."""
+    case = scene.ready(four_views())
+    for _ in range(3):
+        with scene.store.unit() as unit:
+            claimed = unit.claim(scene.now, scene.now, "worker-0")
+            assert claimed is not None
+            unit.apply(claimed, CaseEvent.LEASE_EXPIRED, scene.now)
+    assert scene.worker().step() is True
+    assert scene.case(case).state is CaseState.FAILED
+    assert scene.case(case).reason == "3 attempts ended without an answer"
+    assert scene.compose.given == []
+
+
+def test_a_worker_that_slept_past_its_lease_saves_nothing(scene: Scene) -> None:
+    """The case moved on: the answer is discarded, and the other attempt stays as it is."""
+    case = scene.ready(four_views())
+    worker = scene.worker()
+
+    def slow(*given: Any) -> Any:
+        with scene.store.unit() as unit:
+            unit.apply(unit.case(case.id), CaseEvent.LEASE_EXPIRED, scene.now)
+            unit.claim(scene.now, scene.now, "worker-2")
+        return scene.compose(*given)
+
+    assert replace(worker, compose=slow).step() is True
+    now = scene.case(case)
+    assert (now.state, now.attempt) == (CaseState.RUNNING, 2)
+    assert scene.summary(case) == {}
+    assert scene.used(case) == set()
+
+
+def test_a_failure_after_the_lease_changes_nothing(scene: Scene) -> None:
+    """The other attempt is not given up."""
+    case = scene.ready(four_views())
+
+    def slow_and_broken(*_: Any) -> Any:
+        with scene.store.unit() as unit:
+            unit.apply(unit.case(case.id), CaseEvent.LEASE_EXPIRED, scene.now)
+        raise Permanent("broken")
+
+    assert replace(scene.worker(), compose=slow_and_broken).step() is True
+    assert scene.case(case).state is CaseState.READY
+
+
+def test_a_database_that_is_away_is_waited_for(scene: Scene) -> None:
+    """At the claim, and when the result is to be saved: nothing is lost, the lease runs out."""
+    case = scene.ready(four_views())
+    scene.store.away = True
+    assert scene.worker().step() is False
+    scene.store.away = False
+
+    def lose_the_database(*given: Any) -> Any:
+        scene.store.away = True
+        return scene.compose(*given)
+
+    assert replace(scene.worker(), compose=lose_the_database).step() is False
+    scene.store.away = False
+    assert scene.case(case).state is CaseState.RUNNING
+    assert scene.summary(case) == {}
+
+
+def test_an_unexpected_error_ends_the_worker(scene: Scene) -> None:
+    """It is not caught: the process dies and is brought back."""
+    case = scene.ready(four_views())
+
+    def surprise(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        replace(scene.worker(), compose=surprise).step()
+    assert scene.case(case).state is CaseState.RUNNING
+
+
+def test_a_model_that_answers_no_number_gives_the_case_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a number is never sent."""
+    run = Engine.run
+
+    def infinite(engine: Engine, inputs: Any) -> Any:
+        return run(engine, inputs) | {"logit": np.array([np.inf], np.float32)}
+
+    monkeypatch.setattr(Engine, "run", infinite)
+    case = scene.ready(four_views())
+    scene.worker().step()
+    assert scene.case(case).state is CaseState.FAILED
+
+
+def test_the_boundaries_are_crossed_in_order(scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each crash point is reached once a case."""
+    monkeypatch.setattr(crashpoint, "_TRACE", str(tmp_path / "trace"))
+    scene.ready(four_views())
+    scene.worker().step()
+    reached = (tmp_path / "trace").read_text().split()
+    assert reached == ["infer.after_claim", "infer.after_estimate", "infer.after_save"]
+
+
+def test_no_patient_data_is_logged(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither on success nor on failure."""
+    scene.ready([*four_views(), broken("CC", study="s2")], findings(KNOWN, axillae=LEFT))
+    scene.worker().step()
+    scene.ready(four_views("s3"), number=1)
+    scene.compose.error = Permanent("rule")
+    scene.worker().step()
+    said = capsys.readouterr()
+    log = said.out + said.err
+    assert "answer_saved" in log
+    assert "answer_failed" in log
+    for canary in ("SYNTHETIC", "P-0001", "19700101", "1956", "30.0"):
+        assert canary not in log
+
+
+def test_stale_is_no_error_class_that_is_retried() -> None:
+    """The order of the handlers rests on it."""
+    assert not issubclass(StaleCase, Transient | Permanent)

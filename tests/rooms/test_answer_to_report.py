@@ -1,0 +1,72 @@
+"""The worker with the real report room: what it hands over is what the composer takes."""
+
+from dataclasses import replace
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from agent.core.case import CaseState
+from agent.core.clinical import ClinicalFacts
+from agent.core.patient import PatientKey
+from agent.core.result import Kind, ResultObject
+from agent.infer.engine import Engine
+from agent.report.compose import Composer, DeviceIdentity
+from tests.builders import mammogram, uid
+from tests.infer_scene import BOTH_SIDES, KNOWN, Scene, findings, four_views
+from tests.peers import ROOT
+
+DEVICE = DeviceIdentity("2.25.9", "SENTINODE", "Sentinode", "Sentinode", "1", "0.1.0")
+
+
+def objects(scene: Scene) -> list[ResultObject]:
+    """What was saved for the first case."""
+    with scene.store.unit() as unit:
+        return list(unit.result_objects(1))
+
+
+@pytest.mark.parametrize("asked_of_real_patient", [False, True])
+def test_a_result_becomes_objects_and_a_refusal_has_no_number(scene: Scene, asked_of_real_patient: bool) -> None:
+    """SRs of both axillae with captures, or the words alone."""
+    if asked_of_real_patient:
+        scene.patient = PatientKey("HOSPITAL", "1")
+    images = [mammogram(side, view, patient=scene.patient) for side in "LR" for view in ("CC", "MLO")]
+    case = scene.ready(images, findings(axillae=BOTH_SIDES))
+    replace(scene.worker(), compose=Composer(DEVICE)).step()
+    assert scene.case(case).state is CaseState.DELIVERING, scene.case(case).reason
+    kinds = [o.kind for o in objects(scene)]
+    if asked_of_real_patient:
+        assert kinds == [Kind.TEXT_SR, Kind.SECONDARY_CAPTURE]
+        assert b"%" not in objects(scene)[0].encoded
+    else:
+        assert kinds == [Kind.SR] * 2 + [Kind.TEXT_SR] + [Kind.SECONDARY_CAPTURE] * 4
+
+
+def test_an_answer_from_facts_alone_goes_into_the_newest_study(scene: Scene) -> None:
+    """Its images lend their header; there is no region, so no TID 1500."""
+    old = mammogram("R", "CC", study="old", day=date(2025, 1, 1))
+    scene.ready([old, mammogram("R", "CC", study="new")])
+    replace(scene.worker(), compose=Composer(DEVICE)).step()
+    made = objects(scene)
+    assert [o.kind for o in made] == [Kind.TEXT_SR, Kind.SECONDARY_CAPTURE]
+    assert {str(dcmread(BytesIO(o.encoded)).StudyInstanceUID) for o in made} == {uid("new")}
+
+
+def test_the_demonstration_bundle_answers(scene: Scene) -> None:
+    """The committed one, with facts, with images, and with both: three different answers."""
+    bundles: list[Path] = sorted((ROOT / "models" / "bundles").glob("aln-demo-*"))
+    if not bundles:
+        pytest.skip("no demonstration bundle is here")
+    scene.engine = Engine.load(bundles[-1], "cpu")
+    for number, (images, known) in enumerate(
+        [(four_views("s0"), KNOWN), (four_views("s1"), ClinicalFacts()), ([mammogram("R", study="s2")], KNOWN)]
+    ):
+        case = scene.ready(images, findings(known), number=number)
+        scene.worker().step()
+        assert scene.case(case).state is CaseState.DELIVERING, scene.case(case).reason
+    estimates = [result.estimates[0] for result, _ in scene.compose.given]
+    assert len({e.probability for e in estimates}) == 3
+    for estimate in estimates:
+        assert estimate.low < estimate.probability < estimate.high

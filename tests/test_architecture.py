@@ -1,0 +1,27 @@
+import json
+import subprocess
+import sys
+
+from tests.peers import ROOT
+
+
+def test_torch_is_never_imported_by_the_agent() -> None:
+    """Serving does not need torch: importing every module of the agent leaves it out of sys.modules."""
+    code = (
+        "import pkgutil, importlib, sys, json, agent\n"
+        "for m in pkgutil.walk_packages(agent.__path__, 'agent.'):\n"
+        "    if not m.name.endswith('__main__'): importlib.import_module(m.name)\n"
+        "print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert "agent" in loaded
+    assert not {"torch", "monai", "models"} & loaded
+
+
+def test_receiver_imports_neither_database_nor_model_runtime() -> None:
+    """What the receiver needs is small: pynetdicom and the spool."""
+    code = "import sys, agent.bootstrap.receiver as r; print(sorted({n.split('.')[0] for n in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in ("sqlalchemy", "onnxruntime", "highdicom", "apscheduler", "rich", "typer"):
+        assert f"'{name}'" not in done.stdout

@@ -1,0 +1,411 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from agent.assemble.complete import Assembler, AssembleSettings
+from agent.core.case import Case, CaseEvent, CaseState
+from agent.core.clinical import ClinicalFacts
+from agent.core.clinical_json import facts_from_json
+from agent.core.errors import Transient
+from agent.core.evidence import Patience
+from agent.core.instance import Arrival, End, Instance, SpoolRef
+from agent.core.patient import PatientKey
+from tests.clock import Clock
+from tests.fakes.clinical import FakeClinical
+from tests.fakes.store import FakeStore
+
+ALICE, BERTA = PatientKey("PHANTOM", "P-1"), PatientKey("PHANTOM", "P-2")
+QUIET, HOUR = timedelta(minutes=1), timedelta(hours=1)
+REFRESH, EPISODE = timedelta(minutes=15), timedelta(days=120)
+CANCER: dict[str, object] = {"diagnosis": "invasive", "side": "L", "sex": "F", "birth_date": "1970-01-01"}
+
+
+@dataclass
+class Ward:
+    """A store, a clinical database and an assembler over them."""
+
+    patience: Patience = field(default_factory=lambda: Patience(QUIET, ("MG",), {"MG": 4 * HOUR}))
+    chance: float = 0.5  # in the middle: no jitter
+
+    def __post_init__(self) -> None:
+        self.clock, self.store, self.clinical = Clock(), FakeStore(), FakeClinical()
+        self._number = count(1)
+        settings = AssembleSettings(self.patience, EPISODE, REFRESH)
+        self.assembler = Assembler(self.store, self.clinical, settings, now=self.clock, random=lambda: self.chance)
+
+    def image(
+        self,
+        patient: PatientKey = ALICE,
+        *,
+        modality: str = "MG",
+        acquired_on: date | None = date(2026, 11, 19),
+        association_id: str = "run/1",
+    ) -> Case:
+        """Let an image of a patient arrive, as the indexer would take it in."""
+        n = next(self._number)
+        instance = Instance(f"1.2.{n}", "1.2", "1.2", "1.2", "1.2", patient, modality, acquired_on=acquired_on)
+        arrival = Arrival(SpoolRef(1, 1, n), self.clock(), association_id, f"1.2.{n}", End.COLLECTED, "collected")
+        with self.store.unit() as unit:
+            case = unit.newest_case("aln", patient)
+            case = case or unit.open_case("aln", patient, self.clock(), UUID(int=n))
+            return unit.add_instance(case, instance, arrival, self.clock() + QUIET)
+
+    def pass_time(self, span: timedelta = QUIET) -> None:
+        """Let time pass, and the assembler look."""
+        self.clock.advance(span)
+        self.assembler.tick()
+
+    def case(self, patient: PatientKey = ALICE) -> Case:
+        """The patient's case as it stands."""
+        with self.store.unit() as unit:
+            found = unit.newest_case("aln", patient)
+        assert found is not None
+        return found
+
+    def findings(self) -> Mapping[str, Any]:
+        """What is kept of the last decision."""
+        case = self.case()
+        with self.store.unit() as unit:
+            return unit.findings(case.id)
+
+    def events(self) -> list[CaseEvent]:
+        """The life of the case."""
+        case = self.case()
+        with self.store.unit() as unit:
+            return [change.event for change in unit.history(case.id)]
+
+
+@pytest.fixture
+def ward() -> Ward:
+    """Give a ward that expects a mammogram."""
+    return Ward()
+
+
+def test_complete_after_the_quiet_period(ward: Ward) -> None:
+    """A confirmed cancer with its images is ready once all is quiet, not a moment before."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image()
+    ward.pass_time(QUIET - timedelta(seconds=1))
+    assert ward.case().state is CaseState.COLLECTING and ward.clinical.asked == []
+    ward.pass_time(timedelta(seconds=1))
+    case = ward.case()
+    assert (case.state, case.reason, case.ready_at) == (CaseState.READY, "complete", ward.clock())
+
+
+def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
+    """Eligibility, facts, evidence and what is missing stand with the version, as the worker reads them."""
+    more = {"surgery_date": "2026-12-01", "size_mri_mm": 900, "grade": 2, "node_biopsy": "pending"}
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER, **more)
+    ward.image()
+    ward.pass_time()
+    found = ward.findings()
+    assert found["eligibility"] == {
+        "asked": True,
+        "reason": "",
+        "cutoff": "2026-12-01",
+        "axillae": [{"side": "L", "reason": ""}],
+        "flags": ["A node biopsy is pending."],
+    }
+    assert found["refused"] == [{"name": "size_mri_mm", "reason": "outside 1 to 200"}]
+    assert found["evidence"] == [
+        "No image arrived during the quiet period of 1 min.",
+        "No association that carries this patient is open.",
+        "Expected and present: MG.",
+        "A node biopsy is pending.",
+    ]
+    assert found["missing"] == [] and datetime.fromisoformat(found["asked_at"]) == ward.clock()
+    facts: ClinicalFacts = facts_from_json(found)
+    assert facts.value("grade") == 2 and facts.day("surgery_date") == date(2026, 12, 1)
+
+
+@pytest.mark.parametrize("columns", [None, {}, {"diagnosis": "benign"}, {"diagnosis": "dcis", "side": "L"}])
+def test_without_confirmed_cancer_a_case_goes_dormant(ward: Ward, columns: dict[str, object] | None) -> None:
+    """Most women imaged have no cancer: nothing is asked, nothing is sent, the database is asked again."""
+    if columns is not None:
+        ward.clinical.know(ALICE, "2026-11-01", **columns)
+    ward.image()
+    ward.pass_time()
+    case = ward.case()
+    assert case.state is CaseState.DORMANT and case.reason
+    assert case.due_at == ward.clock() + REFRESH
+    assert ward.findings()["eligibility"]["asked"] is False
+    ward.pass_time(REFRESH)
+    assert ward.case().state is CaseState.DORMANT and len(ward.clinical.asked) == 2
+    assert ward.events() == [CaseEvent.INSTANCE_STORED, CaseEvent.NOT_ASKED]
+
+
+def test_a_diagnosis_that_arrives_later_wakes_the_case(ward: Ward) -> None:
+    """The biopsy comes back: the dormant case is judged again at its next turn, and is ready."""
+    ward.image()
+    ward.pass_time()
+    ward.clinical.know(ALICE, "2026-11-20", **CANCER)
+    ward.pass_time(REFRESH)
+    assert ward.case().state is CaseState.READY
+    assert ward.events()[-2:] == [CaseEvent.FACTS_CHANGED, CaseEvent.COMPLETE]
+
+
+def test_a_dormant_case_wakes_and_still_waits_for_what_is_missing() -> None:
+    """A confirmed diagnosis alone does not complete a case whose modality is expected."""
+    ward = Ward(Patience(QUIET, ("MG", "US"), {"US": 4 * HOUR}))
+    ward.image()
+    ward.pass_time()
+    ward.clinical.know(ALICE, "2026-11-20", **CANCER)
+    ward.pass_time(REFRESH)
+    case = ward.case()
+    assert case.state is CaseState.COLLECTING
+    assert case.reason == "US is expected until 2026-11-20 13:00 UTC."
+
+
+def test_refreshes_are_spread(ward: Ward) -> None:
+    """Dormant cases do not all ask at the same moment."""
+    due = []
+    for chance in (0.0, 0.999):
+        other = Ward(chance=chance)
+        other.image()
+        other.pass_time()
+        due.append(other.case().due_at)
+    assert due[0] == ward.clock() + QUIET + REFRESH * 0.9
+    assert due[1] is not None and due[1] > ward.clock() + QUIET + REFRESH * 1.09
+
+
+def test_an_episode_without_cancer_ends(ward: Ward) -> None:
+    """A dormant case is closed when its episode is over, without asking once more."""
+    ward.image()
+    ward.pass_time()
+    ward.pass_time(EPISODE)
+    case = ward.case()
+    assert (case.state, case.due_at) == (CaseState.CLOSED, None)
+    assert len(ward.clinical.asked) == 1
+
+
+def test_an_expected_modality_is_waited_for_then_missing() -> None:
+    """The case waits for what the site expects, asking on; when the wait is over it is answered in part."""
+    ward = Ward(Patience(QUIET, ("MG", "US"), {"MG": 4 * HOUR, "US": 2 * HOUR}))
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image()
+    ward.pass_time()
+    assert ward.case().state is CaseState.COLLECTING
+    assert ward.case().due_at == ward.clock() + REFRESH  # the facts may change meanwhile
+    ward.pass_time(2 * HOUR - QUIET)
+    case = ward.case()
+    assert (case.state, case.reason) == (CaseState.READY, "complete without US")
+    assert ward.findings()["missing"] == ["US"]
+    assert "US did not arrive within 2 h." in ward.findings()["evidence"]
+
+
+def test_the_missing_modality_arrives_in_time() -> None:
+    """Pieces over hours make one version that holds all of them."""
+    ward = Ward(Patience(QUIET, ("MG", "US"), {"US": 4 * HOUR}))
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image()
+    for _ in range(3):
+        ward.pass_time(HOUR)
+    ward.image(modality="US")
+    assert ward.case().due_at == ward.clock() + QUIET
+    ward.pass_time()
+    assert ward.case().state is CaseState.READY and ward.findings()["missing"] == []
+    case = ward.case()
+    with ward.store.unit() as unit:
+        assert [s.instance.modality for s in unit.instances(case.id)] == ["MG", "US"]
+
+
+def test_an_open_association_holds_the_case(ward: Ward) -> None:
+    """While a sender that brought images is connected, the case is not complete."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    with ward.store.unit() as unit:
+        unit.association_opened("run/1", "MAMMO1", ward.clock())
+    ward.image()
+    ward.pass_time(HOUR)
+    assert ward.case().reason == "An association that carries this patient is open."
+    with ward.store.unit() as unit:
+        unit.association_closed("run/1", ward.clock())
+    ward.pass_time()
+    assert ward.case().state is CaseState.READY
+
+
+def test_images_after_surgery_are_answered_without_an_estimate(ward: Ward) -> None:
+    """An answer is due, and it says that no image is pre-operative."""
+    ward.clinical.know(ALICE, "2026-10-01", **CANCER, surgery_date="2026-11-10")
+    ward.image(acquired_on=date(2026, 11, 10))
+    ward.pass_time()
+    assert ward.case().state is CaseState.READY
+    axillae = ward.findings()["eligibility"]["axillae"]
+    assert axillae == [{"side": "L", "reason": "All images were taken on or after surgery."}]
+
+
+def test_facts_known_only_after_surgery_are_left_out(ward: Ward) -> None:
+    """What the pathologist found at surgery never reaches a pre-operative answer; the cutoff itself stays known."""
+    late = {"surgery_date": "2026-11-15", "surgery_date_date": "2026-11-15", "grade": 3, "grade_date": "2026-11-16"}
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER, **late)
+    ward.image(acquired_on=date(2026, 11, 2))
+    ward.pass_time()
+    found = ward.findings()
+    assert "grade" not in found["facts"] and "surgery_date" in found["facts"]
+    assert found["refused"] == [{"name": "grade", "reason": "became known on or after surgery"}]
+
+
+def test_an_outage_makes_cases_wait(ward: Ward) -> None:
+    """While the clinical database is away nothing is guessed; when it is back the case goes on."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.clinical.away = True
+    ward.image()
+    for _ in range(60):
+        ward.pass_time()
+    case = ward.case()
+    assert (case.state, case.reason) == (CaseState.COLLECTING, "the clinical database could not be asked")
+    assert case.due_at is not None and case.due_at > ward.clock()
+    ward.clinical.away = False
+    ward.pass_time()
+    assert ward.case().state is CaseState.READY
+
+
+def test_an_outage_leaves_dormant_cases_dormant(ward: Ward) -> None:
+    """A dormant case waits a whole refresh."""
+    ward.image()
+    ward.pass_time()
+    ward.clinical.away = True
+    ward.pass_time(REFRESH)
+    assert (ward.case().state, ward.case().due_at) == (CaseState.DORMANT, ward.clock() + REFRESH)
+
+
+def test_an_outage_costs_one_question_a_tick(ward: Ward) -> None:
+    """With many cases due, a database that is away is asked once, not once a case."""
+    ward.clinical.away = True
+    for n in range(20):
+        ward.image(PatientKey("PHANTOM", f"P-{n}"))
+    ward.pass_time()
+    assert len(ward.clinical.asked) == 1
+    assert all(c.reason == "the clinical database could not be asked" for c in ward.store.tables.cases.values())
+
+
+def _impatient() -> Ward:
+    return Ward(Patience(QUIET, ("MG",), wait_for_facts=False))
+
+
+def test_going_on_without_the_database_uses_what_it_last_said() -> None:
+    """A site may go on during an outage: with the facts of the last answer, and the report says so."""
+    ward = _impatient()
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER, grade=2)
+    ward.image()
+    ward.pass_time()
+    asked_at = ward.findings()["asked_at"]
+    ward.clinical.away = True
+    ward.image()
+    ward.pass_time()
+    assert ward.case().state is CaseState.READY
+    found = ward.findings()
+    assert found["evidence"][-1] == "The clinical database could not be asked."
+    assert facts_from_json(found).value("grade") == 2
+    assert asked_at < found["asked_at"]
+
+
+def test_going_on_without_any_facts_asks_nothing() -> None:
+    """Without a confirmed cancer an outage sends nothing: the case is dormant and is asked about again."""
+    ward = _impatient()
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.clinical.away = True
+    ward.image()
+    ward.pass_time()
+    case = ward.case()
+    assert case.state is CaseState.DORMANT
+    assert case.reason == "no invasive cancer is known, and the clinical database could not be asked"
+    ward.clinical.away = False
+    ward.pass_time(REFRESH)
+    assert ward.case().state is CaseState.READY
+
+
+def test_a_wrong_query_puts_the_case_off(ward: Ward) -> None:
+    """What only a person can mend is said on the case, which waits; other cases go on."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.clinical.wrong = True
+    ward.image()
+    ward.pass_time()
+    case = ward.case()
+    assert case.state is CaseState.COLLECTING and case.due_at == ward.clock() + REFRESH
+    assert case.reason == "clinical_facts.sql: more than one row for a patient"
+    ward.clinical.wrong = False
+    ward.pass_time(REFRESH)
+    assert ward.case().state is CaseState.READY
+
+
+def test_a_lost_lease_is_given_back(ward: Ward) -> None:
+    """A worker that died or hangs loses its case to the next one."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image()
+    ward.pass_time()
+    with ward.store.unit() as unit:
+        unit.claim(ward.clock(), ward.clock() + QUIET, "worker")
+    ward.pass_time(QUIET / 2)
+    assert ward.case().state is CaseState.RUNNING
+    ward.pass_time(QUIET / 2)
+    assert ward.case().state is CaseState.READY
+    with ward.store.unit() as unit:
+        again = unit.claim(ward.clock(), ward.clock() + QUIET, "other")
+    assert again is not None and again.attempt == 2
+
+
+class _ChangingClinical(FakeClinical):
+    """While it is asked, something else happens."""
+
+    def __init__(self, ward: Ward) -> None:
+        super().__init__()
+        self._ward = ward
+
+    def facts(self, patient: PatientKey, as_of: datetime) -> ClinicalFacts | None:
+        """Answer, after another image has come in."""
+        self._ward.clock.advance(seconds=1)
+        self._ward.image()
+        return super().facts(patient, as_of)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_an_image_that_comes_while_asking_is_waited_for(ward: Ward, wrong: bool) -> None:
+    """A case that changed between the look and the decision is left alone, and judged when it is due again."""
+    clinical = _ChangingClinical(ward)
+    clinical.wrong = wrong
+    clinical.know(ALICE, "2026-11-01", **CANCER)
+    settings = AssembleSettings(ward.patience, EPISODE, REFRESH)
+    ward.image()
+    ward.clock.advance(QUIET)
+    assert Assembler(ward.store, clinical, settings, now=ward.clock, random=lambda: 0.5).tick() == 0
+    case = ward.case()
+    assert case.state is CaseState.COLLECTING and case.due_at == ward.clock() + QUIET
+    assert ward.findings() == {}
+
+
+def test_a_lease_that_ends_meanwhile_is_not_taken_twice(ward: Ward) -> None:
+    """A case whose worker finished between the look and the event is left alone."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image()
+    ward.pass_time()
+    with ward.store.unit() as unit:
+        claimed = unit.claim(ward.clock(), ward.clock() + QUIET, "worker")
+    assert claimed is not None
+    ward.clock.advance(QUIET)
+    with ward.store.unit() as unit:
+        unit.save_result(claimed, ward.clock(), {}, {})
+    assert ward.assembler._apply(claimed, CaseEvent.LEASE_EXPIRED, "") is False
+    assert ward.case().state is CaseState.DELIVERING
+
+
+def test_the_agents_own_database_away_is_said(ward: Ward) -> None:
+    """Without its own database the assembler can do nothing, and raises for its runner."""
+    ward.store.away = True
+    with pytest.raises(Transient):
+        ward.assembler.tick()
+
+
+def test_a_tick_counts_what_it_moved(ward: Ward) -> None:
+    """Cases of several patients are looked at in one tick, each with its own facts."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image()
+    ward.image(BERTA)
+    ward.clock.advance(QUIET)
+    assert ward.assembler.tick() == 2
+    assert [ward.case(one).state for one in (ALICE, BERTA)] == [CaseState.READY, CaseState.DORMANT]
+    assert ward.assembler.tick() == 0

@@ -1,0 +1,86 @@
+"""Sending again, because a person asks for it."""
+
+from uuid import UUID
+
+import pytest
+
+from agent.core.case import CaseEvent, CaseState
+from agent.core.errors import Permanent
+from agent.core.patient import PatientKey
+from agent.core.ports import OutboxStatus
+from agent.deliver.resend import resend
+from tests.delivery import DAY_S, T0, Delivery
+from tests.fakes.pacs import FakePacs
+
+
+def test_done_case_is_sent_again_as_it_was() -> None:
+    """The same bytes under the same UIDs."""
+    d = Delivery()
+    case = d.case()
+    d.courier.tick()
+    kept = dict(d.pacs.kept)
+    d.pacs.kept.clear()
+    assert resend(d.store, case.id, d.clock()).state is CaseState.DELIVERING
+    d.courier.tick()
+    assert d.pacs.kept == kept
+    assert d.pacs.requests == d.uids(case) * 2
+    assert d.now(case).state is CaseState.DONE
+
+
+def test_case_that_was_given_up_has_its_whole_time_again() -> None:
+    """After a resend the destination may be down again for as long as it may for a new result."""
+    d = Delivery(pacs=FakePacs(down=True), changes={"give_up_after_s": DAY_S})
+    case = d.case()
+    d.clock.pass_s(DAY_S)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.FAILED
+    resend(d.store, case.id, d.clock())
+    d.clock.pass_s(300)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DELIVERING
+    d.pacs.down = False
+    d.clock.pass_s(300)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DONE
+
+
+def test_case_on_its_way_is_due_at_once() -> None:
+    """While a case is DELIVERING a resend ends the backoff."""
+    d = Delivery()
+    case = d.case()
+    d.pacs.status[d.uids(case)[0]] = 0xA700
+    d.courier.tick()
+    d.pacs.status.clear()
+    assert resend(d.store, case.id, d.clock()).state is CaseState.DELIVERING
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DONE
+
+
+@pytest.mark.parametrize("event", [CaseEvent.CONFLICT_FOUND, CaseEvent.WITHDRAWN])
+def test_held_and_closed_cases_are_not_sent_again(event: CaseEvent) -> None:
+    """Not before a person has decided; and never after it was withdrawn."""
+    d = Delivery()
+    case = d.case()
+    with d.store.unit() as unit:
+        unit.apply(case, event, d.clock())
+    with pytest.raises(Permanent, match="its result is not sent again"):
+        resend(d.store, case.id, d.clock())
+    assert d.status(case) == [OutboxStatus.WAITING] * 4
+
+
+def test_case_that_failed_without_a_result_has_nothing_to_send() -> None:
+    """It does not go back to DELIVERING, where it would stay for ever."""
+    d = Delivery()
+    with d.store.unit() as unit:
+        unit.apply(unit.open_case("aln", PatientKey("EXAMPLE", "P1"), T0, UUID(int=1)), CaseEvent.COMPLETE, T0)
+        claimed = unit.claim(T0, T0, "worker")
+        assert claimed is not None
+        fresh = unit.apply(claimed, CaseEvent.GAVE_UP, T0)
+    with pytest.raises(Permanent, match="has no result to send"):
+        resend(d.store, fresh.id, d.clock())
+
+
+def test_unknown_case_is_named() -> None:
+    """The message says which."""
+    with pytest.raises(Permanent, match="there is no case 4711"):
+        resend(Delivery().store, 4711, Delivery().clock())

@@ -1,0 +1,344 @@
+"""Objects on their way to a PACS in memory."""
+
+import pytest
+
+from agent.core.case import CaseEvent, CaseState
+from agent.core.errors import StaleCase, Transient
+from agent.core.ports import OutboxStatus
+from agent.deliver import sending
+from agent.deliver.verdict import NOT_OFFERED
+from tests.delivery import DAY_S, Delivery
+from tests.fakes.objects import COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE
+from tests.fakes.pacs import FakePacs
+
+WAITING, SENT = OutboxStatus.WAITING, OutboxStatus.SENT
+CONFIRMED, REFUSED = OutboxStatus.CONFIRMED, OutboxStatus.REFUSED
+
+
+def test_everything_is_sent_over_one_association_in_sending_order() -> None:
+    """SR first, then text SR, then captures: one association, released."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    assert d.courier.tick() == 4
+    assert d.pacs.requests == d.uids(case)
+    assert d.pacs.associations == ["store"]
+    assert d.pacs.released == 1
+
+
+def test_stored_bytes_are_those_of_the_result() -> None:
+    """What arrives is what was encoded."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    d.courier.tick()
+    with d.store.unit() as unit:
+        assert d.pacs.kept == {o.sop_instance_uid: o.encoded for o in unit.result_objects(case.id)}
+
+
+def test_case_is_done_with_the_last_response_where_no_proof_is_wanted() -> None:
+    """With `confirm: none` the C-STORE response is the proof."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    d.courier.tick()
+    assert d.status(case) == [CONFIRMED] * 4
+    assert d.now(case).state is CaseState.DONE
+
+
+def test_nothing_is_sent_twice() -> None:
+    """A second tick has nothing to do."""
+    d = Delivery(confirm="none")
+    d.case()
+    d.courier.tick()
+    assert d.courier.tick() == 0
+    assert len(d.pacs.requests) == 4
+    assert d.pacs.associations == ["store"]
+
+
+def test_warning_counts_as_stored() -> None:
+    """0xB000 is stored."""
+    d = Delivery(confirm="none", pacs=FakePacs(status={SECONDARY_CAPTURE: 0xB000}))
+    case = d.case()
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DONE
+
+
+def test_lack_of_resources_stops_the_case_and_is_tried_again() -> None:
+    """After 0xA700 nothing overtakes the object; later everything that is left goes, and only that."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    first, second, third, fourth = d.uids(case)
+    d.pacs.status[second] = 0xA700
+    assert d.courier.tick() == 1
+    assert d.pacs.requests == [first, second]
+    assert d.pacs.released == 1
+    assert d.status(case) == [CONFIRMED, WAITING, WAITING, WAITING]
+    assert [i.attempts for i in d.items(case)] == [0, 1, 1, 1]
+    assert "0xA700" in d.items(case)[1].error
+    d.pacs.status.clear()
+    d.clock.pass_s(9)
+    assert d.courier.tick() == 0
+    d.clock.pass_s(1)
+    assert d.courier.tick() == 3
+    assert d.pacs.requests[2:] == [second, third, fourth]
+    assert d.now(case).state is CaseState.DONE
+
+
+def test_backoff_doubles_and_is_jittered() -> None:
+    """Each failure waits longer, by half to the whole of the ceiling."""
+    d = Delivery(confirm="none", pacs=FakePacs(status={COMPREHENSIVE_3D_SR: 0xA700}), random=lambda: 0.0)
+    case = d.case()
+    waits = []
+    for _ in range(4):
+        d.courier.tick()
+        next_at = d.items(case)[0].next_at
+        waits.append((next_at - d.clock()).total_seconds())
+        d.clock.at = next_at
+    assert waits == [5, 10, 20, 40]
+
+
+def test_lost_connection_keeps_what_was_answered() -> None:
+    """Objects with a response stay sent; the rest waits."""
+    d = Delivery(confirm="none", pacs=FakePacs(break_after=2))
+    case = d.case()
+    assert d.courier.tick() == 2
+    assert d.status(case) == [CONFIRMED, CONFIRMED, WAITING, WAITING]
+    assert d.now(case).state is CaseState.DELIVERING
+
+
+def test_a_case_in_trouble_does_not_hold_the_next() -> None:
+    """Another case goes in the same tick."""
+    d = Delivery(confirm="none")
+    bad, good = d.case(1), d.case(2)
+    d.pacs.status[d.uids(bad)[0]] = 0xA700
+    assert d.courier.tick() == 4
+    assert d.now(good).state is CaseState.DONE
+    assert d.now(bad).state is CaseState.DELIVERING
+
+
+@pytest.mark.parametrize("status", [0xA900, 0xC000, 0x0124])
+def test_refused_object_fails_the_case_when_the_rest_is_in(status: int) -> None:
+    """One refusal for a reason of its own is for a person, with the status; the others are sent all the same."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    d.pacs.status[d.uids(case)[1]] = status
+    d.courier.tick()
+    assert d.status(case) == [CONFIRMED, REFUSED, CONFIRMED, CONFIRMED]
+    assert d.now(case).state is CaseState.FAILED
+    assert d.now(case).reason == f"pacs text_sr:101: C-STORE status 0x{status:04X}"
+
+
+@pytest.mark.parametrize(
+    "pacs",
+    [FakePacs(refuse_sop_classes=frozenset({COMPREHENSIVE_3D_SR})), FakePacs(status={COMPREHENSIVE_3D_SR: 0x0122})],
+)
+def test_class_that_is_not_offered_is_recorded_and_the_case_done(pacs: FakePacs) -> None:
+    """A PACS without Comprehensive 3D SR gets the rest; the row says what it did not take."""
+    d = Delivery(confirm="none", pacs=pacs)
+    case = d.case()
+    d.courier.tick()
+    assert d.status(case) == [REFUSED, CONFIRMED, CONFIRMED, CONFIRMED]
+    assert d.items(case)[0].error == NOT_OFFERED
+    assert d.now(case).state is CaseState.DONE
+    assert d.now(case).reason == f"pacs sr:100: {NOT_OFFERED}"
+
+
+def test_destination_that_takes_nothing_fails_the_case() -> None:
+    """Every class refused is no delivery."""
+    classes = frozenset({COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, "1.2.840.10008.5.1.4.1.1.88.22"})
+    d = Delivery(confirm="none", pacs=FakePacs(refuse_sop_classes=classes))
+    case = d.case()
+    d.courier.tick()
+    assert d.now(case).state is CaseState.FAILED
+
+
+def test_object_that_is_no_part_10_file_is_refused_with_its_case() -> None:
+    """Bytes that cannot be sent fail the case instead of blocking the outbox; other cases go."""
+    d = Delivery(confirm="none")
+    bad, good = d.case(1), d.case(2)
+    original = d.pacs.store
+    broken = d.uids(bad)[0].encode()
+    d.pacs.store = lambda parts: original([p[:50] if broken in p else p for p in parts])  # type: ignore[method-assign]
+    d.courier.tick()
+    assert d.now(bad).state is CaseState.FAILED
+    assert "not a Part 10 file" in d.now(bad).reason
+    assert d.now(good).state is CaseState.DONE
+
+
+def test_destination_that_is_down_is_asked_once_for_all_cases() -> None:
+    """No association for one case means none for the others: one probe, then the backoff."""
+    d = Delivery(confirm="none", pacs=FakePacs(down=True))
+    cases = [d.case(n) for n in range(1, 6)]
+    for _ in range(10):
+        assert d.courier.tick() == 0
+    assert d.pacs.associations == ["store"]
+    assert [d.status(c) for c in cases] == [[WAITING] * 4] * 5
+    assert "rejected" in d.items(cases[0])[0].error
+
+
+def test_probes_of_a_destination_that_is_down_become_rare() -> None:
+    """In eight hours, ticking each second or so, at most one probe a minute on average; never later than 5 minutes."""
+    d = Delivery(confirm="none", pacs=FakePacs(down=True))
+    for n in range(1, 30):
+        d.case(n)
+    for _ in range(8 * 60 * 6):
+        d.courier.tick()
+        d.clock.pass_s(10)
+    assert 8 * 60 / 5 - 5 <= len(d.pacs.associations) <= 8 * 60
+    d.pacs.down = False
+    d.clock.pass_s(300)
+    assert d.courier.tick() == 29 * 4
+
+
+def test_backlog_is_drained_as_soon_as_the_destination_answers() -> None:
+    """After refused associations the oldest case goes first, and no case waits for a backoff of its own."""
+    d = Delivery(confirm="none", pacs=FakePacs(refuse_first=3))
+    cases = [d.case(n, captures=0) for n in (1, 2, 3)]
+    for _ in range(20):
+        d.courier.tick()
+        d.clock.pass_s(10)
+    assert [d.now(c).state for c in cases] == [CaseState.DONE] * 3
+    assert d.pacs.requests == [uid for c in cases for uid in d.uids(c)]
+
+
+def test_restart_probes_once() -> None:
+    """The breaker is gone with the process; the outbox is not."""
+    d = Delivery(confirm="none", pacs=FakePacs(refuse_first=1))
+    case = d.case()
+    other = d.case(2)
+    d.courier.tick()
+    d.restart()
+    d.courier.tick()
+    assert d.now(other).state is CaseState.DONE
+    d.clock.pass_s(10)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DONE
+
+
+def test_destination_that_is_down_is_given_up_after_its_time() -> None:
+    """After `give_up_after_s` the case fails with the reason; before, it does not."""
+    d = Delivery(confirm="none", pacs=FakePacs(down=True), changes={"give_up_after_s": DAY_S})
+    case = d.case()
+    d.courier.tick()
+    d.clock.pass_s(DAY_S - 1)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DELIVERING
+    d.clock.pass_s(301)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.FAILED
+    assert d.now(case).reason.startswith("pacs sr:100: given up: the fake PACS rejected the association")
+    assert d.status(case) == [REFUSED] * 4
+
+
+def test_destination_that_is_down_does_not_hold_another() -> None:
+    """The other one has everything; the case waits for the first."""
+    vna = FakePacs()
+    d = Delivery(confirm="none", pacs=FakePacs(down=True), archives={"vna": vna})
+    case = d.case(destinations=("pacs", "vna"))
+    d.courier.tick()
+    assert d.status(case, "vna") == [CONFIRMED] * 4
+    assert d.status(case, "pacs") == [WAITING] * 4
+    assert d.now(case).state is CaseState.DELIVERING
+    d.pacs.down = False
+    d.clock.pass_s(10)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DONE
+    assert len(vna.requests) == 4
+
+
+def test_each_destination_can_be_served_alone() -> None:
+    """A task for each destination serves that one only."""
+    vna = FakePacs()
+    d = Delivery(confirm="none", archives={"vna": vna})
+    d.case(destinations=("pacs", "vna"))
+    assert d.courier.destinations["vna"].tick() == 4
+    assert len(vna.requests) == 4
+    assert d.pacs.requests == []
+
+
+@pytest.mark.parametrize("event", [CaseEvent.CONFLICT_FOUND, CaseEvent.WITHDRAWN])
+def test_nothing_leaves_of_a_case_that_is_held_or_withdrawn(event: CaseEvent) -> None:
+    """Objects of such a case stay here."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    with d.store.unit() as unit:
+        unit.apply(case, event, d.clock())
+    assert d.courier.tick() == 0
+    assert d.pacs.associations == []
+
+
+def test_case_that_is_held_between_look_and_send_stays_here() -> None:
+    """The case is looked at again just before its bytes are read."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    items = d.items(case)
+    with d.store.unit() as unit:
+        unit.apply(case, CaseEvent.CONFLICT_FOUND, d.clock())
+    route = d.courier.destinations["pacs"]._route
+    assert sending.send_case(route, items) == 0
+    assert d.pacs.associations == []
+
+
+def test_case_whose_result_is_gone_is_passed_over() -> None:
+    """An item that vanished while it was sent does not hold the next case."""
+    d = Delivery(confirm="none")
+    gone, good = d.case(1), d.case(2)
+    original = d.pacs.store
+
+    def store(parts):  # type: ignore[no-untyped-def]
+        if d.uids(gone)[0].encode() in parts[0]:
+            raise StaleCase("outbox item is gone")
+        return original(parts)
+
+    d.pacs.store = store  # type: ignore[method-assign]
+    assert d.courier.tick() == 4
+    assert d.now(good).state is CaseState.DONE
+    assert d.now(gone).state is CaseState.DELIVERING
+
+
+def test_state_that_is_away_is_no_fault_of_the_destination() -> None:
+    """The error goes up to the task runner; when the state is back, nothing is lost and the PACS was not bothered."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    d.store.away = True  # type: ignore[attr-defined]
+    with pytest.raises(Transient, match="database"):
+        d.courier.tick()
+    assert d.pacs.associations == []
+    d.store.away = False  # type: ignore[attr-defined]
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DONE
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize(
+    ("point", "hit", "answered", "requested_again"),
+    [
+        ("deliver.before_first_store", 1, 0, 4),
+        ("deliver.between_stores", 1, 1, 3),
+        ("deliver.between_stores", 3, 3, 1),
+        ("deliver.after_last_store", 1, 4, 0),
+    ],
+)
+def test_kill_at_a_boundary_sends_only_the_rest(
+    monkeypatch: pytest.MonkeyPatch, point: str, hit: int, answered: int, requested_again: int
+) -> None:
+    """What was answered before the kill is not sent again; what was not, is, once, under the same UID."""
+    hits: list[str] = []
+
+    def killing(name: str) -> None:
+        hits.append(name)
+        if (name, hits.count(name)) == (point, hit):
+            raise Killed
+
+    monkeypatch.setattr(sending, "crashpoint", killing)
+    d = Delivery(confirm="none")
+    case = d.case()
+    with pytest.raises(Killed):
+        d.courier.tick()
+    assert len(d.pacs.requests) == answered
+    monkeypatch.setattr(sending, "crashpoint", lambda name: None)
+    d.restart()
+    assert d.courier.tick() == requested_again
+    assert d.pacs.requests == d.uids(case)
+    assert d.now(case).state is CaseState.DONE

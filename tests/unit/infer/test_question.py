@@ -1,0 +1,63 @@
+"""The findings of a version are read as they were written, or the version is given up."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from agent.core.errors import Permanent
+from agent.core.prediction import Side
+from agent.infer.question import read_findings
+from tests.infer_scene import BOTH_SIDES, LEFT, facts, findings
+
+
+def test_what_was_asked_is_read() -> None:
+    """Sides with their reasons, the day, and the evidence."""
+    axillae = ({"side": "L", "reason": ""}, {"side": "R", "reason": "earlier surgery"})
+    asked = read_findings(findings(axillae=axillae))
+    assert asked.axillae == {Side.L: "", Side.R: "earlier surgery"}
+    assert asked.open_sides == (Side.L,)
+    assert asked.asked_on == date(2026, 1, 6)
+    assert asked.evidence == ("quiet for 60 s",)
+    assert asked.cutoff is None
+
+
+def test_a_reason_for_the_patient_closes_every_axilla() -> None:
+    """Whatever the axillae say."""
+    assert read_findings(findings(axillae=BOTH_SIDES, reason="M1")).open_sides == ()
+
+
+def test_no_axilla_and_no_reason_means_that_the_side_is_not_known() -> None:
+    """There is always a reason where there is no side."""
+    assert "side" in read_findings(findings(axillae=())).reason
+
+
+def test_facts_of_the_cutoff_or_later_are_not_used() -> None:
+    """They may know of the surgery."""
+    known = facts(grade=2)  # on 1 January
+    assert read_findings(findings(known, cutoff="2026-01-02")).facts.value("grade") == 2
+    assert read_findings(findings(known, cutoff="2026-01-01")).facts.value("grade") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"eligibility": None},
+        {"eligibility": {}},
+        {"eligibility": {"reason": "", "cutoff": "soon", "axillae": []}},
+        {"eligibility": {"reason": "", "cutoff": None, "axillae": [{"side": "X", "reason": ""}]}},
+        {"eligibility": {"reason": "", "cutoff": None, "axillae": [{"side": "L"}]}},
+        {"asked_at": None},
+        {"asked_at": "yesterday"},
+    ],
+)
+def test_damaged_findings_are_a_permanent_error(change: dict[str, Any]) -> None:
+    """The words name the kind of error and no value."""
+    with pytest.raises(Permanent, match=r"findings of this version cannot be read \(\w+\)"):
+        read_findings(findings(axillae=LEFT) | change)
+
+
+def test_missing_findings_are_a_permanent_error() -> None:
+    """As where a version was never assembled."""
+    with pytest.raises(Permanent):
+        read_findings({})

@@ -1,0 +1,74 @@
+"""What the report tests share: a composer, and objects read back."""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import pytest
+from pydicom import Dataset, dcmread
+
+from agent.core.prediction import Answer
+from agent.core.result import Result, ResultObject, SourceImage
+from agent.dicom.uids import device_uid
+from agent.report.compose import Composer, DeviceIdentity
+from tests import builders
+
+DEVICE = DeviceIdentity(device_uid(builders.INSTALLATION), "SENTINODE", "Sentinode", "Sentinode", "0001", "0.1.0")
+
+
+@pytest.fixture
+def device() -> DeviceIdentity:
+    """The device that makes the objects."""
+    return DEVICE
+
+
+@pytest.fixture
+def composer(device: DeviceIdentity) -> Composer:
+    """The room's entry."""
+    return Composer(device)
+
+
+@pytest.fixture(scope="session")
+def views() -> Sequence[SourceImage]:
+    """Four views of one study: L CC, L MLO, R CC, R MLO."""
+    return tuple(builders.source_image(builders.mammogram(s, v)) for s in "LR" for v in ("CC", "MLO"))
+
+
+@pytest.fixture(scope="session")
+def mlo(views: Sequence[SourceImage]) -> SourceImage:
+    """A left MLO, 250 rows by 200 columns, with a node at column 28, row 42."""
+    return views[1]
+
+
+class Read:
+    """Objects of one result, read back by role."""
+
+    def __init__(self, objects: Sequence[ResultObject]) -> None:
+        self.objects = objects
+        self.by_role: dict[str, Dataset] = {o.role: dcmread(BytesIO(o.encoded)) for o in objects}
+
+    def __getitem__(self, role: str) -> Dataset:
+        return self.by_role[role]
+
+    @property
+    def roles(self) -> list[str]:
+        """Roles in sending order."""
+        return [o.role for o in self.objects]
+
+
+@pytest.fixture
+def bilateral(composer: Composer, views: Sequence[SourceImage]) -> Read:
+    """Both axillae, the right one at the higher risk."""
+    answers: list[Answer] = [builders.estimate("L", 0.042), builders.estimate("R", 0.7312)]
+    return Read(composer(builders.result(answers, views), views))
+
+
+@pytest.fixture
+def left(mlo: SourceImage) -> Result:
+    """One axilla with one image."""
+    return builders.result(None, [mlo])
+
+
+@pytest.fixture
+def objects(composer: Composer, left: Result, mlo: SourceImage) -> Read:
+    """The objects of one axilla with one image."""
+    return Read(composer(left, [mlo]))

@@ -1,0 +1,191 @@
+"""Secondary Captures: what is in the picture, and what must not be."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom import Dataset
+
+from agent.core.prediction import NoEstimate, Side
+from agent.core.result import Result, SourceImage
+from agent.report import layout, words
+from agent.report.colour import OPACITY, PALETTE
+from agent.report.compose import Composer
+from agent.report.layout import Line, banner, paragraph, wrapped
+from tests import builders
+from tests.unit.report.conftest import Read
+
+ROLE = "secondary_capture:L:1"
+
+
+def colourfulness(pixels_hwc: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how far each pixel is from grey."""
+    return np.ptp(pixels_hwc.astype(np.int64), axis=2)
+
+
+def panels(ds: Dataset, image: SourceImage) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return overlay and source image as they stand in a picture 960 wide."""
+    pixels = ds.pixel_array
+    assert pixels.shape[1] == layout.MIN_WIDTH
+    height = round(image.image_hw.shape[0] * 476 / image.image_hw.shape[1])
+    top = layout.banner_height(layout.MIN_WIDTH)
+    return pixels[top : top + height, :476], pixels[top : top + height, -476:]
+
+
+def test_attributes_are_those_of_a_capture(objects: Read, mlo: SourceImage) -> None:
+    """Everything that viewers go by, and nothing that anyone could measure with."""
+    ds = objects[ROLE]
+    assert (ds.Modality, ds.ConversionType, list(ds.ImageType)) == ("OT", "WSD", ["DERIVED", "SECONDARY"])
+    assert (ds.BurnedInAnnotation, ds.RecognizableVisualFeatures) == ("NO", "NO")
+    assert (ds.ImageLaterality, list(ds.PatientOrientation), ds.BodyPartExamined) == ("L", ["A", "FR"], "BREAST")
+    assert ds.SeriesDescription == "AI ALN risk v1 heatmap - NOT FOR CLINICAL USE"
+    source = ds.SourceImageSequence[0]
+    assert source.ReferencedSOPInstanceUID == mlo.instance.sop_instance_uid
+    assert source.PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
+    assert source.SpatialLocationsPreserved == "NO"
+    assert words.DISCLAIMER in ds.DerivationDescription
+    for keyword in ("FrameOfReferenceUID", "PixelSpacing", "ImagerPixelSpacing", "ImagePositionPatient", "Laterality"):
+        assert keyword not in ds
+
+
+def test_source_stands_at_the_right_unchanged(objects: Read, mlo: SourceImage) -> None:
+    """The right panel is the source image, resized and grey."""
+    _, source = panels(objects[ROLE], mlo)
+    wanted = np.asarray(Image.fromarray(mlo.image_hw).resize(source.shape[1::-1], Image.Resampling.BILINEAR))
+    assert colourfulness(source).max() == 0
+    assert np.abs(source[..., 0].astype(int) - wanted).max() <= 1
+
+
+def test_influence_lands_on_its_target(objects: Read, mlo: SourceImage) -> None:
+    """The overlay's colour is strongest at the off-centre target and nowhere else."""
+    overlay, source = panels(objects[ROLE], mlo)
+    scale = 476 / 200
+    coloured = colourfulness(overlay) > 60
+    rows, columns = np.nonzero(coloured)
+    assert rows.mean() / scale == pytest.approx(42, abs=1.5)
+    assert columns.mean() / scale == pytest.approx(28, abs=1.5)
+    far = np.hypot(*(np.indices(coloured.shape) - scale * np.array([42, 28])[:, None, None])) > scale * 25
+    assert np.array_equal(overlay[far], source[far])
+
+
+def test_right_breast_is_not_mirrored(bilateral: Read, views: Sequence[SourceImage]) -> None:
+    """Chest wall and influence stay on the side on which the source image has them."""
+    overlay, _ = panels(bilateral["secondary_capture:R:1"], views[3])
+    columns = np.nonzero(colourfulness(overlay) > 60)[1]
+    assert columns.mean() > 0.8 * overlay.shape[1]
+
+
+def test_monochrome1_is_shown_as_people_read_it(composer: Composer) -> None:
+    """The display pixels are in MONOCHROME2 sense already; nothing is inverted again."""
+    ds = builders.mammogram(PhotometricInterpretation="MONOCHROME1")
+    image = builders.source_image(ds)
+    objects = Read(composer(builders.result(None, [image]), [image]))
+    _, source = panels(objects[ROLE], image)
+    assert source[-40:, -40:].mean() == pytest.approx(image.image_hw[-17:, -17:].mean(), abs=2)
+    assert objects[ROLE].PhotometricInterpretation == "RGB"
+
+
+def test_pixels_hold_nothing_of_the_patient(composer: Composer) -> None:
+    """Another name, number, date and description give the same picture."""
+    made = []
+    for more in (
+        {},
+        {
+            "PatientName": "SECRET^NAME",
+            "PatientBirthDate": "19310203",
+            "AccessionNumber": "A-77",
+            "SeriesDescription": "SECRET NAME L MLO",
+            "StudyDate": "20250101",
+            "InstitutionName": "X",
+        },
+    ):
+        image = builders.source_image(builders.mammogram(**more))
+        made.append(Read(composer(builders.result(None, [image]), [image])))
+    assert np.array_equal(made[0][ROLE].pixel_array, made[1][ROLE].pixel_array)
+    assert made[1][ROLE].PatientName == "SECRET^NAME"
+
+
+def test_disclaimer_stands_above_and_below(objects: Read) -> None:
+    """Both bands equal a rendered reference, whatever a viewer lays over one of them."""
+    pixels, band = objects[ROLE].pixel_array, np.asarray(banner(layout.MIN_WIDTH))
+    assert np.array_equal(pixels[: len(band)], band)
+    assert np.array_equal(pixels[-len(band) :], band)
+    assert tuple(band[0, 0]) == layout.RED
+    assert (band == 255).all(axis=2).sum() > 500  # letters
+
+
+@pytest.mark.parametrize("change", ["probability", "side", "model", "missing", "version", "demonstration"])
+def test_every_word_is_in_the_picture(
+    composer: Composer, views: Sequence[SourceImage], left: Result, change: str
+) -> None:
+    """Another probability, side, model, missing input, version or intended use changes the pixels below the image."""
+    right = builders.result([builders.estimate("R")], [views[3]])
+    changed = {
+        "probability": replace(left, answers=(builders.estimate(probability=0.6312),)),
+        "side": right,
+        "model": replace(left, model=replace(builders.MODEL, version="1.0.1")),
+        "missing": replace(left, modalities_missing=("US",)),
+        "version": replace(left, version=2),
+        "demonstration": replace(left, model=builders.DEMONSTRATION_MODEL),
+    }[change]
+    bottoms = []
+    for result in (left, changed):
+        objects = Read(composer(result, views))
+        heatmap = next(r for r in objects.roles if r.startswith("secondary"))
+        bottoms.append(objects[heatmap].pixel_array[650:])
+    assert not np.array_equal(*(b[: min(map(len, bottoms))] for b in bottoms)) or len({*map(len, bottoms)}) == 2
+
+
+def test_large_mammogram_makes_a_capture_of_moderate_size(composer: Composer) -> None:
+    """A full-field image fills the panels without exceeding them; letters grow with the picture."""
+    image = builders.source_image(builders.mammogram(rows=3328, columns=2560), reduce_by=2)
+    objects = Read(composer(builders.result(None, [image]), [image]))
+    ds = objects[ROLE]
+    assert 1600 <= ds.Columns <= 1800
+    assert len(objects.objects[-1].encoded) < 10_000_000
+    assert layout.font_size(ds.Columns) > layout.font_size(layout.MIN_WIDTH)
+
+
+def test_summary_says_the_answer_in_words(composer: Composer, mlo: SourceImage) -> None:
+    """No estimate: one picture, of both sides, in the study, that says why; another reason is another picture."""
+    made = [
+        Read(composer(builders.result([NoEstimate(Side.L, reason)], [mlo]), [mlo]))["secondary_capture::1"]
+        for reason in ("no facts", "the images differ from those the model was trained on " * 4)
+    ]
+    assert made[0].ImageLaterality == "B"
+    assert made[0].SeriesDescription == "AI ALN risk v1 summary - NOT FOR CLINICAL USE"
+    assert "SourceImageSequence" not in made[0]
+    assert made[0].Rows < made[1].Rows
+    assert made[0].Columns == made[1].Columns == layout.MIN_WIDTH
+
+
+@pytest.mark.parametrize("columns", [301, 1101])
+def test_pixel_data_is_of_even_length(composer: Composer, columns: int) -> None:
+    """An odd source makes no odd picture: Pixel Data needs an even number of bytes (PS3.5 7.1.1)."""
+    image = builders.source_image(builders.mammogram(rows=351, columns=columns))
+    ds = Read(composer(builders.result(None, [image]), [image]))[ROLE]
+    assert len(ds.PixelData) == ds.Rows * ds.Columns * 3
+    assert len(ds.PixelData) % 2 == 0
+
+
+def test_long_lines_are_broken_between_words() -> None:
+    """No line is wider than the picture; no word is lost."""
+    text = "the images differ from those the model was trained on " * 5
+    lines = wrapped(text.strip(), 600, 20)
+    assert " ".join(lines) == text.strip()
+    assert all(layout.font(20).getlength(line) <= 600 for line in lines)
+    assert paragraph(960, [Line(text)]).height > paragraph(960, [Line("short")]).height
+    assert wrapped("Unbreakable" * 20, 50, 20) == ["Unbreakable" * 20]
+
+
+def test_colours_are_uniform_to_the_eye() -> None:
+    """The scale gets lighter all the way, so that it reads in grey, too; faint influence is not drawn."""
+    rgb = np.frombuffer(PALETTE, np.uint8).reshape(256, 3)
+    luma = rgb @ np.array([0.299, 0.587, 0.114])
+    assert (np.diff(luma) >= -0.5).all()
+    assert OPACITY[0] == OPACITY[30] == 0
+    assert max(OPACITY) < 160
+    assert list(OPACITY) == sorted(OPACITY)

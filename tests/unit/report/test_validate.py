@@ -1,0 +1,348 @@
+"""Every rule of the gate: objects keep it, and something that breaks it is refused by its name."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+from pydicom import Dataset
+
+from agent.core.errors import Permanent
+from agent.core.prediction import Category, NoEstimate, Side
+from agent.core.result import Result, SourceImage
+from agent.dicom import codes
+from agent.report import rules_set, tree
+from agent.report.capture import captures
+from agent.report.draft import DeviceIdentity, Draft, Finished
+from agent.report.drawing import drawing
+from agent.report.sr import report
+from agent.report.text_sr import text_report
+from agent.report.validate import RULES, validate
+from tests import builders
+from tests.unit.report.conftest import DEVICE
+
+SR, TEXT, HEATMAP, SUMMARY = "sr:L", "text_sr", "secondary_capture:L:1", "secondary_capture::1"
+
+
+def finished(draft: Draft) -> list[Finished]:
+    """Make the objects of a draft without the gate."""
+    pictured = captures(draft)
+    drawn = [(n, e, drawing(draft, e, pictured)) for n, e in enumerate(draft.ranked)]
+    srs = [report(draft, n, e, d) for n, e, d in drawn if d]
+    return [*srs, text_report(draft), *(c.finished for c in pictured)]
+
+
+@pytest.fixture(scope="module")
+def draft() -> Draft:
+    """A left axilla with an estimate, a right one without: every kind of object occurs."""
+    image = builders.source_image()
+    answers = [builders.estimate(), NoEstimate(Side.R, "no facts")]
+    return Draft.of(builders.result(answers, [image]), [image], DEVICE)
+
+
+@pytest.fixture(scope="module")
+def sound(draft: Draft) -> list[Finished]:
+    """Its objects, which keep every rule."""
+    return finished(draft)
+
+
+def number(ds: Dataset, n: int = 0) -> Dataset:
+    """Return the n-th NUM of the group."""
+    return tree.children(group(ds), "NUM")[n]
+
+
+def group(ds: Dataset) -> Dataset:
+    """Return the measurement group."""
+    return tree.named(ds, codes.MEASUREMENT_GROUP)[0]
+
+
+def first(ds: Dataset, value_type: str) -> Dataset:
+    """Return the first item of a value type."""
+    return next(i for i in tree.items(ds) if i.ValueType == value_type)
+
+
+def drop(ds: Dataset, concept: object) -> None:
+    """Remove every item with a concept name, wherever it is."""
+    for parent in [ds, *tree.items(ds)]:
+        kept = [i for i in parent.get("ContentSequence", ()) if not tree.is_named(i, concept)]  # type: ignore[arg-type]
+        if len(kept) != len(parent.get("ContentSequence", ())):
+            parent.ContentSequence = kept
+
+
+def double(ds: Dataset, concept: object) -> None:
+    """Repeat the first item with a concept name."""
+    for parent in [ds, *tree.items(ds)]:
+        found = [i for i in parent.get("ContentSequence", ()) if tree.is_named(i, concept)]  # type: ignore[arg-type]
+        if found:
+            parent.ContentSequence = [*parent.ContentSequence, deepcopy(found[0])]
+            return
+
+
+def rename(item: Dataset, meaning: str) -> None:
+    """Change the code meaning of an item's name."""
+    item.ConceptNameCodeSequence[0].CodeMeaning = meaning
+
+
+def say(ds: Dataset, text: str) -> None:
+    """Change the first sentence that is an answer."""
+    tree.children(tree.named(ds, codes.FINDINGS)[0], "TEXT")[0].TextValue = text
+
+
+def forget(ds: Dataset, start: str) -> None:
+    """Blank every sentence that starts so."""
+    for item in tree.items(ds):
+        if item.ValueType == "TEXT" and item.TextValue.startswith(start):
+            item.TextValue = "-"
+
+
+def move(ds: Dataset, dx: float) -> None:
+    """Shift every region to the right."""
+    for item in tree.items(ds):
+        if item.ValueType == "SCOORD":
+            item.GraphicData = [v + dx * (n % 2 == 0) for n, v in enumerate(item.GraphicData)]
+
+
+def value(ds: Dataset, n: int, to: float) -> None:
+    """Change the n-th number."""
+    number(ds, n).MeasuredValueSequence[0].NumericValue = to
+
+
+def swap_bounds(ds: Dataset) -> None:
+    """Exchange the names of the interval's bounds."""
+    low, high = number(ds, 1), number(ds, 2)
+    low.ConceptNameCodeSequence, high.ConceptNameCodeSequence = (
+        high.ConceptNameCodeSequence,
+        low.ConceptNameCodeSequence,
+    )
+
+
+def paint(ds: Dataset, at: int) -> None:
+    """Blacken a run of pixel bytes."""
+    data = bytearray(ds.PixelData)
+    data[at : at + 3000 if at >= 0 else None] = bytes(3000)
+    ds.PixelData = bytes(data)
+
+
+def erase_end(ds: Dataset) -> None:
+    """Blacken the last rows."""
+    ds.PixelData = ds.PixelData[:-3000] + bytes(3000)
+
+
+BROKEN: list[tuple[str, str, Callable[[Dataset], object]]] = [
+    ("subject_equals_source", SR, lambda ds: setattr(ds, "PatientName", "OTHER^NAME")),
+    ("subject_equals_source", TEXT, lambda ds: setattr(ds, "PatientID", "P-0002")),
+    ("subject_equals_source", HEATMAP, lambda ds: setattr(ds, "StudyInstanceUID", "1.2.3")),
+    ("text_is_utf8", TEXT, lambda ds: setattr(ds, "SpecificCharacterSet", "ISO_IR 100")),
+    ("private_scheme_is_identified", SR, lambda ds: delattr(ds, "CodingSchemeIdentificationSequence")),
+    ("version_is_advertised", HEATMAP, lambda ds: setattr(ds, "SeriesDescription", "AI ALN risk heatmap v1")),
+    ("version_is_advertised", SR, lambda ds: setattr(ds, "SeriesDescription", "AI ALN risk v1 report - L")),
+    ("document_is_complete_and_unverified", SR, lambda ds: setattr(ds, "VerificationFlag", "VERIFIED")),
+    ("document_is_complete_and_unverified", TEXT, lambda ds: setattr(ds, "CompletionFlag", "PARTIAL")),
+    ("evidence_lists_inputs", TEXT, lambda ds: delattr(ds, "CurrentRequestedProcedureEvidenceSequence")),
+    (
+        "evidence_lists_inputs",
+        SR,
+        lambda ds: setattr(ds.CurrentRequestedProcedureEvidenceSequence[0], "StudyInstanceUID", "1.2"),
+    ),
+    (
+        "no_finding_of_disease",
+        SR,
+        lambda ds: (
+            setattr(tree.named(ds, codes.FINDING)[0].ConceptCodeSequence[0], "CodeValue", "111330")
+            or setattr(tree.named(ds, codes.FINDING)[0].ConceptCodeSequence[0], "CodingSchemeDesignator", "DCM")
+        ),
+    ),
+    ("root_is_imaging_measurement_report", SR, lambda ds: delattr(ds, "ContentTemplateSequence")),
+    (
+        "root_is_imaging_measurement_report",
+        SR,
+        lambda ds: setattr(ds.ConceptNameCodeSequence[0], "CodeValue", "126001"),
+    ),
+    ("code_meanings_are_exact", SR, lambda ds: rename(group(ds), "Measurement group")),
+    ("code_meanings_are_exact", SR, lambda ds: drop(ds, codes.TRACKING_IDENTIFIER)),
+    ("one_procedure_reported", SR, lambda ds: double(ds, codes.PROCEDURE_REPORTED)),
+    ("one_measurement_group", SR, lambda ds: double(ds, codes.MEASUREMENT_GROUP)),
+    ("code_meanings_are_exact", SR, lambda ds: drop(ds, codes.MEASUREMENT_GROUP)),
+    ("group_is_tracked", SR, lambda ds: drop(ds, codes.TRACKING_UNIQUE_IDENTIFIER)),
+    (
+        "group_is_tracked",
+        SR,
+        lambda ds: setattr(tree.named(ds, codes.TRACKING_IDENTIFIER)[0], "TextValue", "Cornerstone3DTools@^0.1.0:x"),
+    ),
+    ("every_number_has_a_region", SR, lambda ds: delattr(number(ds, 2), "ContentSequence")),
+    ("every_number_has_a_region", SR, lambda ds: delattr(first(ds, "SCOORD"), "ContentSequence")),
+    (
+        "every_number_has_a_region",
+        SR,
+        lambda ds: [drop(ds, c) for c in (codes.PROBABILITY, codes.CI_LOWER, codes.CI_UPPER)],
+    ),
+    (
+        "regions_lie_on_evidence",
+        SR,
+        lambda ds: setattr(
+            first(ds, "SCOORD").ContentSequence[0].ReferencedSOPSequence[0], "ReferencedSOPInstanceUID", "1.2.3"
+        ),
+    ),
+    ("regions_lie_inside", SR, lambda ds: move(ds, 300)),
+    ("regions_lie_inside", SR, lambda ds: move(ds, -40)),
+    ("regions_lie_inside", SR, lambda ds: setattr(first(ds, "SCOORD"), "GraphicData", [5.0, 5.0] * 5)),
+    ("lines_fit_beside_the_region", SR, lambda ds: rename(number(ds), "Probability of axillary metastasis")),
+    ("lines_fit_beside_the_region", SR, lambda ds: setattr(tree.named(ds, codes.COMMENT)[0], "TextValue", "x" * 29)),
+    ("lines_fit_beside_the_region", SR, lambda ds: double(ds, codes.COMMENT)),
+    ("numbers_are_percentages", SR, lambda ds: value(ds, 1, 0)),
+    (
+        "numbers_are_percentages",
+        SR,
+        lambda ds: setattr(number(ds).MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0], "CodeValue", "1"),
+    ),
+    ("numbers_equal_the_result", SR, lambda ds: value(ds, 0, 73.13)),
+    ("numbers_equal_the_result", SR, swap_bounds),
+    ("numbers_equal_the_result", SR, lambda ds: drop(ds, codes.CI_UPPER)),
+    (
+        "category_equals_the_result",
+        SR,
+        lambda ds: setattr(tree.named(ds, codes.RISK_CATEGORY)[0].ConceptCodeSequence[0], "CodeValue", "75976002"),
+    ),
+    ("category_equals_the_result", SR, lambda ds: drop(ds, codes.RISK_CATEGORY)),
+    (
+        "side_equals_the_image",
+        SR,
+        lambda ds: setattr(tree.named(group(ds), codes.LATERALITY)[0].ConceptCodeSequence[0], "CodeValue", "24028007"),
+    ),
+    ("missing_inputs_are_stated", SR, lambda ds: drop(ds, codes.COMPLETENESS)),
+    ("root_is_a_summary", TEXT, lambda ds: setattr(ds.ConceptNameCodeSequence[0], "CodeValue", "126000")),
+    ("root_is_a_summary", TEXT, lambda ds: setattr(ds, "ContentTemplateSequence", [])),
+    ("text_states_every_answer", TEXT, lambda ds: say(ds, "LEFT axilla: probability of nodal metastasis 71.3 %.")),
+    ("text_states_every_answer", TEXT, lambda ds: drop(ds, codes.FINDINGS)),
+    ("text_states_what_is_missing", TEXT, lambda ds: forget(ds, "Not available")),
+    ("text_holds_the_disclaimer", TEXT, lambda ds: forget(ds, "Research software")),
+    ("attributes_are_those_of_a_capture", HEATMAP, lambda ds: setattr(ds, "Modality", "MG")),
+    ("attributes_are_those_of_a_capture", HEATMAP, lambda ds: setattr(ds, "PixelSpacing", [0.1, 0.1])),
+    ("attributes_are_those_of_a_capture", SUMMARY, lambda ds: delattr(ds, "BurnedInAnnotation")),
+    ("side_equals_the_source", HEATMAP, lambda ds: setattr(ds, "ImageLaterality", "R")),
+    ("side_equals_the_source", HEATMAP, lambda ds: setattr(ds, "SourceImageSequence", [])),
+    ("side_equals_the_source", SUMMARY, lambda ds: setattr(ds, "ImageLaterality", "L")),
+    (
+        "locations_are_not_preserved",
+        HEATMAP,
+        lambda ds: setattr(ds.SourceImageSequence[0], "SpatialLocationsPreserved", "YES"),
+    ),
+    ("disclaimer_is_burned_in", HEATMAP, lambda ds: paint(ds, 20_000)),
+    ("disclaimer_is_burned_in", SUMMARY, erase_end),
+    ("capture_states_its_answer", HEATMAP, lambda ds: setattr(ds, "ImageComments", "73 %")),
+]
+
+
+@pytest.mark.parametrize(("rule", "role", "break_it"), BROKEN, ids=[f"{n}-{b[0]}" for n, b in enumerate(BROKEN)])
+def test_broken_object_is_refused_by_name(
+    draft: Draft, sound: Sequence[Finished], rule: str, role: str, break_it: Callable[[Dataset], object]
+) -> None:
+    """The gate names the rule and the object's role."""
+    objects = [replace(o, ds=deepcopy(o.ds)) for o in sound]
+    break_it(next(o.ds for o in objects if o.slot.role == role))
+    with pytest.raises(Permanent, match=f"^{role} breaks the rule {rule}$"):
+        validate(draft, objects)
+
+
+def test_sound_objects_pass(draft: Draft, sound: Sequence[Finished]) -> None:
+    """What the room makes keeps every rule."""
+    validate(draft, sound)
+
+
+def test_number_in_a_page_without_estimate_is_refused(device: DeviceIdentity, mlo: SourceImage) -> None:
+    """Where nothing is estimated, no percentage slips in, not even as a reason."""
+    result = builders.result([NoEstimate(Side.L, "only 20 % of the facts are known")], [mlo])
+    draft = Draft.of(result, [mlo], device)
+    objects = finished(draft)
+    with pytest.raises(Permanent, match="no_number_without_estimate"):
+        validate(draft, objects)
+
+
+def test_region_on_a_series_of_several_times_is_refused(device: DeviceIdentity) -> None:
+    """Objects made for a still series are refused for one that viewers show as 4D."""
+    series = builders.uid("4d")
+    images = [
+        builders.source_image(builders.mammogram(view=v, SeriesInstanceUID=series, TemporalPositionIdentifier=1))
+        for v in ("MLO", "CC")
+    ]
+    draft = Draft.of(builders.result(None, images), images, device)
+    objects = finished(draft)
+    later = replace(draft.sources[1], temporal_position="2")
+    with pytest.raises(Permanent, match="sr:L breaks the rule no_region_on_a_temporal_series"):
+        validate(replace(draft, sources=(draft.sources[0], later)), objects)
+
+
+def test_region_on_a_capture_waits_for_it(draft: Draft, sound: Sequence[Finished]) -> None:
+    """An SR that needs what it does not name, or names what it does not need, is refused."""
+    objects = [replace(o, needs=("1.2.3",)) if o.slot.role == SR else o for o in sound]
+    with pytest.raises(Permanent, match="sr:L breaks the rule needed_captures_are_sent"):
+        validate(draft, objects)
+
+
+def test_region_on_the_other_side_is_refused(device: DeviceIdentity, views: Sequence[SourceImage]) -> None:
+    """The answer for one axilla never lies on the other breast."""
+    wrong = builders.influence(views[3], side="L")
+    draft = Draft.of(builders.result(None, views, [wrong]), views, device)
+    objects = finished(draft)
+    with pytest.raises(Permanent, match="side_equals_the_image"):
+        validate(draft, objects)
+
+
+def test_demonstration_that_is_not_said_is_refused(draft: Draft, sound: Sequence[Finished]) -> None:
+    """A text of a demonstration model says that it is one."""
+    result = replace(draft.result, model=builders.DEMONSTRATION_MODEL)
+    with pytest.raises(Permanent, match="text_sr breaks the rule text_holds_the_disclaimer"):
+        validate(replace(draft, result=result), sound)
+
+
+def test_category_that_the_result_does_not_have_is_refused(draft: Draft, sound: Sequence[Finished]) -> None:
+    """Objects made from another result are refused."""
+    answers = (replace(draft.result.estimates[0], category=Category.LOW), *draft.refused)
+    other = replace(draft.result, answers=answers)
+    with pytest.raises(Permanent, match="category_equals_the_result"):
+        validate(Draft.of(other, [builders.source_image()], DEVICE), sound)
+
+
+def twin(objects: Sequence[Finished], role: str, **changed: str) -> list[Finished]:
+    """Repeat one object with other attributes."""
+    one = next(o for o in objects if o.slot.role == role)
+    ds = deepcopy(one.ds)
+    for keyword, new in changed.items():
+        setattr(ds, keyword, new)
+    return [*objects, replace(one, ds=ds)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "spoil"),
+    [
+        ("every_object_has_its_own_uid", lambda o: twin(o, HEATMAP)),
+        ("one_document_a_series", lambda o: twin(o, SR, SOPInstanceUID="1.2.3")),
+        ("tracking_uids_are_unique", lambda o: twin(o, SR, SOPInstanceUID="1.2.3", SeriesInstanceUID="1.2.4")),
+        ("one_text", lambda o: twin(o, TEXT, SOPInstanceUID="1.2.3", SeriesInstanceUID="1.2.4")),
+        ("one_text", lambda o: [x for x in o if x.slot.role != TEXT]),
+        ("every_answer_is_in_a_picture", lambda o: [x for x in o if x.slot.role != SUMMARY]),
+    ],
+)
+def test_objects_that_do_not_fit_together_are_refused(
+    draft: Draft, sound: Sequence[Finished], rule: str, spoil: Callable[[Sequence[Finished]], list[Finished]]
+) -> None:
+    """Rules about all objects of a result."""
+    with pytest.raises(Permanent, match=f"together break the rule {rule}$"):
+        validate(draft, spoil(sound))
+
+
+def test_every_rule_has_something_that_breaks_it() -> None:
+    """A rule that nothing can break checks nothing."""
+    elsewhere = {"no_number_without_estimate", "no_region_on_a_temporal_series", "needed_captures_are_sent"}
+    assert {r.name for r in RULES} == {b[0] for b in BROKEN} | elsewhere
+    assert len(rules_set.RULES) == 5
+
+
+def test_refusal_holds_no_patient_data(draft: Draft, sound: Sequence[Finished], left: Result) -> None:
+    """The message names rule and role only."""
+    objects = [replace(o, ds=deepcopy(o.ds)) for o in sound]
+    objects[0].ds.PatientName = "CANARY^NAME"
+    with pytest.raises(Permanent) as refused:
+        validate(draft, objects)
+    assert "CANARY" not in str(refused.value)
+    assert left.patient.patient_id not in str(refused.value)

@@ -1,0 +1,114 @@
+"""Figures and sentences."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.errors import Permanent
+from agent.core.prediction import Category, NoEstimate, OperatingPoint, Side
+from agent.core.result import LeftOut
+from agent.report import words
+from agent.report.figures import percent, predictive_values, written
+from tests import builders
+
+SHARES = st.floats(0, 1)
+
+
+@given(SHARES)
+def test_percent_is_never_zero_and_fits_its_line(share: float) -> None:
+    """Viewers print no 0, and cut off what is longer than two digits, point, two digits."""
+    assert 0 < percent(share) < 100
+    assert len(f"{percent(share):.2f}") <= 5
+
+
+@given(SHARES, SHARES)
+def test_percent_keeps_the_order(one: float, other: float) -> None:
+    """Interval and probability stay in order after rounding."""
+    low, high = sorted((one, other))
+    assert percent(low) <= percent(high)
+
+
+@given(SHARES)
+def test_words_round_the_number_of_the_sr(share: float) -> None:
+    """What is read is what is encoded, to one decimal."""
+    text = written(share)
+    if text.startswith(("<", ">")):
+        assert not 0.05 <= percent(share) <= 99.95
+    else:
+        assert abs(float(text) - percent(share)) <= 0.0501
+
+
+def test_extremes_are_bounds() -> None:
+    """Neither certainty is claimed."""
+    assert (written(0), written(1)) == ("< 0.1", "> 99.9")
+
+
+def test_predictive_values_follow_bayes() -> None:
+    """NPV and PPV of a hand-made table of 1,000: 190 of 200 found, 320 of 800 spared."""
+    npv, ppv = predictive_values(OperatingPoint("low", 0.1, 0.95, 0.4), 0.2)
+    assert npv == pytest.approx(320 / 330)
+    assert ppv == pytest.approx(190 / 670)
+
+
+def test_predictive_value_of_an_empty_group_is_zero() -> None:
+    """A threshold that calls nobody positive has no PPV to divide by."""
+    assert predictive_values(OperatingPoint("high", 0.9, 0.0, 1.0), 0.2)[1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [
+        (0.04, "LOW: below the threshold of 10.0 %"),
+        (0.3, "NOT LOW: not below the threshold of 10.0 %"),
+        (0.8, "HIGH: at or above the threshold of 60.0 %"),
+    ],
+)
+def test_category_is_explained_by_its_threshold(probability: float, said: str) -> None:
+    """Each category names the threshold that made it, with its sensitivity and specificity."""
+    text = words.category(builders.estimate(probability=probability), builders.POINTS)
+    assert text.startswith(said)
+    assert "sensitivity" in text and "specificity" in text
+
+
+def test_not_low_names_both_thresholds() -> None:
+    """Between two thresholds, both are said."""
+    text = words.category(builders.estimate(probability=0.3), builders.POINTS)
+    assert "below the threshold of 60.0 %" in text
+
+
+def test_category_without_threshold_says_so() -> None:
+    """A bundle without the point that a category needs gives none."""
+    assert words.category(builders.estimate(category=Category.NOT_LOW), ()) == "NOT LOW: no threshold is given."
+
+
+def test_no_estimate_says_why() -> None:
+    """The reason stands there; where the side is unknown, that too."""
+    assert words.answer(NoEstimate(None, "the side is unknown."), "x") == (
+        "Side unknown: no estimate. Reason: the side is unknown."
+    )
+    assert words.answer(NoEstimate(Side.R, "no facts"), "x").startswith("RIGHT axilla: no estimate.")
+
+
+@pytest.mark.parametrize(("contribution", "said"), [(0.5, "raised"), (-0.5, "lowered"), (0.0, "did not move")])
+def test_effect_of_an_image_is_said(contribution: float, said: str) -> None:
+    """An image raised, lowered or did not move the estimate."""
+    image = builders.source_image()
+    assert said in words.effect(builders.influence(image, contribution=contribution))
+
+
+def test_left_out_inputs_are_counted_by_reason() -> None:
+    """One line a reason, not one an image, and no identifiers."""
+    items = [LeftOut("1.2.3", "other side."), LeftOut("1.2.4", "other side"), LeftOut("grade", "later than surgery")]
+    assert words.left_out(items) == ["Not used (2 items): other side.", "Not used (1 item): later than surgery."]
+
+
+def test_question_without_words_is_refused() -> None:
+    """No report is written for what the catalogue does not hold."""
+    with pytest.raises(Permanent, match="'histology'"):
+        words.question_words("histology")
+
+
+def test_unknown_modality_keeps_its_code() -> None:
+    """A modality that the catalogue does not name is named by its code."""
+    assert words.modality("XA") == "XA"
+    assert words.view("XA", "", "") == "image"

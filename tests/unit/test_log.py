@@ -1,0 +1,55 @@
+import json
+import logging
+
+import pytest
+import structlog
+
+from agent import log as logs
+from agent.core.errors import Transient
+
+
+@pytest.fixture
+def lines(capfd: pytest.CaptureFixture[str]):
+    """Logging as a process sets it up; calling the fixture returns the lines written so far."""
+
+    def read() -> list[dict]:
+        return [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+
+    logs.configure("info", "json", "test")
+    yield read
+    structlog.reset_defaults()
+
+
+def test_only_known_keys_are_written(lines) -> None:
+    """A key that is not known to be harmless is dropped, and its name is said."""
+    structlog.get_logger().info("stored", sop_instance_uid="1.2", patient_name="CANARY")
+    (line,) = lines()
+    assert line["sop_instance_uid"] == "1.2"
+    assert line["dropped"] == ["patient_name"]
+    assert "CANARY" not in json.dumps(line)
+
+
+def test_exception_text_of_others_is_not_written(lines) -> None:
+    """An unexpected error is written as its class and where it happened, never its text."""
+    try:
+        raise ValueError("CANARY^NAME")
+    except ValueError:
+        structlog.get_logger().exception("tick_failed", tick="index")
+    (line,) = lines()
+    assert line["error"] == "ValueError"
+    assert any("test_exception_text" in frame for frame in line["where"])
+    assert "CANARY" not in json.dumps(line)
+
+
+def test_own_errors_speak(lines) -> None:
+    """Errors raised on purpose hold no patient data, so their words are written."""
+    structlog.get_logger().error("failed", exc_info=Transient("PACS refused the association"))
+    assert lines()[0]["error"] == "PACS refused the association"
+
+
+def test_other_libraries_give_their_template_only(lines) -> None:
+    """Arguments of foreign log records may be values of objects."""
+    logging.getLogger("somebody").warning("cannot read %s", "CANARY")
+    logging.getLogger("pydicom").error("Invalid value CANARY")
+    (line,) = lines()
+    assert line["template"] == "cannot read %s"
