@@ -24,7 +24,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class FactSpec:
-    """One fact that the bundle uses, and how it becomes a number: (value - mean) / sd, or one of `values`."""
+    """One fact that the bundle uses, and how it becomes a number: (n - mean) / sd, n of a category its index."""
 
     name: str  # of FACTS, or "age"
     unit: str

@@ -75,6 +75,8 @@ def add_calcifications(image: Floats, on: Canvas, centre_mm: tuple[float, float]
         radius, amplitude = rng.uniform(0.35, 0.8), rng.uniform(500, 1100)
         width = max(radius, 0.6 * on.pixel_mm)
         part, dx, dy = _around(on, Spot(float(x), float(y), 0), 4 * width)
+        if image[part].min(initial=0 if image[part].size == 0 else np.inf) < 300:
+            continue  # in air or at the skin
         image[part] += np.float32(amplitude * (radius / width) ** 2) * np.exp(-((dx / width) ** 2) - (dy / width) ** 2)
 
 

@@ -1,13 +1,17 @@
 """Mammograms become tensors, and maps over tensors go back to the mammogram."""
 
+import imagecodecs
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
+from pydicom.encaps import generate_frames
 
 from agent.preprocess.mammogram import Box, Placement, prepare, to_source
+from tests.peers import shared
 
 ROWS, COLUMNS = 900, 700
 SIZE = {"height": 128, "width": 104}
@@ -182,3 +186,15 @@ def test_any_pixels_give_a_tensor_in_range(image: NDArray[np.uint16], inverted: 
     assert tensor.max() <= 1
     assert isinstance(placement, Placement)
     assert to_source(placement, tensor, (image.shape[0], image.shape[1])).shape == image.shape
+
+
+def test_a_real_mammogram_is_oriented_and_cropped() -> None:
+    """A right MLO of a real detector is mirrored, and the fold of the abdomen below the breast is cut away."""
+    ds = pydicom.dcmread(shared("data", "dicom", "fo-dicom", "GH133.dcm"))
+    image = imagecodecs.ljpeg_decode(next(generate_frames(ds.PixelData, number_of_frames=1)))
+    tensor, placement = prepare(image, inverted=False, height=256, width=208)
+    assert (ds.ImageLaterality, placement.flipped) == ("R", True)
+    assert placement.crop.left == 0
+    assert 2000 < placement.crop.height < 2600
+    assert (tensor[:, 0] > 0.1).mean() > 0.8
+    assert (tensor == 1).mean() < 0.01
