@@ -13,6 +13,10 @@ from typing import Any
 
 import yaml
 
+from agent.bootstrap import inspect
+from agent.config import Config, load_config
+from agent.operate.status import to_json
+from agent.state import migrate
 from tests.peers import ROOT
 
 
@@ -66,6 +70,10 @@ class AgentProcess:
             "destinations": [destination | {"confirm": "read_back", "retry": retry}],
         }
 
+    def migrate(self) -> None:
+        """What `sentinode migrate` does, without starting a program for it."""
+        migrate(self._config().database.url)
+
     def override(self, section: str, value: Any = None, **keys: Any) -> None:
         """Change the overrides: a whole section, or some of its keys. Takes effect with the next command."""
         content = yaml.safe_load(self.overrides.read_text(encoding="utf-8"))
@@ -81,14 +89,17 @@ class AgentProcess:
         return done
 
     def cases(self) -> list[dict[str, Any]]:
-        """Every version of every case, the newest first."""
-        made: list[dict[str, Any]] = json.loads(self.cli("cases", "--json", "--limit", "1000").stdout)
+        """What `sentinode cases --json` says, without starting a program for it."""
+        made: list[dict[str, Any]] = to_json(inspect.list_cases(self._config(), None, 1000))
         return made
 
     def status(self) -> dict[str, Any]:
-        """What `sentinode status` says."""
-        made: dict[str, Any] = json.loads(self.cli("status", "--json").stdout)
+        """What `sentinode status --json` says, without starting a program for it."""
+        made: dict[str, Any] = to_json(inspect.overview(self._config()))
         return made
+
+    def _config(self) -> Config:
+        return load_config(ROOT / "config.yaml", [self.overrides]).config
 
     def start(self, **environment: str) -> None:
         """Start serving, in a process group that a crash point may kill as a whole."""

@@ -92,7 +92,7 @@ def quiet_hospital(tmp_path: Path, changes: dict[str, Any]) -> Iterator[Hospital
         agent = AgentProcess(tmp_path, archive.port, changes)
         archive.peers["SENTINODE"] = ("127.0.0.1", agent.port)
         ehr.create(agent.ehr_path)
-        agent.cli("migrate")
+        agent.migrate()
         try:
             yield Hospital(tmp_path, agent, archive)
             if agent.is_running:

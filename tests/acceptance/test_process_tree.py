@@ -69,7 +69,7 @@ def test_report_no_estimate_can_be_switched_off(quiet_hospital: Hospital) -> Non
 def test_the_agent_runs_on_postgresql(quiet_hospital: Hospital, postgres: PostgresServer) -> None:
     """The same patient, the same results, with the state in PostgreSQL."""
     quiet_hospital.agent.override("database", url=postgres.new_database())
-    quiet_hospital.agent.cli("migrate")
+    quiet_hospital.agent.migrate()
     quiet_hospital.agent.start()
     quiet_hospital.agent.wait_listening()
     quiet_hospital.send(views(quiet_hospital.patient(1), "L CC", "L MLO"))
