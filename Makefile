@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONNXRUNTIME ?= cpu
 
-.PHONY: help install demo test lint types contract unit bundle docs clean
+.PHONY: help install demo test lint types contract unit faults bundle docs clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -49,10 +49,16 @@ unit: $(VENV)/.installed-dev
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --include='agent/core/*' --fail-under=100 --skip-covered
 
+faults: $(VENV)/.installed-dev  ## kill -9 at every declared boundary (three minutes)
+	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
+
 bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (15 minutes on 2 cores)
 	$(BIN)/python -m models.fusion train
 	$(BIN)/python -m models.fusion evaluate
 	$(BIN)/python -m models.fusion export
+
+docs: $(VENV)/.installed     ## render the pages that are made from the code
+	for page in configuration states clinical_facts; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done
 
 clean:           ## remove what was built; var/ stays
 	rm -rf $(VENV) demo/out build .mypy_cache .ruff_cache .pytest_cache .coverage*
