@@ -85,7 +85,20 @@ def _run(role: Role, name: str, config: Config, parent: int) -> None:
     signal.signal(signal.SIGTERM, stop.request)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(config.operate.log.level, config.operate.log.format, name)
-    role(config, stop)
+    with _Reported():
+        role(config, stop)
+
+
+class _Reported:
+    """Ends the process on an error that nobody handled, and logs it; multiprocessing would print its text."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
+        if error is not None and not isinstance(error, SystemExit):
+            structlog.get_logger().critical("process_failed", exc_info=error)
+            sys.exit(1)
 
 
 def _drain(children: list[Child], drain_s: float) -> int:

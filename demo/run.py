@@ -103,7 +103,7 @@ class Agent:
 
 def main() -> int:
     """Run the demo; return 0 only if every expected result arrived."""
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=130)
     console.print(f"[bold]Sentinode demo.[/] {DISCLAIMER}")
     console.print(f"config.yaml with these overrides:\n[dim]{OVERRIDES.read_text(encoding='utf-8')}[/]")
     shutil.rmtree(OUT, ignore_errors=True)

@@ -66,6 +66,12 @@ class AgentProcess:
             "destinations": [destination | {"confirm": "read_back", "retry": retry}],
         }
 
+    def override(self, section: str, value: Any = None, **keys: Any) -> None:
+        """Change the overrides: a whole section, or some of its keys. Takes effect with the next command."""
+        content = yaml.safe_load(self.overrides.read_text(encoding="utf-8"))
+        content[section] = content.get(section, {}) | keys if value is None else value
+        self.overrides.write_text(yaml.safe_dump(content), encoding="utf-8")
+
     def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `sentinode` with this installation's configuration."""
         options = ["--config", str(ROOT / "config.yaml"), "--overrides", str(self.overrides)]
@@ -125,6 +131,12 @@ class AgentProcess:
         self._process.terminate()
         return self._process.wait(seconds)
 
+    def kill_supervisor(self) -> None:
+        """Kill -9 of the supervisor alone."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
     def kill(self) -> None:
         """Kill -9 of the whole tree; harmless if it is gone."""
         if self._process is not None:
@@ -133,6 +145,10 @@ class AgentProcess:
             except ProcessLookupError:
                 return
             self._process.wait(10)
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The log, a parsed JSON object a line; other lines are left out."""
+        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
 
     def log(self) -> str:
         """Everything logged so far."""

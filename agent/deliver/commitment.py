@@ -18,9 +18,9 @@ def apply_event_report(unit: Unit, record: Record) -> None:
     try:
         report = read_commitment(record.payload, record.meta.get("transfer_syntax_uid", ""))
     except Rejected as exc:
-        _log.warning("event report not used", reason=str(exc), sequence=record.sequence)
+        _log.warning("event_report_not_used", reason=str(exc), sequence=record.sequence)
         return
     cases = unit.committed(report.transaction_uid, report.done, report.failed, record.received_at)
     for case_id in cases:
         conclude(unit, case_id, record.received_at)
-    _log.info("event report applied", cases=list(cases), committed=len(report.done), failed=len(report.failed))
+    _log.info("event_report_applied", transaction_uid=report.transaction_uid, count=len(cases))

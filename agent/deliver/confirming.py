@@ -42,7 +42,7 @@ def confirm_case(route: Route, items: Sequence[OutboxItem]) -> int:
                 left.popleft()
     except (Transient, Permanent) as exc:
         route.put_off(list(left), OutboxStatus.SENT, route.delay(_AT_LONGEST), f"stored, not confirmed: {exc}")
-        _log.warning("confirmation put off", case_id=items[0].case_id, destination=route.name, reason=str(exc))
+        _log.warning("confirmation_put_off", case_id=items[0].case_id, destination=route.name, reason=str(exc))
         if isinstance(exc, Unreachable):
             raise
     return confirmed

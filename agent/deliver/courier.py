@@ -38,7 +38,7 @@ class DestinationCourier:
             return sent + self._each_case(OutboxStatus.SENT, confirm_case)
         except Unreachable as exc:
             self._breaker.failed(self._route.now())
-            _log.warning("destination not reached", destination=self._route.name, reason=str(exc))
+            _log.warning("destination_not_reached", destination=self._route.name, reason=str(exc))
             return 0
 
     def _each_case(self, status: OutboxStatus, serve: Callable[[Route, Sequence[OutboxItem]], int]) -> int:
@@ -47,7 +47,7 @@ class DestinationCourier:
             try:
                 moved += serve(self._route, items)
             except StaleCase:
-                _log.info("case moved on", case_id=items[0].case_id, destination=self._route.name)
+                _log.info("case_moved_on", case_id=items[0].case_id, destination=self._route.name)
             self._breaker.answered()
         return moved
 

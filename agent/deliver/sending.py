@@ -41,7 +41,7 @@ def send_case(route: Route, due: Sequence[OutboxItem]) -> int:
     except Transient as exc:
         rest = list(unsettled)
         route.put_off(rest, OutboxStatus.WAITING, route.delay(max(i.attempts for i in rest) + 1), str(exc))
-        _log.warning("delivery put off", case_id=case_id, destination=route.name, reason=str(exc))
+        _log.warning("delivery_put_off", case_id=case_id, destination=route.name, reason=str(exc))
         if isinstance(exc, Unreachable):
             raise
     except Permanent as exc:
@@ -79,7 +79,7 @@ def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:
     if judgement is Judgement.RETRY:
         raise Transient(f"C-STORE status 0x{outcome.status:04X}")
     if judgement is Judgement.REFUSED:
-        _log.warning("object refused", status=f"0x{outcome.status:04X}", **about)
+        _log.warning("object_refused", status=f"0x{outcome.status:04X}", **about)
         route.settle(item, OutboxStatus.REFUSED, error=f"C-STORE status 0x{outcome.status:04X}")
         return
     if route.settings.confirm == Confirm.NONE:
@@ -88,4 +88,4 @@ def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:
         # a peer that fails to commit, again and again, is not to be sent to in a tight loop
         patient = route.settings.confirm == Confirm.COMMITMENT and item.attempts
         route.settle(item, OutboxStatus.SENT, wait=route.delay(item.attempts) if patient else None)
-    _log.info("object stored", status=f"0x{outcome.status:04X}", **about)
+    _log.info("object_stored", status=f"0x{outcome.status:04X}", **about)

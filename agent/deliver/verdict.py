@@ -45,4 +45,4 @@ def conclude(unit: Unit, case_id: int, at: datetime) -> None:
     case = unit.case(case_id)
     if case.state is CaseState.DELIVERING:
         unit.apply(case, judged.event, at, reason=judged.reason)
-        _log.info("delivery ended", case_id=case_id, result=judged.event.value, reason=judged.reason)
+        _log.info("delivery_ended", case_id=case_id, state=judged.event.value, reason=judged.reason)

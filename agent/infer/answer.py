@@ -107,7 +107,7 @@ class Answerer:
             except (Permanent, Transient) as exc:
                 self._fail(case, exc)
         except StaleCase:
-            _log.info("answer_discarded", case=case.id, version=case.version)
+            _log.info("answer_discarded", case_id=case.id, version=case.version)
 
     def _fail(self, case: Case, error: SentinodeError) -> None:
         """Decide from the class of the error: again later, or given up."""
@@ -119,7 +119,7 @@ class Answerer:
                 unit.apply(case, CaseEvent.RETRY_DUE, now, reason=str(error), due_at=now + timedelta(seconds=wait_s))
             else:
                 unit.apply(case, CaseEvent.GAVE_UP, now, reason=str(error))
-        _log.error("answer_failed", case=case.id, version=case.version, attempt=attempt, again=again, reason=str(error))
+        _log.error("answer_failed", case_id=case.id, version=case.version, attempt=attempt, reason=str(error))
 
     def _answer(self, case: Case) -> None:
         bundle, admitted = choose(self.engines, case.question, case.patient)
@@ -140,7 +140,7 @@ class Answerer:
         objects = self.compose(computed.result, sources)
         self._save(case, computed.result, bundle.engine.device, objects)
         crashpoint("infer.after_save")
-        _log.info("answer_saved", case=case.id, version=case.version, objects=len(objects))
+        _log.info("answer_saved", case_id=case.id, version=case.version, count=len(objects))
 
     def _compute(
         self,

@@ -57,7 +57,7 @@ class Handlers:
         calling, address = request.calling_ae_title, association.requestor.address
         verdict = admit(self._settings, called=request.called_ae_title, calling=calling, address=address)
         if isinstance(verdict, Refusal):
-            _log.warning("association rejected", peer=address, reason=verdict.name.lower())
+            _log.warning("association_rejected", peer=address, reason=verdict.name.lower())
             association.acse.send_reject(_REJECTED_PERMANENT, _BY_SERVICE_USER, verdict.value)
             association.kill()
             return
@@ -71,7 +71,7 @@ class Handlers:
         try:
             association.log.open(_parties(association))
         except Transient as error:
-            _log.error("association not recorded yet", association_id=association.log.association_id, reason=str(error))
+            _log.error("association_not_recorded_yet", association_id=association.log.association_id, reason=str(error))
 
     def on_established(self, event: evt.Event) -> None:
         """Let responses out: pynetdicom drops those of an association that it does not yet call established."""
@@ -98,9 +98,9 @@ class Handlers:
         try:
             association.log.store(meta, event.encoded_dataset(include_meta=False))
         except Transient as error:
-            log.error("instance refused", reason=str(error))
+            log.error("instance_refused", reason=str(error))
             return OUT_OF_RESOURCES
-        log.info("instance stored")
+        log.info("instance_stored")
         return SUCCESS
 
     def on_event_report(self, event: evt.Event) -> tuple[int, None]:
@@ -121,7 +121,7 @@ class Handlers:
         try:
             self._journal.report(meta, information.getvalue() if information else b"")
         except Transient as error:
-            _log.error("event report refused", association_id=association.log.association_id, reason=str(error))
+            _log.error("event_report_refused", association_id=association.log.association_id, reason=str(error))
             return RESOURCE_LIMITATION, None
         return SUCCESS, None
 

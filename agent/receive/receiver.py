@@ -55,11 +55,11 @@ class Receiver:
         try:
             self._journal.start()
         except Transient as error:
-            _log.error("receiver start not recorded yet", reason=str(error))
+            _log.error("receiver_start_not_recorded_yet", reason=str(error))
         self._server = self._listen()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="receiver", daemon=True)
         self._thread.start()
-        _log.info("receiver listens", bind=self._settings.bind, port=self.port)
+        _log.info("listening", bind=self._settings.bind, port=self.port)
 
     @property
     def port(self) -> int:

@@ -67,7 +67,7 @@ class GuardedSocket(AssociationSocket):
     def _check_length(self, pdu_type: int, length: int) -> None:
         limits = {_P_DATA_TF: self._max_pdu_bytes, _A_ASSOCIATE_RQ: _MAX_REQUEST_BYTES}
         if length > limits.get(pdu_type, _MAX_CONTROL_BYTES):
-            _log.warning("PDU longer than allowed", kind=pdu_type, bytes=length)
+            _log.warning("pdu_too_long", kind=pdu_type, bytes=length)
             raise ConnectionAbortedError("the PDU is longer than allowed")
 
     def _read(self, length: int) -> bytearray:
@@ -147,7 +147,7 @@ class StoreServer(ThreadedAssociationServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Note that a connection could not be made an association; the others go on."""
-        _log.warning("connection failed", peer=client_address[0])
+        _log.warning("connection_failed", peer=client_address[0])
 
 
 class _Handler(RequestHandler):

@@ -132,7 +132,7 @@ def _load(found: _Found) -> Record | None:
     with _reading(found.path) as fd:
         body = read_body(fd, found.identity, found.entry)
     if body is None:
-        _log.error("spool record is damaged", segment=ref.segment, offset=ref.offset)
+        _log.error("spool_record_damaged", segment=ref.segment, offset=ref.offset)
         return None
     header = found.entry.header
     return Record(ref, header.kind, header.sequence, header.received_at, decode_meta(body[0]), body[1])

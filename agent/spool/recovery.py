@@ -56,7 +56,7 @@ def recover(folder: Path) -> Recovered:
         identity = read_identity(fd)
         if identity is None:
             os.close(fd)
-            _log.error("spool segment is damaged and left alone", segment=number)
+            _log.error("spool_segment_damaged", segment=number)
             continue
         horizon = _settle(fd, identity)
         last_sequence = max(last_sequence, horizon.sequence)
@@ -81,7 +81,7 @@ def _settle(fd: int, identity: Identity) -> Horizon:
         entry = next_entry(fd, identity, entry.end, identity.size)
     cut_bytes = _zero(fd, horizon.end, identity.size)
     if cut_bytes:
-        _log.warning("torn record cut", segment=identity.number, offset=horizon.end, bytes=cut_bytes)
+        _log.warning("torn_record_cut", segment=identity.number, offset=horizon.end, bytes=cut_bytes)
     if cut_bytes or horizon != published:
         os.fdatasync(fd)
         write_horizon(fd, identity, horizon)

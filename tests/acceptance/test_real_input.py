@@ -76,7 +76,7 @@ def test_every_real_file_reaches_a_named_end(hospital: Hospital) -> None:
     assert copies
     assert copies == {p.stem for p in (hospital.folder / "quarantine").glob("*.json")}
     assert "process_died" not in hospital.agent.log()
-    assert "tick failed" not in hospital.agent.log()
+    assert "tick_failed" not in hospital.agent.log()
 
 
 def know_the_mammogram(hospital: Hospital, path: Path) -> None:
