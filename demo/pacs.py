@@ -4,9 +4,18 @@ from pathlib import Path
 
 from demo.orthanc import Orthanc, orthanc_binary
 from demo.own_archive import OwnArchive
-from demo.pacs_process import LOOPBACK, Pacs, PacsError, Peers, free_port
+from demo.pacs_process import LOOPBACK, Pacs, PacsError, Peers, end_left_behind, free_port
 
-__all__ = ["Orthanc", "OwnArchive", "Pacs", "PacsError", "free_port", "orthanc_binary", "start_pacs"]
+__all__ = [
+    "Orthanc",
+    "OwnArchive",
+    "Pacs",
+    "PacsError",
+    "end_left_behind",
+    "free_port",
+    "orthanc_binary",
+    "start_pacs",
+]
 
 
 def start_pacs(

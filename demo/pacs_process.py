@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from demo.tethered import tethered
+
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 INSTANCE = tuple[str, str, str, str]  # SOP class, SOP instance, study, series
@@ -26,14 +28,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def check_free(port: int) -> None:
-    """Raise PacsError if a port is taken."""
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError:
-            raise PacsError(f"port {port} on {LOOPBACK} is in use; end what listens there and run again") from None
+            return False
+    return True
+
+
+def check_free(port: int) -> None:
+    """Raise PacsError if a port is taken."""
+    if not is_free(port):
+        raise PacsError(f"port {port} on {LOOPBACK} is in use; end what listens there and run again")
 
 
 def _runs(pid: int) -> bool:
@@ -45,6 +54,19 @@ def _wait_until(condition: Callable[[], bool], timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def end_left_behind(folder: Path) -> None:
+    """End the process named in a folder's pid file, if its command line still names the folder."""
+    pid_file = folder.resolve() / "pid"
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text())
+    command_line = Path(f"/proc/{pid}/cmdline")
+    if command_line.exists() and str(folder.resolve()).encode() in command_line.read_bytes():
+        os.kill(pid, signal.SIGKILL)
+        _wait_until(lambda: not _runs(pid), 10)
+    pid_file.unlink()
 
 
 class Pacs(ABC):
@@ -83,11 +105,17 @@ class Pacs(ABC):
         PacsError
             If its port is taken or it does not come up.
         """
-        self._end_predecessor()
+        end_left_behind(self.folder)
+        _wait_until(lambda: is_free(self.port), 5)  # a killed process may close its sockets a moment after it is gone
         check_free(self.port)
         with (self.folder / "pacs.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                self._command(), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                tethered(self._command()),
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         (self.folder / "pid").write_text(str(self._process.pid))
         try:
@@ -128,18 +156,6 @@ class Pacs(ABC):
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-
-    def _end_predecessor(self) -> None:
-        """End the process named in our pid file, if its command line still names our folder."""
-        pid_file = self.folder / "pid"
-        if not pid_file.exists():
-            return
-        pid = int(pid_file.read_text())
-        command_line = Path(f"/proc/{pid}/cmdline")
-        if command_line.exists() and str(self.folder).encode() in command_line.read_bytes():
-            os.kill(pid, signal.SIGKILL)
-            _wait_until(lambda: not _runs(pid), 10)
-        pid_file.unlink()
 
     @abstractmethod
     def _command(self) -> list[str]:

@@ -51,9 +51,9 @@ def demo_patients(today: date) -> list[DemoPatient]:
         return DemoPatient(patient.patient_id, story, phantom.studies(patient, imaged), row, expected)
 
     return [
-        make(1, "Cancer of the left breast; four views and clinical facts.", Expected(1, 1, 2)),
-        make(2, "Cancer of both breasts: two answers, a report for each axilla.", Expected(2, 1, 4), ("L", "R")),
-        make(3, "Cancer of the right breast; a name in Greek.", Expected(1, 1, 2), ("R",), "ΔΟΚΙΜΗ^ΣΥΝΘΕΤΙΚΗ"),
+        make(37, "Cancer of the left breast; four views and clinical facts.", Expected(1, 1, 2)),
+        make(11, "Cancer of both breasts: two answers, a report for each axilla.", Expected(2, 1, 4), ("L", "R")),
+        make(13, "Cancer of the right breast; a name in Greek.", Expected(1, 1, 2), ("R",), "ΔΟΚΙΜΗ^ΣΥΝΘΕΤΙΚΗ"),
         make(
             4,
             "The images were taken after the operation: no estimate, and the report says why.",

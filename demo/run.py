@@ -23,9 +23,10 @@ from rich.table import Table
 
 from agent.config import load_config
 from demo import ehr
-from demo.pacs import Pacs, start_pacs
+from demo.pacs import Pacs, PacsError, end_left_behind, start_pacs
 from demo.page import DISCLAIMER, HEADINGS, Shown, write_page
 from demo.patients import DemoPatient, demo_patients
+from demo.tethered import tethered
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "demo" / "out"
@@ -81,7 +82,11 @@ class Agent:
     def start(self) -> None:
         """Start serving."""
         self._process = subprocess.Popen(  # noqa: S603 our own
-            self.command("serve"), cwd=ROOT, stdout=self._log, stderr=self._log, start_new_session=True
+            tethered(self.command("serve")),
+            cwd=ROOT,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
         )
 
     def check_alive(self) -> None:
@@ -106,11 +111,12 @@ def main() -> int:
     console = Console() if sys.stdout.isatty() else Console(width=130)
     console.print(f"[bold]Sentinode demo.[/] {DISCLAIMER}")
     console.print(f"config.yaml with these overrides:\n[dim]{OVERRIDES.read_text(encoding='utf-8')}[/]")
+    end_left_behind(OUT / "pacs")
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     try:
         return _run(console)
-    except DemoError as exc:
+    except (DemoError, PacsError) as exc:
         console.print(f"[red]{exc}[/]")
         return 1
     except KeyboardInterrupt:
@@ -226,8 +232,8 @@ def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
             if answer.get("probability") is None:
                 words = (f"no estimate: {answer['reason']}", "-")
             else:
-                interval = f"{answer['low']:.0%}-{answer['high']:.0%}"
-                words = (f"{answer['probability']:.0%} ({interval})", answer["category"])
+                interval = f"{answer['low']:.1%} to {answer['high']:.1%}"
+                words = (f"{answer['probability']:.1%} ({interval})", answer["category"])
             rows.append((patient, answer.get("side") or "-", used, missing, *words, took))
         if not summary.get("answers"):
             rows.append((patient, "-", used, missing, f"{case['state']}: {case['reason']}", "-", took))

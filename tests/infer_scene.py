@@ -78,7 +78,8 @@ class FakeComposer:
         if self.error:
             raise self.error
         self.given.append((result, tuple(sources)))
-        sr, text = result_object(f"2.25.{result.version}1"), result_object(f"2.25.{result.version}2", Kind.TEXT_SR)
+        root = f"2.25.{result.case_uuid.int % 10**20}{result.version}"
+        sr, text = result_object(f"{root}1"), result_object(f"{root}2", Kind.TEXT_SR)
         return (sr, text)
 
 

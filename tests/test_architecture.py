@@ -23,5 +23,5 @@ def test_receiver_imports_neither_database_nor_model_runtime() -> None:
     """What the receiver needs is small: pynetdicom and the spool."""
     code = "import sys, agent.bootstrap.receiver as r; print(sorted({n.split('.')[0] for n in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in ("sqlalchemy", "onnxruntime", "highdicom", "apscheduler", "rich", "typer"):
+    for name in ("sqlalchemy", "onnxruntime", "highdicom", "apscheduler", "typer"):
         assert f"'{name}'" not in done.stdout

@@ -39,7 +39,7 @@ def answer_words(line: CaseLine) -> str:
         if answer.get("probability") is None:
             said.append(f"{side}no estimate: {answer['reason']}")
         else:
-            share = f"{answer['probability']:.0%} ({answer['low']:.0%}-{answer['high']:.0%})"
+            share = f"{answer['probability']:.1%} ({answer['low']:.1%} to {answer['high']:.1%})"
             said.append(f"{side}{share} {answer['category']}")
     return "; ".join(said) or line.reason
 
