@@ -10,7 +10,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tethered(command: Sequence[str]) -> list[str]:
-    """Return the command line that runs `command` so. (`preexec_fn` would do, but not beside threads.)"""
+    """Return the command line that runs `command` so; `preexec_fn` would do, but not beside threads."""
     return [sys.executable, __file__, *command]
 
 
