@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import structlog
@@ -32,6 +32,7 @@ class AssembleSettings:
     patience: Patience
     episode: timedelta
     refresh: timedelta  # how often the clinical database is asked again
+    zone: tzinfo = UTC  # of the hospital's days
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Assembler:
         if not seen.facts_known and patience.wait_for_facts:
             soon = min(patience.quiet, self._settings.refresh) if case.state is CaseState.COLLECTING else None
             return unit.postpone(case, self._later(soon), AWAY)
-        eligibility = assess(seen.facts, self._now().date())
+        eligibility = assess(seen.facts, self._now().astimezone(self._settings.zone).date())
         if not eligibility.asked:
             return self._not_asked(unit, seen, eligibility)
         if case.state is CaseState.DORMANT:

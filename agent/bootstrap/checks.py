@@ -3,7 +3,9 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import structlog
@@ -41,13 +43,19 @@ def refuse_to_start(loaded: LoadedConfig) -> None:
     ConfigError
         With one line for each mistake.
     """
-    found = [*_problems(loaded.config), *_port(loaded.config)]
+    with ProcessPoolExecutor(1, get_context("spawn")) as child:  # it loads models, which the supervisor shall not keep
+        found = [*child.submit(problems_of, loaded.config).result(), *_port(loaded.config)]
     for problem in found:
         if problem.may_pass:
             structlog.get_logger().warning("not_ready", reason=loaded.problem(problem.key, problem.what))
     lasting = [loaded.problem(p.key, p.what) for p in found if not p.may_pass]
     if lasting:
         raise ConfigError("\n".join(lasting))
+
+
+def problems_of(config: Config) -> list[Problem]:
+    """Check everything that a configuration names."""
+    return list(_problems(config))
 
 
 def _problems(config: Config) -> Iterator[Problem]:

@@ -100,10 +100,6 @@ class SpoolWriter:
         """Return a channel for one association. It takes its first segment with its first record."""
         return Channel(self._pool, self)
 
-    def has_room(self) -> bool:
-        """Tell whether a small instance would be taken now."""
-        return self._is_above_watermark() and self._pool.may_take(RESERVED_BYTES)
-
     def close(self) -> None:
         """Give the folder up. Channels must be closed before."""
         self._pool.close()
