@@ -172,4 +172,4 @@ def resend(
     from agent.bootstrap.inspect import resend_case
 
     count = resend_case(_load(config, overrides).config, case)
-    typer.echo(f"{count} objects are queued; a running agent sends them")
+    typer.echo(f"{count} objects are queued; they are sent while `sentinode serve` runs")

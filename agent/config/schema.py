@@ -89,7 +89,9 @@ class Storage(Section):
     """Where received objects are kept."""
 
     spool: Path = Field(Path("var/spool"), description="Folder of the spool's segments.")
-    spool_bytes: ByteSize = Field(ByteSize(20 * 2**30), description="The spool grows up to this size.")
+    spool_bytes: ByteSize = Field(
+        ByteSize(20 * 2**30), ge=256 * 2**20, description="The spool grows up to this size; then C-STORE gets 0xA700."
+    )
     refuse_below_free_bytes: ByteSize = Field(ByteSize(5 * 2**30), description="Below this C-STORE gets 0xA700.")
     quarantine: Path = Field(Path("var/quarantine"), description="Unusable objects are copied here with the reason.")
 

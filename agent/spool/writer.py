@@ -100,6 +100,10 @@ class SpoolWriter:
         """Return a channel for one association. It takes its first segment with its first record."""
         return Channel(self._pool, self)
 
+    def has_room(self) -> bool:
+        """Tell whether a small instance would be taken now."""
+        return self._is_above_watermark() and self._pool.may_take(RESERVED_BYTES)
+
     def close(self) -> None:
         """Give the folder up. Channels must be closed before."""
         self._pool.close()
@@ -184,3 +188,16 @@ def _locked(path: Path) -> int:
         os.close(fd)
         raise SpoolLocked("another process writes to this spool") from error
     return fd
+
+
+def is_taken(folder: Path) -> bool:
+    """Tell whether a writer has the folder now. Raises SpoolFailed if it cannot be read."""
+    if not (folder / "lock").exists():
+        return False
+    try:
+        os.close(_locked(folder / "lock"))
+    except SpoolLocked:
+        return True
+    except OSError as error:
+        raise translated(error) from error
+    return False
