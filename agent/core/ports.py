@@ -130,6 +130,12 @@ class Unit(Protocol):
     def case(self, case_id: int) -> Case:
         """One version. Raises KeyError."""
 
+    def lock(self, case_id: int) -> Case:
+        """One version, which nobody else moves or settles until this unit ends. Raises KeyError.
+
+        Who writes about the outbox of a case locks it first, so that of two who settle its last items one sees both.
+        """
+
     def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
         """Open version 1 of a new case, COLLECTING."""
 

@@ -53,6 +53,16 @@ class Cases(Work):
             raise KeyError(case_id)
         return case_of(row)
 
+    def lock(self, case_id: int) -> Case:
+        """One version, which nobody else moves or settles until this unit ends. Raises KeyError.
+
+        SQLite lets one unit write at a time anyway.
+        """
+        row = self._db.execute(sa.select(cases).where(cases.c.id == case_id).with_for_update()).one_or_none()
+        if row is None:
+            raise KeyError(case_id)
+        return case_of(row)
+
     def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
         """Open version 1 of a new case, COLLECTING. Raises StaleCase if there is one of this UUID."""
         return self._open(case_uuid, 1, question, patient, at)

@@ -104,6 +104,8 @@ class Outbox(Work):
         """
         concerned: set[int] = set()
         asked = sa.select(commitment.c.outbox_id).where(commitment.c.transaction_uid == transaction_uid)
+        theirs = sa.select(outbox.c.case_id).where(outbox.c.id.in_(asked))
+        self._db.execute(sa.select(cases.c.id).where(cases.c.id.in_(theirs)).order_by(cases.c.id).with_for_update())
         for row in self._db.execute(_select_items().where(outbox.c.id.in_(asked))).all():
             item = _item_of(row)
             concerned.add(item.case_id)

@@ -134,6 +134,15 @@ def test_an_unknown_case_is_a_key_error(store: Store) -> None:
         unit.case(99)
 
 
+def test_a_locked_case_is_the_case(store: Store) -> None:
+    """Locking returns the version as it stands; one that is not there is the caller's mistake."""
+    with store.unit() as unit:
+        case = opened(unit)
+        assert unit.lock(case.id) == unit.lock(case.id) == case
+    with pytest.raises(KeyError), store.unit() as unit:
+        unit.lock(99)
+
+
 def test_an_instance_is_added(store: Store) -> None:
     """Row, arrival and event stand together; the case is due when it has been quiet."""
     header, came = instance(), arrival(at=T0 + MINUTE)

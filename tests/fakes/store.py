@@ -130,6 +130,9 @@ class FakeUnit:
     def case(self, case_id: int) -> Case:
         return self._t.cases[case_id]
 
+    def lock(self, case_id: int) -> Case:
+        return self.case(case_id)
+
     def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
         return self._open(case_uuid, 1, question, patient, at)
 
