@@ -212,10 +212,19 @@ class Unit(Protocol):
     def encoded(self, item: OutboxItem) -> bytes:
         """The Part 10 file of an item."""
 
+    def about_to_send(self, items: Sequence[OutboxItem], at: datetime) -> None:
+        """Note, before anything leaves, that a destination may see these bytes: the version's result is final now.
+
+        It counts no attempt. Raises StaleCase if an item is gone.
+        """
+
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
         """Note what happened to an item; a WAITING one counts an attempt."""
+
+    def queue_again(self, case_id: int, at: datetime) -> None:
+        """Put every object of a version back into the outbox, as if it had been queued at `at`."""
 
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         """Remember what a storage commitment request asked for."""

@@ -113,9 +113,13 @@ class Cases(Work):
         if event is CaseEvent.RERUN and anything_sent(self._db, case.id):
             raise IllegalTransition("something of this version was sent: resend it instead")
         if event is CaseEvent.RESEND:
-            queue_again(self._db, case.id, at)
+            self.queue_again(case.id, at)
         self._note(case, moved, event, at, reason)
         return moved
+
+    def queue_again(self, case_id: int, at: datetime) -> None:
+        """Put every object of a version back into the outbox, as if it had been queued at `at`."""
+        queue_again(self._db, case_id, at)
 
     def _note(self, case: Case, moved: Case, event: CaseEvent, at: datetime, reason: str) -> None:
         line = {"case_id": case.id, "at": at, "event": event, "from_state": case.state, "to_state": moved.state}

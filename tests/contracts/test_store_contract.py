@@ -586,6 +586,32 @@ def test_a_version_that_may_have_been_seen_is_not_run_again(store: Store, status
         assert unit.case(case.id) == failed
 
 
+def test_what_is_about_to_be_sent_is_final(store: Store) -> None:
+    """Before anything left, and without an attempt being counted, the version can no longer be run again."""
+    with store.unit() as unit:
+        case = delivering(unit)
+        first, *rest = before = unit.outbox_of(case.id)
+        unit.about_to_send([first], T0)
+        assert unit.outbox_of(case.id) == before == [first, *rest]
+        failed = unit.apply(case, CaseEvent.GAVE_UP, T0)
+    with pytest.raises(IllegalTransition, match="resend"), store.unit() as unit:
+        unit.apply(failed, CaseEvent.RERUN, T0)
+
+
+def test_sending_again_does_not_make_a_result_unseen(store: Store) -> None:
+    """What was queued again counts no attempts, and was seen all the same."""
+    with store.unit() as unit:
+        case = delivering(unit)
+        unit.about_to_send(unit.outbox_of(case.id), T0)
+        again = unit.apply(unit.apply(case, CaseEvent.GAVE_UP, T0), CaseEvent.RESEND, T0)
+        held = unit.apply(again, CaseEvent.CONFLICT_FOUND, T0)
+        unit.apply(unit.apply(held, CaseEvent.RESOLVED, T0), CaseEvent.COMPLETE, T0)
+        claimed = unit.claim(T0, T0 + MINUTE, "worker-1")
+        assert claimed is not None
+    with pytest.raises(Permanent, match="sent"), store.unit() as unit:
+        unit.save_result(claimed, T0, {}, {"pacs": OBJECTS})
+
+
 def test_a_sent_result_is_not_replaced(store: Store) -> None:
     """A held version of which something was sent cannot be answered anew."""
     with store.unit() as unit:
@@ -672,6 +698,26 @@ def test_sending_again_queues_every_object(store: Store, end: CaseEvent) -> None
     assert [(i.attempts, i.queued_at, i.error) for i in items] == [(0, later, "")] * 3
 
 
+@pytest.mark.parametrize("state", [CaseState.DELIVERING, CaseState.FAILED])
+def test_queueing_again_changes_no_state(store: Store, state: CaseState) -> None:
+    """All objects of the version, and of no other, wait anew; the case stays where it is."""
+    later = T0 + 60 * MINUTE
+    with store.unit() as unit:
+        case, other = delivering(unit), delivering(unit, 1)
+        if state is CaseState.FAILED:
+            case = unit.apply(case, CaseEvent.GAVE_UP, T0)
+        first, second, _ = unit.outbox_of(case.id)
+        unit.settle(first, OutboxStatus.CONFIRMED, T0)
+        unit.settle(second, OutboxStatus.WAITING, T0, next_at=later + MINUTE, error="out of resources")
+        untouched = unit.outbox_of(other.id)
+        unit.queue_again(case.id, later)
+        items = unit.outbox_of(case.id)
+        assert (unit.case(case.id), unit.outbox_of(other.id)) == (case, untouched)
+    assert [(i.status, i.attempts, i.next_at, i.queued_at, i.error) for i in items] == [
+        (OutboxStatus.WAITING, 0, later, later, "")
+    ] * 3
+
+
 def test_an_item_that_is_gone_cannot_be_settled(store: Store) -> None:
     """A courier that holds an item of a replaced result learns it."""
     with store.unit() as unit:
@@ -683,6 +729,8 @@ def test_an_item_that_is_gone_cannot_be_settled(store: Store) -> None:
         unit.save_result(again, T0, {}, {"pacs": OBJECTS})
         with pytest.raises(StaleCase):
             unit.settle(item, OutboxStatus.SENT, T0)
+        with pytest.raises(StaleCase):
+            unit.about_to_send([item], T0)
         with pytest.raises(KeyError):
             unit.encoded(item)
 

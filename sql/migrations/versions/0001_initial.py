@@ -192,6 +192,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_at", TIME, nullable=False),
         sa.Column("queued_at", TIME, nullable=False),
+        sa.Column("tried_at", TIME),
         sa.Column("stored_at", TIME),
         sa.Column("error", WORDS, nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="fk_outbox_case_id"),
