@@ -120,6 +120,9 @@ class Unit(Protocol):
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
         """The instance of a case under this UID."""
 
+    def has_open_case(self, sop_instance_uid: str) -> bool:
+        """Whether a version that is not CLOSED, answered or not, holds the instance under this UID."""
+
     def arrived(self, arrival: Arrival) -> None:
         """Note the end of one record; saying it twice for one `ref` is harmless."""
 
@@ -143,7 +146,10 @@ class Unit(Protocol):
         """Open version n+1 of a case, COLLECTING, with the instances of version n."""
 
     def add_instance(self, case: Case, instance: Instance, arrival: Arrival, quiet_until: datetime) -> Case:
-        """Add an instance to a version: row, arrival and INSTANCE_STORED together; due at `quiet_until`."""
+        """Add an instance to a version: row, arrival and INSTANCE_STORED together; due at `quiet_until`.
+
+        An instance that is known already has its bytes, from now on, where they arrived last.
+        """
 
     def instances(self, case_id: int) -> Sequence[StoredInstance]:
         """The instances of a version, in order of arrival."""

@@ -167,6 +167,51 @@ def test_an_unknown_instance_is_not_found(store: Store) -> None:
         assert unit.instances(99) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "has"),
+    [
+        ((), True),
+        ((CaseEvent.CONFLICT_FOUND,), True),
+        ((CaseEvent.COMPLETE, CaseEvent.CLAIMED, CaseEvent.RESULT_SAVED, CaseEvent.ALL_CONFIRMED), True),
+        ((CaseEvent.NOT_ASKED, CaseEvent.EXPIRED), False),
+    ],
+)
+def test_a_closed_case_has_no_instance_any_more(store: Store, path: Sequence[CaseEvent], has: bool) -> None:
+    """An instance is looked for in versions that are not closed."""
+    with store.unit() as unit:
+        case = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        unit.arrived(arrival("1.9", 1, end=End.NOT_RELEVANT))
+        for event in path:
+            case = unit.apply(case, event, T0, due_at=T0)
+        assert unit.has_open_case("1.2.3") is has
+        assert not unit.has_open_case("1.9")
+
+
+def test_any_open_version_has_the_instance(store: Store) -> None:
+    """A closed version does not hide another one that holds the instance."""
+    with store.unit() as unit:
+        first = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        unit.open_version(first, T0)
+        unit.apply(first, CaseEvent.WITHDRAWN, T0)
+        assert unit.has_open_case("1.2.3")
+
+
+def test_an_instance_lies_where_it_arrived_last(store: Store) -> None:
+    """The bytes of a closed case may be gone: added again, the instance is the same one at the new place."""
+    with store.unit() as unit:
+        old = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        before = unit.find_instance("1.2.3")
+        unit.apply(old, CaseEvent.WITHDRAWN, T0)
+        again = arrival(offset=7, at=T0 + MINUTE)
+        new = unit.add_instance(opened(unit, 1), instance(), again, T0)
+        after = unit.find_instance("1.2.3")
+        assert before is not None and after is not None
+        assert (after.id, after.instance) == (before.id, before.instance)
+        assert (after.ref, after.received_at) == (again.ref, again.received_at)
+        assert unit.instances(new.id) == unit.instances(old.id) == [after]
+        assert [(a.ref, a.end) for a in unit.arrivals()] == [(SpoolRef(1, 1, n), End.COLLECTED) for n in (0, 7)]
+
+
 def test_two_questions_share_an_instance(store: Store) -> None:
     """An instance that two cases use is one instance."""
     with store.unit() as unit:

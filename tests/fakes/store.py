@@ -114,6 +114,12 @@ class FakeUnit:
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
         return self._t.instances.get(sop_instance_uid)
 
+    def has_open_case(self, sop_instance_uid: str) -> bool:
+        return any(
+            uid == sop_instance_uid and self._t.cases[owner].state is not CaseState.CLOSED
+            for owner, uid in self._t.links
+        )
+
     def arrived(self, arrival: Arrival) -> None:
         self._t.arrivals.setdefault(arrival.ref, arrival)
 
@@ -156,8 +162,15 @@ class FakeUnit:
         moved = self.apply(case, CaseEvent.INSTANCE_STORED, arrival.received_at, due_at=quiet_until)
         self.arrived(arrival)
         uid = instance.sop_instance_uid
-        new = StoredInstance(next(self._ids), instance, arrival.ref, arrival.received_at)
-        self._t.links.setdefault((case.id, uid), Link(self._t.instances.setdefault(uid, new)))
+        known = self._t.instances.get(uid) or StoredInstance(
+            next(self._ids), instance, arrival.ref, arrival.received_at
+        )
+        stored = replace(known, ref=arrival.ref, received_at=arrival.received_at)
+        self._t.instances[uid] = stored
+        self._t.links.setdefault((case.id, uid), Link(stored))
+        for key, link in self._t.links.items():
+            if key[1] == uid:
+                self._t.links[key] = replace(link, stored=stored)
         return moved
 
     def instances(self, case_id: int) -> Sequence[StoredInstance]:
