@@ -120,7 +120,7 @@ case_instance: Final = Table(
     "case_instance",
     metadata,
     Column("case_id", BigId, ForeignKey("cases.id"), primary_key=True, autoincrement=False),
-    Column("instance_id", BigId, ForeignKey("instance.id"), primary_key=True, autoincrement=False),
+    Column("instance_id", BigId, ForeignKey("instance.id"), primary_key=True, autoincrement=False, index=True),
     Column("used", sa.Boolean, nullable=False),
     Column("left_out", Words, nullable=False),  # why; empty: not left out
     Column("quarantined", sa.Boolean, nullable=False),
