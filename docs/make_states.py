@@ -22,7 +22,7 @@ STATES: Final = {
     CaseState.RUNNING: "Leased by a worker until `due_at`. From here on this version takes nothing new.",
     CaseState.DELIVERING: "The result is saved, its objects are in the outbox. Retries are the outbox's matter.",
     CaseState.DONE: "Every destination proved that it has every object.",
-    CaseState.FAILED: "Given up, with the reason. A person may run it or send it again.",
+    CaseState.FAILED: "Given up, with the reason. A person may have its result sent again (`resend`).",
     CaseState.HELD: "Identities contradict each other: a person must decide. Nothing is sent.",
     CaseState.CLOSED: "Merged away, withdrawn or expired. The end.",
 }
@@ -39,7 +39,7 @@ EVENTS: Final = {
     CaseEvent.RESULT_SAVED: "Result, encoded objects and outbox rows were saved together.",
     CaseEvent.GAVE_UP: "It cannot work, or did not work for too long.",
     CaseEvent.ALL_CONFIRMED: "The last object was confirmed.",
-    CaseEvent.RERUN: "A person wants a new answer; only while nothing of this version was sent.",
+    CaseEvent.RERUN: "A new answer is wanted; only while nothing of this version was sent. No command asks for it yet.",
     CaseEvent.RESEND: "A person wants the stored bytes sent again, under the same UIDs.",
     CaseEvent.CONFLICT_FOUND: "An object says that it belongs to somebody else.",
     CaseEvent.RESOLVED: "A person decided who is meant.",

@@ -1,10 +1,11 @@
 """The spool's records, each taken in once: cursor, rows and case events commit together."""
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -12,14 +13,17 @@ import structlog
 from agent.assemble.relevance import irrelevance
 from agent.core.case import ANSWERED, Case, CaseState
 from agent.core.errors import Rejected, StaleCase
-from agent.core.instance import Arrival, End, Instance
+from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
-from agent.core.ports import Record, RecordKind, SpoolSource, Store, StoredInstance, Unit
+from agent.core.ports import Record, RecordKind, SpoolSource, Store, Unit
 from agent.crashpoint import crashpoint
 
 BATCH_RECORDS: Final = 16
 BATCH_BYTES: Final = 64 * 1024 * 1024
 MOST_PER_TICK: Final = 512
+
+Read: TypeAlias = Instance | Rejected | None
+"""What became of reading a record: a header, why there is none, or None where the record is no instance."""
 
 _log = structlog.get_logger()
 
@@ -106,10 +110,7 @@ class Indexer:
         for batch in _batches(self._spool.after(cursor)):
             read = [(record, self._read(record)) for record in batch]  # outside of the transaction: it takes longest
             try:
-                with self._store.unit() as unit:
-                    for record, instance in read:
-                        self._take(unit, record, instance)
-                        unit.advance(record.ref)
+                self._take_batch(read)
             except StaleCase:  # a worker claimed a case meanwhile: nothing was committed, the next tick takes it in
                 break
             crashpoint("assemble.after_commit")
@@ -118,7 +119,7 @@ class Indexer:
                 break
         return taken
 
-    def _read(self, record: Record) -> Instance | Rejected | None:
+    def _read(self, record: Record) -> Read:
         if record.kind is not RecordKind.INSTANCE:
             return None
         try:
@@ -126,11 +127,39 @@ class Indexer:
         except Rejected as exc:
             return exc
 
-    def _take(self, unit: Unit, record: Record, read: Instance | Rejected | None) -> None:
+    def _take_batch(self, read: Sequence[tuple[Record, Read]]) -> None:
+        """Take records in: in one transaction, or in several where some are to be quarantined.
+
+        A copy is written between two transactions, since nobody may wait for it, and before its record counts as
+        taken in: after a crash in between it is made again, which changes nothing.
+        """
+        left, copied = deque(read), None
+        while left:
+            with self._store.unit() as unit:
+                unusable = self._take_usable(unit, left, copied)
+            if unusable is not None:
+                self._copy_out(left[0][0], unusable.reason)
+                copied = unusable.ref
+
+    def _take_usable(self, unit: Unit, left: deque[tuple[Record, Read]], copied: SpoolRef | None) -> Arrival | None:
+        """Take in what comes before the first record to be quarantined that has no copy yet; return the end of that."""
+        while left:
+            record, read = left[0]
+            if read is None:
+                self._note(unit, record)
+            else:
+                arrival = self._judge(unit, record, read)
+                if arrival.end is End.QUARANTINED and arrival.ref != copied:
+                    return arrival
+                self._arrive(unit, arrival, read)
+            unit.advance(record.ref)
+            left.popleft()
+        return None
+
+    def _note(self, unit: Unit, record: Record) -> None:
+        """Apply a record that is no instance."""
         association_id = record.meta.get("association_id", "")
-        if read is not None:
-            self._arrive(unit, record, read)
-        elif record.kind is RecordKind.RECEIVER_STARTED:
+        if record.kind is RecordKind.RECEIVER_STARTED:
             unit.receiver_started(record.received_at)
         elif record.kind is RecordKind.ASSOCIATION_OPENED:
             unit.association_opened(association_id, record.meta.get("calling_ae_title", ""), record.received_at)
@@ -139,42 +168,49 @@ class Indexer:
         elif record.kind is RecordKind.EVENT_REPORT:
             self._on_event_report(unit, record)
 
-    def _arrive(self, unit: Unit, record: Record, read: Instance | Rejected) -> None:
-        """Give an instance record its one end."""
+    def _judge(self, unit: Unit, record: Record, read: Instance | Rejected) -> Arrival:
+        """Decide the one end of an instance record."""
         sop_instance_uid = record.meta.get("sop_instance_uid", "")
         if unit.is_own(sop_instance_uid):
-            unit.arrived(_arrival(record, End.OWN, "one of our results came back"))
-            return
+            return _arrival(record, End.OWN, "one of our results came back")
         if isinstance(read, Rejected):
-            self._keep_out(unit, record, str(read))
-            return
-        if known := unit.find_instance(sop_instance_uid):
-            self._arrive_again(unit, record, read, known)
-            return
-        reasons = {scope.question: irrelevance(read, scope.question, scope.modalities) for scope in self._scopes}
-        wanting = [scope for scope in self._scopes if not reasons[scope.question]]
-        admitting = [scope for scope in wanting if scope.admits(read.patient)]
-        if not admitting:
-            fallback = "no active model answers for patients of this issuer" if wanting else "no question is asked here"
-            reason = next(
-                (reason for reason in reasons.values() if reason and not wanting), f"not relevant: {fallback}"
-            )
-            unit.arrived(_arrival(record, End.NOT_RELEVANT, reason))
-            return
-        arrival = _arrival(record, End.COLLECTED, f"collected for {', '.join(s.question for s in admitting)}")
-        for scope in admitting:
-            case = self._case_of(unit, scope.question, read.patient)
-            unit.add_instance(case, read, arrival, self._now() + self._settings.quiet)
+            return _arrival(record, End.QUARANTINED, str(read))
+        known = unit.find_instance(sop_instance_uid)
+        if known is not None and not _same_bytes(known.instance, read):
+            return _arrival(record, End.QUARANTINED, "conflict: same SOP Instance UID, other content")
+        if known is not None and unit.has_open_case(sop_instance_uid):
+            return _arrival(record, End.DUPLICATE, "the same bytes again")
+        admitting = self._admitting(read)
+        if admitting:
+            return _arrival(record, End.COLLECTED, f"collected for {', '.join(scope.question for scope in admitting)}")
+        return _arrival(record, End.NOT_RELEVANT, self._irrelevance(read))
 
-    def _arrive_again(self, unit: Unit, record: Record, read: Instance, known: StoredInstance) -> None:
-        """Judge a SOP Instance UID that is known: the same bytes are harmless, others are kept out."""
-        same = (known.instance.sha256, known.instance.transfer_syntax_uid) == (read.sha256, read.transfer_syntax_uid)
-        if same:
-            unit.arrived(_arrival(record, End.DUPLICATE, "the same bytes again"))
-        else:
-            self._keep_out(unit, record, "conflict: same SOP Instance UID, other content")
+    def _wanting(self, instance: Instance) -> list[QuestionScope]:
+        return [scope for scope in self._scopes if not irrelevance(instance, scope.question, scope.modalities)]
 
-    def _keep_out(self, unit: Unit, record: Record, reason: str) -> None:
+    def _admitting(self, instance: Instance) -> list[QuestionScope]:
+        """The questions whose cases take an image."""
+        return [scope for scope in self._wanting(instance) if scope.admits(instance.patient)]
+
+    def _irrelevance(self, instance: Instance) -> str:
+        """Why no question takes an image."""
+        if self._wanting(instance):
+            return "not relevant: no active model answers for patients of this issuer"
+        reasons = (irrelevance(instance, scope.question, scope.modalities) for scope in self._scopes)
+        return next(reasons, "not relevant: no question is asked here")
+
+    def _arrive(self, unit: Unit, arrival: Arrival, read: Instance | Rejected) -> None:
+        """Give an instance record its end, and an image that is wanted its case."""
+        if arrival.end is End.COLLECTED and isinstance(read, Instance):
+            for scope in self._admitting(read):
+                case = self._case_of(unit, scope.question, read.patient)
+                unit.add_instance(case, read, arrival, self._now() + self._settings.quiet)
+            return
+        unit.arrived(arrival)
+        if arrival.end is End.QUARANTINED:
+            _log.warning("instance_quarantined", sop_instance_uid=arrival.sop_instance_uid, reason=arrival.reason)
+
+    def _copy_out(self, record: Record, reason: str) -> None:
         self._quarantine.keep(
             self._reading.part10(record),
             hashlib.sha256(record.payload).hexdigest(),
@@ -182,8 +218,6 @@ class Indexer:
             received_at=record.received_at,
             sop_class_uid=record.meta.get("sop_class_uid", ""),
         )
-        unit.arrived(_arrival(record, End.QUARANTINED, reason))
-        _log.warning("instance_quarantined", sop_instance_uid=record.meta.get("sop_instance_uid", ""), reason=reason)
 
     def _case_of(self, unit: Unit, question: str, patient: PatientKey) -> Case:
         """Return the version that takes this image now: the newest one, its successor, or a new case's first."""
@@ -194,6 +228,10 @@ class Indexer:
         if newest is None or newest.state is CaseState.CLOSED or now - newest.changed_at > self._settings.episode:
             return unit.open_case(question, patient, now, self._new_case_uuid())
         return unit.open_version(newest, now) if newest.state in ANSWERED else newest
+
+
+def _same_bytes(known: Instance, read: Instance) -> bool:
+    return (known.sha256, known.transfer_syntax_uid) == (read.sha256, read.transfer_syntax_uid)
 
 
 def _arrival(record: Record, end: End, reason: str) -> Arrival:

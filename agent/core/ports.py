@@ -120,6 +120,9 @@ class Unit(Protocol):
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
         """The instance of a case under this UID."""
 
+    def has_open_case(self, sop_instance_uid: str) -> bool:
+        """Whether a version that is not CLOSED, answered or not, holds the instance under this UID."""
+
     def arrived(self, arrival: Arrival) -> None:
         """Note the end of one record; saying it twice for one `ref` is harmless."""
 
@@ -130,6 +133,12 @@ class Unit(Protocol):
     def case(self, case_id: int) -> Case:
         """One version. Raises KeyError."""
 
+    def lock(self, case_id: int) -> Case:
+        """One version, which nobody else moves or settles until this unit ends. Raises KeyError.
+
+        Who writes about the outbox of a case locks it first, so that of two who settle its last items one sees both.
+        """
+
     def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
         """Open version 1 of a new case, COLLECTING."""
 
@@ -137,7 +146,10 @@ class Unit(Protocol):
         """Open version n+1 of a case, COLLECTING, with the instances of version n."""
 
     def add_instance(self, case: Case, instance: Instance, arrival: Arrival, quiet_until: datetime) -> Case:
-        """Add an instance to a version: row, arrival and INSTANCE_STORED together; due at `quiet_until`."""
+        """Add an instance to a version: row, arrival and INSTANCE_STORED together; due at `quiet_until`.
+
+        An instance that is known already has its bytes, from now on, where they arrived last.
+        """
 
     def instances(self, case_id: int) -> Sequence[StoredInstance]:
         """The instances of a version, in order of arrival."""
@@ -206,10 +218,19 @@ class Unit(Protocol):
     def encoded(self, item: OutboxItem) -> bytes:
         """The Part 10 file of an item."""
 
+    def about_to_send(self, items: Sequence[OutboxItem], at: datetime) -> None:
+        """Note, before anything leaves, that a destination may see these bytes: the version's result is final now.
+
+        It counts no attempt. Raises StaleCase if an item is gone.
+        """
+
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
         """Note what happened to an item; a WAITING one counts an attempt."""
+
+    def queue_again(self, case_id: int, at: datetime) -> None:
+        """Put every object of a version back into the outbox, as if it had been queued at `at`."""
 
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         """Remember what a storage commitment request asked for."""

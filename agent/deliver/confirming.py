@@ -77,6 +77,7 @@ def _ask_for_commitment(route: Route, items: Sequence[OutboxItem]) -> None:
     overdue = [i for i in items if (i.error or i.attempts) and route.is_over(i)]
     route.put_off(overdue, OutboxStatus.SENT, route.delay(_AT_LONGEST), "stored, no storage commitment")
     with route.store.unit() as unit:
+        unit.lock(items[0].case_id)
         asked = route.unchanged(unit, [i for i in items if i not in overdue])
         if not asked:
             return

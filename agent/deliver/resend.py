@@ -4,11 +4,13 @@ from datetime import datetime
 
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.errors import Permanent
-from agent.core.ports import OutboxStatus, Store
+from agent.core.ports import Store
 
 
 def resend(store: Store, case_id: int, now: datetime) -> Case:
     """Put every object of a version into the outbox again, under the same UIDs, and return the case.
+
+    Each destination has its whole time again, also where the case is still on its way.
 
     Raises
     ------
@@ -17,15 +19,13 @@ def resend(store: Store, case_id: int, now: datetime) -> Case:
     """
     with store.unit() as unit:
         try:
-            case = unit.case(case_id)
+            case = unit.lock(case_id)
         except KeyError:
             raise Permanent(f"there is no case {case_id}") from None
-        items = unit.outbox_of(case_id)
-        if not items:
+        if not unit.outbox_of(case_id):
             raise Permanent(f"case {case_id} is {case.state} and has no result to send")
         if case.state is CaseState.DELIVERING:
-            for item in items:
-                unit.settle(item, OutboxStatus.WAITING, now)
+            unit.queue_again(case_id, now)
             return case
         if case.state not in (CaseState.DONE, CaseState.FAILED):
             raise Permanent(f"case {case_id} is {case.state}: its result is not sent again")

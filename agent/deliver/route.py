@@ -45,6 +45,7 @@ class Route:
     def settle(self, item: OutboxItem, status: OutboxStatus, *, wait: timedelta | None = None, error: str = "") -> None:
         """Note what happened to one item, and what that means for its case, in a transaction of its own."""
         with self.store.unit() as unit:
+            unit.lock(item.case_id)
             self.note(unit, item, status, wait=wait, error=error)
             conclude(unit, item.case_id, self.now())
 
@@ -65,6 +66,7 @@ class Route:
         if not items:
             return
         with self.store.unit() as unit:
+            unit.lock(items[0].case_id)
             for item in self.unchanged(unit, items):
                 if self.is_over(item):
                     self.note(unit, item, OutboxStatus.REFUSED, error=f"given up: {error}")

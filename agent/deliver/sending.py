@@ -51,11 +51,15 @@ def send_case(route: Route, due: Sequence[OutboxItem]) -> int:
 
 
 def _load(route: Route, due: Sequence[OutboxItem]) -> tuple[list[OutboxItem], list[bytes]]:
-    """Read the bytes of what is still to be sent: the case may have moved on since it was found due."""
+    """Read the bytes of what is still to be sent: the case may have moved on since it was found due.
+
+    That they are about to leave is noted first: whoever dies before the answer leaves a result that stays as it is.
+    """
     with route.store.unit() as unit:
-        if unit.case(due[0].case_id).state is not CaseState.DELIVERING:
+        if unit.lock(due[0].case_id).state is not CaseState.DELIVERING:
             return [], []
         items = route.unchanged(unit, due)
+        unit.about_to_send(items, route.now())
         return items, [unit.encoded(i) for i in items]
 
 

@@ -38,11 +38,13 @@ def verdict(items: Sequence[OutboxItem]) -> Verdict | None:
 
 
 def conclude(unit: Unit, case_id: int, at: datetime) -> None:
-    """End the delivery of a version if all its items are settled, in the transaction that settled the last one."""
+    """End the delivery of a version if all its items are settled, in the transaction that settled the last one.
+
+    The case is locked before its items are read: else two destinations that settle their last items at the same time
+    would each miss the other's, and nobody would end the delivery.
+    """
+    case = unit.lock(case_id)
     judged = verdict(unit.outbox_of(case_id))
-    if judged is None:
-        return
-    case = unit.case(case_id)
-    if case.state is CaseState.DELIVERING:
+    if judged is not None and case.state is CaseState.DELIVERING:
         unit.apply(case, judged.event, at, reason=judged.reason)
         _log.info("delivery_ended", case_id=case_id, state=judged.event.value, reason=judged.reason)

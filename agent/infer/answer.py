@@ -28,7 +28,7 @@ class AnswerSettings:
     """How a worker works."""
 
     worker: str
-    lease_s: float = 300.0  # a claim that is older is over: another worker may take the case
+    lease_s: float = 300.0  # for each of preparing, computing and composing; then another worker may take the case
     max_attempts: int = 3
     first_retry_s: float = 5.0  # doubled with each attempt, up to five minutes
     site_prevalence: float | None = None
@@ -94,9 +94,11 @@ class Answerer:
         return True
 
     def _claim(self) -> Case | None:
-        now = self.now()
         with self.store.unit() as unit:
-            return unit.claim(now, now + timedelta(seconds=self.settings.lease_s), self.settings.worker)
+            return unit.claim(self.now(), self._lease_until(), self.settings.worker)
+
+    def _lease_until(self) -> datetime:
+        return self.now() + timedelta(seconds=self.settings.lease_s)
 
     def _work(self, case: Case) -> None:
         try:
@@ -137,6 +139,8 @@ class Answerer:
             computed = self._compute(setting, bundle, asked, stored, reader)
         crashpoint("infer.after_estimate")
         sources = computed.sources or reader.header_only(stored)
+        with self.store.unit() as unit:
+            unit.renew(case, self._lease_until())
         objects = self.compose(computed.result, sources)
         self._save(case, computed.result, bundle.engine.device, objects)
         crashpoint("infer.after_save")
@@ -155,11 +159,15 @@ class Answerer:
         return compute(setting, bundle.engine, asked, images)
 
     def _note_unused(self, case: Case, images: Images) -> None:
-        """Say of every image that is left out why; copy out the ones that nobody can use."""
+        """Say of every image that is left out why, and copy out the ones that nobody can use.
+
+        The lease is renewed between the long steps: only a worker that is stuck in one of them loses it.
+        """
         for unused in images.unused:
             if unused.part10 is not None:
                 self.quarantine(unused.stored, unused.part10, unused.reason)
         with self.store.unit() as unit:
+            unit.renew(case, self._lease_until())
             for unused in images.unused:
                 unit.mark_left_out(case, unused.stored, unused.reason, quarantined=unused.part10 is not None)
 

@@ -19,7 +19,6 @@ from agent.preprocess.mammogram import Placement, prepare
 from agent.preprocess.tabular import Encoded
 
 Floats: TypeAlias = NDArray[np.float32]
-GONE = "its stored bytes are no longer there"
 
 
 class Picture(Protocol):
@@ -51,7 +50,7 @@ class ImageReader:
     header: Callable[[bytes], bytes]
 
     def part10(self, stored: StoredInstance) -> bytes:
-        """Return the Part 10 file. Raises Permanent if its bytes are gone."""
+        """Return the Part 10 file. Raises Permanent if its bytes are gone or damaged."""
         return self.to_part10(self.spool.read(stored.ref))
 
     def header_only(self, stored: Sequence[StoredInstance]) -> tuple[SourceImage, ...]:
@@ -123,8 +122,8 @@ def _first_usable(
             continue
         try:
             part10 = reader.part10(stored)
-        except Permanent:
-            unused.append(Unused(stored, GONE))
+        except Permanent as exc:
+            unused.append(Unused(stored, str(exc)))
             continue
         try:
             used = _view(stored.instance, part10, manifest, reader)

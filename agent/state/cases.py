@@ -53,6 +53,16 @@ class Cases(Work):
             raise KeyError(case_id)
         return case_of(row)
 
+    def lock(self, case_id: int) -> Case:
+        """One version, which nobody else moves or settles until this unit ends. Raises KeyError.
+
+        SQLite lets one unit write at a time anyway.
+        """
+        row = self._db.execute(sa.select(cases).where(cases.c.id == case_id).with_for_update()).one_or_none()
+        if row is None:
+            raise KeyError(case_id)
+        return case_of(row)
+
     def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
         """Open version 1 of a new case, COLLECTING. Raises StaleCase if there is one of this UUID."""
         return self._open(case_uuid, 1, question, patient, at)
@@ -103,9 +113,13 @@ class Cases(Work):
         if event is CaseEvent.RERUN and anything_sent(self._db, case.id):
             raise IllegalTransition("something of this version was sent: resend it instead")
         if event is CaseEvent.RESEND:
-            queue_again(self._db, case.id, at)
+            self.queue_again(case.id, at)
         self._note(case, moved, event, at, reason)
         return moved
+
+    def queue_again(self, case_id: int, at: datetime) -> None:
+        """Put every object of a version back into the outbox, as if it had been queued at `at`."""
+        queue_again(self._db, case_id, at)
 
     def _note(self, case: Case, moved: Case, event: CaseEvent, at: datetime, reason: str) -> None:
         line = {"case_id": case.id, "at": at, "event": event, "from_state": case.state, "to_state": moved.state}

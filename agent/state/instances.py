@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from agent.core.case import Case, CaseEvent
+from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance
 from agent.state.arrivals import Arrivals
 from agent.state.cases import Cases
-from agent.state.tables import IS_OPEN, arrival, association, case_instance, instance
+from agent.state.tables import IS_OPEN, arrival, association, case_instance, cases, instance
 
 _SAME_NAMED: Final = tuple(f.name for f in fields(Instance) if f.name != "patient")
 
@@ -33,6 +33,15 @@ class Instances(Arrivals, Cases):
         row = self._db.execute(query).one_or_none()
         return None if row is None else _stored(row)
 
+    def has_open_case(self, sop_instance_uid: str) -> bool:
+        """Whether a version that is not CLOSED, answered or not, holds the instance under this UID."""
+        holding = (
+            sa.exists()
+            .where(instance.c.sop_instance_uid == sop_instance_uid, case_instance.c.instance_id == instance.c.id)
+            .where(cases.c.id == case_instance.c.case_id, cases.c.state != CaseState.CLOSED)
+        )
+        return bool(self._db.execute(sa.select(holding)).scalar_one())
+
     def open_version(self, previous: Case, at: datetime) -> Case:
         """Open version n+1 of a case, COLLECTING, with those instances of version n that are not quarantined.
 
@@ -50,7 +59,8 @@ class Instances(Arrivals, Cases):
     def add_instance(self, case: Case, instance: Instance, arrival: Arrival, quiet_until: datetime) -> Case:
         """Add an instance to a version: row, arrival and INSTANCE_STORED together; due at `quiet_until`.
 
-        The event happened when the record was received.
+        The event happened when the record was received. An instance that is known already has its bytes, from now
+        on, where they arrived last.
         """
         moved = self.apply(case, CaseEvent.INSTANCE_STORED, arrival.received_at, due_at=quiet_until)
         self.arrived(arrival)
@@ -59,19 +69,21 @@ class Instances(Arrivals, Cases):
         return moved
 
     def _instance_id(self, header: Instance, arrived: Arrival) -> int:
-        """Insert the instance, or find the one that another question's case brought in."""
-        self._add(
-            instance,
+        """Insert the instance, or find the one that a case of another question, or a closed one, brought in."""
+        place = {
+            "segment": arrived.ref.segment,
+            "generation": arrived.ref.generation,
+            "offset_bytes": arrived.ref.offset,
+            "received_at": arrived.received_at,
+        }
+        insert = self._insert(instance).values(
             **{name: getattr(header, name) for name in _SAME_NAMED},
             issuer=header.patient.issuer,
             patient_id=header.patient.patient_id,
-            segment=arrived.ref.segment,
-            generation=arrived.ref.generation,
-            offset_bytes=arrived.ref.offset,
-            received_at=arrived.received_at,
+            **place,
         )
-        query = sa.select(instance.c.id).where(instance.c.sop_instance_uid == header.sop_instance_uid)
-        return int(self._db.execute(query).scalar_one())
+        moved = insert.on_conflict_do_update(index_elements=["sop_instance_uid"], set_=place)
+        return int(self._db.execute(moved.returning(instance.c.id)).scalar_one())
 
     def instances(self, case_id: int) -> Sequence[StoredInstance]:
         """The instances of a version, in order of arrival."""

@@ -1,6 +1,6 @@
 """The outbox: one row for each object and destination, until the destination proves that it has it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
@@ -35,6 +35,11 @@ def _select_items() -> sa.Select[Any]:
 
 def _item_of(row: sa.Row[Any]) -> OutboxItem:
     return OutboxItem(**row._mapping)
+
+
+def _first(column: sa.Column[Any], at: datetime) -> sa.ColumnElement[Any]:
+    """The moment that a column holds already, else `at`."""
+    return sa.func.coalesce(column, sa.bindparam(None, at, UtcDateTime))
 
 
 class Outbox(Work):
@@ -77,15 +82,27 @@ class Outbox(Work):
             raise KeyError(item.id)
         return found
 
+    def about_to_send(self, items: Sequence[OutboxItem], at: datetime) -> None:
+        """Note, before anything leaves, that a destination may see these bytes: the version's result is final now.
+
+        It counts no attempt. Raises StaleCase if an item is gone.
+        """
+        for item in items:
+            self._write(item, {"tried_at": _first(outbox.c.tried_at, at)})
+
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
         """Note what happened to an item; a WAITING one counts an attempt. Raises StaleCase if it is gone."""
         counted = outbox.c.attempts + int(status is OutboxStatus.WAITING)
-        update = sa.update(outbox).where(outbox.c.id == item.id)
         values = {"status": status, "attempts": counted, "next_at": next_at or now, "error": error}
+        values["tried_at"] = _first(outbox.c.tried_at, now)
         if status in _ACKNOWLEDGED:
-            values["stored_at"] = sa.func.coalesce(outbox.c.stored_at, sa.bindparam(None, now, UtcDateTime))
+            values["stored_at"] = _first(outbox.c.stored_at, now)
+        self._write(item, values)
+
+    def _write(self, item: OutboxItem, values: Mapping[str, Any]) -> None:
+        update = sa.update(outbox).where(outbox.c.id == item.id)
         if self._db.execute(update.values(**values)).rowcount == 0:
             raise StaleCase(f"outbox item {item.id} is gone")
 
@@ -104,6 +121,8 @@ class Outbox(Work):
         """
         concerned: set[int] = set()
         asked = sa.select(commitment.c.outbox_id).where(commitment.c.transaction_uid == transaction_uid)
+        theirs = sa.select(outbox.c.case_id).where(outbox.c.id.in_(asked))
+        self._db.execute(sa.select(cases.c.id).where(cases.c.id.in_(theirs)).order_by(cases.c.id).with_for_update())
         for row in self._db.execute(_select_items().where(outbox.c.id.in_(asked))).all():
             item = _item_of(row)
             concerned.add(item.case_id)

@@ -11,10 +11,11 @@ from agent.state.tables import outbox
 def anything_sent(db: sa.Connection, case_id: int) -> bool:
     """Whether something of this version may have reached a destination.
 
-    An attempt without an answer counts: new content never travels under a UID that a peer may have seen.
+    An attempt without an answer counts, and one of which only the intention is known: new content never travels under
+    a UID that a peer may have seen.
     """
-    tried = sa.or_(outbox.c.attempts > 0, outbox.c.status != OutboxStatus.WAITING)
-    return bool(db.execute(sa.select(sa.exists().where(outbox.c.case_id == case_id, tried))).scalar_one())
+    tried = sa.exists().where(outbox.c.case_id == case_id, outbox.c.tried_at.is_not(None))
+    return bool(db.execute(sa.select(tried)).scalar_one())
 
 
 def queue_again(db: sa.Connection, case_id: int, at: datetime) -> None:

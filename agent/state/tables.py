@@ -120,7 +120,7 @@ case_instance: Final = Table(
     "case_instance",
     metadata,
     Column("case_id", BigId, ForeignKey("cases.id"), primary_key=True, autoincrement=False),
-    Column("instance_id", BigId, ForeignKey("instance.id"), primary_key=True, autoincrement=False),
+    Column("instance_id", BigId, ForeignKey("instance.id"), primary_key=True, autoincrement=False, index=True),
     Column("used", sa.Boolean, nullable=False),
     Column("left_out", Words, nullable=False),  # why; empty: not left out
     Column("quarantined", sa.Boolean, nullable=False),
@@ -189,6 +189,7 @@ outbox: Final = Table(
     Column("attempts", sa.Integer, nullable=False),
     Column("next_at", UtcDateTime, nullable=False),
     Column("queued_at", UtcDateTime, nullable=False),
+    Column("tried_at", UtcDateTime),  # when a destination first may have seen the bytes; never taken back
     Column("stored_at", UtcDateTime),  # when the destination first acknowledged it
     Column("error", Words, nullable=False),
     UniqueConstraint("result_object_id", "destination"),

@@ -134,6 +134,15 @@ def test_an_unknown_case_is_a_key_error(store: Store) -> None:
         unit.case(99)
 
 
+def test_a_locked_case_is_the_case(store: Store) -> None:
+    """Locking returns the version as it stands; one that is not there is the caller's mistake."""
+    with store.unit() as unit:
+        case = opened(unit)
+        assert unit.lock(case.id) == unit.lock(case.id) == case
+    with pytest.raises(KeyError), store.unit() as unit:
+        unit.lock(99)
+
+
 def test_an_instance_is_added(store: Store) -> None:
     """Row, arrival and event stand together; the case is due when it has been quiet."""
     header, came = instance(), arrival(at=T0 + MINUTE)
@@ -156,6 +165,51 @@ def test_an_unknown_instance_is_not_found(store: Store) -> None:
         unit.arrived(arrival("1.2.3", end=End.NOT_RELEVANT))
         assert unit.find_instance("1.2.3") is None
         assert unit.instances(99) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "has"),
+    [
+        ((), True),
+        ((CaseEvent.CONFLICT_FOUND,), True),
+        ((CaseEvent.COMPLETE, CaseEvent.CLAIMED, CaseEvent.RESULT_SAVED, CaseEvent.ALL_CONFIRMED), True),
+        ((CaseEvent.NOT_ASKED, CaseEvent.EXPIRED), False),
+    ],
+)
+def test_a_closed_case_has_no_instance_any_more(store: Store, path: Sequence[CaseEvent], has: bool) -> None:
+    """An instance is looked for in versions that are not closed."""
+    with store.unit() as unit:
+        case = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        unit.arrived(arrival("1.9", 1, end=End.NOT_RELEVANT))
+        for event in path:
+            case = unit.apply(case, event, T0, due_at=T0)
+        assert unit.has_open_case("1.2.3") is has
+        assert not unit.has_open_case("1.9")
+
+
+def test_any_open_version_has_the_instance(store: Store) -> None:
+    """A closed version does not hide another one that holds the instance."""
+    with store.unit() as unit:
+        first = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        unit.open_version(first, T0)
+        unit.apply(first, CaseEvent.WITHDRAWN, T0)
+        assert unit.has_open_case("1.2.3")
+
+
+def test_an_instance_lies_where_it_arrived_last(store: Store) -> None:
+    """The bytes of a closed case may be gone: added again, the instance is the same one at the new place."""
+    with store.unit() as unit:
+        old = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        before = unit.find_instance("1.2.3")
+        unit.apply(old, CaseEvent.WITHDRAWN, T0)
+        again = arrival(offset=7, at=T0 + MINUTE)
+        new = unit.add_instance(opened(unit, 1), instance(), again, T0)
+        after = unit.find_instance("1.2.3")
+        assert before is not None and after is not None
+        assert (after.id, after.instance) == (before.id, before.instance)
+        assert (after.ref, after.received_at) == (again.ref, again.received_at)
+        assert unit.instances(new.id) == unit.instances(old.id) == [after]
+        assert [(a.ref, a.end) for a in unit.arrivals()] == [(SpoolRef(1, 1, n), End.COLLECTED) for n in (0, 7)]
 
 
 def test_two_questions_share_an_instance(store: Store) -> None:
@@ -577,6 +631,32 @@ def test_a_version_that_may_have_been_seen_is_not_run_again(store: Store, status
         assert unit.case(case.id) == failed
 
 
+def test_what_is_about_to_be_sent_is_final(store: Store) -> None:
+    """Before anything left, and without an attempt being counted, the version can no longer be run again."""
+    with store.unit() as unit:
+        case = delivering(unit)
+        first, *rest = before = unit.outbox_of(case.id)
+        unit.about_to_send([first], T0)
+        assert unit.outbox_of(case.id) == before == [first, *rest]
+        failed = unit.apply(case, CaseEvent.GAVE_UP, T0)
+    with pytest.raises(IllegalTransition, match="resend"), store.unit() as unit:
+        unit.apply(failed, CaseEvent.RERUN, T0)
+
+
+def test_sending_again_does_not_make_a_result_unseen(store: Store) -> None:
+    """What was queued again counts no attempts, and was seen all the same."""
+    with store.unit() as unit:
+        case = delivering(unit)
+        unit.about_to_send(unit.outbox_of(case.id), T0)
+        again = unit.apply(unit.apply(case, CaseEvent.GAVE_UP, T0), CaseEvent.RESEND, T0)
+        held = unit.apply(again, CaseEvent.CONFLICT_FOUND, T0)
+        unit.apply(unit.apply(held, CaseEvent.RESOLVED, T0), CaseEvent.COMPLETE, T0)
+        claimed = unit.claim(T0, T0 + MINUTE, "worker-1")
+        assert claimed is not None
+    with pytest.raises(Permanent, match="sent"), store.unit() as unit:
+        unit.save_result(claimed, T0, {}, {"pacs": OBJECTS})
+
+
 def test_a_sent_result_is_not_replaced(store: Store) -> None:
     """A held version of which something was sent cannot be answered anew."""
     with store.unit() as unit:
@@ -663,6 +743,26 @@ def test_sending_again_queues_every_object(store: Store, end: CaseEvent) -> None
     assert [(i.attempts, i.queued_at, i.error) for i in items] == [(0, later, "")] * 3
 
 
+@pytest.mark.parametrize("state", [CaseState.DELIVERING, CaseState.FAILED])
+def test_queueing_again_changes_no_state(store: Store, state: CaseState) -> None:
+    """All objects of the version, and of no other, wait anew; the case stays where it is."""
+    later = T0 + 60 * MINUTE
+    with store.unit() as unit:
+        case, other = delivering(unit), delivering(unit, 1)
+        if state is CaseState.FAILED:
+            case = unit.apply(case, CaseEvent.GAVE_UP, T0)
+        first, second, _ = unit.outbox_of(case.id)
+        unit.settle(first, OutboxStatus.CONFIRMED, T0)
+        unit.settle(second, OutboxStatus.WAITING, T0, next_at=later + MINUTE, error="out of resources")
+        untouched = unit.outbox_of(other.id)
+        unit.queue_again(case.id, later)
+        items = unit.outbox_of(case.id)
+        assert (unit.case(case.id), unit.outbox_of(other.id)) == (case, untouched)
+    assert [(i.status, i.attempts, i.next_at, i.queued_at, i.error) for i in items] == [
+        (OutboxStatus.WAITING, 0, later, later, "")
+    ] * 3
+
+
 def test_an_item_that_is_gone_cannot_be_settled(store: Store) -> None:
     """A courier that holds an item of a replaced result learns it."""
     with store.unit() as unit:
@@ -674,6 +774,8 @@ def test_an_item_that_is_gone_cannot_be_settled(store: Store) -> None:
         unit.save_result(again, T0, {}, {"pacs": OBJECTS})
         with pytest.raises(StaleCase):
             unit.settle(item, OutboxStatus.SENT, T0)
+        with pytest.raises(StaleCase):
+            unit.about_to_send([item], T0)
         with pytest.raises(KeyError):
             unit.encoded(item)
 

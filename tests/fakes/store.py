@@ -47,6 +47,7 @@ class Tables:
     summaries: dict[int, str] = field(default_factory=dict)
     objects: dict[int, tuple[ResultObject, ...]] = field(default_factory=dict)
     outbox: dict[int, OutboxItem] = field(default_factory=dict)
+    tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
     commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def snapshot(self) -> "Tables":
@@ -113,6 +114,12 @@ class FakeUnit:
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
         return self._t.instances.get(sop_instance_uid)
 
+    def has_open_case(self, sop_instance_uid: str) -> bool:
+        return any(
+            uid == sop_instance_uid and self._t.cases[owner].state is not CaseState.CLOSED
+            for owner, uid in self._t.links
+        )
+
     def arrived(self, arrival: Arrival) -> None:
         self._t.arrivals.setdefault(arrival.ref, arrival)
 
@@ -129,6 +136,9 @@ class FakeUnit:
 
     def case(self, case_id: int) -> Case:
         return self._t.cases[case_id]
+
+    def lock(self, case_id: int) -> Case:
+        return self.case(case_id)
 
     def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
         return self._open(case_uuid, 1, question, patient, at)
@@ -152,8 +162,15 @@ class FakeUnit:
         moved = self.apply(case, CaseEvent.INSTANCE_STORED, arrival.received_at, due_at=quiet_until)
         self.arrived(arrival)
         uid = instance.sop_instance_uid
-        new = StoredInstance(next(self._ids), instance, arrival.ref, arrival.received_at)
-        self._t.links.setdefault((case.id, uid), Link(self._t.instances.setdefault(uid, new)))
+        known = self._t.instances.get(uid) or StoredInstance(
+            next(self._ids), instance, arrival.ref, arrival.received_at
+        )
+        stored = replace(known, ref=arrival.ref, received_at=arrival.received_at)
+        self._t.instances[uid] = stored
+        self._t.links.setdefault((case.id, uid), Link(stored))
+        for key, link in self._t.links.items():
+            if key[1] == uid:
+                self._t.links[key] = replace(link, stored=stored)
         return moved
 
     def instances(self, case_id: int) -> Sequence[StoredInstance]:
@@ -184,10 +201,13 @@ class FakeUnit:
         change = CaseChange(at, event, case.state, moved.state, moved.attempt, reason)
         self._t.history[case.id] = (*self._t.history.get(case.id, ()), change)
         if event is CaseEvent.RESEND:
-            for item in self.outbox_of(case.id):
-                again = replace(item, status=OutboxStatus.WAITING, attempts=0, next_at=at, queued_at=at, error="")
-                self._t.outbox[item.id] = again
+            self.queue_again(case.id, at)
         return moved
+
+    def queue_again(self, case_id: int, at: datetime) -> None:
+        for item in self.outbox_of(case_id):
+            again = replace(item, status=OutboxStatus.WAITING, attempts=0, next_at=at, queued_at=at, error="")
+            self._t.outbox[item.id] = again
 
     def history(self, case_id: int) -> Sequence[CaseChange]:
         return self._t.history.get(case_id, ())
@@ -278,7 +298,7 @@ class FakeUnit:
         return moved
 
     def _anything_sent(self, case_id: int) -> bool:
-        return any(i.attempts or i.status is not OutboxStatus.WAITING for i in self.outbox_of(case_id))
+        return any(i.id in self._t.tried for i in self.outbox_of(case_id))
 
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         return self._t.objects.get(case_id, ())
@@ -312,11 +332,16 @@ class FakeUnit:
         by_uid = {o.sop_instance_uid: o.encoded for o in self.result_objects(item.case_id)}
         return by_uid[item.sop_instance_uid]
 
+    def about_to_send(self, items: Sequence[OutboxItem], at: datetime) -> None:
+        for item in items:
+            if item.id not in self._t.outbox:
+                raise StaleCase(f"outbox item {item.id} is gone")
+            self._t.tried.setdefault(item.id, at)
+
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
-        if item.id not in self._t.outbox:
-            raise StaleCase(f"outbox item {item.id} is gone")
+        self.about_to_send([item], now)
         stored = self._t.outbox[item.id]
         attempts = stored.attempts + (status is OutboxStatus.WAITING)
         self._t.outbox[item.id] = replace(stored, status=status, attempts=attempts, next_at=next_at or now, error=error)

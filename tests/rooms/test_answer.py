@@ -1,7 +1,8 @@
 """A worker answers what is ready, once, with everything that it could use; else it says why not."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -318,9 +319,22 @@ def test_an_image_whose_bytes_are_gone_is_left_out(scene: Scene) -> None:
         gone, there = unit.instances(case.id)
     scene.spool.lose(gone.ref)
     scene.worker().step()
-    assert scene.left_out(case) == {gone.instance.sop_instance_uid: "its stored bytes are no longer there"}
+    assert scene.left_out(case) == {gone.instance.sop_instance_uid: f"the record at {gone.ref} is gone"}
     assert scene.used(case) == {there.instance.sop_instance_uid}
     assert scene.quarantined == []
+
+
+def test_an_image_whose_bytes_are_damaged_is_said_to_be(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damage is not called absence: a person looks for something else then."""
+    case = scene.ready([mammogram("L", "CC")])
+    name = uid("s1", "L", "CC")
+
+    def damaged(ref: object) -> None:
+        raise Permanent(f"the record at {ref} is damaged")
+
+    monkeypatch.setattr(scene.spool, "read", damaged)
+    scene.worker().step()
+    assert scene.left_out(case)[name].endswith("is damaged")
 
 
 def test_headers_are_lent_only_by_images_that_are_there(scene: Scene) -> None:
@@ -507,6 +521,45 @@ def test_a_worker_that_slept_past_its_lease_saves_nothing(scene: Scene) -> None:
     assert (now.state, now.attempt) == (CaseState.RUNNING, 2)
     assert scene.summary(case) == {}
     assert scene.used(case) == set()
+
+
+def test_a_worker_that_gets_on_keeps_its_case(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Preparing, computing and composing may each take nearly as long as a lease, and the case is nobody else's."""
+    case = scene.ready([mammogram("L", "CC")])
+    worker, run = scene.worker(lease_s=300), Engine.run
+    lost: list[Any] = []
+
+    def slowly(step: Callable[..., Any]) -> Callable[..., Any]:
+        def slow(*given: Any) -> Any:
+            scene.later(290)
+            with scene.store.unit() as unit:
+                lost.extend(unit.expired_leases(scene.now))
+            return step(*given)
+
+        return slow
+
+    monkeypatch.setattr(Engine, "run", slowly(run))
+    assert replace(worker, decode=slowly(worker.decode), compose=slowly(worker.compose)).step() is True
+    assert lost == []
+    assert scene.now == T0 + timedelta(seconds=3 * 290)
+    assert scene.case(case).state is CaseState.DELIVERING
+
+
+def test_a_worker_that_lost_its_case_stops_before_composing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody waits for is not drawn; the other attempt stays as it is."""
+    case, run = scene.ready(four_views()), Engine.run
+
+    def stuck(*given: Any) -> Any:
+        scene.later(301)
+        with scene.store.unit() as unit:
+            (lost,) = unit.expired_leases(scene.now)
+            unit.apply(lost, CaseEvent.LEASE_EXPIRED, scene.now)
+        return run(*given)
+
+    monkeypatch.setattr(Engine, "run", stuck)
+    assert scene.worker(lease_s=300).step() is True
+    assert scene.compose.given == []
+    assert scene.case(case).state is CaseState.READY
 
 
 def test_a_failure_after_the_lease_changes_nothing(scene: Scene) -> None:

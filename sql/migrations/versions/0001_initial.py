@@ -153,6 +153,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["instance_id"], ["instance.id"], name="fk_case_instance_instance_id"),
         sa.PrimaryKeyConstraint("case_id", "instance_id", name="pk_case_instance"),
     )
+    op.create_index("ix_case_instance_instance_id", "case_instance", ["instance_id"])
     op.create_table(
         "result_object",
         sa.Column("id", ID, nullable=False),
@@ -192,6 +193,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_at", TIME, nullable=False),
         sa.Column("queued_at", TIME, nullable=False),
+        sa.Column("tried_at", TIME),
         sa.Column("stored_at", TIME),
         sa.Column("error", WORDS, nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name="fk_outbox_case_id"),

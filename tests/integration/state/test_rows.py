@@ -173,8 +173,14 @@ def _finish_many(store: SqlStore) -> None:
     sr = asdict(result_object("")) | {"position": 0, "idx": 0, "needs": []}
     item = {"position": 0, "destination": "pacs", "status": OutboxStatus.CONFIRMED, "attempts": 0, "error": ""}
     del sr["index"], sr["encoded"]
+    image = asdict(instance()) | {"issuer": "EXAMPLE", "patient_id": "4711", "received_at": T0}
+    image |= {"segment": 1, "generation": 1, "offset_bytes": 0}
+    del image["patient"]
+    link = {"used": True, "left_out": "", "quarantined": False}
     rows: dict[sa.Table, list[dict[str, Any]]] = {
         cases: [case | times | {"id": n, "case_uuid": UUID(int=n), "patient_id": str(n)} for n in numbers],
+        tables.instance: [image | {"id": n, "sop_instance_uid": f"1.3.{n}"} for n in numbers],
+        tables.case_instance: [link | {"case_id": n, "instance_id": n} for n in numbers],
         tables.result_object: [sr | {"id": n, "case_id": n, "sop_instance_uid": f"2.26.{n}"} for n in numbers],
         outbox: [
             item | {"id": n, "case_id": n, "result_object_id": n, "next_at": T0, "queued_at": T0} for n in numbers
@@ -211,14 +217,16 @@ def test_finding_work_reads_no_finished_case(sql_store: SqlStore) -> None:
         assert len(unit.outbox("pacs", [OutboxStatus.WAITING], T0, 10)) == 3
         assert unit.is_own("2.26.1001500")
         assert unit.find_instance("1.2.3") is None
+        assert unit.has_open_case("1.3.1001500")
         assert unit.newest_case(QUESTION, PatientKey("EXAMPLE", "1001500")) is not None
         assert not unit.has_open_association(1_001_500)
         assert unit.claim(T0, T0 + MINUTE, "w") is not None
     sa.event.remove(sql_store._engine, "before_cursor_execute", note)
-    assert len(seen) == 9
+    assert len(seen) == 10
     with sql_store.reading() as db:
         plans = {statement: _plan(db, statement, parameters) for statement, parameters in seen}
     whole = "SCAN cases", "SCAN outbox", "SCAN result_object", "Seq Scan on cases", "Seq Scan on outbox"
+    whole += "SCAN case_instance", "Seq Scan on case_instance"
     for statement, plan in plans.items():
         for table in whole:
             assert not any(table in line and "USING" not in line for line in plan.splitlines()), f"{statement}\n{plan}"

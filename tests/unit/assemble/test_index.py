@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -25,7 +26,7 @@ from agent.record.quarantine import Quarantine
 from tests.clock import Clock
 from tests.fakes.instances import encode, mammogram, meta_of, uid
 from tests.fakes.spool import FakeSpool
-from tests.fakes.store import FakeStore
+from tests.fakes.store import FakeStore, FakeUnit
 
 QUIET, EPISODE = timedelta(seconds=60), timedelta(days=120)
 ALICE = PatientKey("PHANTOM", "P-1")
@@ -170,6 +171,67 @@ def test_other_bytes_under_a_known_uid_are_kept_out(house: House) -> None:
     assert note.with_suffix(".dcm").read_bytes().endswith(encode(mammogram(PixelData=b"\7\0" * 4)))
 
 
+def unreadable(house: House, name: str) -> None:
+    """Spool an object that ends too early."""
+    house.spool.add(RecordKind.INSTANCE, meta_of(mammogram(name)), encode(mammogram(name))[:-3])
+
+
+def test_nothing_is_copied_out_within_a_transaction(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a slow disk: while a copy is written another unit can begin; one copy for each object."""
+    keep, copied = Quarantine.keep, []
+
+    def watched(self: Quarantine, part10: bytes, sha256: str, reason: str, **about: Any) -> Path:
+        with house.store.unit() as unit:
+            assert all(arrival.reason != reason for arrival in unit.arrivals())
+        copied.append(reason)
+        return keep(self, part10, sha256, reason, **about)
+
+    monkeypatch.setattr(Quarantine, "keep", watched)
+    house.send(mammogram("1"))
+    unreadable(house, "bad")
+    house.send(mammogram("1", PixelData=b"\7\0" * 4), mammogram("2"))
+    assert house.indexer.tick() == 4
+    assert house.ends() == [End.COLLECTED, End.QUARANTINED, End.QUARANTINED, End.COLLECTED]
+    assert copied == [arrival.reason for arrival in house.arrivals()[1:3]]
+
+
+def test_a_copy_that_cannot_be_made_is_made_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk stops the tick at the object, which has no end before it is copied out; nothing is lost."""
+    house.send(mammogram("1"))
+    unreadable(house, "bad")
+    house.send(mammogram("2"))
+    with monkeypatch.context() as patch:
+        patch.setattr("agent.record.quarantine._write", full)
+        with pytest.raises(Transient, match="quarantine folder"):
+            house.indexer.tick()
+    assert house.ends() == [End.COLLECTED]
+    assert house.indexer.tick() == 2
+    assert house.ends() == [End.COLLECTED, End.QUARANTINED, End.COLLECTED]
+    assert len(list(house.folder.glob("*.dcm"))) == 1
+
+
+def test_a_death_between_copy_and_commit_changes_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy is there and its record is taken in again: one file, one end."""
+    unreadable(house, "bad")
+    arrived = FakeUnit.arrived
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeUnit, "arrived", killed)
+    with pytest.raises(KeyboardInterrupt):
+        house.indexer.tick()
+    assert (house.ends(), len(list(house.folder.glob("*.json")))) == ([], 1)
+    monkeypatch.setattr(FakeUnit, "arrived", arrived)
+    assert house.indexer.tick() == 1
+    assert (house.ends(), len(list(house.folder.glob("*")))) == ([End.QUARANTINED], 2)
+
+
+def full(*_: object) -> None:
+    """Be a disk without room."""
+    raise OSError(28, "No space left on device")
+
+
 def test_what_cannot_be_read_is_kept_out_and_the_rest_goes_on(house: House) -> None:
     """An undecodable object is quarantined as a file; its neighbours are collected."""
     meta = meta_of(mammogram("bad"))
@@ -308,6 +370,54 @@ def test_a_closed_case_takes_nothing(house: House) -> None:
     first, second = house.cases()
     assert first.case_uuid != second.case_uuid and second.version == 1
     assert house.uids(second) == [uid("2")]
+
+
+def test_images_of_a_closed_case_begin_a_new_one(house: House) -> None:
+    """A woman without a diagnosis expired; after it her images are routed here again, and the question is asked."""
+    house.send(mammogram("1"))
+    house.indexer.tick()
+    house.move(CaseEvent.NOT_ASKED, CaseEvent.EXPIRED)
+    house.clock.advance(EPISODE)
+    house.send(mammogram("1"), mammogram("1"))
+    house.indexer.tick()
+    assert house.ends() == [End.COLLECTED, End.COLLECTED, End.DUPLICATE]
+    first, second = house.cases()
+    assert (first.state, second.state, second.version) == (CaseState.CLOSED, CaseState.COLLECTING, 1)
+    assert first.case_uuid != second.case_uuid and house.uids(second) == [uid("1")]
+    with house.store.unit() as unit:
+        (stored,) = unit.instances(second.id)
+    assert (stored.ref, stored.received_at) == (house.arrivals()[1].ref, house.clock())
+
+
+def test_other_bytes_under_the_uid_of_a_closed_case_are_kept_out(house: House) -> None:
+    """What a UID stands for does not change because nobody asks about it any more."""
+    house.send(mammogram())
+    house.indexer.tick()
+    house.move(CaseEvent.WITHDRAWN)
+    house.send(mammogram(PixelData=b"\7\0" * 4))
+    house.indexer.tick()
+    assert house.ends() == [End.COLLECTED, End.QUARANTINED]
+    assert len(house.cases()) == 1
+
+
+@pytest.mark.parametrize(
+    "life",
+    [
+        (),
+        (CaseEvent.NOT_ASKED,),
+        (CaseEvent.CONFLICT_FOUND,),
+        (CaseEvent.COMPLETE, CaseEvent.CLAIMED, CaseEvent.RESULT_SAVED, CaseEvent.ALL_CONFIRMED),
+    ],
+)
+def test_an_image_of_a_case_that_is_not_closed_changes_nothing_again(house: House, life: tuple[CaseEvent, ...]) -> None:
+    """Auto-routing repeats itself: an open, dormant, held or answered case is neither woken nor followed by another."""
+    house.send(mammogram())
+    house.indexer.tick()
+    before = house.move(*life)
+    house.send(mammogram())
+    house.indexer.tick()
+    assert house.ends() == [End.COLLECTED, End.DUPLICATE]
+    assert house.cases() == [before]
 
 
 @pytest.mark.parametrize(("later", "cases"), [(EPISODE, 1), (EPISODE + timedelta(seconds=1), 2)])

@@ -56,6 +56,20 @@ def test_case_on_its_way_is_due_at_once() -> None:
     assert d.now(case).state is CaseState.DONE
 
 
+def test_case_on_its_way_has_its_whole_time_again() -> None:
+    """A resend while DELIVERING begins anew: no failure counts, and the destination is not given up the next moment."""
+    d = Delivery(pacs=FakePacs(down=True), changes={"give_up_after_s": DAY_S})
+    case = d.case()
+    d.courier.tick()
+    d.clock.pass_s(DAY_S - 1)
+    resend(d.store, case.id, d.clock())
+    assert [(i.attempts, i.queued_at, i.next_at) for i in d.items(case)] == [(0, d.clock(), d.clock())] * 4
+    d.clock.pass_s(2)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DELIVERING
+    assert (d.items(case)[0].next_at - d.clock()).total_seconds() == 10
+
+
 @pytest.mark.parametrize("event", [CaseEvent.CONFLICT_FOUND, CaseEvent.WITHDRAWN])
 def test_held_and_closed_cases_are_not_sent_again(event: CaseEvent) -> None:
     """Not before a person has decided; and never after it was withdrawn."""

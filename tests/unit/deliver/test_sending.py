@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.core.case import CaseEvent, CaseState
+from agent.core.case import CaseEvent, CaseState, IllegalTransition
 from agent.core.errors import StaleCase, Transient
 from agent.core.ports import OutboxStatus
 from agent.deliver import sending
@@ -342,3 +342,34 @@ def test_kill_at_a_boundary_sends_only_the_rest(
     assert d.courier.tick() == requested_again
     assert d.pacs.requests == d.uids(case)
     assert d.now(case).state is CaseState.DONE
+
+
+def test_kill_between_store_and_note_leaves_a_result_that_cannot_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The PACS may have the object, although no attempt was counted: new content must not follow under its UID."""
+    d = Delivery(confirm="none")
+    case = d.case()
+
+    def killing(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(sending, "_settle", killing)
+    with pytest.raises(Killed):
+        d.courier.tick()
+    assert list(d.pacs.kept) == d.uids(case)[:1]
+    assert [(i.status, i.attempts) for i in d.items(case)] == [(WAITING, 0)] * 4
+    with d.store.unit() as unit:
+        failed = unit.apply(unit.case(case.id), CaseEvent.GAVE_UP, d.clock())
+    with pytest.raises(IllegalTransition, match="resend"), d.store.unit() as unit:
+        unit.apply(failed, CaseEvent.RERUN, d.clock())
+
+
+def test_result_that_was_never_about_to_leave_may_change() -> None:
+    """What the courier did not touch, because the destination was left alone, is not final."""
+    d = Delivery(confirm="none", pacs=FakePacs(down=True))
+    d.case(1)
+    d.courier.tick()
+    untouched = d.case(2)
+    d.courier.tick()
+    with d.store.unit() as unit:
+        failed = unit.apply(unit.case(untouched.id), CaseEvent.GAVE_UP, d.clock())
+        assert unit.apply(failed, CaseEvent.RERUN, d.clock()).state is CaseState.READY
