@@ -37,11 +37,10 @@ class Quarantine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QuestionScope:
-    """A question that active bundles answer: with which modalities, and for whom."""
+    """A question that active bundles answer, and with which modalities."""
 
     question: str
     modalities: frozenset[str]
-    admits: Callable[[PatientKey], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,29 +179,24 @@ class Indexer:
             return _arrival(record, End.QUARANTINED, "conflict: same SOP Instance UID, other content")
         if known is not None and unit.has_open_case(sop_instance_uid):
             return _arrival(record, End.DUPLICATE, "the same bytes again")
-        admitting = self._admitting(read)
-        if admitting:
-            return _arrival(record, End.COLLECTED, f"collected for {', '.join(scope.question for scope in admitting)}")
+        wanting = self._wanting(read)
+        if wanting:
+            return _arrival(record, End.COLLECTED, f"collected for {', '.join(scope.question for scope in wanting)}")
         return _arrival(record, End.NOT_RELEVANT, self._irrelevance(read))
 
     def _wanting(self, instance: Instance) -> list[QuestionScope]:
-        return [scope for scope in self._scopes if not irrelevance(instance, scope.question, scope.modalities)]
-
-    def _admitting(self, instance: Instance) -> list[QuestionScope]:
         """The questions whose cases take an image."""
-        return [scope for scope in self._wanting(instance) if scope.admits(instance.patient)]
+        return [scope for scope in self._scopes if not irrelevance(instance, scope.question, scope.modalities)]
 
     def _irrelevance(self, instance: Instance) -> str:
         """Why no question takes an image."""
-        if self._wanting(instance):
-            return "not relevant: no active model answers for patients of this issuer"
         reasons = (irrelevance(instance, scope.question, scope.modalities) for scope in self._scopes)
         return next(reasons, "not relevant: no question is asked here")
 
     def _arrive(self, unit: Unit, arrival: Arrival, read: Instance | Rejected) -> None:
         """Give an instance record its end, and an image that is wanted its case."""
         if arrival.end is End.COLLECTED and isinstance(read, Instance):
-            for scope in self._admitting(read):
+            for scope in self._wanting(read):
                 case = self._case_of(unit, scope.question, read.patient)
                 unit.add_instance(case, read, arrival, self._now() + self._settings.quiet)
             return

@@ -107,7 +107,7 @@ def question_scopes(config: Config) -> tuple[QuestionScope, ...]:
     for model, manifest in zip(config.models, manifests, strict=True):
         if manifest.is_demonstration or model.send_research:
             modalities.setdefault(manifest.question, set()).update(manifest.modalities)
-    return tuple(QuestionScope(q, frozenset(m), admits=lambda _patient: True) for q, m in modalities.items())
+    return tuple(QuestionScope(q, frozenset(m)) for q, m in modalities.items())
 
 
 def read_manifest(config: Config, number: int) -> BundleManifest:

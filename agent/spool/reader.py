@@ -85,10 +85,10 @@ class SpoolReader:
             identity = read_identity(fd)
             entry = None if identity is None else next_entry(fd, identity, ref.offset, identity.size)
         if identity is None or entry is None or entry.ref(identity) != ref:
-            raise Permanent(f"the record at {ref} is gone")
+            raise Permanent("the received bytes are no longer in the spool")
         record = _load(_Found(path, identity, entry))
         if record is None:
-            raise Permanent(f"the record at {ref} is damaged")
+            raise Permanent("the received bytes are damaged in the spool")
         return record
 
 

@@ -38,9 +38,7 @@ class House:
     """A spool, a store and an indexer between them."""
 
     folder: Path
-    scopes: tuple[QuestionScope, ...] = (
-        QuestionScope("aln", frozenset({"clinical", "MG"}), lambda patient: patient.issuer != "NOBODY"),
-    )
+    scopes: tuple[QuestionScope, ...] = (QuestionScope("aln", frozenset({"clinical", "MG"})),)
     clock: Clock = field(default_factory=Clock)
     events: list[str] = field(default_factory=list)
     trouble: list[Exception] = field(default_factory=list)  # what the next event reports run into
@@ -255,15 +253,6 @@ def test_what_no_model_uses_is_not_relevant(house: House) -> None:
     assert house.cases() == []
 
 
-def test_a_patient_no_model_may_answer_for_opens_no_case(house: House) -> None:
-    """Where no active bundle admits the issuer, an image is not relevant."""
-    house.send(mammogram(IssuerOfPatientID="NOBODY"))
-    house.indexer.tick()
-    (arrival,) = house.arrivals()
-    assert arrival.reason == "not relevant: no active model answers for patients of this issuer"
-    assert house.cases() == []
-
-
 def test_without_a_question_nothing_is_relevant(tmp_path: Path) -> None:
     """An agent without active bundles stores, and opens nothing."""
     house = House(tmp_path, scopes=())
@@ -274,7 +263,7 @@ def test_without_a_question_nothing_is_relevant(tmp_path: Path) -> None:
 
 def test_two_questions_open_two_cases(tmp_path: Path) -> None:
     """An image that two questions use belongs to a case of each, with one arrival."""
-    scopes = tuple(QuestionScope(question, frozenset({"MG"}), lambda _: True) for question in ("aln", "nsln"))
+    scopes = tuple(QuestionScope(question, frozenset({"MG"})) for question in ("aln", "nsln"))
     house = House(tmp_path, scopes=scopes)
     house.send(mammogram())
     house.indexer.tick()
