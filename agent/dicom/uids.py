@@ -3,18 +3,12 @@
 from typing import Final
 from uuid import UUID, uuid5
 
-_PRODUCT: Final = UUID("6ed5d3f0-5f4e-4a35-9b0c-6f0a4f6a7c11")
-
 SEPARATOR: Final = "\x1f"  # cannot stand in any part, so no two lists of parts give the same name
 
 
 def derived(namespace: UUID, *parts: object) -> str:
     """Return the UID that belongs to `parts` within a namespace."""
     return f"2.25.{uuid5(namespace, SEPARATOR.join(map(str, parts))).int}"
-
-
-IMPLEMENTATION_CLASS_UID: Final = derived(_PRODUCT, "implementation")
-IMPLEMENTATION_VERSION_NAME: Final = "SENTINODE"
 
 
 def device_uid(installation: UUID) -> str:

@@ -21,6 +21,7 @@ from pynetdicom.dsutils import decode
 from structlog.testing import capture_logs
 
 from agent.core.errors import Transient
+from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.core.ports import RecordKind
 from agent.receive import Peer, Receiver, ReceiverSettings
 from agent.spool import SpoolReader, SpoolWriter
@@ -182,6 +183,17 @@ def test_a_commitment_result_is_recorded_as_it_came(start: Start) -> None:
         "event_type_id": "2",
         "transfer_syntax_uid": EXPLICIT,
     }
+
+
+def test_the_acceptor_says_who_it_is(start: Start) -> None:
+    """An accepted association carries the implementation that the files carry."""
+    ae = AE(ae_title="SENDER")
+    ae.add_requested_context(VERIFICATION)
+    association = ae.associate("127.0.0.1", start().port, ae_title="SENTINODE")
+    acceptor = association.acceptor
+    association.release()
+    assert acceptor.implementation_class_uid == IMPLEMENTATION_CLASS_UID
+    assert acceptor.implementation_version_name == IMPLEMENTATION_VERSION_NAME
 
 
 def test_pynetdicom_reports_commitment(start: Start) -> None:
