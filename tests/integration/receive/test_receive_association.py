@@ -168,6 +168,16 @@ def test_the_senders_order_decides(start: Start, offered: list[str], taken: str)
         assert association.accepted == {1: taken}
 
 
+@pytest.mark.parametrize("service", [VERIFICATION, COMMITMENT])
+def test_services_without_objects_speak_little_endian(start: Start, service: str) -> None:
+    """Big endian, deflated and compressed transfer syntaxes are for objects, not for verification and commitment."""
+    jpeg, big_endian, deflated = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
+    contexts = [(uid, [syntax]) for uid in (service, SC) for syntax in (jpeg, big_endian, deflated)]
+    contexts.append((service, [jpeg, EXPLICIT]))
+    with _open(start(), contexts=contexts) as association:
+        assert association.accepted == {7: jpeg, 9: big_endian, 11: deflated, 13: EXPLICIT}
+
+
 def test_a_commitment_result_is_recorded_as_it_came(start: Start) -> None:
     """A PACS opens an association as SCP by role selection and reports; the dataset is kept, not decoded."""
     running = start()
