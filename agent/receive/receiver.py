@@ -82,7 +82,7 @@ class Receiver:
             if association.is_alive():
                 association.abort(block=False) if association.is_requested else association.wake()
                 association.join(self._settings.pdu_timeout_s)
-        self._journal.catch_up()
+        self._journal.catch_up(at_once=True)
         self._server = None
 
     def _running(self) -> StoreServer:
