@@ -17,6 +17,7 @@ def device_uid(installation: UUID) -> str:
 
 
 def mint(
+    *,
     installation: UUID,
     case_uuid: UUID,
     version: int,
@@ -30,7 +31,7 @@ def mint(
     return derived(installation, "instance", case_uuid, version, question, axilla, kind, sop_class_uid, index)
 
 
-def series_uid(installation: UUID, case_uuid: UUID, version: int, question: str, role: str, study_uid: str) -> str:
+def series_uid(*, installation: UUID, case_uuid: UUID, version: int, question: str, role: str, study_uid: str) -> str:
     """Return the UID of the series of one role of a version within one study."""
     return derived(installation, "series", case_uuid, version, question, role, study_uid)
 
