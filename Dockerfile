@@ -8,7 +8,7 @@ COPY pyproject.toml README.md LICENSE Makefile ./
 COPY agent agent
 COPY models models
 COPY sql sql
-RUN make install ONNXRUNTIME=$ONNXRUNTIME && mkdir var && chown sentinode var
+RUN make install ONNXRUNTIME=$ONNXRUNTIME EXTRAS=cluster && mkdir var && chown sentinode var
 COPY config.yaml ./
 USER sentinode
 ENV PATH=/opt/sentinode/.venv/bin:$PATH

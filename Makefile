@@ -1,34 +1,43 @@
-# Everything a newcomer needs: `make demo` and `make test`. Python 3.11-3.13 and make are enough.
+# Everything a newcomer needs: `make demo` and `make test`. Linux, Python 3.11-3.13 and make are enough.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+ONNXRUNTIME ?= cpu
+EXTRAS ?=
+comma := ,
 VENV := .venv
 BIN := $(VENV)/bin
-ONNXRUNTIME ?= cpu
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALLED := $(VENV)/.installed-$(ONNXRUNTIME)$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
+OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
 .PHONY: help install demo test lint types contract unit faults bundle docs clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-$(BIN)/python:
+$(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	@rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Debian: apt install python3-venv"; exit 1; }
+	$(PIP) "pip>=25.1"
+	@touch $@
 
-$(VENV)/.installed: $(BIN)/python pyproject.toml
+$(INSTALLED): $(VENV)/.made pyproject.toml
 	@echo "installing (a minute or two) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(ONNXRUNTIME)]'
+	@$(BIN)/python -m pip uninstall --quiet --yes $(OTHER) 2>/dev/null; rm -f $(VENV)/.installed-*
+	$(PIP) --editable '.[$(ONNXRUNTIME)$(if $(EXTRAS),$(comma)$(EXTRAS))]'
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
+# torch by its exact version first: asked for in one go, pip may take a newer build with gigabytes of CUDA
+$(VENV)/.installed-dev: $(INSTALLED) pyproject.toml
 	@echo "installing what the tests need ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(ONNXRUNTIME),cluster,train]' --group dev
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[$(ONNXRUNTIME),cluster,train]' --group dev
 	@touch $@
 
-install: $(VENV)/.installed  ## make .venv and install the agent (no torch)
+install: $(INSTALLED)        ## make .venv and install the agent (no torch); ONNXRUNTIME=gpu, EXTRAS=cluster
 
-demo: $(VENV)/.installed     ## one patient in, one report back: PACS, agent, results in demo/out
+demo: $(INSTALLED)           ## patients in, reports back: a PACS, the agent, results in demo/out
 	@$(BIN)/python -m demo
 
 test: lint types contract unit  ## everything that CI checks
@@ -45,20 +54,19 @@ contract: $(VENV)/.installed-dev
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST)
-	$(BIN)/coverage combine --quiet --append 2>/dev/null || true
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --include='agent/core/*' --fail-under=100 --skip-covered
 
 faults: $(VENV)/.installed-dev  ## kill -9 at every declared boundary (three minutes)
 	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
 
-bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (15 minutes on 2 cores)
+bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (a quarter of an hour on 2 cores)
 	$(BIN)/python -m models.fusion train
 	$(BIN)/python -m models.fusion evaluate
 	$(BIN)/python -m models.fusion export
 
-docs: $(VENV)/.installed     ## render the pages that are made from the code
-	for page in configuration states clinical_facts; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done
+docs: $(INSTALLED)           ## render the pages that are made from the code
+	set -e; for page in configuration states clinical_facts; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done
 
 clean:           ## remove what was built; var/ stays
-	rm -rf $(VENV) demo/out build .mypy_cache .ruff_cache .pytest_cache .coverage*
+	rm -rf $(VENV) demo/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

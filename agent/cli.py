@@ -1,6 +1,7 @@
 """The command line: what an admin does with the agent."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,7 @@ DEFAULT = Path("config.yaml")
 
 def main() -> None:
     """Run the command line; errors raised on purpose become one message and exit code 2."""
+    os.umask(0o027)  # what the agent writes holds patients: not for everyone on this machine
     try:
         app()
     except SentinodeError as exc:
@@ -170,4 +172,4 @@ def resend(
     from agent.bootstrap.inspect import resend_case
 
     count = resend_case(_load(config, overrides).config, case)
-    typer.echo(f"{count} objects are queued; a running agent sends them")
+    typer.echo(f"{count} objects are queued; they are sent while `sentinode serve` runs")

@@ -12,7 +12,7 @@ from agent.core.errors import SentinodeError
 
 ALLOWED: Final = frozenset(
     """
-    event level timestamp process logger error where dropped template association_id peer calling_ae_title
+    event level timestamp process site logger error where dropped template association_id peer calling_ae_title
     sop_class_uid sop_instance_uid study_instance_uid transfer_syntax_uid status segment offset records bytes count
     case_id case_uuid version attempt state question axilla kind role reason rule end destination transaction_uid
     bundle device provider sequence seconds due_at pid exit_code restarts port bind tick worker revision

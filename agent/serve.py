@@ -47,7 +47,7 @@ def serve(config: Config, roles: Mapping[str, Role]) -> int:
     children = [Child(name, role) for name, role in roles.items()]
     logs.configure(config.operate.log.level, config.operate.log.format, "serve")
     log = structlog.get_logger()
-    log.info("starting", pid=os.getpid(), bind=config.dicom.bind, port=config.dicom.port)
+    log.info("starting", site=config.site.name, pid=os.getpid(), bind=config.dicom.bind, port=config.dicom.port)
     while not stop.requested:
         _keep_alive(config, children)
         sentinels = [c.process.sentinel for c in children if c.process]

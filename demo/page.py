@@ -25,6 +25,7 @@ td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .pictures { display: flex; flex-wrap: wrap; gap: 14px; margin: 14px 0; } .pictures a { flex: 1 1 480px; }
 img { width: 100%; height: auto; border: 1px solid var(--line); background: #000; }
 .report { background: #182028; border: 1px solid var(--line); padding: 12px 18px; }
+summary { cursor: pointer; color: var(--soft); font-size: 14px; margin-top: 8px; }
 .report h3 { margin: 8px 0 2px; font-size: 14px; color: var(--soft); } .report p { margin: 2px 0 6px; }
 """
 
@@ -80,7 +81,17 @@ def _picture(folder: Path, path: Path, ds: Dataset) -> str:
 
 
 def _words(ds: Dataset) -> str:
-    return "".join(f"<h3>{html.escape(head)}</h3><p>{html.escape(text)}</p>" for head, text in _texts(ds, ""))
+    parts: dict[str, list[str]] = {}
+    for head, text in _texts(ds, ""):
+        parts.setdefault(head, []).append(f"<p>{html.escape(text)}</p>")
+    return "".join(_part(head, "".join(texts)) for head, texts in parts.items())
+
+
+def _part(head: str, texts: str) -> str:
+    """Answer and conclusion stand open; evidence and limits unfold."""
+    if head in ("Evidence", "Limits"):
+        return f"<details><summary>{html.escape(head)}</summary>{texts}</details>"
+    return f"<h3>{html.escape(head)}</h3>{texts}"
 
 
 def _texts(item: Dataset, head: str) -> Iterator[tuple[str, str]]:
@@ -88,6 +99,5 @@ def _texts(item: Dataset, head: str) -> Iterator[tuple[str, str]]:
         name = child.ConceptNameCodeSequence[0].CodeMeaning if "ConceptNameCodeSequence" in child else ""
         if child.ValueType == "TEXT" and child.RelationshipType == "CONTAINS":
             yield head, child.TextValue
-            head = ""
         elif child.ValueType == "CONTAINER":
             yield from _texts(child, name)

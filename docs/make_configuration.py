@@ -1,6 +1,7 @@
 """Render docs/configuration.md from the model that validates config.yaml: python docs/make_configuration.py."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,10 @@ def _default(field: Any) -> str:
         return "required"
     value = field.default
     if isinstance(value, frozenset | tuple):
-        value = ", ".join(sorted(map(str, value))) or "none"
-    return f"`{value}`"
+        value = f"[{', '.join(sorted(map(str, value)))}]"
+    if isinstance(value, timedelta):
+        return f"`{value.total_seconds() / 86400:g}d`"
+    return "`null`" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 if __name__ == "__main__":

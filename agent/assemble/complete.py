@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import structlog
@@ -16,6 +16,7 @@ from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.evidence import Observed, Patience, judge
 from agent.core.patient import PatientKey
 from agent.core.ports import ClinicalSource, Store, StoredInstance, Unit
+from agent.core.usable import Window, unusable
 from agent.crashpoint import crashpoint
 
 MOST_PER_TICK: Final = 200
@@ -32,6 +33,7 @@ class AssembleSettings:
     patience: Patience
     episode: timedelta
     refresh: timedelta  # how often the clinical database is asked again
+    zone: tzinfo = UTC  # of the hospital's days
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ class Assembler:
         if not seen.facts_known and patience.wait_for_facts:
             soon = min(patience.quiet, self._settings.refresh) if case.state is CaseState.COLLECTING else None
             return unit.postpone(case, self._later(soon), AWAY)
-        eligibility = assess(seen.facts, self._now().date())
+        eligibility = assess(
+            seen.facts, self._now().astimezone(self._settings.zone).date(), episode=self._settings.episode
+        )
         if not eligibility.asked:
             return self._not_asked(unit, seen, eligibility)
         if case.state is CaseState.DORMANT:
@@ -168,16 +172,17 @@ class Assembler:
 
     def _collect(self, unit: Unit, case: Case, seen: _Seen, eligibility: Eligibility) -> Case:
         """The question applies: complete, or wait for what is missing."""
+        eligibility = bound_by_images(eligibility, [one.instance.acquired_on for one in seen.stored])
         observed = Observed(
             opened_at=case.opened_at,
             last_change=max((one.received_at for one in seen.stored), default=case.opened_at),
             open_association=seen.open_association,
-            present=frozenset(one.instance.modality for one in seen.stored),
+            present=_present(eligibility, seen.stored),
             facts_known=seen.facts_known,
         )
         verdict = judge(observed, self._settings.patience, self._now())
         findings = write_findings(
-            bound_by_images(eligibility, [one.instance.acquired_on for one in seen.stored]),
+            eligibility,
             seen.facts,
             evidence=(*verdict.sentences, *eligibility.flags),
             missing=verdict.missing,
@@ -207,3 +212,14 @@ class Assembler:
 def _last_known(findings: Mapping[str, Any]) -> ClinicalFacts | None:
     """What the clinical database said when it was last asked about this version."""
     return facts_from_json(findings) if "facts" in findings else None
+
+
+def _present(eligibility: Eligibility, stored: Sequence[StoredInstance]) -> frozenset[str]:
+    """Modalities that are there; mammograms count only if one can be used for a side that is asked about."""
+    sides = [axilla.side for axilla in eligibility.axillae if not axilla.reason]
+    window = Window(eligibility.earliest, eligibility.cutoff)
+    return frozenset(
+        one.instance.modality
+        for one in stored
+        if not sides or one.instance.modality != "MG" or not unusable(one.instance, sides, window)
+    )

@@ -37,6 +37,7 @@ def _eligibility(eligibility: Eligibility) -> Mapping[str, Any]:
         "asked": eligibility.asked,
         "reason": eligibility.reason,
         "cutoff": eligibility.cutoff.isoformat() if eligibility.cutoff else None,
+        "earliest": eligibility.earliest.isoformat() if eligibility.earliest else None,
         "axillae": [{"side": axilla.side.value, "reason": axilla.reason} for axilla in eligibility.axillae],
         "flags": list(eligibility.flags),
     }

@@ -2,8 +2,11 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import structlog
@@ -15,8 +18,10 @@ from agent.config.schema import Config
 from agent.core.errors import SentinodeError, Transient
 from agent.ehr.source import EhrSource
 from agent.infer.engine import Engine
+from agent.spool import is_taken
 
 Key = tuple[str | int, ...]
+SPOOL_FREE_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +46,19 @@ def refuse_to_start(loaded: LoadedConfig) -> None:
     ConfigError
         With one line for each mistake.
     """
-    found = [*_problems(loaded.config), *_port(loaded.config)]
+    with ProcessPoolExecutor(1, get_context("spawn")) as child:  # it loads models, which the supervisor shall not keep
+        found = [*child.submit(problems_of, loaded.config).result(), *_port(loaded.config), *_spool(loaded.config)]
     for problem in found:
         if problem.may_pass:
             structlog.get_logger().warning("not_ready", reason=loaded.problem(problem.key, problem.what))
     lasting = [loaded.problem(p.key, p.what) for p in found if not p.may_pass]
     if lasting:
         raise ConfigError("\n".join(lasting))
+
+
+def problems_of(config: Config) -> list[Problem]:
+    """Check everything that a configuration names."""
+    return list(_problems(config))
 
 
 def _problems(config: Config) -> Iterator[Problem]:
@@ -104,6 +115,15 @@ def _ehr(config: Config) -> Iterator[Problem]:
         yield Problem(("ehr", "url"), _one_line(exc), may_pass=True)
     except SentinodeError as exc:
         yield Problem(("ehr", "query"), _one_line(exc))
+
+
+def _spool(config: Config) -> Iterator[Problem]:
+    deadline = time.monotonic() + SPOOL_FREE_WITHIN_S  # one that was killed just now gives it up a moment later
+    while is_taken(config.storage.spool):
+        if time.monotonic() > deadline:
+            yield Problem(("storage", "spool"), "another agent is running on this spool")
+            return
+        time.sleep(0.1)
 
 
 def _port(config: Config) -> Iterator[Problem]:

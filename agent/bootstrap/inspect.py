@@ -49,10 +49,13 @@ def export_case(config: Config, case_id: int, folder: Path) -> list[Path]:
         objects = unit.result_objects(case_id)
     if not objects:
         raise Permanent(f"case {case_id} has no result objects")
-    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{o.role.replace(':', '-').strip('-')}.dcm" for o in objects]
-    for path, made in zip(paths, objects, strict=True):
-        path.write_bytes(made.encoded)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, made in zip(paths, objects, strict=True):
+            path.write_bytes(made.encoded)
+    except OSError as exc:
+        raise Permanent(f"{folder} cannot be written: {exc.strerror}") from exc
     return paths
 
 

@@ -4,6 +4,7 @@ import json
 import random
 from datetime import timedelta
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -86,6 +87,7 @@ def build_assembler(config: Config, store: SqlStore) -> Assembler:
         patience=patience,
         episode=timedelta(days=cases.episode_days),
         refresh=timedelta(seconds=ehr.refresh_s),
+        zone=ZoneInfo(config.site.time_zone),
     )
     source = EhrSource(ehr.url, ehr.query, ehr.timeout_s, secret(ehr.password_env))
     return Assembler(store, source, settings, now=utc_now, random=random.random)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from multiprocessing import current_process
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -87,7 +88,8 @@ def build_composer(config: Config, store: SqlStore) -> Compose:
             model="Sentinode",
             serial=installation.hex[:16],
             software_version=__version__,
-        )
+        ),
+        zone=ZoneInfo(config.site.time_zone),
     )
 
     def compose(result: Result, sources: Sequence[SourceImage]) -> Sequence[ResultObject]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, model_validator
 
@@ -28,6 +29,13 @@ def _network(value: Any) -> Any:
     return value
 
 
+def _time_zone(value: Any) -> Any:
+    if value not in available_timezones():
+        raise ValueError("write an IANA time zone such as Europe/Berlin")
+    return value
+
+
+TimeZone = Annotated[str, BeforeValidator(_time_zone)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Network = Annotated[str, BeforeValidator(_network)]
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$")]
@@ -44,9 +52,12 @@ class Section(BaseModel):
 class Site(Section):
     """The hospital."""
 
-    name: str = Field(description="Printed by `status`; nothing depends on it.")
+    name: str = Field(description="Stands in logs when the agent starts.")
     issuer_of_patient_id: str | None = Field(
         None, min_length=1, description="Issuer for senders that give none; without it their AE title keeps them apart."
+    )
+    time_zone: TimeZone = Field(
+        "UTC", description="IANA name; DICOM dates and times carry no zone, so results say these."
     )
     prevalence: float | None = Field(
         None, gt=0, lt=1, description="Share of node-positive patients among those asked about; shifts the estimate."
@@ -78,7 +89,9 @@ class Storage(Section):
     """Where received objects are kept."""
 
     spool: Path = Field(Path("var/spool"), description="Folder of the spool's segments.")
-    spool_bytes: ByteSize = Field(ByteSize(20 * 2**30), description="The spool grows up to this size.")
+    spool_bytes: ByteSize = Field(
+        ByteSize(20 * 2**30), ge=256 * 2**20, description="The spool grows up to this size; then C-STORE gets 0xA700."
+    )
     refuse_below_free_bytes: ByteSize = Field(ByteSize(5 * 2**30), description="Below this C-STORE gets 0xA700.")
     quarantine: Path = Field(Path("var/quarantine"), description="Unusable objects are copied here with the reason.")
 

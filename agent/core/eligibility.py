@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from agent.core.clinical import ClinicalFacts
@@ -31,6 +31,7 @@ class Eligibility:
     axillae: tuple[AxillaQuestion, ...] = ()
     cutoff: date | None = None
     flags: tuple[str, ...] = ()
+    earliest: date | None = None  # images taken before this day belong to another episode
     cutoff_by: str = ""  # what happened on `cutoff`: "surgery", ...
 
 
@@ -119,10 +120,14 @@ FLAGS: Final[tuple[tuple[str, Callable[[ClinicalFacts], bool]], ...]] = (
 
 SIDES: Final = {"L": (Side.L,), "R": (Side.R,), "B": (Side.L, Side.R)}
 SIDE_UNKNOWN: Final = "The side of the cancer is not known."
+SIDE_UNREAD: Final = "The side of the cancer that the clinical database gives could not be read."
+DIAGNOSIS_UNREAD: Final = "the diagnosis that the clinical database gives could not be read"
 UNKNOWN_PATIENT: Final = "the clinical database does not know the patient"
 
 
-def assess(facts: ClinicalFacts | None, now_day: date, *, limits: Range | None = None) -> Eligibility:
+def assess(
+    facts: ClinicalFacts | None, now_day: date, *, limits: Range | None = None, episode: timedelta | None = None
+) -> Eligibility:
     """Say whether the question applies to a patient on a day, and for which axillae there may be an estimate.
 
     Parameters
@@ -133,12 +138,16 @@ def assess(facts: ClinicalFacts | None, now_day: date, *, limits: Range | None =
         The day of the question; age is counted on it.
     limits
         Patients whom the model covers.
+    episode
+        Images that are older than the diagnosis by more than this belong to another episode.
     """
     if facts is None:
         return Eligibility(asked=False, reason=UNKNOWN_PATIENT)
     diagnosis = facts.value("diagnosis")
     if diagnosis != "invasive":
-        return Eligibility(asked=False, reason=NOT_ASKED[None if diagnosis is None else str(diagnosis)])
+        unread = diagnosis is None and _was_refused(facts, "diagnosis")
+        reason = DIAGNOSIS_UNREAD if unread else NOT_ASKED[None if diagnosis is None else str(diagnosis)]
+        return Eligibility(asked=False, reason=reason)
     cutoff, cutoff_by = min(
         ((day, words) for name, words in TREATMENTS.items() if (day := facts.day(name))), default=(None, "")
     )
@@ -146,11 +155,12 @@ def assess(facts: ClinicalFacts | None, now_day: date, *, limits: Range | None =
     asked = [_Asked(facts, side, now_day, limits or Range(), cutoff) for side in sides]
     return Eligibility(
         asked=True,
-        reason="" if sides else SIDE_UNKNOWN,
+        reason="" if sides else SIDE_UNREAD if _was_refused(facts, "side") else SIDE_UNKNOWN,
         axillae=tuple(AxillaQuestion(one.side, _reason(one)) for one in asked),
         cutoff=cutoff,
         flags=tuple(flag for flag, holds in FLAGS if holds(facts)),
         cutoff_by=cutoff_by,
+        earliest=facts.facts["diagnosis"].known_on - episode if episode else None,
     )
 
 
@@ -162,6 +172,10 @@ def bound_by_images(eligibility: Eligibility, acquired: Iterable[date | None]) -
     reason = f"All images were taken on or after {eligibility.cutoff_by}."
     axillae = tuple(replace(axilla, reason=reason) for axilla in eligibility.axillae)
     return replace(eligibility, axillae=axillae, reason="" if axillae else reason)
+
+
+def _was_refused(facts: ClinicalFacts, name: str) -> bool:
+    return any(refusal.name == name for refusal in facts.refused)
 
 
 def _reason(asked: _Asked) -> str:

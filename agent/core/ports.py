@@ -258,10 +258,3 @@ class Archive(Protocol):
 
     def echo(self) -> None:
         """C-ECHO. Raises Transient."""
-
-
-class AuditTrail(Protocol):
-    """Where audit events go."""
-
-    def write(self, event: str, at: datetime, details: Mapping[str, str]) -> None:
-        """Append one event, durably."""

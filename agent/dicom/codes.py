@@ -37,7 +37,6 @@ FINDING: Final = _dcm("121071", "Finding")
 FINDINGS: Final = _dcm("121070", "Findings")
 CONCLUSION: Final = _dcm("121077", "Conclusion")
 CONCLUSIONS: Final = _dcm("121076", "Conclusions")
-FINDING_SITE: Final = _sct("363698007", "Finding Site")
 LATERALITY: Final = _sct("272741003", "Laterality")
 SOURCE: Final = _sct("260753009", "Source")
 

@@ -103,7 +103,7 @@ def prepare_images(
 
     Of each view the newest image that can be decoded is used.
     """
-    selection = select(instances, asked.open_sides, asked.cutoff, manifest.modalities)
+    selection = select(instances, asked.open_sides, asked.window, manifest.modalities)
     unused = [Unused(stored, reason) for stored, reason in selection.left_out]
     views: dict[Side, tuple[View, ...]] = {}
     for side, candidates in selection.views.items():
@@ -141,9 +141,18 @@ def _view(instance: Instance, part10: bytes, manifest: BundleManifest, reader: I
         )
     except ValueError:
         raise Rejected("the image is too small to be a mammogram") from None
+    if _is_blank(picture.image_hw):
+        raise Rejected("the image is blank")
     shown = picture.display_hw8(picture.reduction)
     source = SourceImage(instance, reader.header(part10), shown, float(picture.reduction))
     return View(source, tensor_hw, placement)
+
+
+def _is_blank(image_hw: NDArray[Any]) -> bool:
+    """Whether there is nothing to see: of every eighth pixel along each axis, all but a few have one value."""
+    sample = image_hw[::8, ::8]
+    low, high = np.percentile(sample, (1, 99))
+    return bool(high - low < 1)
 
 
 def tensors(

@@ -9,6 +9,7 @@ from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
 from agent.core.errors import Permanent
 from agent.core.prediction import Side
+from agent.core.usable import Window
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Asked:
 
     reason: str
     axillae: Mapping[Side, str]  # side -> why there is no estimate of it; empty: it is asked about
-    cutoff: date | None  # images and facts of this day or later are not used
+    window: Window  # days whose images count; facts of its cutoff or later are not used
     facts: ClinicalFacts  # known before the cutoff
     evidence: tuple[str, ...]
     asked_on: date
@@ -38,16 +39,20 @@ def read_findings(findings: Mapping[str, Any]) -> Asked:
     """
     try:
         eligibility = findings["eligibility"]
-        cutoff = date.fromisoformat(eligibility["cutoff"]) if eligibility["cutoff"] else None
+        cutoff = _day(eligibility["cutoff"])
         axillae = {Side(axilla["side"]): str(axilla["reason"]) for axilla in eligibility["axillae"]}
         reason = str(eligibility["reason"]) or ("" if axillae else "the side of the cancer is not known")
         return Asked(
             reason=reason,
             axillae=axillae,
-            cutoff=cutoff,
+            window=Window(_day(eligibility.get("earliest")), cutoff),
             facts=facts_from_json(findings).before(cutoff),
             evidence=tuple(findings.get("evidence", ())),
             asked_on=datetime.fromisoformat(findings["asked_at"]).date(),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise Permanent(f"the findings of this version cannot be read ({type(exc).__name__})") from None
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from agent.core.instance import Instance
 from agent.core.ports import StoredInstance
 from agent.core.prediction import Side
+from agent.core.usable import Window, unusable
 
 SAME_VIEW = "a newer image of the same view is used"
 
@@ -24,7 +25,7 @@ class Selection:
 
 
 def select(
-    instances: Sequence[StoredInstance], sides: Collection[Side], cutoff: date | None, modalities: Collection[str]
+    instances: Sequence[StoredInstance], sides: Collection[Side], window: Window, modalities: Collection[str]
 ) -> Selection:
     """Assign images to the axillae that are asked about.
 
@@ -34,30 +35,22 @@ def select(
         All images of the version.
     sides
         The axillae of which an estimate is wanted.
-    cutoff
-        First day of surgery or treatment; None where there was none.
+    window
+        Days whose images count.
     modalities
         What the bundle can use.
     """
-    reasons = [(stored, refusal(stored.instance, sides, cutoff, modalities)) for stored in instances]
+    reasons = [(stored, refusal(stored.instance, sides, window, modalities)) for stored in instances]
     kept = [stored for stored, reason in reasons if not reason]
     views = {side: _views([s for s in kept if s.instance.laterality == side]) for side in sides}
     return Selection(views, tuple((stored, reason) for stored, reason in reasons if reason))
 
 
-def refusal(instance: Instance, sides: Collection[Side], cutoff: date | None, modalities: Collection[str]) -> str:
+def refusal(instance: Instance, sides: Collection[Side], window: Window, modalities: Collection[str]) -> str:
     """Say why an image is not used; empty if it can be."""
     if instance.modality not in modalities:
         return f"the model does not use {instance.modality}"
-    if instance.presentation_intent == "FOR PROCESSING":
-        return "FOR PROCESSING: only images for presentation are used"
-    if instance.laterality not in tuple(Side):
-        return "the image does not say of which breast it is"
-    if instance.laterality not in sides:
-        return "other side: no estimate of it is wanted"
-    if cutoff is not None and (instance.acquired_on is None or instance.acquired_on >= cutoff):
-        return "not proven to be taken before surgery or treatment began"
-    return ""
+    return unusable(instance, sides, window)
 
 
 def age_order(stored: StoredInstance) -> tuple[date, datetime, int]:

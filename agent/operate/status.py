@@ -23,7 +23,7 @@ def overview_tables(seen: Overview) -> list[Table]:
 
 def cases_table(lines: Sequence[CaseLine]) -> Table:
     """One row a version, the newest first."""
-    table = Table("case", "version", "question", "patient", "state", "opened", "images", "answer or reason")
+    table = _table("", "case", "version", "question", "patient", "state", "opened", "images", "answer or reason")
     for line in lines:
         patient = f"{line.patient_id} ({line.issuer})"
         numbers = (str(line.id), str(line.version), line.question, patient, line.state)
@@ -72,16 +72,24 @@ def to_json(value: Any) -> Any:
 
 
 def _counts(title: str, name: str, counts: Mapping[str, int]) -> Table:
-    table = Table(name, "count", title=title, title_justify="left")
+    table = _table(title, name, "count")
     for key, count in counts.items():
         table.add_row(key, str(count))
     return table
 
 
 def _rows(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(*names, title=title, title_justify="left")
+    table = _table(title, *names)
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in names))
+    return table
+
+
+def _table(title: str, *headings: str) -> Table:
+    """A table that folds long cells: what is cut off cannot be copied."""
+    table = Table(title=title or None, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     return table
 
 

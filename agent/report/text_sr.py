@@ -65,7 +65,7 @@ def _evidence(draft: Draft) -> list[str]:
     result = draft.result
     return [
         words.images_used(result),
-        f"Clinical facts used: {words.listed([f.replace('_', ' ') for f in result.facts_used])}.",
+        f"Clinical facts used: {words.listed([words.fact(f) for f in result.facts_used])}.",
         words.missing(result),
         *result.evidence,
         *words.left_out(result.left_out),
@@ -73,18 +73,22 @@ def _evidence(draft: Draft) -> list[str]:
 
 
 def _conclusions(draft: Draft) -> list[str]:
-    given = [f"{words.axilla(e.side)}: estimated risk is {e.category}." for e in draft.ranked]
-    return [*given, *(f"{words.axilla(a.side)}: no estimate." for a in draft.refused)]
+    version, has_predecessor = draft.result.version, SLOT.role in draft.result.predecessors
+    return [
+        *([f"This result, version {version}, supersedes version {version - 1}."] if has_predecessor else []),
+        *(f"{words.axilla(e.side)}: estimated risk is {e.category}." for e in draft.ranked),
+        *(f"{words.axilla(a.side)}: no estimate." for a in draft.refused),
+    ]
 
 
 def _limits(draft: Draft) -> list[str]:
     result, device = draft.result, draft.device
-    supersedes = f"It supersedes version {result.version - 1}." if SLOT.role in result.predecessors else ""
     return [
         words.DISCLAIMER,
         *words.training(result.model, with_figures=bool(draft.ranked)),
         words.NOT_A_FINDING,
+        *([words.INTERVAL] if draft.ranked else []),
         *([words.NOT_AN_OUTLINE] if result.influences and draft.ranked else []),
-        f"{words.made_by(device.model, device.software_version, result)}. {supersedes}".strip(),
+        f"{words.made_by(device.model, device.software_version, result)}.",
         f"SHA-256 of the model's manifest: {result.model.digest}.",
     ]

@@ -17,6 +17,9 @@ NOT_A_FINDING: Final = (
     "An estimate of risk is not a finding of disease; it replaces neither biopsy nor the radiologist's report."
 )
 NOT_AN_OUTLINE: Final = "A region of influence is not the outline of a lesion."
+INTERVAL: Final = (
+    "The interval covers the model's uncertainty given the inputs above, not what missing inputs would have shown."
+)
 NO_INFLUENCE: Final = "No image influenced this estimate."
 LEGEND: Final = "relative influence on the estimate (not the outline of a lesion)"
 LEGEND_LOW, LEGEND_HIGH = "low", "high"
@@ -30,6 +33,25 @@ MODALITIES: Final[Mapping[str, str]] = {
     "SM": "Histology",
     "clinical": "Clinical facts",
 }
+FACTS: Final[Mapping[str, str]] = {
+    "size_ultrasound_mm": "size on ultrasound",
+    "size_mammography_mm": "size on mammography",
+    "size_mri_mm": "size on MRI",
+    "size_palpation_mm": "size on palpation",
+    "size_pathology_mm": "size in pathology",
+    "ki67_percent": "Ki-67",
+    "er_percent": "ER",
+    "pr_percent": "PR",
+    "er": "ER",
+    "pr": "PR",
+    "her2": "HER2",
+    "clinical_t": "cT",
+    "clinical_n": "cN",
+    "clinical_m": "cM",
+    "multifocal": "multifocality",
+    "palpable_tumour": "palpability",
+}
+"""Names of facts where the column's name would read badly."""
 IMAGES: Final[Mapping[str, str]] = {"MG": "mammogram", "US": "ultrasound image", "MR": "MR image"}
 
 
@@ -157,9 +179,22 @@ def missing(result: Result) -> str:
 
 
 def left_out(items: Sequence[LeftOut]) -> list[str]:
-    """Say what was there and not used, by reason."""
-    counts = Counter(item.reason.rstrip(".") for item in items)
-    return [f"Not used ({n} item{'s' if n > 1 else ''}): {reason}." for reason, n in counts.items()]
+    """Say what was there and not used: images counted by reason, facts by name."""
+    images = Counter(item.reason.rstrip(".") for item in items if _is_uid(item.what))
+    facts = [f"{fact(item.what)} ({item.reason.rstrip('.')})" for item in items if not _is_uid(item.what)]
+    return [
+        *(f"Not used: {n} image{'s' if n > 1 else ''}, {reason}." for reason, n in images.items()),
+        *([f"Clinical facts not used: {listed(facts)}."] if facts else []),
+    ]
+
+
+def _is_uid(what: str) -> bool:
+    return what.replace(".", "").isdigit()
+
+
+def fact(name: str) -> str:
+    """Return a clinical fact as a reader knows it."""
+    return FACTS.get(name, name.replace("_mm", "").replace("_percent", "").replace("_", " "))
 
 
 def made_by(product: str, version: str, result: Result) -> str:

@@ -2,6 +2,6 @@
 
 from agent.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
 from agent.spool.reader import SpoolReader
-from agent.spool.writer import Channel, SpoolWriter
+from agent.spool.writer import Channel, SpoolWriter, is_taken
 
-__all__ = ["Channel", "SpoolFailed", "SpoolFull", "SpoolLocked", "SpoolReader", "SpoolWriter"]
+__all__ = ["Channel", "SpoolFailed", "SpoolFull", "SpoolLocked", "SpoolReader", "SpoolWriter", "is_taken"]

@@ -188,3 +188,16 @@ def _locked(path: Path) -> int:
         os.close(fd)
         raise SpoolLocked("another process writes to this spool") from error
     return fd
+
+
+def is_taken(folder: Path) -> bool:
+    """Tell whether a writer has the folder now. Raises SpoolFailed if it cannot be read."""
+    if not (folder / "lock").exists():
+        return False
+    try:
+        os.close(_locked(folder / "lock"))
+    except SpoolLocked:
+        return True
+    except OSError as error:
+        raise translated(error) from error
+    return False

@@ -83,11 +83,6 @@ class Ticker:
             return self._changed.wait_for(lambda: not self._running, timeout_s)
 
     @property
-    def is_alive(self) -> bool:
-        """Whether ticks are being run."""
-        return bool(self._scheduler.running)
-
-    @property
     def health(self) -> Mapping[str, TickHealth]:
         """How each tick is doing, by its name."""
         with self._changed:

@@ -108,6 +108,50 @@ def test_late_image_opens_the_next_version(hospital: Hospital) -> None:
         for sop in series.ReferencedSOPSequence
     ]
     assert old.SOPInstanceUID in named
+    words = [text(ds) for ds in hospital.results() if kinds([ds]) == ["text_sr"]]
+    assert "supersedes version 1" not in words[0]
+    assert "This result, version 2, supersedes version 1." in words[1]
+
+
+def test_images_of_another_episode_are_not_used(hospital: Hospital) -> None:
+    """A prior that was routed along is left out with its reason, and nothing is written into its study."""
+    patient = hospital.patient(1)
+    hospital.send([*views(patient, "L CC"), *views(patient, "L MLO", days_ago=700)])
+    (case,) = hospital.wait_ended()
+    (old,) = [i for i in story(hospital.agent, case["id"])["instances"] if not i["used"]]
+    assert old["left_out"] == "taken long before the diagnosis: not of this episode"
+    prior = views(patient, "L MLO", days_ago=700)[0].StudyInstanceUID
+    assert prior not in {ds.StudyInstanceUID for ds in hospital.results()}
+
+
+WAITING = {"cases": {"quiet_s": 0.5, "expect": ["MG"], "wait_for": {"MG": "1h"}}}
+
+
+@pytest.mark.parametrize("changes", [WAITING])
+def test_images_that_cannot_be_used_do_not_end_the_wait(hospital: Hospital) -> None:
+    """The other breast and raw data alone leave the case waiting for its mammograms."""
+    patient = hospital.patient(1)
+    raw = views(patient, "L CC")
+    for ds in raw:
+        ds.PresentationIntentType = "FOR PROCESSING"
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.2.1"
+    hospital.send([*raw, *views(patient, "R CC")])
+    wait_until(lambda: "MG is expected" in "".join(c["reason"] for c in hospital.agent.cases()), 20, "it does not wait")
+    assert hospital.archive.instances() == []
+    hospital.send(views(patient, "L MLO"))
+    (case,) = hospital.wait_ended()
+    assert case["state"] == "done"
+
+
+def test_blank_image_is_no_evidence(hospital: Hospital) -> None:
+    """An image without contrast is left out with its reason; a report without images says so."""
+    (blank,) = views(hospital.patient(1), "L CC")
+    blank.PixelData = bytes(len(blank.PixelData))
+    hospital.send([blank])
+    (case,) = hospital.wait_ended()
+    (told,) = story(hospital.agent, case["id"])["instances"]
+    assert (told["used"], told["left_out"]) == (False, "the image is blank")
+    assert case["summary"]["modalities_missing"] == ["MG"]
 
 
 def test_results_coming_back_start_nothing(hospital: Hospital) -> None:

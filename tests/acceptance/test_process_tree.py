@@ -42,6 +42,16 @@ def test_processes_that_are_killed_come_back(hospital: Hospital) -> None:
     assert case["state"] == "done"
 
 
+def test_second_agent_on_the_same_spool_is_refused(hospital: Hospital) -> None:
+    """A second `serve` on the same installation says so in one line, and the first goes on."""
+    hospital.agent.override("dicom", port=free_port())
+    done = hospital.agent.cli("serve", check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.endswith("storage.spool: another agent is running on this spool")
+    assert "process_died" not in hospital.agent.log()
+
+
 def test_children_die_with_the_supervisor(hospital: Hospital) -> None:
     """When the supervisor alone is killed, its processes end too: no half agent stays behind."""
     pids = children(hospital).values()

@@ -44,11 +44,15 @@ class Ward:
         *,
         modality: str = "MG",
         acquired_on: date | None = date(2026, 11, 19),
+        laterality: str = "L",
+        intent: str = "FOR PRESENTATION",
         association_id: str = "run/1",
     ) -> Case:
         """Let an image of a patient arrive, as the indexer would take it in."""
         n = next(self._number)
-        instance = Instance(f"1.2.{n}", "1.2", "1.2", "1.2", "1.2", patient, modality, acquired_on=acquired_on)
+        instance = Instance(
+            f"1.2.{n}", "1.2", "1.2", "1.2", "1.2", patient, modality, laterality, "CC", intent, acquired_on
+        )
         arrival = Arrival(SpoolRef(1, 1, n), self.clock(), association_id, f"1.2.{n}", End.COLLECTED, "collected")
         with self.store.unit() as unit:
             case = unit.newest_case("aln", patient)
@@ -108,6 +112,7 @@ def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
         "asked": True,
         "reason": "",
         "cutoff": "2026-12-01",
+        "earliest": "2026-07-04",
         "axillae": [{"side": "L", "reason": ""}],
         "flags": ["A node biopsy is pending."],
     }
@@ -196,6 +201,21 @@ def test_an_expected_modality_is_waited_for_then_missing() -> None:
     assert (case.state, case.reason) == (CaseState.READY, "complete without US")
     assert ward.findings()["missing"] == ["US"]
     assert "US did not arrive within 2 h." in ward.findings()["evidence"]
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [{"laterality": "R"}, {"laterality": ""}, {"intent": "FOR PROCESSING"}, {"acquired_on": date(2024, 1, 1)}],
+)
+def test_an_image_that_cannot_be_used_does_not_end_the_wait(ward: Ward, useless: dict[str, Any]) -> None:
+    """The other breast, raw data or a prior alone is not the mammogram that is expected."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image(**useless)
+    ward.pass_time()
+    assert (ward.case().state, ward.findings()["missing"]) == (CaseState.COLLECTING, ["MG"])
+    ward.image()
+    ward.pass_time()
+    assert (ward.case().state, ward.findings()["missing"]) == (CaseState.READY, [])
 
 
 def test_the_missing_modality_arrives_in_time() -> None:

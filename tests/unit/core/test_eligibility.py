@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -49,11 +49,30 @@ def test_a_patient_unknown_to_the_hospital_is_not_asked_about() -> None:
     assert (found.asked, found.reason) == (False, "the clinical database does not know the patient")
 
 
-@pytest.mark.parametrize("refused", [(), ("side",)])
-def test_side_unknown_gives_no_estimate_for_the_patient(refused: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        ((), "The side of the cancer is not known."),
+        (("side",), "The side of the cancer that the clinical database gives could not be read."),
+    ],
+)
+def test_side_unknown_gives_no_estimate_for_the_patient(refused: tuple[str, ...], reason: str) -> None:
     """An answer is due, but without a side, known or refused, it names no axilla."""
     found = assess(_facts(side=None, refused=refused), TODAY)
-    assert (found.asked, found.axillae, found.reason) == (True, (), "The side of the cancer is not known.")
+    assert (found.asked, found.axillae, found.reason) == (True, (), reason)
+
+
+def test_a_diagnosis_that_cannot_be_read_is_said() -> None:
+    """A value was given: "no diagnosis is known" would send nobody to look."""
+    found = assess(_facts(diagnosis=None, refused=("diagnosis",)), TODAY)
+    assert (found.asked, found.reason) == (False, "the diagnosis that the clinical database gives could not be read")
+
+
+def test_images_older_than_the_episode_are_bounded() -> None:
+    """The earliest day of the episode is counted back from the diagnosis."""
+    found = assess(_facts(), TODAY, episode=timedelta(days=120))
+    assert found.earliest == _facts().facts["diagnosis"].known_on - timedelta(days=120)
+    assert assess(_facts(), TODAY).earliest is None
 
 
 EXCLUDED: list[tuple[str, ClinicalFacts]] = [

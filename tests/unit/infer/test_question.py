@@ -7,6 +7,7 @@ import pytest
 
 from agent.core.errors import Permanent
 from agent.core.prediction import Side
+from agent.core.usable import Window
 from agent.infer.question import read_findings
 from tests.infer_scene import BOTH_SIDES, LEFT, facts, findings
 
@@ -19,7 +20,7 @@ def test_what_was_asked_is_read() -> None:
     assert asked.open_sides == (Side.L,)
     assert asked.asked_on == date(2026, 1, 6)
     assert asked.evidence == ("quiet for 60 s",)
-    assert asked.cutoff is None
+    assert asked.window == Window()
 
 
 def test_a_reason_for_the_patient_closes_every_axilla() -> None:

@@ -131,7 +131,7 @@ def test_text_reads_like_a_report(objects: Read) -> None:
     said = texts(objects)
     assert "LEFT axilla: probability of nodal metastasis 73.1 % (95 % CI 61.1 to 82.1 %), HIGH." in said
     assert "Not available: Ultrasound, MRI." in said
-    assert "Clinical facts used: age, size ultrasound mm, grade." in said
+    assert "Clinical facts used: age, size on ultrasound, grade." in said
     assert words.DISCLAIMER in said
     assert words.DEMONSTRATION not in said
 
@@ -156,7 +156,7 @@ def test_superseded_version_is_said(composer: Composer, objects: Read, left: Res
     """Nothing in a viewer says which version is current: the text does."""
     before = {o.role: o.reference for o in objects.objects}
     second = Read(composer(replace(left, version=2, predecessors=before), [mlo]))
-    assert any("result version 2. It supersedes version 1." in t for t in texts(second))
+    assert "This result, version 2, supersedes version 1." in texts(second)
 
 
 def test_dates_are_those_of_the_result(device: DeviceIdentity, left: Result, mlo: SourceImage) -> None:

@@ -99,7 +99,11 @@ def test_effect_of_an_image_is_said(contribution: float, said: str) -> None:
 def test_left_out_inputs_are_counted_by_reason() -> None:
     """One line a reason, not one an image, and no identifiers."""
     items = [LeftOut("1.2.3", "other side."), LeftOut("1.2.4", "other side"), LeftOut("grade", "later than surgery")]
-    assert words.left_out(items) == ["Not used (2 items): other side.", "Not used (1 item): later than surgery."]
+    assert words.left_out(items) == [
+        "Not used: 2 images, other side.",
+        "Clinical facts not used: grade (later than surgery).",
+    ]
+    assert words.left_out(items[:1]) == ["Not used: 1 image, other side."]
 
 
 def test_question_without_words_is_refused() -> None:

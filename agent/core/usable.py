@@ -1,0 +1,37 @@
+"""Whether an image can bear on the question: its side, its day, its processing. No pixels are looked at."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from agent.core.instance import Instance
+from agent.core.prediction import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Days whose images count: from `earliest` on, before `cutoff`. None: no bound."""
+
+    earliest: date | None = None
+    cutoff: date | None = None
+
+
+def unusable(instance: Instance, sides: Collection[Side], window: Window) -> str:
+    """Say why an image cannot be used for the axillae that are asked about; empty if it can."""
+    if instance.presentation_intent == "FOR PROCESSING":
+        return "FOR PROCESSING: only images for presentation are used"
+    if instance.laterality not in tuple(Side):
+        return "the image does not say of which breast it is"
+    if instance.laterality not in sides:
+        return f"the {'right' if instance.laterality == 'R' else 'left'} breast, which is not asked about"
+    return _outside(instance.acquired_on, window)
+
+
+def _outside(acquired_on: date | None, window: Window) -> str:
+    if acquired_on is None:
+        return "the image does not say when it was taken"
+    if window.cutoff is not None and acquired_on >= window.cutoff:
+        return "not taken before surgery or treatment began"
+    if window.earliest is not None and acquired_on < window.earliest:
+        return "taken long before the diagnosis: not of this episode"
+    return ""
