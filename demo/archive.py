@@ -12,32 +12,22 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 from pynetdicom import AE, build_context, build_role, evt
-from pynetdicom.presentation import PresentationContext
 
 from agent.core.errors import SentinodeError
+from agent.core.services import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from agent.dimse.association import RequestorAe
 from agent.dimse.client import PacsClient
+from demo.contexts import offered
 from demo.query import level_keys, matches
-
-COMMITMENT = "1.2.840.10008.1.20.1"
-FINDS = {"1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.1.1"}  # study root, patient root
-LATER_SYNTAXES = (
-    "1.2.840.10008.1.2.8.1",
-    "1.2.840.10008.1.2.4.110",
-    "1.2.840.10008.1.2.4.111",
-    "1.2.840.10008.1.2.4.112",
-)
 
 
 @dataclass
@@ -50,36 +40,6 @@ class Switches:
     die_after: int | None = None  # objects kept before it aborts every association
     status: Mapping[str, int] = field(default_factory=dict)  # C-STORE status by SOP class; a failure keeps nothing
     drop_commitment: bool = False  # N-ACTION succeeds, the report never comes
-
-
-@cache
-def storage_classes() -> tuple[str, ...]:
-    """Return every storage SOP class that pydicom names, retired ones included."""
-    return tuple(
-        uid
-        for uid, (name, kind, *_) in UID_dictionary.items()
-        if kind == "SOP Class" and "Storage" in name and "Commitment" not in name and "Directory" not in name
-    )
-
-
-@cache
-def transfer_syntaxes() -> tuple[str, ...]:
-    """Return every transfer syntax that pydicom names, uncompressed ones first, and the newest by UID."""
-    named = [uid for uid, (_, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax"]
-    return (*named, *LATER_SYNTAXES)
-
-
-@cache
-def storage_context(sop_class_uid: str) -> PresentationContext:
-    """Return the context that takes a SOP class in every transfer syntax."""
-    return build_context(sop_class_uid, list(transfer_syntaxes()))
-
-
-class SharedContexts(list[PresentationContext]):
-    """Contexts that associations share: pynetdicom copies the list, deeply, for each, and only reads the copy."""
-
-    def __deepcopy__(self, memo: dict[int, object]) -> "SharedContexts":
-        return self
 
 
 class Archive:
@@ -172,12 +132,8 @@ class Archive:
             (evt.EVT_N_ACTION, self._on_action),
             (evt.EVT_C_ECHO, lambda event: 0x0000),
         ]
-        return ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, contexts=self._contexts())
-
-    def _contexts(self) -> SharedContexts:
-        services = ["1.2.840.10008.1.1", COMMITMENT, *FINDS]
-        stored = [storage_context(c) for c in storage_classes() if c not in self.switches.refuse_sop_classes]
-        return SharedContexts([build_context(s) for s in services] + stored)
+        contexts = offered(self.switches.refuse_sop_classes)
+        return ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, contexts=contexts)
 
     def _on_requested(self, event: evt.Event) -> None:
         self.associations += 1
@@ -263,12 +219,13 @@ class Archive:
         assoc = RequestorAe(ae_title=self.ae_title).associate(
             host,
             port,
-            contexts=[build_context(COMMITMENT)],
+            contexts=[build_context(STORAGE_COMMITMENT)],
             ae_title=ae_title,
-            ext_neg=[build_role(COMMITMENT, scp_role=True)],
+            ext_neg=[build_role(STORAGE_COMMITMENT, scp_role=True)],
         )
         if assoc.is_established:
-            assoc.send_n_event_report(report, 2 if missing else 1, UID(COMMITMENT), UID(f"{COMMITMENT}.1"))
+            kind = 2 if missing else 1
+            assoc.send_n_event_report(report, kind, UID(STORAGE_COMMITMENT), UID(STORAGE_COMMITMENT_INSTANCE))
             assoc.release()
 
 

@@ -10,7 +10,7 @@ import pytest
 from pynetdicom import AE, evt
 
 from agent.core.ports import Archive
-from agent.dimse import STORAGE_COMMITMENT_PUSH
+from agent.core.services import STORAGE_COMMITMENT
 from agent.dimse.association import Timeouts
 from agent.dimse.client import PacsClient
 from demo.archive import Archive as OwnArchive
@@ -48,7 +48,7 @@ class Reports:
 def report_listener(port: int = 0) -> Iterator[Reports]:
     """Listen as the agent's receiver does: the peer is SCP of storage commitment on an association that it opens."""
     ae = AE(ae_title=AGENT)
-    ae.add_supported_context(STORAGE_COMMITMENT_PUSH, scu_role=True, scp_role=True)
+    ae.add_supported_context(STORAGE_COMMITMENT, scu_role=True, scp_role=True)
     reports = Reports(port)
 
     def on_report(event: evt.Event) -> tuple[int, None]:

@@ -106,13 +106,13 @@ class Unit(Protocol):
         """Move the cursor of one segment."""
 
     def receiver_started(self, at: datetime) -> None:
-        """Close every association that is still open."""
+        """Close every association that was opened until `at` and is still open."""
 
     def association_opened(self, association_id: str, calling_ae_title: str, at: datetime) -> None:
-        """Note an association."""
+        """Note an association; one that is known, open or closed, stays as it is."""
 
     def association_closed(self, association_id: str, at: datetime) -> None:
-        """Note its end. One that is not known is ignored."""
+        """Note its end, known or not: records of two segments may be read out of order, this one first."""
 
     def is_own(self, sop_instance_uid: str) -> bool:
         """Whether this UID was minted here (a result object)."""

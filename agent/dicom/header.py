@@ -2,18 +2,15 @@
 
 import hashlib
 import re
-import warnings
 from datetime import date
 from typing import Final
-
-from pydicom import charset
-from pydicom.valuerep import TEXT_VR_DELIMS
 
 from agent.core.errors import Rejected
 from agent.core.instance import Instance
 from agent.core.patient import patient_key
 from agent.core.ports import Record
 from agent.dicom.structure import NATIVE, PIXEL_DATA, Structure, outline
+from agent.dicom.text import decode_identifier
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
@@ -113,27 +110,10 @@ def _same(ds: Structure, tag: int, name: str, requested: str) -> str:
 
 
 def _identifier(ds: Structure, tag: int, name: str) -> str:
-    text = _decode(ds.raw(tag), ds.ascii(_SPECIFIC_CHARACTER_SET)).strip("\0 ")
+    text = decode_identifier(ds.raw(tag), ds.ascii(_SPECIFIC_CHARACTER_SET))
     if not text.isprintable():
         raise Rejected(f"{name} holds control characters")
     return text
-
-
-def _decode(raw: bytes, specific_character_set: str) -> str:
-    """Decode an identifier. One in a character set that is absent, unknown or wrong is read as Latin-1."""
-    if raw.isascii() and b"\x1b" not in raw:
-        return raw.decode("ascii")
-    terms = [term.strip() for term in specific_character_set.split("\\")]
-    encodings = [charset.python_encoding.get(term) for term in terms]
-    known = [encoding for encoding in encodings if encoding is not None]
-    try:
-        if b"\x1b" not in raw:
-            return raw.decode(known[0] if known else "latin-1")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # pydicom warns where it guesses
-            return charset.decode_bytes(raw, known, TEXT_VR_DELIMS)
-    except (ValueError, LookupError, UserWarning):
-        return raw.decode("latin-1")
 
 
 def _code_string(ds: Structure, tag: int) -> str:

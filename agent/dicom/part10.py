@@ -1,12 +1,9 @@
 """A received dataset as a DICOM file: our own File Meta Information before the very bytes that came."""
 
 import struct
-from typing import Final
 
+from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.core.ports import Record
-
-IMPLEMENTATION_CLASS_UID: Final = "2.25.236403471190938229436206873212303714811"
-IMPLEMENTATION_VERSION_NAME: Final = "SENTINODE_1"
 
 
 def to_part10(record: Record) -> bytes:

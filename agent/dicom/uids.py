@@ -3,8 +3,6 @@
 from typing import Final
 from uuid import UUID, uuid5
 
-_PRODUCT: Final = UUID("6ed5d3f0-5f4e-4a35-9b0c-6f0a4f6a7c11")
-
 SEPARATOR: Final = "\x1f"  # cannot stand in any part, so no two lists of parts give the same name
 
 
@@ -13,16 +11,13 @@ def derived(namespace: UUID, *parts: object) -> str:
     return f"2.25.{uuid5(namespace, SEPARATOR.join(map(str, parts))).int}"
 
 
-IMPLEMENTATION_CLASS_UID: Final = derived(_PRODUCT, "implementation")
-IMPLEMENTATION_VERSION_NAME: Final = "SENTINODE"
-
-
 def device_uid(installation: UUID) -> str:
     """Device UID (0018,1002) and Device Observer UID (121012): one per installation, kept for ever."""
     return derived(installation, "device")
 
 
 def mint(
+    *,
     installation: UUID,
     case_uuid: UUID,
     version: int,
@@ -36,7 +31,7 @@ def mint(
     return derived(installation, "instance", case_uuid, version, question, axilla, kind, sop_class_uid, index)
 
 
-def series_uid(installation: UUID, case_uuid: UUID, version: int, question: str, role: str, study_uid: str) -> str:
+def series_uid(*, installation: UUID, case_uuid: UUID, version: int, question: str, role: str, study_uid: str) -> str:
     """Return the UID of the series of one role of a version within one study."""
     return derived(installation, "series", case_uuid, version, question, role, study_uid)
 

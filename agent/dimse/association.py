@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from agent.core.errors import Transient, Unreachable
+from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.dimse.transport import ClientSocket
 
 
@@ -73,6 +75,8 @@ def association(peer: Peer, contexts: Sequence[PresentationContext]) -> Iterator
 
 def _associate(peer: Peer, contexts: Sequence[PresentationContext]) -> Association:
     ae = RequestorAe(ae_title=peer.ae_title)
+    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout = peer.timeouts.connect_s
     ae.acse_timeout = peer.timeouts.association_s
     ae.dimse_timeout = peer.timeouts.response_s

@@ -4,18 +4,23 @@ from collections.abc import Generator, Sequence
 from typing import Final
 
 from pydicom.dataset import Dataset
-from pynetdicom.presentation import build_context
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind, Verification  # type: ignore[attr-defined]
+from pydicom.uid import UID
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
 from agent.core.errors import Permanent, Transient
 from agent.core.ports import StoreOutcome
-from agent.dimse import STORAGE_COMMITMENT_PUSH
+from agent.core.services import (
+    MESSAGE_TRANSFER_SYNTAXES,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
+    VERIFICATION,
+)
 from agent.dimse.association import NothingAccepted, Peer, Timeouts, association
 from agent.dimse.part10 import split
 from agent.dimse.store import c_store, context_id, contexts_for
 
 _PENDING: Final = (0xFF00, 0xFF01)
-_COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
 
 
 class PacsClient:
@@ -88,7 +93,7 @@ class PacsClient:
         query.SOPInstanceUID = sop_instance_uid
         model = StudyRootQueryRetrieveInformationModelFind
         found = False
-        with association(self._peer, [build_context(model)]) as opened:
+        with association(self._peer, [_context(model)]) as opened:
             for status, match in opened.send_c_find(query, model):
                 code = status.get("Status")
                 if code in _PENDING:
@@ -119,8 +124,8 @@ class PacsClient:
         wanted.TransactionUID = transaction_uid
         wanted.ReferencedSOPSequence = [_reference(*pair) for pair in instances]
         try:
-            with association(self._peer, [build_context(STORAGE_COMMITMENT_PUSH)]) as opened:
-                status, _ = opened.send_n_action(wanted, 1, STORAGE_COMMITMENT_PUSH, _COMMITMENT_INSTANCE)
+            with association(self._peer, [_context(STORAGE_COMMITMENT)]) as opened:
+                status, _ = opened.send_n_action(wanted, 1, UID(STORAGE_COMMITMENT), UID(STORAGE_COMMITMENT_INSTANCE))
         except NothingAccepted as exc:
             raise Permanent(f"no storage commitment: {exc}") from exc
         if status.get("Status") != 0x0000:
@@ -134,10 +139,14 @@ class PacsClient:
         Transient
             If it is not answered with success.
         """
-        with association(self._peer, [build_context(Verification)]) as opened:
+        with association(self._peer, [_context(VERIFICATION)]) as opened:
             status = opened.send_c_echo().get("Status")
         if status != 0x0000:
             raise Transient(f"C-ECHO ended with {_named(status)}")
+
+
+def _context(sop_class_uid: str) -> PresentationContext:
+    return build_context(sop_class_uid, list(MESSAGE_TRANSFER_SYNTAXES))
 
 
 def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:

@@ -10,10 +10,11 @@ from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from agent.core.errors import Transient
+from agent.core.services import STORAGE_COMMITMENT
 from agent.crashpoint import crashpoint
 from agent.receive.admission import Refusal, admit
 from agent.receive.journal import Journal
-from agent.receive.negotiation import STORAGE_COMMITMENT, acceptable
+from agent.receive.negotiation import acceptable
 from agent.receive.settings import ReceiverSettings
 from agent.receive.transport import StoreAssociation
 

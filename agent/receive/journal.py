@@ -5,15 +5,19 @@ ASSOCIATION_CLOSED after them. On a full disk a record that cannot be written no
 """
 
 import itertools
+import math
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 from uuid import UUID
 
 from agent.core.errors import Transient
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
+
+_RETRY_S: Final = 1.0
 
 
 class SpoolChannel(Protocol):
@@ -34,11 +38,23 @@ class Spool(Protocol):
 
 
 class Journal:
-    """The receiver's own records. Threads of all associations share it."""
+    """The receiver's own records. Threads of all associations share it.
 
-    def __init__(self, spool: Spool, run_id: UUID) -> None:
+    Parameters
+    ----------
+    spool
+        Where they go.
+    run_id
+        Identity of this run of the receiver.
+    monotonic
+        Seconds on a clock that never goes back.
+    """
+
+    def __init__(self, spool: Spool, run_id: UUID, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._spool = spool
         self._run_id = run_id
+        self._monotonic = monotonic
+        self._next_try = -math.inf
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._is_started = False
@@ -64,13 +80,20 @@ class Journal:
         """Remember an association whose end could not be written."""
         self._endings.append(association_id)
 
-    def catch_up(self) -> None:
-        """Write the ends that are still to be written, as far as the disk lets us."""
+    def catch_up(self, *, at_once: bool = False) -> None:
+        """Write the ends that are still to be written, as far as the disk lets us.
+
+        On a full disk a try costs an allocation, and the one that calls accepts connections: after a failure nothing
+        is tried for a second, unless `at_once`.
+        """
         with self._lock:
+            if self._monotonic() < self._next_try and not at_once:
+                return
             while self._endings:
                 try:
                     self._write_alone(RecordKind.ASSOCIATION_CLOSED, {"association_id": self._endings[0]})
                 except Transient:
+                    self._next_try = self._monotonic() + _RETRY_S
                     return
                 self._endings.popleft()
 

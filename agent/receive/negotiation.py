@@ -1,6 +1,7 @@
 """What is accepted: every storage SOP class and transfer syntax that pydicom names, and those it does not name yet.
 
-Nothing is decoded on receipt, so an unknown compression is no reason to refuse.
+No object is decoded on receipt, so an unknown compression is no reason to refuse one. Services that carry no object
+speak Implicit or Explicit VR Little Endian.
 """
 
 from collections.abc import Sequence
@@ -16,8 +17,12 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import register_uid, uid_to_service_class
 
-VERIFICATION: Final = "1.2.840.10008.1.1"
-STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"  # push model
+from agent.core.services import (
+    LATER_TRANSFER_SYNTAXES,
+    MESSAGE_TRANSFER_SYNTAXES,
+    STORAGE_COMMITMENT,
+    VERIFICATION,
+)
 
 STORAGE_SOP_CLASSES: Final = {
     uid: keyword
@@ -29,16 +34,16 @@ STORAGE_SOP_CLASSES: Final = {
 }
 """Storage SOP classes, current and retired, of PS3.6 table A-1: UID -> keyword."""
 
-_LATER_TRANSFER_SYNTAXES: Final = (
-    "1.2.840.10008.1.2.8.1",  # Deflated Image Frame Compression
-    "1.2.840.10008.1.2.4.110",  # JPEG XL Lossless
-    "1.2.840.10008.1.2.4.111",  # JPEG XL JPEG Recompression
-    "1.2.840.10008.1.2.4.112",  # JPEG XL
+TRANSFER_SYNTAXES: Final = tuple(
+    dict.fromkeys(
+        [*(uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax"), *LATER_TRANSFER_SYNTAXES]
+    )
 )
-TRANSFER_SYNTAXES: Final = frozenset(
-    {uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax"} | set(_LATER_TRANSFER_SYNTAXES)
-)
-"""Transfer syntaxes, current and retired, of PS3.6 table A-1."""
+"""Transfer syntaxes, current and retired, of PS3.6 table A-1, the uncompressed ones first."""
+
+_TAKEN: Final = dict.fromkeys(STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES) | dict.fromkeys(
+    (VERIFICATION, STORAGE_COMMITMENT), MESSAGE_TRANSFER_SYNTAXES
+)  # SOP class -> transfer syntaxes
 
 
 def register_storage_sop_classes() -> None:
@@ -58,8 +63,8 @@ def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationCont
     wanted: dict[str, list[str]] = {}
     for context in proposed:
         uid = str(context.abstract_syntax)
-        if uid in STORAGE_SOP_CLASSES or uid in (VERIFICATION, STORAGE_COMMITMENT):
-            offered = [str(syntax) for syntax in context.transfer_syntax if syntax in TRANSFER_SYNTAXES]
+        if uid in _TAKEN:
+            offered = [str(syntax) for syntax in context.transfer_syntax if syntax in _TAKEN[uid]]
             wanted.setdefault(uid, []).extend(_explicit_first(offered))
     return [_supported(uid, list(dict.fromkeys(syntaxes))) for uid, syntaxes in wanted.items()]
 

@@ -9,10 +9,12 @@ from typing import Final, cast
 from uuid import UUID, uuid4
 
 import structlog
+from pydicom.uid import UID
 from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
 
 from agent.core.errors import Transient
+from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.receive.handlers import Handlers
 from agent.receive.journal import Journal, Spool
 from agent.receive.negotiation import register_storage_sop_classes
@@ -80,7 +82,7 @@ class Receiver:
             if association.is_alive():
                 association.abort(block=False) if association.is_requested else association.wake()
                 association.join(self._settings.pdu_timeout_s)
-        self._journal.catch_up()
+        self._journal.catch_up(at_once=True)
         self._server = None
 
     def _running(self) -> StoreServer:
@@ -91,6 +93,8 @@ class Receiver:
     def _listen(self) -> StoreServer:
         settings = self._settings
         ae = ApplicationEntity(settings.ae_title)
+        ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         ae.maximum_associations = settings.max_associations
         ae.maximum_pdu_size = settings.max_pdu_bytes
         ae.network_timeout = settings.idle_timeout_s

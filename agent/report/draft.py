@@ -131,21 +131,26 @@ class Draft:
         """Return the SOP Instance UID of an object, known before it is made."""
         result = self.result
         return uids.mint(
-            result.installation,
-            result.case_uuid,
-            result.version,
-            result.question,
-            slot.axilla,
-            slot.kind,
-            slot.sop_class_uid,
-            slot.index,
+            installation=result.installation,
+            case_uuid=result.case_uuid,
+            version=result.version,
+            question=result.question,
+            axilla=slot.axilla,
+            kind=slot.kind,
+            sop_class_uid=slot.sop_class_uid,
+            index=slot.index,
         )
 
     def series_uid(self, slot: Slot, study_uid: str) -> str:
         """Return the Series Instance UID of an object in a study."""
         result = self.result
         return uids.series_uid(
-            result.installation, result.case_uuid, result.version, result.question, slot.label, study_uid
+            installation=result.installation,
+            case_uuid=result.case_uuid,
+            version=result.version,
+            question=result.question,
+            role=slot.label,
+            study_uid=study_uid,
         )
 
     def reference(self, slot: Slot, source: Source) -> Reference:

@@ -10,13 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import DataElement, Dataset, config, dcmread
-from pydicom.charset import decode_bytes
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.errors import InvalidDicomError
 
 from agent.core.errors import Permanent
 from agent.core.instance import Instance
 from agent.core.result import SourceImage
+from agent.dicom.text import decode_identifier, decode_person_name, decode_text
 
 REQUIRED: Final = (
     "PatientName",
@@ -31,10 +31,8 @@ REQUIRED: Final = (
 )
 """Type 2 attributes of Patient and General Study (PS3.3 C.7.1.1, C.7.2.1): empty where the source has none."""
 OPTIONAL: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription")
-_PN_DELIMITERS: Final = {ord("^"), ord("=")}
-_TEXT_DELIMITERS: Final = {ord("\r"), ord("\n"), ord("\t"), ord("\f")}
-_CONTROL: Final = {code: "\ufffd" for code in range(32) if code not in _TEXT_DELIMITERS}  # never legal in UTF-8 text
-_GB2312: Final = b"\x1b$)A"
+_IDENTIFIERS: Final = ("PatientID", "IssuerOfPatientID")  # the case was opened under these: read them the same way
+_CONTROL: Final = {code: "\ufffd" for code in range(32) if chr(code) not in "\r\n\t\f"}  # never legal in UTF-8 text
 
 
 @dataclass(frozen=True)
@@ -103,17 +101,19 @@ def _text(header: Dataset, keyword: str) -> str | None:
     tag = tag_for_keyword(keyword)
     if tag is None or tag not in header:
         return None
-    value = header.get_item(tag).value or b""  # raw: pydicom's own conversion validates, and quotes what it finds
-    delimiters = _PN_DELIMITERS if dictionary_VR(tag) == "PN" else _TEXT_DELIMITERS
-    return _decode(value, header, delimiters).rstrip(" \0").translate(_CONTROL)
+    raw = header.get_item(tag).value or b""  # raw: pydicom's own conversion validates, and quotes what it finds
+    character_set = _character_set(header)
+    if keyword in _IDENTIFIERS:
+        text = decode_identifier(raw, character_set)
+    elif dictionary_VR(tag) == "PN":
+        text = decode_person_name(raw, character_set, "replace")
+    else:
+        text = decode_text(raw, character_set, "replace")
+    return text.rstrip(" \0").translate(_CONTROL)
 
 
-def _decode(value: bytes, header: Dataset, delimiters: set[int]) -> str:
-    if _GB2312 in value:
-        # pydicom's own codec for ISO 2022 IR 58 reads neither form of it
-        return value.replace(_GB2312, b"").decode("gb2312", errors="replace")
-    declared = header.get_item("SpecificCharacterSet") if "SpecificCharacterSet" in header else None
-    if declared is not None and declared.value in (b"ISO_IR 203", "ISO_IR 203"):
-        return value.decode("iso8859_15")
-    encodings = header.original_character_set
-    return decode_bytes(value, [encodings] if isinstance(encodings, str) else list(encodings), delimiters)
+def _character_set(header: Dataset) -> str:
+    value = header.get_item("SpecificCharacterSet").value if "SpecificCharacterSet" in header else ""
+    if isinstance(value, bytes):
+        return value.decode("ascii", "replace")
+    return value if isinstance(value, str) else "\\".join(map(str, value or ()))

@@ -25,16 +25,18 @@ class Arrivals(Work):
         self._db.execute(insert.on_conflict_do_update(index_elements=["segment"], set_=place))
 
     def receiver_started(self, at: datetime) -> None:
-        """Close every association that is still open."""
-        self._db.execute(sa.update(association).where(IS_OPEN).values(closed_at=at))
+        """Close every association that was opened until then and is still open."""
+        left_open = (IS_OPEN, association.c.opened_at <= at)
+        self._db.execute(sa.update(association).where(*left_open).values(closed_at=at))
 
     def association_opened(self, association_id: str, calling_ae_title: str, at: datetime) -> None:
-        """Note an association."""
+        """Note an association; one that is known stays as it is."""
         self._add(association, id=association_id, calling_ae_title=calling_ae_title, opened_at=at)
 
     def association_closed(self, association_id: str, at: datetime) -> None:
-        """Note its end. One that is not known is ignored."""
-        self._db.execute(sa.update(association).where(association.c.id == association_id).values(closed_at=at))
+        """Note its end, also where its beginning comes later: then it never counts as open."""
+        insert = self._insert(association).values(id=association_id, calling_ae_title="", opened_at=at, closed_at=at)
+        self._db.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"closed_at": at}))
 
     def arrived(self, arrived: Arrival) -> None:
         """Note the end of one record; saying it twice for one `ref` is harmless: the first stands."""

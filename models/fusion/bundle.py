@@ -16,7 +16,7 @@ from models import export as exporting
 from models.export import Arrays
 from models.fusion import data
 from models.fusion.network import FusionNetwork
-from models.fusion.settings import Settings
+from models.fusion.settings import Settings, Sizes
 from models.fusion.train import restore
 
 OUTPUTS: Final = ("logit", "logit_sd", "contributions", "mammogram_saliency")
@@ -90,24 +90,32 @@ def parity_cases(specs: tuple[FactSpec, ...], settings: Settings) -> dict[str, A
     return cases
 
 
-def describe(
-    settings: Settings, specs: tuple[FactSpec, ...], evaluation: dict[str, Any], summary: dict[str, Any]
-) -> dict[str, Any]:
-    """Everything the manifest says, the digests apart."""
-    sizes, subsets = settings.sizes, evaluation["subsets"]
+def inputs_of(sizes: Sizes) -> tuple[Tensor, ...]:
+    """Return what the graph takes in, for N axillae with F facts and V views of H × W."""
     facts, views = ("N", sizes.facts), ("N", "V")
-    inputs = (
+    return (
         Tensor("clinical", "float32", facts, "N F", -100.0, 100.0),
         Tensor("clinical_present", "float32", facts, "N F", 0.0, 1.0),
         Tensor("mammogram", "float32", (*views, 1, sizes.height, sizes.width), "N V 1 H W", 0.0, 1.0),
         Tensor("mammogram_present", "float32", views, "N V", 0.0, 1.0),
     )
-    outputs = (
+
+
+def outputs_of(sizes: Sizes) -> tuple[Tensor, ...]:
+    """Return what the graph gives out, named as in OUTPUTS."""
+    saliency = ("N", "V", sizes.height // 8, sizes.width // 8)
+    return (
         Tensor("logit", "float32", ("N",), "N", -30.0, 30.0),
         Tensor("logit_sd", "float32", ("N",), "N", 0.0, 30.0),
         Tensor("contributions", "float32", ("N", 1 + len(MODALITIES)), "N prior+modalities", -30.0, 30.0),
-        Tensor("mammogram_saliency", "float32", (*views, sizes.height // 8, sizes.width // 8), "N V h w", 0.0, 1.0),
+        Tensor("mammogram_saliency", "float32", saliency, "N V h w", 0.0, 1.0),
     )
+
+
+def describe(
+    settings: Settings, specs: tuple[FactSpec, ...], evaluation: dict[str, Any], summary: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything the manifest says, the digests apart."""
     return {
         "schema": SCHEMA,
         "name": settings.name,
@@ -117,8 +125,8 @@ def describe(
         "label": "any metastasis in the axillary lymph nodes of the side (of synthetic patients)",
         "modalities": MODALITIES,
         "required": (),
-        "inputs": [asdict(t) for t in inputs],
-        "outputs": [asdict(t) for t in outputs],
+        "inputs": [asdict(t) for t in inputs_of(settings.sizes)],
+        "outputs": [asdict(t) for t in outputs_of(settings.sizes)],
         "facts": [asdict(s) for s in specs],
         "preprocessing": {"mammogram": settings.preprocessing},
         "operating_points": evaluation["operating_points"],
@@ -130,7 +138,7 @@ def describe(
             "commit": _commit(),
             **summary,
         },
-        "metrics": {"subsets": subsets, "biopsies_avoided": evaluation["biopsies_avoided"]},
+        "metrics": {"subsets": evaluation["subsets"], "biopsies_avoided": evaluation["biopsies_avoided"]},
         "opset": exporting.OPSET,
         "licence": "Apache-2.0",
     }

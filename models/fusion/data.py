@@ -89,7 +89,7 @@ def load(cohort: Cohort, specs: Sequence[FactSpec], settings: Settings) -> Array
     progress = Progress(f"render {cohort.name}", len(paths), skipped=len(paths) - len(missing))
     done = len(paths) - len(missing)
     with ProcessPoolExecutor(settings.processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(write_shard, p, cohort, a, b, tuple(specs), settings) for p, a, b in missing]
+        jobs = [pool.submit(write_shard, p, cohort, (a, b), tuple(specs), settings) for p, a, b in missing]
         for job in as_completed(jobs):
             job.result()
             done += 1
@@ -98,10 +98,10 @@ def load(cohort: Cohort, specs: Sequence[FactSpec], settings: Settings) -> Array
 
 
 def write_shard(
-    path: Path, cohort: Cohort, start: int, stop: int, specs: tuple[FactSpec, ...], settings: Settings
+    path: Path, cohort: Cohort, bounds: tuple[int, int], specs: tuple[FactSpec, ...], settings: Settings
 ) -> None:
-    """Render part of a cohort and write it whole or not at all."""
-    arrays = to_arrays(draw(cohort, start, stop), specs, settings)
+    """Render the patients of a cohort from `bounds[0]` to `bounds[1]` and write them whole or not at all."""
+    arrays = to_arrays(draw(cohort, *bounds), specs, settings)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
         np.savez(file, **{f.name: getattr(arrays, f.name) for f in fields(Arrays)})

@@ -326,11 +326,25 @@ def test_a_restarted_receiver_has_no_association(store: Store) -> None:
         assert not unit.has_open_association(case.id)
 
 
-def test_the_end_of_an_unknown_association_is_ignored(store: Store) -> None:
-    """Closing what was never opened changes nothing."""
+def test_a_restart_leaves_the_associations_of_the_new_run(store: Store) -> None:
+    """An association that opened after the start, and was read before it, stays open."""
+    with store.unit() as unit:
+        unit.association_opened("run2/1", "MAMMO1", T0 + 2 * MINUTE)
+        case = unit.add_instance(opened(unit), instance(), arrival(association_id="run2/1"), T0)
+        unit.receiver_started(T0 + MINUTE)
+        assert unit.has_open_association(case.id)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_end_that_is_read_before_its_beginning_stands(store: Store, times: int) -> None:
+    """Segments are read one after another: a beginning that comes after its end opens nothing."""
     with store.unit() as unit:
         case = unit.add_instance(opened(unit), instance(), arrival(), T0)
-        unit.association_closed("run/1", T0)
+        for _ in range(times):
+            unit.association_closed("run/1", T0 + MINUTE)
+        assert not unit.has_open_association(case.id)
+    with store.unit() as unit:
+        unit.association_opened("run/1", "MAMMO1", T0)
         assert not unit.has_open_association(case.id)
 
 

@@ -37,7 +37,7 @@ class Tables:
     """Everything that is known. Values are frozen: copying the dictionaries is a snapshot."""
 
     cursor: dict[int, SpoolRef] = field(default_factory=dict)
-    associations: dict[str, datetime | None] = field(default_factory=dict)  # None: open
+    associations: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)  # opened, closed
     arrivals: dict[SpoolRef, Arrival] = field(default_factory=dict)
     instances: dict[str, StoredInstance] = field(default_factory=dict)
     cases: dict[int, Case] = field(default_factory=dict)
@@ -98,15 +98,16 @@ class FakeUnit:
         self._t.cursor[ref.segment] = ref
 
     def receiver_started(self, at: datetime) -> None:
-        for association_id, closed_at in self._t.associations.items():
-            self._t.associations[association_id] = closed_at or at
+        for association_id, (opened_at, closed_at) in self._t.associations.items():
+            if closed_at is None and opened_at <= at:
+                self._t.associations[association_id] = (opened_at, at)
 
     def association_opened(self, association_id: str, calling_ae_title: str, at: datetime) -> None:
-        self._t.associations.setdefault(association_id, None)
+        self._t.associations.setdefault(association_id, (at, None))
 
     def association_closed(self, association_id: str, at: datetime) -> None:
-        if association_id in self._t.associations:
-            self._t.associations[association_id] = at
+        opened_at, _ = self._t.associations.get(association_id, (at, None))
+        self._t.associations[association_id] = (opened_at, at)
 
     def is_own(self, sop_instance_uid: str) -> bool:
         return any(o.sop_instance_uid == sop_instance_uid for objects in self._t.objects.values() for o in objects)
@@ -187,7 +188,7 @@ class FakeUnit:
     def has_open_association(self, case_id: int) -> bool:
         uids = {link.stored.instance.sop_instance_uid for link in self._links(case_id)}
         brought_by = {a.association_id for a in self._t.arrivals.values() if a.sop_instance_uid in uids}
-        still_open = {one for one, closed_at in self._t.associations.items() if closed_at is None}
+        still_open = {one for one, (_, closed_at) in self._t.associations.items() if closed_at is None}
         return bool(still_open & brought_by)
 
     def apply(

@@ -145,7 +145,7 @@ def test_shards_are_rendered_once(settings: Settings) -> None:
     small = data.Cohort("small", 1, 3)
     specs = data.fact_specs(data.draw(small, 0, 3))
     path = settings.work / "shard.npz"
-    data.write_shard(path, small, 0, 3, specs, settings)
+    data.write_shard(path, small, (0, 3), specs, settings)
     first = data._read(path)
     assert np.array_equal(first.images, data.to_arrays(data.draw(small, 0, 3), specs, settings).images)
     assert first.spots[:, 0, 1].any() == np.False_  # no node on CC

@@ -3,6 +3,7 @@ from runpy import run_path
 
 import pytest
 
+from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from tests.peers import ROOT
 
 
@@ -23,3 +24,10 @@ def test_every_link_of_the_documentation_leads_somewhere() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_conformance_statement_says_who_we_are() -> None:
+    """Implementation Class UID and Version Name stand there as they are announced."""
+    page = (ROOT / "docs/conformance.md").read_text(encoding="utf-8")
+    assert f"| `{IMPLEMENTATION_CLASS_UID}` |" in page
+    assert f"| `{IMPLEMENTATION_VERSION_NAME}` |" in page

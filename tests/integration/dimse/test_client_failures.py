@@ -16,6 +16,7 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from agent.core.errors import Permanent, Transient, Unreachable
+from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.dimse.association import Peer, Timeouts, association
 from agent.dimse.client import PacsClient
 from agent.dimse.part10 import split
@@ -188,6 +189,22 @@ def test_echo_that_fails_is_an_error() -> None:
             client("PEER", server.server_address[1]).echo()
     finally:
         server.shutdown()
+
+
+def test_the_requestor_says_who_it_is() -> None:
+    """An association request carries the implementation that the files carry."""
+    seen: list[tuple[str | None, str | None]] = []
+
+    def note(event: evt.Event) -> None:
+        requestor = event.assoc.requestor
+        seen.append((requestor.implementation_class_uid, requestor.implementation_version_name))
+
+    server = serving([(evt.EVT_ACCEPTED, note)], "1.2.840.10008.1.1")
+    try:
+        client("PEER", server.server_address[1]).echo()
+    finally:
+        server.shutdown()
+    assert seen == [(IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME)]
 
 
 def test_incomplete_file_meta_is_permanent() -> None:

@@ -21,6 +21,7 @@ from pynetdicom.dsutils import decode
 from structlog.testing import capture_logs
 
 from agent.core.errors import Transient
+from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.core.ports import RecordKind
 from agent.receive import Peer, Receiver, ReceiverSettings
 from agent.spool import SpoolReader, SpoolWriter
@@ -167,6 +168,16 @@ def test_the_senders_order_decides(start: Start, offered: list[str], taken: str)
         assert association.accepted == {1: taken}
 
 
+@pytest.mark.parametrize("service", [VERIFICATION, COMMITMENT])
+def test_services_without_objects_speak_little_endian(start: Start, service: str) -> None:
+    """Big endian, deflated and compressed transfer syntaxes are for objects, not for verification and commitment."""
+    jpeg, big_endian, deflated = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
+    contexts = [(uid, [syntax]) for uid in (service, SC) for syntax in (jpeg, big_endian, deflated)]
+    contexts.append((service, [jpeg, EXPLICIT]))
+    with _open(start(), contexts=contexts) as association:
+        assert association.accepted == {7: jpeg, 9: big_endian, 11: deflated, 13: EXPLICIT}
+
+
 def test_a_commitment_result_is_recorded_as_it_came(start: Start) -> None:
     """A PACS opens an association as SCP by role selection and reports; the dataset is kept, not decoded."""
     running = start()
@@ -182,6 +193,17 @@ def test_a_commitment_result_is_recorded_as_it_came(start: Start) -> None:
         "event_type_id": "2",
         "transfer_syntax_uid": EXPLICIT,
     }
+
+
+def test_the_acceptor_says_who_it_is(start: Start) -> None:
+    """An accepted association carries the implementation that the files carry."""
+    ae = AE(ae_title="SENDER")
+    ae.add_requested_context(VERIFICATION)
+    association = ae.associate("127.0.0.1", start().port, ae_title="SENTINODE")
+    acceptor = association.acceptor
+    association.release()
+    assert acceptor.implementation_class_uid == IMPLEMENTATION_CLASS_UID
+    assert acceptor.implementation_version_name == IMPLEMENTATION_VERSION_NAME
 
 
 def test_pynetdicom_reports_commitment(start: Start) -> None:

@@ -443,6 +443,18 @@ def test_associations_hold_their_patients_case(house: House) -> None:
     assert not is_open()
 
 
+def test_an_association_that_rolled_over_does_not_hold_its_case_for_ever(house: House) -> None:
+    """Its end, in a second segment, may be shown before its beginning in the first."""
+    house.spool.add(RecordKind.ASSOCIATION_CLOSED, {"association_id": "run/1"}, segment=2)
+    house.indexer.tick()
+    house.spool.add(RecordKind.ASSOCIATION_OPENED, {"association_id": "run/1", "calling_ae_title": "MAMMO1"})
+    house.send(mammogram())
+    house.indexer.tick()
+    (case,) = house.cases()
+    with house.store.unit() as unit:
+        assert not unit.has_open_association(case.id)
+
+
 def test_event_reports_are_handed_on_and_other_kinds_passed(house: House) -> None:
     """A storage commitment result goes to its reader within the transaction; HL7 waits for a later version."""
     house.spool.add(RecordKind.EVENT_REPORT, {"event_type_id": "1"}, b"dataset")

@@ -233,6 +233,7 @@ CHARSETS = [
     ("", "J\xe9", b"J\xe9"),
     ("ISO_IR 192", "J\xe9", b"J\xe9"),
     ("NO SUCH SET", "J\xe9", b"J\xe9"),
+    ("\\ISO 2022 IR 58", "张-1", b"\x1b$)A\xd5\xc5-1"),
     ("\\ISO 2022 IR 87", "\x1b$X\xe9", None),
 ]
 

@@ -3,7 +3,8 @@ from io import BytesIO
 import pydicom
 import pytest
 
-from agent.dicom.part10 import IMPLEMENTATION_CLASS_UID, to_part10
+from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from agent.dicom.part10 import to_part10
 from tests.fakes.instances import BIG_ENDIAN, DEFLATED, IMPLICIT, MAMMOGRAM, mammogram, record, record_of, uid
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -17,6 +18,7 @@ def test_is_a_file_that_pydicom_reads(syntax: str) -> None:
     assert ds.file_meta.MediaStorageSOPInstanceUID == uid("1")
     assert ds.file_meta.TransferSyntaxUID == syntax
     assert ds.file_meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
+    assert ds.file_meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
     assert ds.file_meta.FileMetaInformationVersion == b"\0\1"
     assert ds.PatientID == "P-1" and ds.PixelData == b"\1\0\2\0\3\0\4\0"
 

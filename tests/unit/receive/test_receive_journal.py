@@ -21,12 +21,14 @@ class _Spool:
         self.source = FakeSpool()
         self.is_full = False
         self.open_channels = 0
+        self.tried = 0
 
     def channel(self) -> "_Spool":
         self.open_channels += 1
         return self
 
     def append(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes) -> SpoolRef:
+        self.tried += 1
         if self.is_full:
             raise Transient("full")
         return self.source.add(kind, meta, payload)
@@ -101,6 +103,31 @@ def test_ends_that_could_not_be_recorded_follow_in_order() -> None:
     journal.catch_up()
     assert spool.kinds[3:] == []
     spool.is_full = False
+    journal.catch_up(at_once=True)
     journal.catch_up()
+    assert spool.kinds[3:] == ["association_closed:1", "association_closed:2"]
+
+
+def test_a_full_disk_is_tried_once_a_second() -> None:
+    """However often the accept thread asks; at the end of the run it is tried once more."""
+    spool, seconds = _Spool(), [100.0]
+    journal = Journal(spool, RUN, monotonic=lambda: seconds[0])
+    logs = [journal.association() for _ in range(2)]
+    for log in logs:
+        log.open({})
+    spool.is_full = True
+    for log in logs:
+        log.close()
+    tried = spool.tried
+    for tenth in range(25):
+        seconds[0] = 100 + tenth / 10
+        journal.catch_up()
+    assert spool.tried - tried == 3
+    journal.catch_up(at_once=True)
+    assert spool.tried - tried == 4
+    spool.is_full = False
+    journal.catch_up()
+    assert spool.tried - tried == 4
+    seconds[0] = 104.0
     journal.catch_up()
     assert spool.kinds[3:] == ["association_closed:1", "association_closed:2"]

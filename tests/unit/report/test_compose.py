@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 
 from agent.core.errors import Permanent
+from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import Kind, Result, SourceImage
 from agent.dicom import codes
@@ -26,6 +27,14 @@ NO_NUMBER = NoEstimate(Side.L, "too little evidence")
 def texts(read: Read) -> list[str]:
     """Return every sentence of the text SR."""
     return [i.TextValue for i in tree.items(read["text_sr"]) if i.ValueType == "TEXT"]
+
+
+def test_files_say_what_wrote_them(bilateral: Read) -> None:
+    """File meta information names the implementation that associations announce."""
+    for role in bilateral.roles:
+        meta = bilateral[role].file_meta
+        assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
+        assert meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
 
 
 def test_sending_order(bilateral: Read) -> None:

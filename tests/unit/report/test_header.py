@@ -9,6 +9,7 @@ from pydicom import DataElement, Dataset, config
 
 from agent.core.errors import Permanent
 from agent.core.result import SourceImage
+from agent.dicom.text import decode_identifier
 from agent.report.compose import Composer
 from agent.report.header import REQUIRED, read_source
 from tests import builders, peers
@@ -52,7 +53,7 @@ def test_name_of_any_script_equals_the_source(composer: Composer, script: str) -
 
 
 def test_chinese_code_extension_is_read(mlo: SourceImage) -> None:
-    """ISO 2022 IR 58, which pydicom's own codec does not read (PS3.5 K.2)."""
+    """ISO 2022 IR 58 (PS3.5 K.2)."""
     raw = b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab="
     source = read_source(with_raw(mlo, raw, b"\\ISO 2022 IR 58"))
     assert str(source.subject.PatientName) == "Zhang^XiaoDong=张^小东"
@@ -62,6 +63,23 @@ def test_latin_9_is_read(mlo: SourceImage) -> None:
     """ISO_IR 203, which pydicom does not know, has letters where Latin-1 has fractions."""
     source = read_source(with_raw(mlo, b"C\xbdur^Z", b"ISO_IR 203"))
     assert source.subject.PatientName == "Cœur^Z"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.binary(min_size=8, max_size=8) | st.just("张三".encode("gb2312") + b"\x1b(B "),
+    st.sampled_from([b"", b"ISO_IR 100", b"ISO_IR 192", b"ISO_IR 203", b"\\ISO 2022 IR 58", b"\\ISO 2022 IR 87"]),
+)
+def test_the_patient_is_the_one_of_the_case(patient_id: bytes, character_set: bytes) -> None:
+    """Patient ID is read by the rule by which the case was opened, whatever its bytes."""
+    image = with_raw(
+        builders.source_image(builders.mammogram(rows=8, columns=8, PatientID="X" * 8)), b"A^B", character_set
+    )
+    assert image.header.count(b"X" * 8) == 1
+    source = read_source(replace(image, header=image.header.replace(b"X" * 8, patient_id)))
+    expected = decode_identifier(patient_id, character_set.decode())
+    if expected.isprintable():
+        assert source.subject.PatientID == expected
 
 
 @pytest.mark.parametrize(
