@@ -66,7 +66,7 @@ class Orthanc(Pacs):
 
     def _rest(self, path: str, body: bytes | None = None, timeout_s: float = 60) -> bytes:
         request = Request(f"http://{LOOPBACK}:{self.http_port}{path}", data=body)
-        with urlopen(request, timeout=timeout_s) as response:  # noqa: S310
+        with urlopen(request, timeout=timeout_s) as response:  # noqa: S310 - our own Orthanc, on loopback
             content: bytes = response.read()
             return content
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def _problems(config: Config) -> Iterator[Problem]:
     yield from _said(("database", "url"), lambda: open_store(config).close())
     yield from _ehr(config)
     for n, model in enumerate(config.models):
-        yield from _said(("models", n, "bundle"), lambda m=model: Engine.load(m.bundle, m.device))  # type: ignore[misc]
+        yield from _said(("models", n, "bundle"), partial(Engine.load, model.bundle, model.device))
 
 
 def _said(key: Key, attempt: Callable[[], object]) -> Iterator[Problem]:

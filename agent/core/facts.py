@@ -82,7 +82,7 @@ def _count(low: int, high: int) -> Callable[[object], Value]:
         number = within(raw)
         if number != int(number):  # type: ignore[arg-type]  # a number: `within` saw to it
             raise _Refused("not a whole number")
-        return int(number)  # type: ignore[arg-type]
+        return int(number)  # type: ignore[arg-type]  # likewise
 
     return parse
 

@@ -6,7 +6,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]  # made at import
 
 from agent.core.errors import Permanent, Transient
 from agent.core.ports import StoreOutcome

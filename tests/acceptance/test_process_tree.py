@@ -55,6 +55,7 @@ def test_second_agent_on_the_same_spool_is_refused(hospital: Hospital) -> None:
 def test_children_die_with_the_supervisor(hospital: Hospital) -> None:
     """When the supervisor alone is killed, its processes end too: no half agent stays behind."""
     pids = children(hospital).values()
+    assert all(is_alive(pid) for pid in pids)
     hospital.agent.kill_supervisor()
     wait_until(lambda: not any(is_alive(pid) for pid in pids), 10, "a child outlived the supervisor")
 

@@ -92,7 +92,7 @@ def test_bytes_that_are_no_part_10_file_are_refused_before_anything_is_sent(
 def test_peer_answers_echo_and_takes_a_commitment_request(subject: Subject, objects: tuple[ResultObject, ...]) -> None:
     """Neither raises."""
     subject.archive.echo()
-    list(subject.archive.store([objects[0].encoded]))
+    assert [outcome.status for outcome in subject.archive.store([objects[0].encoded])] == [0]
     subject.archive.request_commitment(
         f"{objects[0].sop_instance_uid}.1", [(objects[0].sop_class_uid, objects[0].sop_instance_uid)]
     )

@@ -120,8 +120,8 @@ PIECES = [b"\x1b$B", b"\x1b$)A", b"\x1b(B", b";3", b"^", b"\xd5"]
 )
 def test_any_bytes_are_read(raw: bytes, character_set: str) -> None:
     """Nothing raises, or warns, where letters may be replaced, and what comes out can be written again."""
-    decode_person_name(raw, character_set, "replace").encode("utf-8")
-    decode_identifier(raw, character_set).encode("utf-8")
+    for text in (decode_person_name(raw, character_set, "replace"), decode_identifier(raw, character_set)):
+        assert text.encode("utf-8").decode("utf-8") == text
 
 
 def test_the_warnings_of_other_threads_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
