@@ -95,11 +95,13 @@ def _pixels(ds: Dataset, picture: Image.Image) -> None:
     ds.BitsAllocated = ds.BitsStored = 8
     ds.HighBit = 7
     ds.PixelRepresentation = 0
-    ds.PixelData = np.asarray(picture).tobytes()  # of even length: all widths are even
+    ds.PixelData = np.asarray(picture).tobytes()  # of even length: the width is even
 
 
 def _source_item(source: Source) -> Dataset:
     item = Dataset()
+    if source.instance.frames > 1 and source.frame:
+        item.ReferencedFrameNumber = source.frame
     item.ReferencedSOPClassUID = source.instance.sop_class_uid
     item.ReferencedSOPInstanceUID = source.instance.sop_instance_uid
     item.SpatialLocationsPreserved = "NO"  # the bands and the pair move the pixels

@@ -31,6 +31,10 @@ REQUIRED: Final = (
 )
 """Type 2 attributes of Patient and General Study (PS3.3 C.7.1.1, C.7.2.1): empty where the source has none."""
 OPTIONAL: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription")
+BODY_PARTS: Final = {"BREAST": "breast", "AXILLA": "axilla"}
+"""Parts that a picture may name: nothing else of Body Part Examined is repeated."""
+MOST_DIGITS: Final = 4  # a longer Series or Instance Number may be a date
+ALONG: Final = 0.7  # least cosine of a row with the axis from right to left that counts as along it
 _IDENTIFIERS: Final = ("PatientID", "IssuerOfPatientID")  # the case was opened under these: read them the same way
 _CONTROL: Final = {code: "\ufffd" for code in range(32) if chr(code) not in "\r\n\t\f"}  # never legal in UTF-8 text
 
@@ -45,6 +49,17 @@ class Source:
     subject: Dataset  # patient and study
     orientation: Dataset  # Patient Orientation, where the source has one
     temporal_position: str
+    temporal_positions: int = 0  # Number of Temporal Positions; 0 where the header does not say
+    columns_to_left: bool | None = None  # an axial image's columns run towards the patient's left; None: not known
+    body_part: str = ""  # "breast", "axilla" or empty
+    series_number: int = 0  # 0: none that helps a reader
+    instance_number: int = 0
+    frame: int = 0  # of a multi-frame image, from 1; 0: not known
+
+    @property
+    def shows_both_breasts(self) -> bool:
+        """Whether the image is of neither side alone."""
+        return self.instance.laterality not in ("L", "R")
 
 
 def read_source(image: SourceImage) -> Source:
@@ -71,6 +86,12 @@ def read_source(image: SourceImage) -> Source:
             subject=_subject(header),
             orientation=_copied(header, ("PatientOrientation",)),
             temporal_position=_text(header, "TemporalPositionIdentifier") or "",
+            temporal_positions=_number(header, "NumberOfTemporalPositions"),
+            columns_to_left=_columns_to_left(header),
+            body_part=BODY_PARTS.get((_text(header, "BodyPartExamined") or "").upper(), ""),
+            series_number=_number(header, "SeriesNumber"),
+            instance_number=_number(header, "InstanceNumber"),
+            frame=image.frame,
         )
 
 
@@ -110,6 +131,21 @@ def _text(header: Dataset, keyword: str) -> str | None:
     else:
         text = decode_text(raw, character_set, "replace")
     return text.rstrip(" \0").translate(_CONTROL)
+
+
+def _number(header: Dataset, keyword: str) -> int:
+    """Return a whole number of a few digits, 0 where there is none."""
+    text = (_text(header, keyword) or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else 0
+
+
+def _columns_to_left(header: Dataset) -> bool | None:
+    """Whether columns run towards the patient's left (PS3.3 C.7.6.2.1.1: x increases to the left)."""
+    try:
+        cosine = float((_text(header, "ImageOrientationPatient") or "").split("\\")[0])
+    except ValueError:
+        return None
+    return None if not abs(cosine) >= ALONG else cosine > 0
 
 
 def _character_set(header: Dataset) -> str:

@@ -57,7 +57,7 @@ def disclaimer_is_burned_in(draft: Draft, one: Finished) -> bool:
     """The bands above and below are the disclaimer, pixel by pixel."""
     rows, columns = int(one.ds.Rows), int(one.ds.Columns)
     pixels_hwc = np.frombuffer(one.ds.PixelData, np.uint8, rows * columns * 3).reshape(rows, columns, 3)
-    band_hwc = np.asarray(banner(columns))
+    band_hwc = np.asarray(banner())
     height = len(band_hwc)
     return np.array_equal(pixels_hwc[:height], band_hwc) and np.array_equal(pixels_hwc[-height:], band_hwc)
 
