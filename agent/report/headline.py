@@ -61,7 +61,7 @@ def _title(side: str, number: str, category: str) -> Image.Image:
 
 
 def _scale(estimate: Estimate, points: Sequence[OperatingPoint]) -> Image.Image:
-    """From 0 to 100 %: the interval as a bar, the probability as a dot, a stroke between the zones at each threshold."""
+    """Interval as a bar, probability as a dot, and a stroke between the zones at each threshold, from 0 to 100 %."""
     band = block(LINE + 2 * SMALL + 10)
     draw = ImageDraw.Draw(band)
     draw.rounded_rectangle((SCALE[0], LINE - 4, SCALE[1], LINE + 4), 4, fill=DIM)
