@@ -36,7 +36,7 @@ def headline(draft: Draft, answer: Answer) -> tuple[Image.Image, ...]:
     """Return the bands of one answer."""
     if isinstance(answer, NoEstimate):
         title = _title(words.axilla(answer.side), words.NO_ESTIMATE.upper(), "")
-        return title, paragraph([Line(words.reason(answer), YELLOW, SIDE - 16)])
+        return title, paragraph([Line(words.capital(words.reason(answer)), YELLOW, SIDE - 16)])
     title = _title(words.axilla(answer.side), f"{written(answer.probability)} %", answer.category)
     caption = block(CAPTION)
     said = Line(words.range_of(answer, draft.words.event))

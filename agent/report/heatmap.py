@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from agent.core.prediction import Estimate
-from agent.core.result import Influence
+from agent.preprocess.placement import Box
 from agent.report import words
 from agent.report.colour import OPACITY, PALETTE
 from agent.report.draft import Draft, Place
@@ -32,7 +33,7 @@ from agent.report.strip import strip
 from agent.report.summary import closing
 
 GAP: Final = 8
-PANEL: Final = ((WIDTH - GAP) // 2, 660)  # width, height: words and influence are read, not microcalcifications
+PANEL: Final = ((WIDTH - GAP) // 2, 640)  # width, height: words and influence are read, not microcalcifications
 HALVES: Final = (WIDTH // 4, WIDTH - WIDTH // 4)  # middles of the panels
 
 
@@ -42,18 +43,19 @@ class Picture:
 
     image: Image.Image
     scale: float
-    left: int
-    top: int
+    left: float
+    top: float
 
 
 def heatmap(draft: Draft, estimate: Estimate, place: Place) -> Picture:
     """Return the picture of one image's influence. It holds no name, number or date of the patient."""
-    source = place.source
-    scale, size = _fit(source)
-    grey = Image.fromarray(source.image_hw).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    source, shown = place.source, place.source.shown
+    scale, size = _fit(shown)
+    field = Image.fromarray(np.ascontiguousarray(shown.of(source.image_hw)))
+    grey = field.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     pair = block(size[1])
     lefts = [middle - size[0] // 2 for middle in HALVES]
-    pair.paste(_overlay(grey, place.influence), (lefts[0], 0))
+    pair.paste(_overlay(grey, shown.of(place.influence.saliency_hw)), (lefts[0], 0))
     pair.paste(grey.convert("RGB"), (lefts[1], 0))
     above = (*headline(draft, estimate), _captions(place), *_sides(source, estimate, size[0]))
     below = (
@@ -62,19 +64,20 @@ def heatmap(draft: Draft, estimate: Estimate, place: Place) -> Picture:
         paragraph(closing(draft)),
     )
     whole = stacked(*above, pair, *below)
-    return Picture(whole, scale / source.reduction, lefts[0], BANNER + sum(band.height for band in above))
+    top = BANNER + sum(band.height for band in above)
+    return Picture(whole, scale / source.reduction, lefts[0] - shown.left * scale, top - shown.top * scale)
 
 
-def _fit(source: Source) -> tuple[float, tuple[int, int]]:
+def _fit(shown: Box) -> tuple[float, tuple[int, int]]:
     """Return the scale and the size (width, height) at which an image fills a panel."""
-    height, width = source.image_hw.shape
+    height, width = shown.height, shown.width
     scale = min(PANEL[0] / width, PANEL[1] / height)
     return scale, (max(1, round(width * scale)), max(1, round(height * scale)))
 
 
-def _overlay(grey: Image.Image, influence: Influence) -> Image.Image:
+def _overlay(grey: Image.Image, saliency_hw: NDArray[np.float32]) -> Image.Image:
     # bytes from here on: blending in Pillow's integers is fifty times faster than in floating point
-    levels = Image.fromarray((np.clip(influence.saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8))
+    levels = Image.fromarray((np.clip(saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8))
     levels = levels.resize(grey.size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     opacity = levels.point(OPACITY)
     levels.putpalette(PALETTE)

@@ -41,7 +41,7 @@ def left_out(result: Result, at_hand: Sequence[Instance]) -> list[str]:
     known = {item.what for item in images} | {i.sop_instance_uid for i in result.used}
     others = [i for i in at_hand if i.sop_instance_uid not in known]
     return [
-        *([f"Not used: {_counted(others)}, because no estimate can be given."] if _refused(result) and others else []),
+        *([f"Not used, because no estimate can be given: {_counted(others)}."] if _refused(result) and others else []),
         *(f"Not used: {what}: {reason}." for reason, what in _by_reason(images)),
         *(f"Clinical facts not used: {what}: {reason}." for reason, what in _facts_by_reason(facts)),
     ]

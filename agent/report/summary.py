@@ -18,7 +18,7 @@ def summary(draft: Draft, answers: tuple[Answer, ...]) -> Image.Image:
         if isinstance(answer, Estimate):
             bands.append(strip(draft.result, answer))
             bands.append(paragraph([Line(words.NO_INFLUENCE)]))
-    return stacked(*bands, paragraph([*_evidence(draft), *closing(draft)]))
+    return stacked(*bands, paragraph(_evidence(draft)), paragraph(closing(draft)))
 
 
 def closing(draft: Draft) -> list[Line]:
@@ -35,5 +35,6 @@ def closing(draft: Draft) -> list[Line]:
 
 def _evidence(draft: Draft) -> list[Line]:
     result = draft.result
-    said = [inputs.images_used(result), inputs.missing(result), *inputs.left_out(result, draft.at_hand)]
+    used = inputs.images_used(result) if result.estimates else ""
+    said = [used, inputs.missing(result), *inputs.left_out(result, draft.at_hand)]
     return [Line(text) for text in said if text]

@@ -50,7 +50,9 @@ def ultrasound(side: str = "L", number: int = 1, *, study: str = "us", day: date
     return ds
 
 
-def mr(phase: int, slice_: int, *, study: str = "mr", day: date = DAY, one_series: bool = False, **more: Any) -> Dataset:
+def mr(
+    phase: int, slice_: int, *, study: str = "mr", day: date = DAY, one_series: bool = False, **more: Any
+) -> Dataset:
     """Return the header of one slice of one phase; phases have a series each, unless they share one."""
     values: dict[str, Any] = {
         "SOPClassUID": MRImageStorage,
