@@ -31,7 +31,11 @@ _ELEMENTS: Final = [
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
     *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
-    *(f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")),
+    *(
+        f"{colour}PaletteColorLookupTable{part}"
+        for colour in ("Red", "Green", "Blue")
+        for part in ("Descriptor", "Data")
+    ),
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
 ]
