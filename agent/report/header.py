@@ -79,7 +79,7 @@ class Source:
 
     @property
     def may_identify(self) -> bool:
-        """Whether what is shown may hold a name: the image says so, or is a whole ultrasound image that says nothing."""
+        """Whether what is shown may hold a name: it says so, or is a whole ultrasound frame that does not tell."""
         unknown = self.instance.modality == "US" and self.region is None and self.burned_in != "NO"
         return self.burned_in == "YES" or unknown
 

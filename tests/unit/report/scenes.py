@@ -1,6 +1,7 @@
 """Ultrasound and dynamic MR for the report tests: small valid images, and what report is given of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -76,7 +77,7 @@ def source(ds: Dataset, image_hw: NDArray[np.uint8] | None = None, *, frame: int
     """Return what report is given of an image; its pixels are noise unless given."""
     if image_hw is None:
         image_hw = np.random.default_rng(5).integers(20, 200, (ds.Rows, ds.Columns)).astype(np.uint8)
-    instance = builders.replace(builders.instance_of(ds), frames=frames)
+    instance = replace(builders.instance_of(ds), frames=frames)
     return SourceImage(instance, builders.part10(ds), image_hw, ds.Columns / image_hw.shape[1], frame)
 
 
