@@ -28,7 +28,7 @@ GAINS = (0.0, 0.9, 0.8, 0.7)
 def scan(
     pixel_mm: float = 1.0, mass: tuple[int, float, float] = MASS, gains: tuple[float, ...] = GAINS, radius_mm: float = 6
 ) -> NDArray[np.uint16]:
-    """Two breasts of different depth before a chest, noise in the air, a mass that takes up contrast; a phase a gain."""
+    """Two breasts of different depth before a chest, noise in the air, a mass that takes up contrast: by `gains`."""
     rows, columns = (np.mgrid[0 : round(HEIGHT_MM / pixel_mm), 0 : round(WIDTH_MM / pixel_mm)] + 0.5) * pixel_mm
     left = np.hypot((columns - 230) / 65, (rows - 110) / (110 - FRONT_MM)) < 1
     right = np.hypot((columns - 85) / 60, (rows - 110) / 75) < 1
@@ -298,7 +298,7 @@ def test_a_real_prone_scan_lies_as_all_others() -> None:
         tensor, placement = prepare(
             np.stack([before, before]),
             pixel_mm=first.pixel_mm,
-            side=side,  # type: ignore[arg-type]
+            side=side,
             columns_to_left=first.columns_to_left,
             rows_to_back=first.rows_to_back,
             **SIZE,
