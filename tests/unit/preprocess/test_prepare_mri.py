@@ -28,7 +28,7 @@ GAINS = (0.0, 0.9, 0.8, 0.7)
 def scan(
     pixel_mm: float = 1.0, mass: tuple[int, float, float] = MASS, gains: tuple[float, ...] = GAINS, radius_mm: float = 6
 ) -> NDArray[np.uint16]:
-    """Two breasts of different depth before a chest, noise in the air, a mass that takes up contrast; a phase a gain."""
+    """Two breasts of different depth before a chest, noise in the air, a mass that takes up contrast: by `gains`."""
     rows, columns = (np.mgrid[0 : round(HEIGHT_MM / pixel_mm), 0 : round(WIDTH_MM / pixel_mm)] + 0.5) * pixel_mm
     left = np.hypot((columns - 230) / 65, (rows - 110) / (110 - FRONT_MM)) < 1
     right = np.hypot((columns - 85) / 60, (rows - 110) / 75) < 1
@@ -249,6 +249,13 @@ def test_what_is_no_volume_is_refused() -> None:
         left_breast(np.zeros((2, 8, 8), np.uint16))
 
 
+@pytest.mark.parametrize("side", ["", "B", "l"])
+def test_a_breast_is_left_or_right(side: str) -> None:
+    """Nothing else is taken for the left one."""
+    with pytest.raises(ValueError, match="L or R"):
+        left_breast(scan(), side=side)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     arrays.arrays(
@@ -298,7 +305,7 @@ def test_a_real_prone_scan_lies_as_all_others() -> None:
         tensor, placement = prepare(
             np.stack([before, before]),
             pixel_mm=first.pixel_mm,
-            side=side,  # type: ignore[arg-type]
+            side=side,
             columns_to_left=first.columns_to_left,
             rows_to_back=first.rows_to_back,
             **SIZE,
