@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydicom.uid import UltrasoundMultiFrameImageStorage as MANY_FRAMES  # noqa: N812
+from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import Result, SourceImage
@@ -55,7 +55,9 @@ def test_dciodvfy_finds_no_error_of_ultrasound_and_mr(tmp_path: Path, composer: 
         result = builders.result(answers, images, found, **scenes.ALL)
     else:
         result, images = scenes.everything()
-        clip = scenes.source(scenes.ultrasound(number=9, SOPClassUID=MANY_FRAMES), frame=6, frames=12)
+        clip = scenes.source(
+            scenes.ultrasound(number=9, SOPClassUID=UltrasoundMultiFrameImageStorage), frame=6, frames=12
+        )
         found = [*result.influences, builders.influence(clip, 50, 40, contribution=2.0)]
         result, images = replace(result, used=(*result.used, clip.instance), influences=tuple(found)), [*images, clip]
     for path in written(tmp_path, composer, result, images):
