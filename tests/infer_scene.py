@@ -17,11 +17,13 @@ from agent.core.instance import Arrival, End, Instance
 from agent.core.patient import PatientKey
 from agent.core.ports import RecordKind, StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.dicom.geometry import mr_slice, ultrasound_scale
 from agent.dicom.part10 import to_part10
 from agent.dicom.pixels import decode, header
 from agent.infer.admission import ActiveBundle
 from agent.infer.answer import Answerer, AnswerSettings
 from agent.infer.engine import Engine
+from agent.infer.reader import ImageReader
 from tests.builders import PATIENT, instance_of, mammogram, part10
 from tests.builders_bundle import write_bundle
 from tests.fakes.spool import FakeSpool
@@ -123,11 +125,15 @@ class Scene:
         own = ActiveBundle(self.engine, frozenset({"PHANTOM"}), send_research=False)
         return Answerer(
             store=self.store,
-            spool=self.spool,
             engines=[own] if bundles is None else bundles,
-            to_part10=to_part10,
-            decode=decode,
-            header=header,
+            reader=ImageReader(
+                spool=self.spool,
+                to_part10=to_part10,
+                decode=decode,
+                header=header,
+                ultrasound_scale=ultrasound_scale,
+                mr_slice=mr_slice,
+            ),
             compose=self.compose,
             quarantine=self.keep,
             destinations=PACS,
