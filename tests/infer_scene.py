@@ -101,14 +101,22 @@ class Scene:
         """Store the images of a case and prove it complete."""
         with self.store.unit() as unit:
             case = unit.open_case("aln", self.patient, T0, _uuid(number))
-            for ds in images:
-                case = self._add(unit, case, ds)
+        case = self.add(case, images)
+        with self.store.unit() as unit:
             unit.save_findings(case, findings() if found is None else found)
             return unit.apply(case, CaseEvent.COMPLETE, T0)
 
+    def add(self, case: Case, images: Sequence[Dataset]) -> Case:
+        """Store images of a version that is still collecting."""
+        with self.store.unit() as unit:
+            for ds in images:
+                case = self._add(unit, case, ds)
+        return case
+
     def _add(self, unit: Any, case: Case, ds: Dataset) -> Case:
         whole = part10(ds)
-        instance: Instance = instance_of(ds, self.patient)
+        frames, laterality = int(ds.get("NumberOfFrames", 1)), ds.get("ImageLaterality") or ds.get("Laterality")
+        instance: Instance = replace(instance_of(ds, self.patient), frames=frames, laterality=laterality or "")
         meta = {
             "sop_class_uid": instance.sop_class_uid,
             "sop_instance_uid": instance.sop_instance_uid,
