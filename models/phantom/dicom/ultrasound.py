@@ -1,4 +1,4 @@
-"""A synthetic patient's ultrasound as Ultrasound Images (PS3.3 A.6): tumour and node, as a machine's screen shows them."""
+"""A synthetic patient's ultrasound as Ultrasound Images (PS3.3 A.6): tumour and node, on a machine's screen."""
 
 from collections.abc import Sequence
 from datetime import date
