@@ -1,6 +1,7 @@
 """What every process needs: the clock and a stop request."""
 
 import os
+import signal
 import time
 from datetime import UTC, datetime
 
@@ -20,6 +21,11 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = False
+
+    def listen(self) -> None:
+        """Be requested by SIGTERM and SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.request)
 
     def request(self, *_signal: object) -> None:
         """Ask for the stop; fits `signal.signal`."""
