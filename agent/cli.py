@@ -48,17 +48,17 @@ def serve(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
     Starts the DICOM listener, the keeper and the workers, and brings back whichever dies. Logs go to standard error.
     The configuration, the bundles and the database's schema are checked first.
     """
-    from agent.bootstrap.common import Stop
+    from agent.bootstrap.common import Stop, utc_now
 
     stop = Stop()
     stop.listen()
     loaded = _load(config, overrides)
-    from agent.bootstrap import checks, roles
+    from agent.bootstrap import checks, roles  # only now: a mistake in the file is told at once
     from agent.serve import serve as run
 
     roles.preload()
     checks.refuse_to_start(loaded, stop)
-    raise typer.Exit(run(loaded.config, roles.roles(loaded.config.operate.workers), stop))
+    raise typer.Exit(run(loaded.config, roles.roles(loaded.config.operate.workers, utc_now()), stop))
 
 
 @app.command("check-config")

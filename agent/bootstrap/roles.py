@@ -6,6 +6,8 @@ a supervisor without threads: onnxruntime starts one when it is imported, so eac
 
 import gc
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
 from importlib import import_module
 from typing import Final
 
@@ -20,9 +22,10 @@ PRELOADED: Final = ("agent.dicom.pixels", "agent.infer.prepare", "agent.record.q
 """What workers need, without the model runtime."""
 
 
-def roles(workers: int) -> Mapping[str, Role]:
+def roles(workers: int, agent_started: datetime) -> Mapping[str, Role]:
     """Return what each process runs, by its name."""
-    return {"receiver": run_receiver, "keeper": run_keeper, **{f"worker-{n + 1}": _worker for n in range(workers)}}
+    work: Role = partial(_work, agent_started)
+    return {"receiver": run_receiver, "keeper": run_keeper, **{f"worker-{n + 1}": work for n in range(workers)}}
 
 
 def preload() -> None:
@@ -33,7 +36,7 @@ def preload() -> None:
     gc.freeze()
 
 
-def _worker(config: Config, stop: Stop) -> None:
+def _work(agent_started: datetime, config: Config, stop: Stop) -> None:
     from agent.bootstrap.worker import run_worker
 
-    run_worker(config, stop)
+    run_worker(config, stop, agent_started=agent_started)
