@@ -101,12 +101,12 @@ class AgentProcess:
     def _config(self) -> Config:
         return load_config(ROOT / "config.yaml", [self.overrides]).config
 
-    def start(self, **environment: str) -> None:
-        """Start serving, in a process group that a crash point may kill as a whole."""
+    def start(self, program: str = "agent", **environment: str) -> None:
+        """Start serving, in a process group that a crash point may kill as a whole. `program` is the module to run."""
         options = ["--config", str(ROOT / "config.yaml"), "--overrides", str(self.overrides)]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "serve", *options],
+                [sys.executable, "-m", program, "serve", *options],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
