@@ -27,13 +27,13 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float, what: str, *, every_s: float = 0.1) -> Any:
     """Wait until a condition holds and return its value. Raises AssertionError when the time is over."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.1)
+        time.sleep(every_s)
     raise AssertionError(f"after {seconds} s: {what}")
 
 
