@@ -136,11 +136,31 @@ class AgentProcess:
         assert self._process is not None
         return self._process.wait(seconds)
 
-    def stop(self, seconds: float = 40) -> int:
-        """SIGTERM, as systemd would; return the exit code."""
+    def terminate(self) -> None:
+        """SIGTERM, as systemd would."""
         assert self._process is not None
         self._process.terminate()
-        return self._process.wait(seconds)
+
+    def stop(self, seconds: float = 40) -> int:
+        """SIGTERM, and wait; return the exit code."""
+        self.terminate()
+        return self.wait_dead(seconds)
+
+    def catches_sigterm(self) -> bool:
+        """Whether the supervisor has come so far that SIGTERM does not simply end it."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        (caught,) = (int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt"))
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+    def has_processes(self) -> bool:
+        """Whether a process of the tree is there, were it the last."""
+        assert self._process is not None
+        try:
+            os.killpg(self._process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def kill_supervisor(self) -> None:
         """Kill -9 of the supervisor alone."""
@@ -156,6 +176,11 @@ class AgentProcess:
             except ProcessLookupError:
                 return
             self._process.wait(10)
+
+    def children(self) -> dict[str, int]:
+        """Process ids by role, as the newest log lines tell them."""
+        started = (line for line in self.log_lines() if line.get("event") == "process_started")
+        return {line["worker"]: line["pid"] for line in started}
 
     def log_lines(self) -> list[dict[str, Any]]:
         """The log, a parsed JSON object a line; other lines are left out."""

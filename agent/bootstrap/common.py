@@ -4,6 +4,9 @@ import os
 import signal
 import time
 from datetime import UTC, datetime
+from typing import Final
+
+AFTERWARDS_S: Final = 4.0
 
 
 def utc_now() -> datetime:
@@ -14,6 +17,11 @@ def utc_now() -> datetime:
 def secret(variable: str | None) -> str | None:
     """Return the secret that an environment variable holds, or None where none is named or set."""
     return os.environ.get(variable) if variable else None
+
+
+def patience_s(drain_s: float) -> float:
+    """Return how much of a drain is for others to end; in the rest they are cut off, and the process ends."""
+    return max(drain_s - AFTERWARDS_S, 0.4 * drain_s)
 
 
 class Stop:

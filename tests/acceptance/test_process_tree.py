@@ -29,23 +29,16 @@ BACK_WITHIN_S = 2.0
 KILLS = 5
 
 
-def children(hospital: Hospital) -> dict[str, int]:
-    """Process ids by role, as the newest log lines tell them."""
-    found = {}
-    for line in hospital.agent.log_lines():
-        if line.get("event") == "process_started":
-            found[line["worker"]] = line["pid"]
-    return found
-
-
 def test_processes_that_are_killed_come_back(hospital: Hospital) -> None:
     """Receiver, keeper and worker are killed, each is started again, and the next patient is answered."""
-    before = children(hospital)
+    before = hospital.agent.children()
     assert set(before) == {"receiver", "keeper", "worker-1"}
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
     after = wait_until(
-        lambda: (now := children(hospital)) and not set(now.values()) & set(before.values()) and now, 20, "not all back"
+        lambda: (now := hospital.agent.children()) and not set(now.values()) & set(before.values()) and now,
+        20,
+        "not all back",
     )
     assert set(after) == set(before)
     hospital.agent.wait_listening()
@@ -103,7 +96,7 @@ def test_a_process_killed_again_and_again_is_back_within_two_seconds(hospital: H
     readiness, seconds = Readiness(hospital), []
     wait_until(lambda: '"working"' in hospital.agent.log(), 30, "the worker did not begin")
     for _ in range(KILLS):
-        pid = children(hospital)[role]
+        pid = hospital.agent.children()[role]
         begun = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         readiness.wait(role, pid)
@@ -119,7 +112,7 @@ def test_receiver_killed_under_a_sender_loses_nothing(hospital: Hospital) -> Non
     taken, longest_gap, since = set(), 0.0, time.monotonic()
     for number, ds in enumerate(islice(copies(hospital), 30)):
         if number % 10 == 5:
-            os.kill(children(hospital)["receiver"], signal.SIGKILL)
+            os.kill(hospital.agent.children()["receiver"], signal.SIGKILL)
         while not is_taken(hospital, ds):
             assert time.monotonic() - since < 20
         longest_gap, since = max(longest_gap, time.monotonic() - since), time.monotonic()
@@ -179,7 +172,7 @@ def test_second_agent_on_the_same_spool_is_refused(hospital: Hospital) -> None:
 
 def test_children_die_with_the_supervisor(hospital: Hospital) -> None:
     """When the supervisor alone is killed, its processes end too: no half agent stays behind."""
-    pids = children(hospital).values()
+    pids = hospital.agent.children().values()
     assert all(is_alive(pid) for pid in pids)
     hospital.agent.kill_supervisor()
     wait_until(lambda: not any(is_alive(pid) for pid in pids), BACK_WITHIN_S, "a child outlived the supervisor")
