@@ -120,16 +120,19 @@ class _Reported:
 
 
 def _drain(children: Sequence[Child], drain_s: float) -> int:
-    """Let every process end what it is doing; kill what is still there afterwards."""
+    """Let every process end what it is doing; kill what is still there afterwards. 1 if one did not end in order."""
     deadline = time.monotonic() + drain_s
     alive = [c.process for c in children if c.process and c.process.is_alive()]
     for process in alive:
         process.terminate()
     for process in alive:
         process.join(max(0.0, deadline - time.monotonic()))
-    late = [process for process in alive if process.is_alive()]
-    for process in late:
-        process.kill()
-        process.join()
-    structlog.get_logger().info("stopped", count=len(late))
-    return 1 if late else 0
+    for process in alive:
+        if process.is_alive():
+            process.kill()
+            process.join()
+    failed = [process for process in alive if process.exitcode != 0]
+    for process in failed:
+        structlog.get_logger().error("process_died", worker=process.name, exit_code=process.exitcode)
+    structlog.get_logger().info("stopped", count=len(failed))
+    return 1 if failed else 0

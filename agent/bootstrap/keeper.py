@@ -51,9 +51,8 @@ def run_keeper(config: Config, stop: Stop) -> None:
     stop.wait_for_ever()
     if not ticker.stop(patience_s(config.operate.drain_s)):
         structlog.get_logger().warning("tick_abandoned")
-        os._exit(
-            0
-        )  # a destination that does not answer holds its thread; what it was sent is in no doubt in the outbox
+        # an archive that does not answer holds its thread, and leaving waits for threads; the outbox knows the rest
+        os._exit(0)
     store.close()
 
 

@@ -76,7 +76,8 @@ def test_crash_loop_does_not_hold_up_the_others(tree: Tree) -> None:
 
 def test_stop_does_not_wait_for_one_that_is_not_to_start_yet(tree: Tree) -> None:
     """A crash loop that waits does not keep the tree from ending; its error is logged without its text."""
-    tree.wait_starts("crasher", 7)
+    pid, _ = tree.wait_starts("crasher", 7)[-1]
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), 10, "the supervisor does not see the death", every_s=0.01)
     log = tree.stop()
     assert "process_failed" in log
     assert "RuntimeError" in log
