@@ -14,12 +14,14 @@ from agent.bootstrap.inspect import open_store
 from agent.config import Config
 from agent.core.ports import StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.dicom.geometry import mr_slice, ultrasound_scale
 from agent.dicom.part10 import to_part10
 from agent.dicom.pixels import decode, header
 from agent.dicom.uids import device_uid
 from agent.infer.admission import ActiveBundle
 from agent.infer.answer import Answerer, AnswerSettings
 from agent.infer.engine import Engine
+from agent.infer.reader import ImageReader
 from agent.record.quarantine import Quarantine
 from agent.report.compose import Composer
 from agent.report.draft import DeviceIdentity
@@ -63,14 +65,18 @@ def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: 
 
     return Answerer(
         store=store,
-        spool=SpoolReader(config.storage.spool),
         engines=[
             ActiveBundle(Engine.load(m.bundle, m.device), frozenset(m.demo_issuers), m.send_research)
             for m in config.models
         ],
-        to_part10=to_part10,
-        decode=decode,
-        header=header,
+        reader=ImageReader(
+            spool=SpoolReader(config.storage.spool),
+            to_part10=to_part10,
+            decode=decode,
+            header=header,
+            ultrasound_scale=ultrasound_scale,
+            mr_slice=mr_slice,
+        ),
         compose=build_composer(config, store),
         quarantine=quarantine,
         destinations={d.name: frozenset(Kind(kind) for kind in d.send) for d in config.destinations},

@@ -8,16 +8,18 @@ import structlog
 
 from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent, StaleCase, Transient
-from agent.core.ports import Record, SpoolSource, Store, StoredInstance
+from agent.core.ports import Store, StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
 from agent.crashpoint import crashpoint
 from agent.infer.admission import DEMONSTRATION, ActiveBundle, choose
 from agent.infer.attempts import Attempts, AttemptSettings
 from agent.infer.compute import Computed, abstain, compute
-from agent.infer.prepare import ImageReader, Images, Picture, prepare_images
+from agent.infer.prepare import prepare_images
 from agent.infer.question import Asked, read_findings
+from agent.infer.reader import ImageReader
 from agent.infer.selection import refusal
 from agent.infer.statement import Setting, summarise
+from agent.infer.view import Images
 
 _log = structlog.get_logger()
 
@@ -35,12 +37,12 @@ class Answerer:
 
     Parameters
     ----------
-    store, spool
-        The agent's state, and the bytes as they came.
+    store
+        The agent's state.
     engines
         The active bundles, in the order of the configuration.
-    to_part10, decode, header
-        A spool record to a Part 10 file; that file to pixels, and to its header alone. The last two raise Rejected.
+    reader
+        The bytes as they came, and what is read of them.
     compose
         A result and its source images to objects in sending order.
     quarantine
@@ -52,11 +54,8 @@ class Answerer:
     """
 
     store: Store
-    spool: SpoolSource
     engines: Sequence[ActiveBundle]
-    to_part10: Callable[[Record], bytes]
-    decode: Callable[[bytes], Picture]
-    header: Callable[[bytes], bytes]
+    reader: ImageReader
     compose: Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
     quarantine: Callable[[StoredInstance, bytes, str], None]
     destinations: Mapping[str, frozenset[Kind]]
@@ -119,13 +118,12 @@ class Answerer:
                 case, unit.installation(), self.now(), unit.predecessors(case), self.settings.site_prevalence
             )
         reason = asked.reason if admitted else DEMONSTRATION
-        reader = ImageReader(spool=self.spool, to_part10=self.to_part10, decode=self.decode, header=self.header)
         if reason or not asked.open_sides:
             computed = Computed(abstain(setting, bundle.engine, asked, reason), ())
         else:
-            computed = self._compute(setting, bundle, asked, stored, reader)
+            computed = self._compute(setting, bundle, asked, stored)
         crashpoint("infer.after_estimate")
-        sources = computed.sources or reader.header_only(stored)
+        sources = computed.sources or self.reader.header_only(stored)
         with self.store.unit() as unit:
             unit.renew(case, self.attempts.lease_until())
         objects = self.compose(computed.result, sources)
@@ -134,14 +132,9 @@ class Answerer:
         _log.info("answer_saved", case_id=case.id, version=case.version, count=len(objects))
 
     def _compute(
-        self,
-        setting: Setting,
-        bundle: ActiveBundle,
-        asked: Asked,
-        stored: Sequence[StoredInstance],
-        reader: ImageReader,
+        self, setting: Setting, bundle: ActiveBundle, asked: Asked, stored: Sequence[StoredInstance]
     ) -> Computed:
-        images = prepare_images(stored, asked, bundle.engine.manifest, reader)
+        images = prepare_images(stored, asked, bundle.engine.manifest, self.reader)
         self._note_unused(setting.case, images)
         return compute(setting, bundle.engine, asked, images)
 

@@ -97,7 +97,14 @@ def test_a_worker_that_gets_on_keeps_its_case(scene: Scene, monkeypatch: pytest.
         return slow
 
     monkeypatch.setattr(Engine, "run", slowly(run))
-    assert replace(worker, decode=slowly(worker.decode), compose=slowly(worker.compose)).step() is True
+    assert (
+        replace(
+            worker,
+            reader=replace(worker.reader, decode=slowly(worker.reader.decode)),
+            compose=slowly(worker.compose),
+        ).step()
+        is True
+    )
     assert lost == []
     assert scene.now == T0 + timedelta(seconds=3 * 290)
     assert scene.case(case).state is CaseState.DELIVERING
