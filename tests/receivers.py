@@ -1,13 +1,19 @@
 """A running receiver, as the tests see it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.core.ports import Record, RecordKind
 from agent.receive import Peer, Receiver, ReceiverSettings
 from agent.spool import SpoolReader, SpoolWriter
+from tests.senders import EXPLICIT, IMPLICIT, VERIFICATION, RawAssociation
 
+SC = "1.2.840.10008.5.1.4.1.1.7"
+COMMITMENT = "1.2.840.10008.1.20.1"
+SUCCESS, NOT_AUTHORIZED = 0x0000, 0x0124
+EVERYTHING = [(SC, [EXPLICIT]), (VERIFICATION, [IMPLICIT]), (COMMITMENT, [IMPLICIT])]
 SETTINGS = ReceiverSettings(
     ae_title="SENTINODE",
     bind="127.0.0.1",
@@ -48,3 +54,28 @@ class Running:
             time.sleep(0.01)
         assert len(found) == count
         return found
+
+
+Start = Callable[..., Running]
+
+
+def open_association(
+    running: Running,
+    *,
+    calling: str = "SENDER",
+    called: str = "SENTINODE",
+    contexts: list[tuple[str, list[str]]] | None = None,
+    roles: dict[str, tuple[int, int]] | None = None,
+) -> RawAssociation:
+    """Open an association; by default as a sender that may do everything."""
+    return RawAssociation(
+        "127.0.0.1", running.port, calling=calling, called=called, contexts=contexts or EVERYTHING, roles=roles
+    )
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,7 +1,7 @@
 """Stores of every sort, fresh for each test, and values to put into them."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from agent.core.case import Case, CaseEvent
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
-from agent.core.ports import Store, Unit
+from agent.core.ports import OutboxItem, OutboxStatus, Store, Unit
 from agent.core.result import Kind, ResultObject
 from agent.state import SqlStore, migrate
 from agent.state.tables import metadata
@@ -28,6 +28,7 @@ MINUTE: Final = timedelta(minutes=1)
 PATIENT: Final = PatientKey("EXAMPLE", "4711")
 CASE_UUID: Final = UUID("0b5e0a8e-6d5f-4c0e-9c53-0f4c7a1f7e01")
 QUESTION: Final = "aln"
+WAITING: Final = [OutboxStatus.WAITING]
 _EMPTIED: Final = "sentinode"  # the database that every test finds empty
 
 
@@ -158,3 +159,8 @@ def sql_store(url: str) -> Iterator[SqlStore]:
     """A fresh store on each sort of database."""
     with closing(SqlStore(url)) as opened_store:
         yield opened_store
+
+
+def roles(items: Sequence[OutboxItem]) -> list[str]:
+    """Return what the items hold, in their order."""
+    return [item.role for item in items]

@@ -1,0 +1,91 @@
+"""An indexer between a spool and a store, for the tests of indexing."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from itertools import count
+from pathlib import Path
+from uuid import UUID
+
+from pydicom.dataset import Dataset
+
+from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
+from agent.core.case import Case, CaseEvent
+from agent.core.instance import Arrival, End
+from agent.core.patient import PatientKey
+from agent.core.ports import Record, RecordKind, Unit
+from agent.dicom.header import read_header
+from agent.dicom.part10 import to_part10
+from agent.record.quarantine import Quarantine
+from tests.clock import Clock
+from tests.fakes.instances import encode, meta_of
+from tests.fakes.spool import FakeSpool
+from tests.fakes.store import FakeStore
+
+QUIET, EPISODE = timedelta(seconds=60), timedelta(days=120)
+
+
+ALICE = PatientKey("PHANTOM", "P-1")
+
+
+@dataclass
+class House:
+    """A spool, a store and an indexer between them."""
+
+    folder: Path
+    scopes: tuple[QuestionScope, ...] = (QuestionScope("aln", frozenset({"clinical", "MG"})),)
+    clock: Clock = field(default_factory=Clock)
+    events: list[str] = field(default_factory=list)
+    trouble: list[Exception] = field(default_factory=list)  # what the next event reports run into
+
+    def __post_init__(self) -> None:
+        self.spool, self.store = FakeSpool(self.clock), FakeStore()
+        identities = count(1)
+        self.indexer = Indexer(
+            self.spool,
+            self.store,
+            self.scopes,
+            IndexSettings(QUIET, EPISODE),
+            reading=Reading(partial(read_header, site_issuer=None), to_part10),
+            quarantine=Quarantine(self.folder),
+            on_event_report=self._event,
+            now=self.clock,
+            new_case_uuid=lambda: UUID(int=next(identities)),
+        )
+
+    def _event(self, unit: Unit, record: Record) -> None:
+        if self.trouble:
+            raise self.trouble.pop()
+        self.events.append(record.meta["event_type_id"])
+
+    def send(self, *objects: Dataset, association_id: str = "run/1") -> None:
+        """Spool objects, one association."""
+        for ds in objects:
+            self.spool.add(RecordKind.INSTANCE, meta_of(ds, association_id=association_id), encode(ds))
+
+    def arrivals(self) -> list[Arrival]:
+        """Every arrival, in order of the spool."""
+        with self.store.unit() as unit:
+            return list(unit.arrivals())
+
+    def ends(self) -> list[End]:
+        """What became of each arrival."""
+        return [arrival.end for arrival in self.arrivals()]
+
+    def cases(self) -> list[Case]:
+        """Every version of every case."""
+        return list(self.store.tables.cases.values())
+
+    def move(self, *events: CaseEvent) -> Case:
+        """Let the newest version live on."""
+        case = self.cases()[-1]
+        with self.store.unit() as unit:
+            for event in events:
+                lease = self.clock() if event is CaseEvent.CLAIMED else None
+                case = unit.apply(case, event, self.clock(), due_at=lease)
+        return case
+
+    def uids(self, case: Case) -> list[str]:
+        """What a version holds."""
+        with self.store.unit() as unit:
+            return [stored.instance.sop_instance_uid for stored in unit.instances(case.id)]
