@@ -29,9 +29,10 @@ POINTS: Final = (
 )
 """Every boundary, in the order in which data crosses them. The fault tests fail if one is never reached."""
 
+_KILL_AT: Final = os.environ.get("SENTINODE_TEST_KILL_AT", "")  # "name:hit": the whole process group, each time
 _KILL_ORDER: Final = os.environ.get(
     "SENTINODE_TEST_KILL_ORDER", ""
-)  # a file: "name hit alone|tree number", made by the test
+)  # a file: "name hit alone|tree number", obeyed once
 _TRACE: Final = os.environ.get("SENTINODE_TEST_TRACE", "")  # a file that collects the names reached
 _crossed: dict[str, "itertools.count[int]"] = {}
 
@@ -44,15 +45,22 @@ def crashpoint(name: str) -> None:
     KeyError
         If `name` is not declared in `POINTS` (only while a fault test is on).
     """
-    if not _KILL_ORDER and not _TRACE:
+    if not (_KILL_AT or _KILL_ORDER or _TRACE):
         return
     if name not in POINTS:
         raise KeyError(name)
     if _TRACE:
         with open(_TRACE, "a", encoding="ascii") as trace:
             trace.write(name + "\n")
+    if _KILL_AT and f"{name}:{_crossing(name)}" == _KILL_AT:
+        os.killpg(os.getpgrp(), signal.SIGKILL)
     if _KILL_ORDER:
         _obey(name)
+
+
+def _crossing(of: str) -> int:
+    """Count a crossing, and return which one it is."""
+    return next(_crossed.setdefault(of, itertools.count(1)))
 
 
 def _obey(name: str) -> None:
@@ -66,7 +74,7 @@ def _obey(name: str) -> None:
     except FileNotFoundError:
         return
     wanted, hit, whom, _ = order.split()
-    if name != wanted or next(_crossed.setdefault(order, itertools.count(1))) != int(hit):
+    if name != wanted or _crossing(order) != int(hit):
         return
     os.unlink(_KILL_ORDER)
     if whom == "tree":

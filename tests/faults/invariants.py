@@ -111,7 +111,7 @@ def _arrived(seen: Evidence, drained: bool) -> Iterator[Violation]:
             yield Violation(Kind.STUCK, f"a record without an end: {ref}")
     held = frozenset().union(*(version.members for version in seen.versions))
     for arrival in seen.arrivals:
-        if arrival.end is End.COLLECTED and arrival.sop_instance_uid not in held:
+        if arrival.end in (End.COLLECTED, End.DUPLICATE) and arrival.sop_instance_uid not in held:
             yield Violation(Kind.LOST, f"collected, in no case: {arrival.sop_instance_uid}")
         copied = arrival.ref in seen.spooled and seen.spooled[arrival.ref].sha256 in seen.quarantined
         if arrival.end is End.QUARANTINED and not copied:
