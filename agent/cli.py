@@ -48,14 +48,17 @@ def serve(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
     Starts the DICOM listener, the keeper and the workers, and brings back whichever dies. Logs go to standard error.
     The configuration, the bundles and the database's schema are checked first.
     """
-    from agent.bootstrap import checks, keeper, receiver, worker
+    from agent.bootstrap.common import Stop, utc_now
+
+    stop = Stop()
+    stop.listen()
+    loaded = _load(config, overrides)
+    from agent.bootstrap import checks, roles  # only now: a mistake in the file is told at once
     from agent.serve import serve as run
 
-    loaded = _load(config, overrides)
-    checks.refuse_to_start(loaded)
-    workers = {f"worker-{n + 1}": worker.run_worker for n in range(loaded.config.operate.workers)}
-    roles = {"receiver": receiver.run_receiver, "keeper": keeper.run_keeper, **workers}
-    raise typer.Exit(run(loaded.config, roles))
+    roles.preload()
+    checks.refuse_to_start(loaded, stop)
+    raise typer.Exit(run(loaded.config, roles.roles(loaded.config.operate.workers, utc_now()), stop))
 
 
 @app.command("check-config")

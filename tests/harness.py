@@ -27,13 +27,13 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float, what: str, *, every_s: float = 0.1) -> Any:
     """Wait until a condition holds and return its value. Raises AssertionError when the time is over."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.1)
+        time.sleep(every_s)
     raise AssertionError(f"after {seconds} s: {what}")
 
 
@@ -101,12 +101,12 @@ class AgentProcess:
     def _config(self) -> Config:
         return load_config(ROOT / "config.yaml", [self.overrides]).config
 
-    def start(self, **environment: str) -> None:
-        """Start serving, in a process group that a crash point may kill as a whole."""
+    def start(self, program: str = "agent", **environment: str) -> None:
+        """Start serving, in a process group that a crash point may kill as a whole. `program` is the module to run."""
         options = ["--config", str(ROOT / "config.yaml"), "--overrides", str(self.overrides)]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "serve", *options],
+                [sys.executable, "-m", program, "serve", *options],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -136,11 +136,31 @@ class AgentProcess:
         assert self._process is not None
         return self._process.wait(seconds)
 
-    def stop(self, seconds: float = 40) -> int:
-        """SIGTERM, as systemd would; return the exit code."""
+    def terminate(self) -> None:
+        """SIGTERM, as systemd would."""
         assert self._process is not None
         self._process.terminate()
-        return self._process.wait(seconds)
+
+    def stop(self, seconds: float = 40) -> int:
+        """SIGTERM, and wait; return the exit code."""
+        self.terminate()
+        return self.wait_dead(seconds)
+
+    def catches_sigterm(self) -> bool:
+        """Whether the supervisor has come so far that SIGTERM does not simply end it."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        (caught,) = (int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt"))
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+    def has_processes(self) -> bool:
+        """Whether a process of the tree is there, were it the last."""
+        assert self._process is not None
+        try:
+            os.killpg(self._process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def kill_supervisor(self) -> None:
         """Kill -9 of the supervisor alone."""
@@ -156,6 +176,11 @@ class AgentProcess:
             except ProcessLookupError:
                 return
             self._process.wait(10)
+
+    def children(self) -> dict[str, int]:
+        """Process ids by role, as the newest log lines tell them."""
+        started = (line for line in self.log_lines() if line.get("event") == "process_started")
+        return {line["worker"]: line["pid"] for line in started}
 
     def log_lines(self) -> list[dict[str, Any]]:
         """The log, a parsed JSON object a line; other lines are left out."""

@@ -4,21 +4,21 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import structlog
 
-from agent.bootstrap.common import secret, utc_now
+from agent.bootstrap.common import Stop, secret, utc_now
 from agent.bootstrap.inspect import open_store
+from agent.bootstrap.process import fork
 from agent.config import ConfigError, LoadedConfig
-from agent.config.schema import Config
+from agent.config.schema import Config, Model
 from agent.core.errors import SentinodeError, Transient
 from agent.ehr.source import EhrSource
-from agent.infer.engine import Engine
 from agent.spool import is_taken
 
 Key = tuple[str | int, ...]
@@ -39,16 +39,17 @@ def find_problems(loaded: LoadedConfig) -> list[str]:
     return [loaded.problem(p.key, p.what) for p in _problems(loaded.config)]
 
 
-def refuse_to_start(loaded: LoadedConfig) -> None:
+def refuse_to_start(loaded: LoadedConfig, stop: Stop) -> None:
     """Check what serving needs; what may pass by itself (an EHR that is away) is only logged.
+
+    A stop that is requested meanwhile ends the checks.
 
     Raises
     ------
     ConfigError
         With one line for each mistake.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as child:  # it loads models, which the supervisor shall not keep
-        found = [*child.submit(problems_of, loaded.config).result(), *_port(loaded.config), *_spool(loaded.config)]
+    found = [*_found_apart(loaded.config, stop), *_port(loaded.config), *_spool(loaded.config)]
     for problem in found:
         if problem.may_pass:
             structlog.get_logger().warning("not_ready", reason=loaded.problem(problem.key, problem.what))
@@ -57,9 +58,27 @@ def refuse_to_start(loaded: LoadedConfig) -> None:
         raise ConfigError("\n".join(lasting))
 
 
-def problems_of(config: Config) -> list[Problem]:
-    """Check everything that a configuration names."""
-    return list(_problems(config))
+def _found_apart(config: Config, stop: Stop) -> list[Problem]:
+    """Check in a process of its own: the supervisor shall keep neither the models nor their runtime's threads."""
+    here, there = Pipe(duplex=False)
+    child = fork("checks", _tell, config, there)
+    there.close()
+    try:
+        while not here.poll(0.1):
+            if stop.requested:
+                return []
+        found: list[Problem] = here.recv()
+        return found
+    except EOFError:
+        child.join()
+        raise ConfigError(f"the checks ended with exit code {child.exitcode}") from None
+    finally:
+        child.kill()
+        child.join()
+
+
+def _tell(config: Config, answer: Connection) -> None:
+    answer.send(list(_problems(config)))
 
 
 def _problems(config: Config) -> Iterator[Problem]:
@@ -70,7 +89,13 @@ def _problems(config: Config) -> Iterator[Problem]:
     yield from _said(("database", "url"), lambda: open_store(config).close())
     yield from _ehr(config)
     for n, model in enumerate(config.models):
-        yield from _said(("models", n, "bundle"), partial(Engine.load, model.bundle, model.device))
+        yield from _said(("models", n, "bundle"), partial(_load, model))
+
+
+def _load(model: Model) -> None:
+    from agent.infer.engine import Engine  # only here: it starts a thread, and a supervisor that forks may have none
+
+    Engine.load(model.bundle, model.device)
 
 
 def _said(key: Key, attempt: Callable[[], object]) -> Iterator[Problem]:

@@ -1,8 +1,12 @@
 """What every process needs: the clock and a stop request."""
 
 import os
+import signal
 import time
 from datetime import UTC, datetime
+from typing import Final
+
+AFTERWARDS_S: Final = 4.0
 
 
 def utc_now() -> datetime:
@@ -15,11 +19,21 @@ def secret(variable: str | None) -> str | None:
     return os.environ.get(variable) if variable else None
 
 
+def patience_s(drain_s: float) -> float:
+    """Return how much of a drain is for others to end; in the rest they are cut off, and the process ends."""
+    return max(drain_s - AFTERWARDS_S, 0.4 * drain_s)
+
+
 class Stop:
     """A request to stop, set by a signal handler. It takes no lock, so a signal can never deadlock on it."""
 
     def __init__(self) -> None:
         self.requested = False
+
+    def listen(self) -> None:
+        """Be requested by SIGTERM and SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.request)
 
     def request(self, *_signal: object) -> None:
         """Ask for the stop; fits `signal.signal`."""

@@ -1,6 +1,7 @@
 """The keeper process: reads the spool, builds cases, asks the EHR, sends results."""
 
 import json
+import os
 import random
 from datetime import timedelta
 from uuid import uuid4
@@ -10,7 +11,7 @@ import structlog
 
 from agent.assemble.complete import Assembler, AssembleSettings
 from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
-from agent.bootstrap.common import Stop, secret, utc_now
+from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.config import Config
 from agent.config.schema import Destination
@@ -48,7 +49,11 @@ def run_keeper(config: Config, stop: Stop) -> None:
     ticker.start()
     structlog.get_logger().info("keeping")
     stop.wait_for_ever()
-    ticker.stop(config.operate.drain_s * 0.8)
+    if not ticker.stop(patience_s(config.operate.drain_s)):
+        structlog.get_logger().warning("tick_abandoned")
+        os._exit(
+            0
+        )  # a destination that does not answer holds its thread; what it was sent is in no doubt in the outbox
     store.close()
 
 

@@ -1,6 +1,6 @@
 """The receiver process: the DICOM listener and the spool, nothing else."""
 
-from agent.bootstrap.common import Stop, utc_now
+from agent.bootstrap.common import Stop, patience_s, utc_now
 from agent.config import Config
 from agent.receive import Peer, Receiver, ReceiverSettings
 from agent.spool import SpoolWriter
@@ -18,7 +18,7 @@ def run_receiver(config: Config, stop: Stop) -> None:
     receiver = Receiver(_settings(config), spool)
     receiver.start()
     stop.wait_for_ever()
-    receiver.stop(config.operate.drain_s * 0.8)  # the rest is for what follows
+    receiver.stop(patience_s(config.operate.drain_s))
     spool.close()
 
 

@@ -1,7 +1,7 @@
 """A worker process: decodes, prepares, infers and reports, one case at a time, on warm models."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from multiprocessing import current_process
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -32,10 +32,13 @@ LEASE: Final = timedelta(minutes=5)
 Compose = Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
 
 
-def run_worker(config: Config, stop: Stop) -> None:
-    """Answer cases until asked to stop; the case under way is finished first."""
+def run_worker(config: Config, stop: Stop, *, agent_started: datetime | None = None) -> None:
+    """Answer cases until asked to stop; the case under way is finished first.
+
+    `agent_started` is when the whole process tree was: what a worker held before then, it did not die on.
+    """
     store = open_store(config)
-    answerer = build_answerer(config, store, current_process().name)
+    answerer = build_answerer(config, store, current_process().name, agent_started)
     answerer.release_own()
     structlog.get_logger().info("working")
     while not stop.requested:
@@ -44,7 +47,7 @@ def run_worker(config: Config, stop: Stop) -> None:
     store.close()
 
 
-def build_answerer(config: Config, store: SqlStore, worker: str) -> Answerer:
+def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: datetime | None = None) -> Answerer:
     """Join spool, bundles, report and state."""
     keep = Quarantine(config.storage.quarantine).keep
 
@@ -71,7 +74,12 @@ def build_answerer(config: Config, store: SqlStore, worker: str) -> Answerer:
         compose=build_composer(config, store),
         quarantine=quarantine,
         destinations={d.name: frozenset(Kind(kind) for kind in d.send) for d in config.destinations},
-        settings=AnswerSettings(worker=worker, lease_s=LEASE.total_seconds(), site_prevalence=config.site.prevalence),
+        settings=AnswerSettings(
+            worker=worker,
+            agent_started=agent_started,
+            lease_s=LEASE.total_seconds(),
+            site_prevalence=config.site.prevalence,
+        ),
         now=utc_now,
     )
 

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 from uuid import UUID, uuid4
 
@@ -22,6 +22,7 @@ from agent.receive.settings import ReceiverSettings
 from agent.receive.transport import StoreAssociation, StoreServer
 
 _MAX_UID_LENGTH: Final = 255
+_ABORT_WITHIN_S: Final = 1.0
 _log = structlog.get_logger()
 
 
@@ -78,10 +79,7 @@ class Receiver:
         for association in associations:
             if association.is_requested:
                 association.join(max(deadline - time.monotonic(), 0))
-        for association in associations:
-            if association.is_alive():
-                association.abort(block=False) if association.is_requested else association.wake()
-                association.join(self._settings.pdu_timeout_s)
+        _end([association for association in associations if association.is_alive()])
         self._journal.catch_up(at_once=True)
         self._server = None
 
@@ -105,6 +103,22 @@ class Receiver:
             return StoreServer(ae, settings, handlers, self._journal.association, self._journal.catch_up)
         except OSError as error:
             raise Transient(f"cannot listen on {settings.bind}:{settings.port}: {error.strerror}") from error
+
+
+def _end(associations: Sequence[StoreAssociation]) -> None:
+    """Abort associations. One that waits for the rest of a PDU hears of it only when its connection is cut."""
+    for association in associations:
+        association.abort(block=False) if association.is_requested else association.wake()
+    _join(associations)
+    for association in associations:
+        association.cut()
+    _join(associations)
+
+
+def _join(associations: Sequence[StoreAssociation]) -> None:
+    deadline = time.monotonic() + _ABORT_WITHIN_S
+    for association in associations:
+        association.join(max(deadline - time.monotonic(), 0))
 
 
 def quiet_pynetdicom() -> None:

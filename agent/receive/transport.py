@@ -108,6 +108,13 @@ class StoreAssociation(Association):
         """Whether an association request came in over the connection."""
         return self.requestor.primitive is not None
 
+    def cut(self) -> None:
+        """Let nothing more be read from the connection."""
+        connection = self.dul.socket.socket if self.dul.socket else None
+        if connection is not None:
+            with suppress(OSError):  # it is closed
+                connection.shutdown(socket.SHUT_RD)
+
     def wake(self) -> None:
         """End the wait for an association request. pynetdicom takes None for a timeout, and closes."""
         self.dul.to_user_queue.put(cast(Any, None))

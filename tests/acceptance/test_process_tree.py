@@ -3,43 +3,161 @@
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import count, islice
 
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 
 from agent.core.errors import Transient
+from agent.core.ports import RecordKind
 from agent.dimse.client import PacsClient
+from agent.spool import SpoolReader
 from demo.pacs import Orthanc, free_port, orthanc_binary
-from tests.acceptance.conftest import Hospital, kinds, part10, views
+from tests.acceptance.conftest import Hospital, kinds, part10, story, views
 from tests.harness import wait_until
 from tests.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
 
 
-def children(hospital: Hospital) -> dict[str, int]:
-    """Process ids by role, as the newest log lines tell them."""
-    found = {}
-    for line in hospital.agent.log_lines():
-        if line.get("event") == "process_started":
-            found[line["worker"]] = line["pid"]
-    return found
+BACK_WITHIN_S = 2.0
+KILLS = 5
 
 
 def test_processes_that_are_killed_come_back(hospital: Hospital) -> None:
     """Receiver, keeper and worker are killed, each is started again, and the next patient is answered."""
-    before = children(hospital)
+    before = hospital.agent.children()
     assert set(before) == {"receiver", "keeper", "worker-1"}
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
     after = wait_until(
-        lambda: (now := children(hospital)) and not set(now.values()) & set(before.values()) and now, 20, "not all back"
+        lambda: (now := hospital.agent.children()) and not set(now.values()) & set(before.values()) and now,
+        20,
+        "not all back",
     )
     assert set(after) == set(before)
     hospital.agent.wait_listening()
     hospital.send(views(hospital.patient(1), "L CC", "L MLO"))
     (case,) = hospital.wait_ended()
     assert case["state"] == "done"
+
+
+def copies(hospital: Hospital) -> Iterator[Dataset]:
+    """Make images of patients whom the EHR does not know, each another one's."""
+    (original,) = views(hospital.patient(800, in_ehr=False), "L CC")
+    for number in count(801):
+        ds = deepcopy(original)
+        ds.PatientID = f"PH-{number:04d}"
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = (generate_uid() for _ in range(3))
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        yield ds
+
+
+class Readiness:
+    """Tells of each process when it does its work again after a kill, by having it do some."""
+
+    def __init__(self, hospital: Hospital) -> None:
+        self.hospital = hospital
+        self.images = copies(hospital)
+
+    def wait(self, role: str, killed: int) -> None:
+        """Wait until the successor of the process `killed` has done something."""
+        if role == "receiver":
+            wait_until(self._takes_an_object, 20, "the receiver does not answer", every_s=0.02)
+        elif role == "keeper":
+            known = len(self.hospital.agent.cases())
+            assert self._takes_an_object()
+            wait_until(lambda: len(self.hospital.agent.cases()) > known, 20, "the keeper is not back", every_s=0.02)
+        else:
+            wait_until(lambda: self._works(killed), 20, "the worker is not back", every_s=0.02)
+
+    def _takes_an_object(self) -> bool:
+        try:
+            PacsClient("MODALITY", "SENTINODE", "127.0.0.1", self.hospital.agent.port).echo()
+        except Transient:
+            return False
+        return is_taken(self.hospital, next(self.images))
+
+    def _works(self, killed: int) -> bool:
+        events = self.hospital.agent.log_lines()
+        started = [n for n, e in enumerate(events) if e.get("event") == "process_started" and e["worker"] == "worker-1"]
+        is_new = events[started[-1]]["pid"] != killed
+        return is_new and any(e.get("event") == "working" for e in events[started[-1] :])
+
+
+@pytest.mark.parametrize("role", ["receiver", "keeper", "worker-1"])
+def test_a_process_killed_again_and_again_is_back_within_two_seconds(hospital: Hospital, role: str) -> None:
+    """Five times in a row, each as soon as it works again: a process that dies in its first second is no exception."""
+    readiness, seconds = Readiness(hospital), []
+    wait_until(lambda: '"working"' in hospital.agent.log(), 30, "the worker did not begin")
+    for _ in range(KILLS):
+        pid = hospital.agent.children()[role]
+        begun = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        readiness.wait(role, pid)
+        seconds.append(round(time.monotonic() - begun, 2))
+    print(f"{role}: back after {seconds} s")
+    assert max(seconds) < BACK_WITHIN_S, seconds
+    hospital.send(views(hospital.patient(900), "L CC"))
+    wait_until(lambda: "done" in {c["state"] for c in hospital.agent.cases()}, 40, "the tree does not answer any more")
+
+
+def test_receiver_killed_under_a_sender_loses_nothing(hospital: Hospital) -> None:
+    """A sender that retries is refused for less than two seconds, and what was acknowledged is in the spool."""
+    taken, longest_gap, since = set(), 0.0, time.monotonic()
+    for number, ds in enumerate(islice(copies(hospital), 30)):
+        if number % 10 == 5:
+            os.kill(hospital.agent.children()["receiver"], signal.SIGKILL)
+        while not is_taken(hospital, ds):
+            assert time.monotonic() - since < 20
+        longest_gap, since = max(longest_gap, time.monotonic() - since), time.monotonic()
+        taken.add(str(ds.SOPInstanceUID))
+    print(f"longest gap {longest_gap:.2f} s")
+    assert longest_gap < BACK_WITHIN_S
+    records = SpoolReader(hospital.folder / "spool").after({})
+    assert taken <= {r.meta["sop_instance_uid"] for r in records if r.kind is RecordKind.INSTANCE}
+    wait_until(lambda: len(hospital.agent.cases()) == len(taken), 40, "the keeper has not seen all")
+
+
+def is_taken(hospital: Hospital, ds: Dataset) -> bool:
+    """Whether a C-STORE was answered with success."""
+    try:
+        return hospital.send([ds]) == [0]
+    except Transient:
+        return False
+
+
+def test_worker_that_dies_twice_on_a_case_ends_that_case_alone(quiet_hospital: Hospital) -> None:
+    """A patient whose images kill the worker ends FAILED with the reason and its inputs; the others are answered."""
+    agent = quiet_hospital.agent
+    agent.start("tests.fakes.deadly_agent")
+    agent.wait_listening()
+    deadly = quiet_hospital.patient(666)
+    images = views(deadly, "L CC", "L MLO")
+    for datasets in (
+        views(quiet_hospital.patient(1), "L CC", "L MLO"),
+        images,
+        views(quiet_hospital.patient(2), "L CC", "L MLO"),
+    ):
+        assert set(quiet_hospital.send(datasets)) == {0}
+    cases = quiet_hospital.wait_ended(3, seconds=60)
+    assert Counter(c["state"] for c in cases) == {"done": 2, "failed": 1}
+    (failed,) = (c for c in cases if c["state"] == "failed")
+    assert failed["reason"] == "the worker died twice on this case"
+    told = story(agent, failed["id"])
+    uids = {str(ds.SOPInstanceUID) for ds in images}
+    assert {i["sop_instance_uid"] for i in told["instances"]} == uids
+    (given_up,) = (e for e in told["events"] if e["event"] == "gave_up")
+    assert given_up["reason"].startswith(failed["reason"])
+    assert all(uid in given_up["reason"] for uid in uids)
+    deaths = [e for e in agent.log_lines() if e.get("event") == "process_died"]
+    assert [(e["worker"], e["exit_code"]) for e in deaths] == [("worker-1", -signal.SIGKILL)] * 2
+    assert deadly.patient_id not in {str(ds.PatientID) for ds in quiet_hospital.results()}
 
 
 def test_second_agent_on_the_same_spool_is_refused(hospital: Hospital) -> None:
@@ -54,10 +172,10 @@ def test_second_agent_on_the_same_spool_is_refused(hospital: Hospital) -> None:
 
 def test_children_die_with_the_supervisor(hospital: Hospital) -> None:
     """When the supervisor alone is killed, its processes end too: no half agent stays behind."""
-    pids = children(hospital).values()
+    pids = hospital.agent.children().values()
     assert all(is_alive(pid) for pid in pids)
     hospital.agent.kill_supervisor()
-    wait_until(lambda: not any(is_alive(pid) for pid in pids), 10, "a child outlived the supervisor")
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), BACK_WITHIN_S, "a child outlived the supervisor")
 
 
 def is_alive(pid: int) -> bool:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -429,6 +430,24 @@ def test_stopping_aborts_what_does_not_finish(tmp_path: Path) -> None:
     assert len(running.records(RecordKind.ASSOCIATION_CLOSED)) == 1
     with pytest.raises(Transient, match="not running"):
         _ = receiver.port
+
+
+def test_stopping_cuts_off_a_sender_that_stalls_within_a_pdu(tmp_path: Path) -> None:
+    """Stop does not wait for the rest of the PDU, and nothing of the object is kept."""
+    writer = SpoolWriter(tmp_path / "spool", limit_bytes=1 << 27, refuse_below_free_bytes=0, now=lambda: NOW)
+    receiver = Receiver(replace(SETTINGS, pdu_timeout_s=60), writer)
+    receiver.start()
+    running = Running(receiver, writer, tmp_path / "spool")
+    association = _open(running)
+    association.send_command(1, 0x0001, SC, "1.2")
+    association.socket.sendall(b"\x04\x00" + (5000).to_bytes(4, "big") + b"half")
+    begun = time.monotonic()
+    receiver.stop(0.1)
+    assert time.monotonic() < begun + 20
+    writer.close()
+    association.socket.close()
+    assert running.records(RecordKind.INSTANCE) == []
+    assert len(running.records(RecordKind.ASSOCIATION_CLOSED)) == 1
 
 
 def test_a_port_in_use_is_one_clear_error(start: Start, tmp_path: Path) -> None:
