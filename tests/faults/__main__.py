@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -115,8 +116,13 @@ def main() -> None:
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="sentinode-faults-") as folder:
-        sys.exit(run(Path(folder), given.random, seed))
+    folder = Path(tempfile.mkdtemp(prefix="sentinode-faults-"))
+    code = run(folder, given.random, seed)
+    if code:
+        print(f"logs, spools and databases are kept in {folder}", file=sys.stderr)
+    else:
+        shutil.rmtree(folder)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

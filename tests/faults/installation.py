@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -209,9 +209,12 @@ class Installation:
             yield version
 
     def _partial_ages(self) -> Mapping[str, timedelta]:
-        now = time.time()
-        found = [path for pattern in _PARTIAL for path in self.folder.rglob(pattern)]
-        return {path.name: timedelta(seconds=now - path.stat().st_mtime) for path in found}
+        now, ages = time.time(), {}
+        for folder in ("spool", "quarantine"):
+            for path in (found for pattern in _PARTIAL for found in (self.folder / folder).rglob(pattern)):
+                with suppress(FileNotFoundError):  # finished meanwhile
+                    ages[path.name] = timedelta(seconds=now - path.stat().st_mtime)
+        return ages
 
 
 def _version(unit: SqlUnit, case: Case) -> Version:
