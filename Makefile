@@ -57,8 +57,8 @@ unit: $(VENV)/.installed-dev
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --include='agent/core/*' --fail-under=100 --skip-covered
 
-faults: $(VENV)/.installed-dev  ## kill -9 at every declared boundary (three minutes)
-	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
+faults: $(VENV)/.installed-dev  ## kill -9 at every boundary and 200 times at random (twenty minutes); SEED=n repeats a run
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED))
 
 bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (a quarter of an hour on 2 cores)
 	$(BIN)/python -m models.fusion train

@@ -132,6 +132,7 @@ class Assembler:
             return False
         except Permanent as exc:
             return self._put_off(case, str(exc))
+        crashpoint("assemble.after_facts")
         if decided.state is CaseState.READY:
             crashpoint("assemble.after_complete")
         if decided.state is not case.state:

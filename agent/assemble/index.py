@@ -138,6 +138,7 @@ class Indexer:
                 unusable = self._take_usable(unit, left, copied)
             if unusable is not None:
                 self._copy_out(left[0][0], unusable.reason)
+                crashpoint("assemble.after_copy")
                 copied = unusable.ref
 
     def _take_usable(self, unit: Unit, left: deque[tuple[Record, Read]], copied: SpoolRef | None) -> Arrival | None:

@@ -86,4 +86,6 @@ def _ask_for_commitment(route: Route, items: Sequence[OutboxItem]) -> None:
         for item in asked:
             wait = timedelta(seconds=route.settings.commitment_within_s)
             route.note(unit, item, OutboxStatus.SENT, wait=wait, error=ASKED)
+    crashpoint("deliver.before_action")
     route.archive.request_commitment(uid, [(i.sop_class_uid, i.sop_instance_uid) for i in asked])
+    crashpoint("deliver.after_action")

@@ -67,6 +67,7 @@ def _store(route: Route, unsettled: deque[OutboxItem], parts: list[bytes]) -> No
     crashpoint("deliver.before_first_store")
     with closing(route.archive.store(parts)) as outcomes:
         for outcome in outcomes:
+            crashpoint("deliver.after_answer")
             _settle(route, unsettled[0], outcome)
             unsettled.popleft()
             if unsettled:

@@ -10,6 +10,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext, build_context
 
 from agent.core.errors import Transient
+from agent.crashpoint import crashpoint
 from agent.dimse.part10 import Part
 
 
@@ -51,6 +52,7 @@ def c_store(association: Association, part: Part, context: int, message_id: int)
         time.sleep(0.0001)
     try:
         association.dimse.send_msg(request, context)
+        crashpoint("dimse.after_request")
         _, response = association.dimse.get_msg(block=True)
     finally:
         association._reactor_checkpoint.set()

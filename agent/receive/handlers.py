@@ -124,6 +124,7 @@ class Handlers:
         except Transient as error:
             _log.error("event_report_refused", association_id=association.log.association_id, reason=str(error))
             return RESOURCE_LIMITATION, None
+        crashpoint("receive.after_event_report")
         return SUCCESS, None
 
     def on_action(self, event: evt.Event) -> tuple[int, None]:

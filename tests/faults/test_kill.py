@@ -1,75 +1,79 @@
-"""Kill -9 of the whole tree at every declared boundary: nothing acknowledged is lost, one result set arrives."""
+"""Kill -9: a part of what `make faults` does. Nothing acknowledged is lost, and one result set a version arrives."""
 
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydicom.dataset import Dataset
 
-from agent import crashpoint
-from agent.core.errors import SentinodeError
+from agent.core.ports import RecordKind
+from agent.crashpoint import POINTS
 from agent.spool import SpoolReader
-from tests.acceptance.conftest import Hospital, changes, kinds, quiet_hospital, views  # noqa: F401 fixtures
+from tests.faults.boundaries import Boundaries, Kill, plan
+from tests.faults.installation import Installation
+from tests.faults.invariants import Kind, Violation, check
+from tests.faults.random_kills import RandomKills
 
-EXPECTED = {"sr": 1, "text_sr": 1, "secondary_capture": 2}
-
-
-def send_until_taken(place: Hospital, datasets: list[Dataset]) -> set[str]:
-    """Send as a modality does, one object at a time; return the UIDs that were acknowledged."""
-    taken = set()
-    for ds in datasets:
-        try:
-            if place.send([ds]) == [0]:
-                taken.add(str(ds.SOPInstanceUID))
-        except SentinodeError:
-            continue
-    return taken
+KILLS = [
+    Kill("spool.after_append", 3, "tree"),
+    Kill("receive.after_success", 1, "alone"),
+    Kill("infer.after_save", 1, "alone"),
+    Kill("deliver.between_stores", 1, "tree"),
+]
+RANDOM = 5
+SEED = 20260101
 
 
-def spooled(folder: Path) -> Iterator[str]:
-    """SOP Instance UIDs of the records in the spool."""
-    return (r.meta["sop_instance_uid"] for r in SpoolReader(folder).after({}) if "sop_instance_uid" in r.meta)
+def test_every_declared_boundary_is_crossed(place: Installation) -> None:
+    """One ordinary patient crosses every boundary of the registry, so none is declared in vain."""
+    crossings = Boundaries(place).crossings()
+    assert set(crossings) == set(POINTS)
+    assert {kill.boundary for kill, is_last in plan(crossings) if is_last} == set(POINTS)
 
 
-# the first records are of the receiver's start and of the association; the third is of an instance
-EVERY = [*(f"{name}:1" for name in crashpoint.POINTS), "spool.after_append:3", "spool.after_sync:3"]
-QUICK = {"spool.after_append:3", "infer.after_save:1", "deliver.between_stores:1"}
+@pytest.mark.parametrize("kill", KILLS, ids=str)
+def test_a_kill_at_a_boundary_breaks_no_promise(place: Installation, kill: Kill) -> None:
+    """What was acknowledged is there, what died is back, and the patient's reports arrive once."""
+    outcome = Boundaries(place).kill(kill)
+    assert outcome.died
+    assert not outcome.violations
 
 
-@pytest.mark.parametrize("point", [p if p in QUICK else pytest.param(p, marks=pytest.mark.slow) for p in EVERY])
-def test_kill_at_every_boundary(quiet_hospital: Hospital, point: str) -> None:  # noqa: F811 the fixture
-    """After kill -9 at a boundary and a restart: acknowledged instances are there, exactly one result set came."""
-    hospital = quiet_hospital
-    hospital.agent.start(SENTINODE_TEST_KILL_AT=point)
-    hospital.agent.wait_listening(or_dead=True)
-    datasets = views(hospital.patient(1), "L CC", "L MLO")
-    taken = send_until_taken(hospital, datasets)
-    assert hospital.agent.wait_dead(60) == -9, f"{point} was never reached"
-    assert taken <= set(spooled(hospital.folder / "spool"))
-    hospital.agent.start()
-    hospital.agent.wait_listening()
-    rest = [ds for ds in datasets if str(ds.SOPInstanceUID) not in taken]
-    assert len(send_until_taken(hospital, rest)) == len(rest)
-    (newest, *older) = hospital.wait_ended(seconds=90)
-    assert newest["state"] == "done", newest["reason"]
-    assert newest["instances"] == 2
-    assert not older or len(taken) < 2  # what was never acknowledged may come late: a version of its own
-    assert_one_result_set(hospital, versions=1 + len(older))
+def test_an_order_that_comes_too_late_kills_nobody(place: Installation) -> None:
+    """A boundary that is crossed fewer times than ordered is no kill, and is not counted as one."""
+    before = place.children()
+    outcome = Boundaries(place).kill(Kill("infer.after_save", 9, "alone"))
+    assert not outcome.died
+    assert not outcome.violations
+    assert place.children() == before
 
 
-def assert_one_result_set(place: Hospital, versions: int) -> None:
-    """The archive holds one set of objects for each version, nothing beside it."""
-    assert Counter(kinds(place.results()))["text_sr"] == versions
-    if versions == 1:
-        assert Counter(kinds(place.results())) == EXPECTED
+def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
+    """Tree and single processes die while three modalities send; all is there once, and the agent stops in order."""
+    told: list[tuple[str, list[Violation]]] = []
+    seen = RandomKills(place, SEED).run(RANDOM, lambda what, found: told.append((what, found)))
+    assert [found for _, found in told if found] == []
+    assert len(told) == RANDOM + 1
+    assert len(seen.acknowledged) > 3 * len(KILLS)
 
 
-def test_every_declared_boundary_is_reached(quiet_hospital: Hospital, tmp_path: Path) -> None:  # noqa: F811 the fixture
-    """One ordinary case crosses every boundary of the registry, so none is declared in vain."""
-    hospital, trace = quiet_hospital, tmp_path / "trace"
-    hospital.agent.start(SENTINODE_TEST_TRACE=str(trace))
-    hospital.agent.wait_listening()
-    hospital.send(views(hospital.patient(1), "L CC", "L MLO"))
-    hospital.wait_ended()
-    assert set(trace.read_text(encoding="ascii").split()) == set(crashpoint.POINTS)
+def test_damage_behind_the_agents_back_is_seen(place: Installation) -> None:
+    """The evidence is read from the disks: bytes changed in the spool and a file gone from an archive are losses."""
+    place.agent.kill()
+    place.forget()
+    assert check(place.look()) == []
+    uid = damage_one_object(place.folder / "spool")
+    next(iter(place.archives["listing"].folder.glob("*.dcm"))).unlink()
+    place.forget()
+    found = [violation for violation in check(place.look()) if violation.kind is Kind.LOST]
+    assert any(violation.what.endswith(f"not in the spool: {uid}") for violation in found)
+    assert any(violation.what.endswith("confirmed, not in listing") for violation in found)
+
+
+def damage_one_object(spool: Path) -> str:
+    """Change the last byte of an instance's record, and return its SOP Instance UID."""
+    record = next(r for r in SpoolReader(spool).after({}) if r.kind is RecordKind.INSTANCE)
+    for segment in spool.glob("*"):
+        content = segment.read_bytes()
+        if record.payload in content:
+            end = content.index(record.payload) + len(record.payload)
+            segment.write_bytes(content[: end - 1] + bytes([content[end - 1] ^ 1]) + content[end:])
+    return record.meta["sop_instance_uid"]

@@ -1,0 +1,129 @@
+"""Every kill there is: `python -m tests.faults`. Ends with one line of JSON, and with 1 if a promise was broken."""
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+from agent.crashpoint import POINTS
+from tests.faults.boundaries import SCOPES, Boundaries, plan
+from tests.faults.installation import Installation
+from tests.faults.invariants import Kind, Violation
+from tests.faults.random_kills import RandomKills
+from tests.postgres import running_postgres
+
+DATABASES = ("sqlite", "postgresql")
+ENOUGH = 200
+ABOUT = 152  # kills at boundaries, for the time that is left
+SECONDS = {"boundary": 4.5, "random": 3.0}  # of one kill, before any was timed
+
+
+@dataclass
+class Tally:
+    """Counts what was killed and what was broken, and tells how far it is."""
+
+    planned: dict[str, int]
+    done: Counter[str] = field(default_factory=Counter)
+    spent_s: Counter[str] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
+    reached: set[str] = field(default_factory=set)
+    _last: float = field(default_factory=time.monotonic)
+
+    def tell(self, part: str, what: str, violations: Sequence[Violation], *, is_kill: bool = True) -> None:
+        """Count one kill, and say it in a line; violations in a line each."""
+        now = time.monotonic()
+        self.spent_s[part] += now - self._last
+        self._last = now
+        self.done[part] += is_kill
+        self.broken.update(violation.kind.value for violation in violations)
+        left_s = sum(max(0, self.planned[p] - self.done[p]) * self._each_s(p) for p in self.planned)
+        counted = f"{self.done.total()}/{sum(self.planned.values())}"
+        print(f"[{counted}, {left_s / 60:.0f} min left] {what}", flush=True)
+        for violation in violations:
+            print(f"    {violation.kind}: {violation.what}", flush=True)
+
+    def _each_s(self, part: str) -> float:
+        return self.spent_s[part] / self.done[part] if self.done[part] else SECONDS[part]
+
+
+def at_boundaries(place: Installation, database: str, tally: Tally) -> None:
+    """Kill at the first, second and last crossing of every boundary, on one installation that stays."""
+    boundaries = Boundaries(place)
+    for kill, is_last in plan(boundaries.crossings()):
+        if is_last:
+            kill, outcome = boundaries.last(kill)
+        else:
+            outcome = boundaries.kill(kill)
+        if outcome.died:
+            tally.reached.add((database, kill.whom, kill.boundary))
+        told = f"{database}: {kill}{'' if outcome.died else ': not reached'}"
+        tally.tell("boundary", told, outcome.violations, is_kill=outcome.died)
+    place.agent.stop()
+
+
+def at_random(place: Installation, database: str, kills: int, seed: int, tally: Tally) -> None:
+    """Kill at random moments under load."""
+
+    def tell(what: str, violations: Sequence[Violation]) -> None:
+        tally.tell("random", f"{database}: {what}", violations, is_kill=not what.startswith("drained"))
+
+    RandomKills(place, seed).run(kills, tell)
+
+
+def run(folder: Path, kills: int, seed: int) -> int:
+    """Run everything, print the JSON, and return the exit code."""
+    tally = Tally({"boundary": ABOUT, "random": kills})
+    with running_postgres() as server:
+        for database in DATABASES:
+            for part in ("boundary", "random"):
+                place_folder = folder / f"{database}-{part}"
+                place_folder.mkdir(parents=True)
+                url = server.new_database() if database == "postgresql" else ""
+                with Installation(place_folder, url) as place:
+                    if part == "boundary":
+                        at_boundaries(place, database, tally)
+                    else:
+                        at_random(place, database, kills // 2, seed, tally)
+    wanted = set(product(DATABASES, SCOPES, POINTS))
+    figures = {
+        "kills": tally.done.total(),
+        **{kind.name.lower() + ("s" if kind is Kind.DUPLICATE else ""): tally.broken[kind] for kind in Kind},
+        "boundaries": len({boundary for _, _, boundary in tally.reached}),
+        "not_killed_at": sorted(" ".join(missing) for missing in wanted - tally.reached),
+        "at_boundaries": tally.done["boundary"],
+        "at_random": tally.done["random"],
+        "seed": seed,
+        "minutes": round(sum(tally.spent_s.values()) / 60, 1),
+    }
+    print(json.dumps(figures))
+    is_proven = figures["kills"] >= ENOUGH and not tally.broken and not figures["not_killed_at"]
+    return 0 if is_proven else 1
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--random", type=int, default=200, help="kills at random moments, half on each database")
+    parser.add_argument("--seed", type=int, default=None, help="of the random ones; another one each time if left out")
+    given = parser.parse_args()
+    seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
+    print(f"seed {seed}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="sentinode-faults-"))
+    code = run(folder, given.random, seed)
+    if code:
+        print(f"logs, spools and databases are kept in {folder}", file=sys.stderr)
+    else:
+        shutil.rmtree(folder)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
