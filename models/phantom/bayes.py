@@ -1,23 +1,33 @@
 """The best that anyone can do on the phantom: posterior and AUC of each subset of modalities, in closed form.
 
-Given a subset of what is observed, the score is known but for a normal remainder (and, without the clinical facts,
-two flags), so P(y = 1) is a probit of the known part. The AUC is then one integral over the known part's density.
+The latents are jointly normal, so given those that a subset of modalities sees the score is known but for a normal
+remainder (and, without the clinical facts, two flags): P(y = 1) is a probit of the known part. The AUC is then one
+integral over the known part's density.
 """
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.phantom.latents import OUTCOME, Axilla, Biology, Outcome
+from models.phantom.latents import NORMALS, OUTCOME, Axilla, Biology, Outcome, covariance, normals
 
 Floats = NDArray[np.float64]
 CLINICAL: Final = "clinical"
-MG: Final = "MG"
-SUBSETS: Final = (frozenset[str](), frozenset({CLINICAL}), frozenset({MG}), frozenset({CLINICAL, MG}))
+MODALITIES: Final = (CLINICAL, "MG", "US", "MR")
+SEES: Final = {
+    CLINICAL: ("ultrasound_size", "proliferation", "age"),  # and the two flags
+    "MG": ("size", "spiculation", "node_density"),
+    "US": ("ultrasound_size", "cortex", "hilum"),
+    "MR": ("size", "washout", "uptake"),
+}
+SUBSETS: Final = tuple(
+    frozenset(m for bit, m in enumerate(MODALITIES) if mask >> bit & 1) for mask in range(1 << len(MODALITIES))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +48,24 @@ def normal_cdf(x: Floats) -> Floats:
     return 0.5 * (1 + np.vectorize(math.erf, otypes=[float])(x / math.sqrt(2)))
 
 
+@lru_cache(maxsize=64)
+def expectation(subset: frozenset[str], outcome: Outcome = OUTCOME) -> Floats:
+    """Coefficients (10,) that make of NORMALS the expected score given those that a subset sees, the flags apart."""
+    seen = [i for i, name in enumerate(NORMALS) if any(name in SEES[m] for m in subset)]
+    together, found = covariance(), np.zeros(len(NORMALS))
+    found[seen] = np.linalg.solve(together[np.ix_(seen, seen)], together[seen] @ outcome.weights)
+    found.flags.writeable = False
+    return found
+
+
 def known_and_rest(subset: frozenset[str], outcome: Outcome = OUTCOME) -> tuple[Mixture, Mixture]:
     """Split score + N(0, 1) into the part that a subset knows and the independent remainder."""
-    flags = _flags(outcome)
-    none = Mixture(np.ones(1), np.zeros(1), 0.0)
-    from_images = outcome.size**2 + outcome.spiculation**2 + outcome.node**2
-    told = outcome.told(1.0, 0.0) ** 2 + outcome.told(0.0, 1.0) ** 2
-    by_ultrasound = (outcome.size * outcome.ultrasound_correlation) ** 2
-    images = MG in subset
-    if CLINICAL not in subset:
-        known = Mixture(none.weights, none.means, from_images if images else 0.0)
-        return known, Mixture(flags.weights, flags.means, 1 + told + from_images - known.variance)
-    variance = told + (from_images if images else by_ultrasound)
-    return Mixture(flags.weights, flags.means, variance), Mixture(
-        none.weights, none.means, 1 + told + from_images - variance
-    )
+    none, flags = (np.ones(1), np.zeros(1)), _flags(outcome)
+    coefficients, together = expectation(subset, outcome), covariance()
+    known = float(coefficients @ together @ coefficients)
+    rest = 1 + float(outcome.weights @ together @ outcome.weights) - known
+    told, untold = (flags, none) if CLINICAL in subset else (none, flags)
+    return Mixture(*told, known), Mixture(*untold, rest)
 
 
 def prevalence(outcome: Outcome = OUTCOME) -> float:
@@ -75,26 +88,22 @@ def auc(subset: frozenset[str], outcome: Outcome = OUTCOME, points: int = 4001) 
     return float((cases * below).sum() / (cases.sum() * controls.sum()))
 
 
-def posterior(
-    subset: frozenset[str], axilla: Axilla, biology: Biology, ultrasound: float, outcome: Outcome = OUTCOME
-) -> float:
+def posterior(subset: frozenset[str], axilla: Axilla, biology: Biology, outcome: Outcome = OUTCOME) -> float:
     """P(metastasis) of one axilla given what a subset observes of it.
 
-    Parameters
-    ----------
-    ultrasound : float
-        The standardised logarithm of the size that ultrasound measured.
+    The clinical facts tell the size on ultrasound of a patient's first side alone: of the second side of a bilateral
+    cancer they know less than this says.
     """
-    known = 0.0
+    known = float(expectation(subset, outcome) @ normals(axilla, biology))
     if CLINICAL in subset:
-        flags = float(biology.lymphovascular_invasion), float(biology.multifocal)
-        known += outcome.told(biology.proliferation, biology.age) + outcome.flagged(*flags)
-        if MG not in subset:
-            known += outcome.size * outcome.ultrasound_correlation * ultrasound
-    if MG in subset:
-        known += outcome.visible(axilla.size, axilla.spiculation, axilla.node)
+        known += outcome.flagged(float(biology.lymphovascular_invasion), float(biology.multifocal))
     _, rest = known_and_rest(subset, outcome)
     return float(1 - rest.cdf(np.array([outcome.cutoff - known]))[0])
+
+
+def posteriors(axilla: Axilla, biology: Biology, outcome: Outcome = OUTCOME) -> Floats:
+    """P(metastasis) of one axilla given each of SUBSETS (16,)."""
+    return np.array([posterior(subset, axilla, biology, outcome) for subset in SUBSETS])
 
 
 def share_of_excess(reached: float, best: float) -> float:
@@ -102,8 +111,9 @@ def share_of_excess(reached: float, best: float) -> float:
     return (reached - 0.5) / (best - 0.5)
 
 
-def _flags(outcome: Outcome) -> Mixture:
+def _flags(outcome: Outcome) -> tuple[Floats, Floats]:
+    """Weights and means of the four combinations of the two flags."""
     shares = (outcome.lymphovascular_invasion_share, outcome.multifocal_share)
     pairs = list(product((0.0, 1.0), repeat=2))
     weights = [math.prod(p if on else 1 - p for p, on in zip(shares, pair, strict=True)) for pair in pairs]
-    return Mixture(np.array(weights), np.array([outcome.flagged(*pair) for pair in pairs]), 0.0)
+    return np.array(weights), np.array([outcome.flagged(*pair) for pair in pairs])

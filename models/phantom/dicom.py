@@ -26,7 +26,7 @@ VIEW_CODES: Final = {"CC": ("399162004", "cranio-caudal"), "MLO": ("399368009", 
 TIME: Final = "103000"
 
 
-def studies(
+def mammography(
     patient: Patient,
     day: date | None = None,
     *,

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from models.phantom import lesions
 from models.phantom.lesions import Spot
 from models.phantom.patient import Anatomy, Patient
-from models.phantom.seeds import generator
 from models.phantom.texture import FIELD_HEIGHT_MM, FIELD_WIDTH_MM, Canvas, Floats, canvas, field, smoothstep, strands
 
 SIDES: Final = ("L", "R")
@@ -46,7 +45,7 @@ def outline(anatomy: Anatomy, view: str) -> Outline:
 
 def mass_spot(patient: Patient, side: str, view: str) -> Spot:
     """Where the mass of a diseased side lies on a view."""
-    rng = generator(patient.seed, patient.issuer, patient.patient_id, "mass", side)
+    rng = patient.random("mass", side)
     deep, cc, mlo = rng.uniform(0.40, 0.62), rng.uniform(-0.38, 0.38), rng.uniform(-0.05, 0.42)
     shape = outline(patient.anatomy, view)
     offset = cc * shape.up if view == "CC" else mlo * shape.down
@@ -56,16 +55,9 @@ def mass_spot(patient: Patient, side: str, view: str) -> Spot:
 
 def node_spot(patient: Patient, side: str) -> Spot:
     """Where the axillary node of a side lies on its MLO view."""
-    rng = generator(patient.seed, patient.issuer, patient.patient_id, "node", side)
+    rng = patient.random("node", side)
     x, y = rng.uniform(16, 30), rng.uniform(24, 44)
-    return Spot(x, y, lesions.node_radius_mm(node_latent(patient, side)))
-
-
-def node_latent(patient: Patient, side: str) -> float:
-    """How conspicuous a side's node is; on a healthy side always little."""
-    if side in patient.axillae:
-        return patient.axillae[side].node
-    return -1.3 + 0.2 * float(generator(patient.seed, patient.issuer, patient.patient_id, "calm", side).normal())
+    return Spot(x, y, lesions.node_radius_mm(patient.node(side).density))
 
 
 def render(patient: Patient, side: str, view: str, rows: int = ROWS, columns: int = COLUMNS) -> NDArray[np.uint16]:
@@ -77,12 +69,12 @@ def render(patient: Patient, side: str, view: str, rows: int = ROWS, columns: in
         12-bit pixel values in MONOCHROME2 sense, as displayed: a left breast has its chest wall at the left, a right
         one at the right. Other sizes than the default show the same scene.
     """
-    rng = generator(patient.seed, patient.issuer, patient.patient_id, "view", side, view)
+    rng = patient.random("view", side, view)
     on, shape = canvas(rows, columns), outline(patient.anatomy, view)
     image = _breast(rng, on, shape, patient.anatomy)
     lesions.add_calcifications(image, on, (0.5 * shape.depth, shape.level), rng)
     if view == "MLO":
-        lesions.add_node(image, on, node_spot(patient, side), node_latent(patient, side), rng)
+        lesions.add_node(image, on, node_spot(patient, side), patient.node(side).density, rng)
     if side in patient.axillae:
         spot = mass_spot(patient, side, view)
         lesions.add_mass(image, on, spot, patient.axillae[side].spiculation, rng)

@@ -21,12 +21,21 @@ FactValue = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """What makes one woman's mammograms hers, whatever her outcome."""
+    """What makes one woman's images hers, whatever her outcome."""
 
     scale: float  # of the breast, about 1
     density: float  # standard normal; drives glandular tissue
     droop: float  # standard normal; shape on MLO
     muscle: float  # standard normal; how far the pectoral muscle comes down
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What shows of the axillary node of a side: latents as in `Axilla`."""
+
+    density: float
+    cortex: float
+    hilum: float
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,6 @@ class Patient:
     anatomy: Anatomy
     biology: Biology
     axillae: Mapping[str, Axilla]
-    ultrasound: float  # standardised logarithm of the size on ultrasound
     outcomes: Mapping[str, bool]
     facts: Mapping[str, FactValue]
 
@@ -50,6 +58,17 @@ class Patient:
     def side(self) -> str:
         """L, R, or B for both, as the clinical facts say it."""
         return "B" if len(self.axillae) > 1 else next(iter(self.axillae))
+
+    def random(self, *parts: str) -> np.random.Generator:
+        """Return this patient's own random generator for what `parts` name."""
+        return generator(self.seed, self.issuer, self.patient_id, *parts)
+
+    def node(self, side: str) -> Node:
+        """Return the latents of a side's node; those of a healthy side are always calm."""
+        if side in self.axillae:
+            axilla = self.axillae[side]
+            return Node(axilla.node_density, axilla.cortex, axilla.hilum)
+        return Node(*(-1.3 + 0.2 * self.random("calm", side).standard_normal(3)).tolist())
 
 
 def patient(
@@ -88,11 +107,9 @@ def patient(
     rng = generator(seed, issuer, patient_id)
     drawn = {side: draw_axilla(rng) for side in ("L", "R")}
     own = {side: (axillae or drawn).get(side, drawn[side]) for side in sides}
-    traits, noise = draw_biology(rng), rng.standard_normal(2)
+    traits = draw_biology(rng)
     traits = biology or traits
     anatomy = Anatomy(1 + 0.07 * float(np.clip(rng.standard_normal(), -2, 2)), *map(float, rng.standard_normal(3)))
-    rho = OUTCOME.ultrasound_correlation
-    ultrasound = rho * own[sides[0]].size + math.sqrt(1 - rho**2) * float(noise[0])
     return Patient(
         seed=seed,
         patient_id=patient_id,
@@ -103,9 +120,8 @@ def patient(
         anatomy=anatomy,
         biology=traits,
         axillae=own,
-        ultrasound=ultrasound,
         outcomes={s: bool(OUTCOME.score(a, traits) + rng.standard_normal() > OUTCOME.cutoff) for s, a in own.items()},
-        facts=_facts(traits, ultrasound, rng),
+        facts=_facts(traits, own[sides[0]].ultrasound_size, rng),
     )
 
 

@@ -70,7 +70,7 @@ def part10(ds: Dataset) -> bytes:
 def views(patient: phantom.Patient, *names: str, days_ago: int = 3) -> list[Dataset]:
     """Return small mammograms: four views, or those named like "L CC"."""
     wanted = [tuple(n.split()) for n in names] or [(s, v) for v in ("CC", "MLO") for s in "LR"]
-    return phantom.studies(patient, TODAY - timedelta(days=days_ago), views=wanted, rows=640, columns=512)
+    return phantom.mammography(patient, TODAY - timedelta(days=days_ago), views=wanted, rows=640, columns=512)
 
 
 def kinds(results: Sequence[Dataset]) -> list[str]:

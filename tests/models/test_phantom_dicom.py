@@ -19,7 +19,7 @@ SOMEONE = phantom.patient(1, "P-1", sides=("R",), name="Παπαδοπούλου
 def test_every_view_is_valid(tmp_path: Path, inverted: bool) -> None:
     """The validator finds no error in any of the four views."""
     dciodvfy = program("dciodvfy")
-    for i, ds in enumerate(phantom.studies(SOMEONE, inverted=inverted, rows=160, columns=128)):
+    for i, ds in enumerate(phantom.mammography(SOMEONE, inverted=inverted, rows=160, columns=128)):
         path = tmp_path / f"{i}.dcm"
         ds.save_as(path, enforce_file_format=True)
         said = subprocess.run([dciodvfy, str(path)], capture_output=True, text=True, check=False)
@@ -29,7 +29,7 @@ def test_every_view_is_valid(tmp_path: Path, inverted: bool) -> None:
 
 def test_a_study_has_four_views_of_one_patient() -> None:
     """Four series of one study carry the patient's identity, side and view."""
-    found = phantom.studies(SOMEONE, rows=160, columns=128)
+    found = phantom.mammography(SOMEONE, rows=160, columns=128)
     assert {(ds.ImageLaterality, ds.ViewPosition) for ds in found} == {(s, v) for s in "LR" for v in ("CC", "MLO")}
     assert {(ds.IssuerOfPatientID, ds.PatientID, str(ds.PatientName)) for ds in found} == {
         ("PHANTOM", "P-1", "Παπαδοπούλου^Ελένη")
@@ -41,9 +41,9 @@ def test_a_study_has_four_views_of_one_patient() -> None:
 
 def test_uids_follow_from_seed_and_patient() -> None:
     """The same patient and day give the same UIDs, another day gives others."""
-    first, again = (phantom.studies(SOMEONE, views=[("L", "CC")], rows=160, columns=128)[0] for _ in range(2))
+    first, again = (phantom.mammography(SOMEONE, views=[("L", "CC")], rows=160, columns=128)[0] for _ in range(2))
     assert first == again
-    later = phantom.studies(SOMEONE, date(2026, 3, 1), views=[("L", "CC")], rows=160, columns=128)[0]
+    later = phantom.mammography(SOMEONE, date(2026, 3, 1), views=[("L", "CC")], rows=160, columns=128)[0]
     assert {first.StudyInstanceUID, first.SOPInstanceUID}.isdisjoint({later.StudyInstanceUID, later.SOPInstanceUID})
     assert later.StudyDate == "20260301"
     assert all(uid.startswith("2.25.") and len(uid) <= 64 for uid in (first.SOPInstanceUID, first.StudyInstanceUID))
@@ -51,7 +51,7 @@ def test_uids_follow_from_seed_and_patient() -> None:
 
 def test_pixels_survive_a_file(tmp_path: Path) -> None:
     """What is read back is what was rendered, at full size, 12 of 16 bits."""
-    ds = phantom.studies(SOMEONE, views=[("R", "MLO")])[0]
+    ds = phantom.mammography(SOMEONE, views=[("R", "MLO")])[0]
     ds.save_as(tmp_path / "r.dcm", enforce_file_format=True)
     back = pydicom.dcmread(tmp_path / "r.dcm")
     assert (back.Rows, back.Columns, back.BitsStored) == (1280, 1024, 12)
@@ -61,7 +61,7 @@ def test_pixels_survive_a_file(tmp_path: Path) -> None:
 def test_inverted_pixels_are_the_negative() -> None:
     """MONOCHROME1 stores 4095 minus the value."""
     plain, inverted = (
-        phantom.studies(SOMEONE, views=[("L", "CC")], rows=160, columns=128, inverted=i)[0] for i in (False, True)
+        phantom.mammography(SOMEONE, views=[("L", "CC")], rows=160, columns=128, inverted=i)[0] for i in (False, True)
     )
     assert (plain.PhotometricInterpretation, inverted.PhotometricInterpretation) == ("MONOCHROME2", "MONOCHROME1")
     assert (plain.pixel_array + inverted.pixel_array == 4095).all()
@@ -69,6 +69,6 @@ def test_inverted_pixels_are_the_negative() -> None:
 
 def test_age_is_that_of_the_study() -> None:
     """Patient's Age has DICOM's form and agrees with the birth date."""
-    ds = phantom.studies(SOMEONE, views=[("L", "CC")], rows=160, columns=128)[0]
+    ds = phantom.mammography(SOMEONE, views=[("L", "CC")], rows=160, columns=128)[0]
     assert ds.PatientBirthDate == SOMEONE.birth_date.strftime("%Y%m%d")
     assert abs(int(ds.PatientAge[:3]) - (SOMEONE.diagnosed_on - SOMEONE.birth_date).days / 365.25) <= 1

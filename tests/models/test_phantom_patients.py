@@ -26,7 +26,7 @@ def test_the_same_seed_gives_the_same_patient() -> None:
 
 def test_latents_can_be_given() -> None:
     """A patient of high risk can be ordered, the rest stays as drawn."""
-    wanted = phantom.Axilla(size=2, spiculation=2, node=2)
+    wanted = phantom.Axilla(*(2.0,) * 8)
     someone = phantom.patient(1, "A", axillae={"L": wanted}, biology=phantom.Biology(2, 0, True, True))
     assert someone.axillae == {"L": wanted}
     assert someone.outcomes == {"L": True}
@@ -76,7 +76,7 @@ def test_a_right_breast_has_its_chest_wall_at_the_right(view: str) -> None:
 @pytest.mark.parametrize("side", ["L", "R"])
 def test_findings_are_bright_where_they_are_said_to_be(side: str) -> None:
     """Mass and node stand out from what surrounds them, on the diseased side."""
-    someone = phantom.patient(1, "A", sides=(side,), axillae={side: phantom.Axilla(1, -2, 2)})
+    someone = phantom.patient(1, "A", sides=(side,), axillae={side: phantom.Axilla(1, -2, 2, 0, 0, 0, 0, 0)})
     for spot, view in ((mass_spot(someone, side, "CC"), "CC"), (node_spot(someone, side), "MLO")):
         image = render(someone, side, view, *SMALL).astype(float)
         row, column, radius = in_pixels(spot, side, *SMALL)
