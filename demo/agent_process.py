@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,14 @@ class Agent:
         story: dict[str, Any] = to_json(inspect.case_story(self.config, case_id))
         return story
 
-    def status(self) -> dict[str, Any]:
-        """Counts of everything, as `sentinode status --json` prints them."""
-        seen: dict[str, Any] = to_json(inspect.overview(self.config))
-        return seen
+    def outbox(self) -> dict[str, int]:
+        """Objects by "destination: status"."""
+        return dict(inspect.overview(self.config).outbox)
+
+    def ends(self) -> dict[str, tuple[str, str]]:
+        """What became of every received object, by SOP Instance UID: its end and the reason."""
+        with closing(inspect.open_store(self.config)) as store, store.unit() as unit:
+            return {a.sop_instance_uid: (a.end.value, a.reason) for a in unit.arrivals()}
 
     def stop(self) -> None:
         """SIGTERM, and after its time SIGKILL of the whole tree."""

@@ -42,7 +42,7 @@ def pacs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_stored_study_is_routed_listed_and_fetched(pacs: Pacs, agent: Archive) -> None:
-    """What is stored goes to the agent on request, unchanged, and only that study."""
+    """What is stored goes to the agent on request, unchanged, and only that study, or that series."""
     first = 300 if pacs.kind == "Orthanc" else 200
     objects = one_result(first, study=f"2.25.{first}")
     other = (SECONDARY_CAPTURE, f"2.25.77{first}", "2.25.1001", "2.25.2000")
@@ -61,7 +61,7 @@ def test_what_is_not_there_is_said(pacs: Pacs) -> None:
     """No such instance, no such study."""
     with pytest.raises(KeyError):
         pacs.fetch("1.2.3")
-    with pytest.raises(OSError, match=r"no study 1\.2\.3"):
+    with pytest.raises(OSError, match=r"no study or series 1\.2\.3"):
         pacs.route("1.2.3", AGENT)
 
 
