@@ -1,5 +1,6 @@
 """Whether a patient's story holds: each check gives what it looked at, and the problem if there is one."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,9 @@ from typing import Final
 from agent.report.figures import percent, written
 from demo import reading
 from demo.outcome import Outcome, Version
+
+
+ROUNDING: Final = 1e-4
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,14 @@ def _numbers(outcome: Outcome) -> Iterator[Check]:
             yield Check("SR, text SR, captures and case list tell one number", problem)
 
 
+def _contributions(outcome: Outcome) -> Iterator[Check]:
+    """What the inputs added gives the number."""
+    for estimate in [e for version in outcome.versions for e in version.estimates]:
+        total = sum(float(value) for value in estimate["contributions"].values())
+        off = abs(1 / (1 + math.exp(-total)) - float(estimate["probability"]))
+        yield Check("the contributions add up to the number", f"they are off by {off:.2%}" if off > ROUNDING else "")
+
+
 def _disagreement(version: Version, kind: str) -> str:
     listed = {(str(a["side"]), float(a["probability"])) for a in version.estimates}
     wanted = {"sr": {(s, f"{percent(p):.4f}") for s, p in listed}}.get(kind, {(s, written(p)) for s, p in listed})
@@ -145,5 +157,5 @@ def _listed(names: set[str]) -> str:
 
 
 CHECKS: Final[tuple[Callable[[Outcome], Iterator[Check]], ...]] = (
-    _ends, _quarantined, _states, _objects, _answers, _reasons, _identity, _references, _numbers, _predecessors,
+    _ends, _quarantined, _states, _objects, _answers, _reasons, _identity, _references, _numbers, _contributions, _predecessors,
 )  # fmt: skip

@@ -73,9 +73,8 @@ def _version(folder: Path, outcome: Outcome, version: Version) -> str:
     cards = "".join(answer_card(answer) for answer in version.answers)
     pictures = "".join(_picture(folder, one) for one in version.of_kind("secondary_capture"))
     return (
-        f"<div class=version><p class=when>{escape(door)}</p><div class=answers>{cards}</div>"
-        f"<div class=pictures>{pictures}</div><div class=words>{_report(version)}{_left_out(outcome, version)}</div>"
-        f"{_files(folder, version)}</div>"
+        f"<div class=version><p class=when>{escape(door)}</p><div class=answers>{cards}{_left_out(outcome, version)}</div>"
+        f"<div class=pictures>{pictures}</div>{_report(version)}{_files(folder, version)}</div>"
     )
 
 
@@ -91,11 +90,11 @@ def _picture(folder: Path, one: Arrived) -> str:
 def _report(version: Version) -> str:
     """The text SR; answer and conclusions stand open, evidence and limits unfold."""
     parts = [part for one in version.of_kind("text_sr") for part in reading.sections(one.ds)]
-    open_ones = "".join(f"<h4>{escape(head)}</h4>{_lines(lines)}" for head, lines in parts if head not in FOLDED)
+    open_ones = "".join(f"<div><h4>{escape(head)}</h4>{_lines(lines)}</div>" for head, lines in parts if head not in FOLDED)
     folded = "".join(
-        f"<details><summary>{escape(head)}</summary>{_lines(lines)}</details>" for head, lines in parts if head in FOLDED
+        f"<details class=words><summary>{escape(head)}</summary>{_lines(lines)}</details>" for head, lines in parts if head in FOLDED
     )
-    return f"<div><h3>The report, as the PACS shows it</h3>{open_ones}{folded}</div>"
+    return f"<h3>The report, as a viewer shows it</h3><div class=words>{open_ones}</div>{folded}"
 
 
 def _lines(lines: Iterable[str]) -> str:
@@ -104,9 +103,12 @@ def _lines(lines: Iterable[str]) -> str:
 
 def _left_out(outcome: Outcome, version: Version) -> str:
     items = words.left_out(outcome, version)
-    listed = f"<ul>{''.join(f'<li>{escape(item)}' for item in items)}</ul>" if items else "<p>Nothing.</p>"
-    missing = words.inputs(version.summary.get("modalities_missing", ()))
-    return f"<div><h3>Not used, and why</h3>{listed}<h3>Not available</h3><p>{escape(missing)}</p></div>"
+    listed = f"<ul>{''.join(f'<li>{escape(item)}' for item in items)}</ul>" if items else "<p>nothing</p>"
+    missing = words.inputs(version.summary.get("modalities_missing", ()), "nothing")
+    return (
+        f"<div class=answer><h3>Received and not used</h3>{listed}<h3>Not available</h3><p>{escape(missing)}</p>"
+        f"<h3>Facts used</h3><p>{escape(words.facts(version))}</p></div>"
+    )
 
 
 def _files(folder: Path, version: Version) -> str:

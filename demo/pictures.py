@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 THUMBNAIL_HEIGHT: Final = 192
-PREVIEW_WIDTH: Final = 640
+PREVIEW_WIDTH: Final = 560
 MOST_OF_A_STUDY: Final = 4
 
 
@@ -42,9 +42,9 @@ def write_capture(ds: Dataset, folder: Path, name: str) -> tuple[Path, Path]:
     """Write a Secondary Capture as a preview and in its own size; return both paths."""
     picture = Image.fromarray(ds.pixel_array)
     large, small = folder / f"{name}.jpg", folder / f"{name}-small.jpg"
-    picture.save(large, quality=92, subsampling=0)
+    picture.save(large, quality=82, subsampling=0)
     picture.thumbnail((PREVIEW_WIDTH, 2 * PREVIEW_WIDTH), Image.Resampling.LANCZOS)
-    picture.save(small, quality=85, subsampling=0)
+    picture.save(small, quality=78, subsampling=0)
     return small, large
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from agent.report.words import fact
 from demo.outcome import Outcome, Version
 
 DISCLAIMER: Final = "Research software. Not cleared or CE-marked. Not for clinical use."
@@ -29,9 +30,14 @@ def seconds(span: float | None) -> str:
     return "-" if span is None else f"{span:.1f} s"
 
 
-def inputs(codes: Iterable[str]) -> str:
+def inputs(codes: Iterable[str], none: str = "-") -> str:
     """Name modalities in words."""
-    return ", ".join(MODALITIES.get(code, code) for code in codes) or "-"
+    return ", ".join(MODALITIES.get(code, code) for code in codes) or none
+
+
+def facts(version: Version) -> str:
+    """Name the clinical facts that an answer rests on."""
+    return ", ".join(fact(name) for name in version.summary.get("facts_used", ())) or "none"
 
 
 def no_answer(outcome: Outcome) -> str:
@@ -52,7 +58,7 @@ def left_out(outcome: Outcome, version: Version | None) -> list[str]:
     facts = [item for item in (version.summary.get("left_out", ()) if version else ()) if item["what"] not in why]
     return [
         *(f"{n} {IMAGES[code]}{'s' if n > 1 else ''}: {reason}" for (code, reason), n in counted.items()),
-        *(f"{str(item['what']).replace('_', ' ')}: {item['reason']}" for item in facts if not _is_uid(item["what"])),
+        *(f"{fact(str(item['what']))}: {item['reason']}" for item in facts if not _is_uid(item["what"])),
     ]
 
 
