@@ -6,6 +6,3 @@ from models.phantom.latents import OUTCOME, Axilla, Biology
 from models.phantom.patient import ISSUER, Patient, patient
 
 __all__ = ["ISSUER", "OUTCOME", "Axilla", "Biology", "Patient", "ehr_row", "mammography", "patient"]
-from models.phantom.dicom import mammography
-def ultrasound(w, d): return []
-def mri(w, d): return []
