@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from agent.core.clinical import ClinicalFacts, Fact
 from agent.core.manifest import FactSpec
-from agent.preprocess.mammogram import Placement, prepare
+from agent.preprocess.mammogram import prepare
+from agent.preprocess.placement import Placement
 from agent.preprocess.tabular import encode
 from models.fusion.progress import Progress
 from models.fusion.settings import Cohort, Settings
