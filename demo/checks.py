@@ -1,6 +1,7 @@
 """Whether a patient's story holds: each check gives what it looked at, and the problem if there is one."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import Final
 from agent.report.figures import percent, written
 from demo import reading
 from demo.outcome import Outcome, Version
-
 
 ROUNDING: Final = 1e-4
 
@@ -84,7 +84,7 @@ def _reasons(outcome: Outcome) -> Iterator[Check]:
         texts = [text for one in version.of_kind("text_sr") for _, lines in reading.sections(one.ds) for text in lines]
         if texts:
             yield Check("and stands in the text SR", "" if any(reason in t for t in texts) else "it does not")
-        numbers = {n for t in texts for n in reading.said(t)} or version.estimates
+        numbers = [t for t in texts if re.search(r"\d ?%", t)] or version.estimates
         yield Check("there is no number", f"there is: {numbers}" if numbers else "")
 
 
@@ -157,5 +157,6 @@ def _listed(names: set[str]) -> str:
 
 
 CHECKS: Final[tuple[Callable[[Outcome], Iterator[Check]], ...]] = (
-    _ends, _quarantined, _states, _objects, _answers, _reasons, _identity, _references, _numbers, _contributions, _predecessors,
+    _ends, _quarantined, _states, _objects, _answers, _reasons, _identity, _references, _numbers, _contributions,
+    _predecessors,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from models.phantom.patient import Patient
 from models.phantom.seeds import generator, uid
@@ -27,7 +27,7 @@ def _slice(patient: Patient, day: date, number: int) -> Dataset:
     who = (patient.issuer, patient.patient_id, day.isoformat(), "CT")
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, uid(patient.seed, *who, "instance", str(number))
+    ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, UID(uid(patient.seed, *who, "instance", str(number)))
     ds.StudyInstanceUID, ds.SeriesInstanceUID = uid(patient.seed, *who, "study"), uid(patient.seed, *who, "series")
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = uid(patient.seed, *who, "frame"), ""
     for kind in ("Study", "Series", "Acquisition", "Content"):

@@ -35,7 +35,9 @@ class Expected:
         return sum(sum(self.objects(n + 1).values()) for n in range(len(self.versions)))
 
 
-def estimate(*versions: str, sides: Sequence[str] = ("L",), quarantined: int = 0, pictures: int | None = None) -> Expected:
+def estimate(
+    *versions: str, sides: Sequence[str] = ("L",), quarantined: int = 0, pictures: int | None = None
+) -> Expected:
     """Expect a number for each side."""
     return Expected(versions=versions, sides=sides, quarantined=quarantined, pictures=pictures)
 

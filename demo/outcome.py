@@ -52,7 +52,8 @@ class Version:
     @property
     def answers(self) -> Sequence[Row]:
         """One an axilla."""
-        return self.summary.get("answers", ())
+        answers: Sequence[Row] = self.summary.get("answers", ())
+        return answers
 
     @property
     def estimates(self) -> Sequence[Row]:

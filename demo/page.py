@@ -1,7 +1,7 @@
 """demo/out/index.html: every story, what came of it, and how it was checked, to be looked at by a person."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -45,7 +45,9 @@ def _head(told: Sequence[Told], pacs_kind: str) -> str:
         "door to PACS, median": words.seconds(median),
         "checks hold" if not failed else f"stories FAILED of {len(told)}": failed or count["checks"],
     }
-    cells = "".join(f"<div><b>{escape(str(value))}</b><span>{escape(name)}</span></div>" for name, value in figures.items())
+    cells = "".join(
+        f"<div><b>{escape(str(value))}</b><span>{escape(name)}</span></div>" for name, value in figures.items()
+    )
     return (
         "<h1>Sentinode demo: what arrived in the PACS</h1><p class=soft>Studies went from the PACS "
         f"({escape(pacs_kind)}) to the agent, results went back, and were fetched from there again for this page. All "
@@ -66,10 +68,12 @@ def _rows(told: Told) -> list[str]:
     cells = cells or [f"<td>–<td><td colspan=3 class=soft>{escape(words.no_answer(told.outcome))}<td>–"]
     patient = told.outcome.patient
     failed = " <span class='chip bad'>FAILED</span>" if told.problems else ""
-    who = f"<td class=soft>{patient.number}<td class=story><a href='#p{patient.number}'>{escape(patient.story.title)}</a>"
+    who = (
+        f"<td class=soft>{patient.number}<td class=story><a href='#p{patient.number}'>{escape(patient.story.title)}</a>"
+    )
+    starts, last = [who + failed, *["<td><td>"] * (len(cells) - 1)], len(cells) - 1
     return [
-        f"<tr{' class=same' if number < len(cells) - 1 else ''}>{who + failed if number == 0 else '<td><td>'}{cell}</tr>"
-        for number, cell in enumerate(cells)
+        f"<tr{' class=same' if number < last else ''}>{starts[number]}{cell}</tr>" for number, cell in enumerate(cells)
     ]
 
 
@@ -89,7 +93,7 @@ def _answer_cells(version: Version, versions: int) -> list[str]:
     return found or [f"<td>–<td><td colspan=3 class=soft>{escape(state)}<td>–"]
 
 
-def _estimate_cells(answer: dict[str, Any]) -> str:
+def _estimate_cells(answer: Mapping[str, Any]) -> str:
     category = str(answer["category"])
     return (
         f"<td>{scale(answer)}<td class=number><b>{answer['probability']:.1%}</b> "

@@ -23,14 +23,17 @@ def patient_section(folder: Path, told: Told) -> str:
     newest, older = outcome.versions[-1:], outcome.versions[-2::-1]
     shown = "".join(_version(folder, outcome, version) for version in newest)
     before = "".join(
-        f"<details class=old><summary>Version {v.case['version']}, as it was sent</summary>{_version(folder, outcome, v)}"
-        "</details>"
-        for v in older
+        f"<details class=old><summary>Version {version.case['version']}, as it was sent</summary>"
+        f"{_version(folder, outcome, version)}</details>"
+        for version in older
     )
-    nothing = "" if newest and newest[0].arrived else f"<p><b>Nothing was sent.</b> {escape(words.no_answer(outcome))}</p>"
+    nothing = (
+        "" if newest and newest[0].arrived else f"<p><b>Nothing was sent.</b> {escape(words.no_answer(outcome))}</p>"
+    )
+    failed = "".join(f"<p class=problem>{escape(problem)}</p>" for problem in problems)
     return (
         f"<section id=p{patient.number}{' class=failed' if problems else ''}>{_head(outcome)}"
-        f"<p class=story>{escape(patient.story.text)}</p>{''.join(f'<p class=problem>{escape(p)}</p>' for p in problems)}"
+        f"<p class=story>{escape(patient.story.text)}</p>{failed}"
         f"{_sent(folder, outcome)}{nothing}{shown}{before}{_checks(told)}</section>"
     )
 
@@ -72,8 +75,9 @@ def _version(folder: Path, outcome: Outcome, version: Version) -> str:
     door = f"{replaced}Complete → first report in the PACS: {words.seconds(version.door_to_pacs_s)}"
     cards = "".join(answer_card(answer) for answer in version.answers)
     pictures = "".join(_picture(folder, one) for one in version.of_kind("secondary_capture"))
+    cards += _left_out(outcome, version)
     return (
-        f"<div class=version><p class=when>{escape(door)}</p><div class=answers>{cards}{_left_out(outcome, version)}</div>"
+        f"<div class=version><p class=when>{escape(door)}</p><div class=answers>{cards}</div>"
         f"<div class=pictures>{pictures}</div>{_report(version)}{_files(folder, version)}</div>"
     )
 
@@ -90,9 +94,13 @@ def _picture(folder: Path, one: Arrived) -> str:
 def _report(version: Version) -> str:
     """The text SR; answer and conclusions stand open, evidence and limits unfold."""
     parts = [part for one in version.of_kind("text_sr") for part in reading.sections(one.ds)]
-    open_ones = "".join(f"<div><h4>{escape(head)}</h4>{_lines(lines)}</div>" for head, lines in parts if head not in FOLDED)
+    open_ones = "".join(
+        f"<div><h4>{escape(head)}</h4>{_lines(lines)}</div>" for head, lines in parts if head not in FOLDED
+    )
     folded = "".join(
-        f"<details class=words><summary>{escape(head)}</summary>{_lines(lines)}</details>" for head, lines in parts if head in FOLDED
+        f"<details class=words><summary>{escape(head)}</summary>{_lines(lines)}</details>"
+        for head, lines in parts
+        if head in FOLDED
     )
     return f"<h3>The report, as a viewer shows it</h3><div class=words>{open_ones}</div>{folded}"
 
@@ -122,8 +130,11 @@ def _checks(told: Told) -> str:
         for one in told.checks
     )
     held = sum(not one.problem for one in told.checks)
-    summary = f"{held} of {len(told.checks)} checks hold"
-    return f"<details class=checks{' open' if told.problems else ''}><summary>{summary}</summary><ul>{items}</ul></details>"
+    state = " open" if told.problems else ""
+    return (
+        f"<details class=checks{state}><summary>{held} of {len(told.checks)} checks hold</summary>"
+        f"<ul>{items}</ul></details>"
+    )
 
 
 def _link(folder: Path, path: Path) -> str:

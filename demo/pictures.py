@@ -52,9 +52,10 @@ def _shown(ds: Dataset) -> NDArray[np.uint8]:
     """An image in grey values or colour as one would look at it."""
     pixels = ds.pixel_array
     if ds.get("SamplesPerPixel", 1) == 3:
-        shown: NDArray[np.uint8] = pixels.astype(np.uint8)
-        return shown
+        return np.asarray(pixels, np.uint8)
     values = pixels.astype(np.float32)
     low, high = np.percentile(values, (0.5, 99.7))
     grey = np.clip((values - low) / max(float(high - low), 1.0), 0, 1)
-    return (255 * (1 - grey if ds.PhotometricInterpretation == "MONOCHROME1" else grey)).astype(np.uint8)
+    if ds.PhotometricInterpretation == "MONOCHROME1":
+        grey = 1 - grey
+    return np.asarray(255 * grey, np.uint8)

@@ -11,7 +11,7 @@ from agent.dicom import codes
 IDENTITY: Final = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
 _LATERALITY: Final = "272741003"
 _SIDES: Final = {code.value: side for side, code in codes.SIDES.items()}
-_NUMBER: Final = re.compile(r"(LEFT|RIGHT) axilla\b[^%]*?(< 0\.1|> 99\.9|\d+\.\d) %")
+_NUMBER: Final = re.compile(r"(LEFT|RIGHT) axilla: probability of [a-z ]+ (< 0\.1|> 99\.9|\d+\.\d) %")
 
 
 def identity(ds: Dataset) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agent.config import Config, load_config
@@ -28,6 +29,7 @@ from demo.words import DISCLAIMER
 OUT: Final = ROOT / "demo" / "out"
 OVERRIDES: Final = ROOT / "demo" / "overrides.yaml"
 GIVE_UP_AFTER_S: Final = 240.0
+NOTHING_MORE_AFTER_S: Final = 15.0
 ANSWERED: Final = frozenset({"done", "failed"})
 
 
@@ -35,7 +37,7 @@ def main() -> int:
     """Run the demo; return 0 only if every patient's story holds."""
     console = Console() if sys.stdout.isatty() else Console(width=150)
     console.print(f"[bold]Sentinode demo.[/] {DISCLAIMER}")
-    console.print(f"config.yaml with these overrides:\n[dim]{OVERRIDES.read_text(encoding='utf-8')}[/]", highlight=False)
+    console.print(f"config.yaml with these overrides:\n[dim]{escape(OVERRIDES.read_text('utf-8'))}[/]", highlight=False)
     end_left_behind(OUT / "pacs")
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
@@ -43,7 +45,7 @@ def main() -> int:
         config = load_config(ROOT / "config.yaml", [OVERRIDES]).config
         outcomes, pacs_kind = _run(console, config)
     except (DemoError, PacsError) as exc:
-        console.print(f"[red]{exc}[/]")
+        console.print(f"[red]{escape(str(exc))}[/]")
         return 1
     except KeyboardInterrupt:
         console.print("stopped")
@@ -65,7 +67,9 @@ def _run(console: Console, config: Config) -> tuple[list[Outcome], str]:
             patients = demo_patients(date.today())
             ehr.load(ehr_path, [p.ehr_row for p in patients if p.ehr_row is not None])
             images = sum(len(p.sent) for p in patients)
-            console.print(f"{len(patients)} synthetic patients, {images} images, all of it made on this machine just now")
+            console.print(
+                f"{len(patients)} synthetic patients, {images} images, all of it made on this machine just now"
+            )
             _through(console, pacs, agent, patients)
             return collect(pacs, agent, patients, OUT), pacs.kind
         finally:
@@ -73,7 +77,10 @@ def _run(console: Console, config: Config) -> tuple[list[Outcome], str]:
 
 
 def _through(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient]) -> None:
-    """Send everything, and watch until nothing is under way or time is over."""
+    """Send everything, and watch until nothing is under way or time is over.
+
+    It is over when every version that must come has ended, or some did not come for a while in which nothing happened.
+    """
     sender = Sender(pacs, agent)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TextColumn("{task.fields[now]}"), TimeElapsedColumn(), console=console) as bar:
@@ -81,7 +88,8 @@ def _through(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[Demo
         results = bar.add_task("results in the PACS", total=sum(p.expected.total for p in patients), now="")
         sender.send(patients, lambda _: bar.advance(sending))
         late = [patient for patient in patients if patient.late]
-        deadline = time.monotonic() + GIVE_UP_AFTER_S
+        versions = sum(len(p.expected.versions) for p in patients)
+        busy_until, deadline = time.monotonic(), time.monotonic() + GIVE_UP_AFTER_S
         while time.monotonic() < deadline:
             agent.check_alive()
             cases = agent.cases()
@@ -91,7 +99,9 @@ def _through(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[Demo
             for patient in [p for p in late if p.key in answered]:
                 late.remove(patient)
                 sender.send_late(patient)
-            if not late and _is_over(agent, patients):
+            if late or not _is_idle(agent, patients, cases):
+                busy_until = time.monotonic()
+            elif len(cases) >= versions or time.monotonic() - busy_until > NOTHING_MORE_AFTER_S:
                 break
             time.sleep(0.5)
 
@@ -100,11 +110,10 @@ def _confirmed(agent: Agent) -> int:
     return sum(n for box, n in agent.outbox().items() if box.endswith(": confirmed"))
 
 
-def _is_over(agent: Agent, patients: Sequence[DemoPatient]) -> bool:
-    """Whether every image was taken in, every version that must come is there, and nothing is under way."""
-    cases, ends = agent.cases(), agent.ends()
-    taken_in = all(uid in ends for patient in patients for uid in patient.sent)
-    return taken_in and len(cases) >= sum(len(p.expected.versions) for p in patients) and all_ended(cases)
+def _is_idle(agent: Agent, patients: Sequence[DemoPatient], cases: Sequence[dict[str, Any]]) -> bool:
+    """Whether every image was taken in, and nothing is under way."""
+    ends = agent.ends()
+    return all(uid in ends for patient in patients for uid in patient.sent) and all_ended(cases)
 
 
 def _report(console: Console, told: Sequence[Told], pacs_kind: str) -> int:
@@ -114,7 +123,7 @@ def _report(console: Console, told: Sequence[Told], pacs_kind: str) -> int:
     for one in told:
         for problem in one.problems:
             patient = one.outcome.patient
-            console.print(f"[red]{patient.folder} ({patient.story.title}): {problem}[/]", highlight=False)
+            console.print(f"[red]{escape(f'{patient.folder} ({patient.story.title}): {problem}')}[/]", highlight=False)
     console.print(f"look at {page.relative_to(ROOT)}")
     print(closing(told), flush=True)
     return 1 if any(one.problems for one in told) else 0

@@ -130,8 +130,8 @@ STORIES: Final = (
     ),
     Story(
         "A truncated mammogram",
-        "One of four mammograms was cut off on its way. No PACS keeps such a file, so here the modality sends it to the "
-        "agent itself, which acknowledges and quarantines it, with the reason; the other three are used.",
+        "One of four mammograms was cut off on its way. No PACS keeps such a file, so here the mammography unit sends "
+        "it to the agent, which acknowledges it and puts it into quarantine, with the reason; the others stay in use.",
         "FICTA^IRMGARD",
         "MG",
         estimate("clinical MG", sides="R", quarantined=1, pictures=1),
