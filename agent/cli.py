@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -49,11 +50,14 @@ def serve(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
     The configuration, the bundles and the database's schema are checked first.
     """
     from agent.bootstrap import checks, keeper, receiver, worker
+    from agent.bootstrap.common import utc_now
+    from agent.serve import Role
     from agent.serve import serve as run
 
     loaded = _load(config, overrides)
     checks.refuse_to_start(loaded)
-    workers = {f"worker-{n + 1}": worker.run_worker for n in range(loaded.config.operate.workers)}
+    work: Role = partial(worker.run_worker, agent_started=utc_now())
+    workers = {f"worker-{n + 1}": work for n in range(loaded.config.operate.workers)}
     roles = {"receiver": receiver.run_receiver, "keeper": keeper.run_keeper, **workers}
     raise typer.Exit(run(loaded.config, roles))
 

@@ -34,7 +34,9 @@ EVENTS: Final = {
     CaseEvent.NOT_ASKED: "The question does not apply now.",
     CaseEvent.EXPIRED: "The episode is over without a confirmed cancer.",
     CaseEvent.CLAIMED: "A worker took the case: one more attempt, with a lease.",
-    CaseEvent.LEASE_EXPIRED: "The worker did not end in time; whatever it still saves is discarded.",
+    CaseEvent.LEASE_EXPIRED: "The worker died, or did not end in time; whatever it still saves is discarded. The second"
+    " time is the last.",
+    CaseEvent.RELEASED: "The whole agent stopped, or lost its database: nothing that this case did.",
     CaseEvent.RETRY_DUE: "The worker met an error that may pass; the case waits until `due_at`.",
     CaseEvent.RESULT_SAVED: "Result, encoded objects and outbox rows were saved together.",
     CaseEvent.GAVE_UP: "It cannot work, or did not work for too long.",

@@ -17,11 +17,13 @@ from agent.core.instance import Arrival, End, Instance
 from agent.core.patient import PatientKey
 from agent.core.ports import RecordKind, StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.dicom.geometry import mr_slice, ultrasound_scale
 from agent.dicom.part10 import to_part10
 from agent.dicom.pixels import decode, header
 from agent.infer.admission import ActiveBundle
 from agent.infer.answer import Answerer, AnswerSettings
 from agent.infer.engine import Engine
+from agent.infer.reader import ImageReader
 from tests.builders import PATIENT, instance_of, mammogram, part10
 from tests.builders_bundle import write_bundle
 from tests.fakes.spool import FakeSpool
@@ -99,14 +101,22 @@ class Scene:
         """Store the images of a case and prove it complete."""
         with self.store.unit() as unit:
             case = unit.open_case("aln", self.patient, T0, _uuid(number))
-            for ds in images:
-                case = self._add(unit, case, ds)
+        case = self.add(case, images)
+        with self.store.unit() as unit:
             unit.save_findings(case, findings() if found is None else found)
             return unit.apply(case, CaseEvent.COMPLETE, T0)
 
+    def add(self, case: Case, images: Sequence[Dataset]) -> Case:
+        """Store images of a version that is still collecting."""
+        with self.store.unit() as unit:
+            for ds in images:
+                case = self._add(unit, case, ds)
+        return case
+
     def _add(self, unit: Any, case: Case, ds: Dataset) -> Case:
         whole = part10(ds)
-        instance: Instance = instance_of(ds, self.patient)
+        frames, laterality = int(ds.get("NumberOfFrames", 1)), ds.get("ImageLaterality") or ds.get("Laterality")
+        instance: Instance = replace(instance_of(ds, self.patient), frames=frames, laterality=laterality or "")
         meta = {
             "sop_class_uid": instance.sop_class_uid,
             "sop_instance_uid": instance.sop_instance_uid,
@@ -123,11 +133,15 @@ class Scene:
         own = ActiveBundle(self.engine, frozenset({"PHANTOM"}), send_research=False)
         return Answerer(
             store=self.store,
-            spool=self.spool,
             engines=[own] if bundles is None else bundles,
-            to_part10=to_part10,
-            decode=decode,
-            header=header,
+            reader=ImageReader(
+                spool=self.spool,
+                to_part10=to_part10,
+                decode=decode,
+                header=header,
+                ultrasound_scale=ultrasound_scale,
+                mr_slice=mr_slice,
+            ),
             compose=self.compose,
             quarantine=self.keep,
             destinations=PACS,

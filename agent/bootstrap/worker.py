@@ -1,7 +1,7 @@
 """A worker process: decodes, prepares, infers and reports, one case at a time, on warm models."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from multiprocessing import current_process
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -14,12 +14,14 @@ from agent.bootstrap.inspect import open_store
 from agent.config import Config
 from agent.core.ports import StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.dicom.geometry import mr_slice, ultrasound_scale
 from agent.dicom.part10 import to_part10
 from agent.dicom.pixels import decode, header
 from agent.dicom.uids import device_uid
 from agent.infer.admission import ActiveBundle
 from agent.infer.answer import Answerer, AnswerSettings
 from agent.infer.engine import Engine
+from agent.infer.reader import ImageReader
 from agent.record.quarantine import Quarantine
 from agent.report.compose import Composer
 from agent.report.draft import DeviceIdentity
@@ -32,10 +34,13 @@ LEASE: Final = timedelta(minutes=5)
 Compose = Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
 
 
-def run_worker(config: Config, stop: Stop) -> None:
-    """Answer cases until asked to stop; the case under way is finished first."""
+def run_worker(config: Config, stop: Stop, *, agent_started: datetime | None = None) -> None:
+    """Answer cases until asked to stop; the case under way is finished first.
+
+    `agent_started` is when the whole process tree was: what a worker held before then, it did not die on.
+    """
     store = open_store(config)
-    answerer = build_answerer(config, store, current_process().name)
+    answerer = build_answerer(config, store, current_process().name, agent_started)
     answerer.release_own()
     structlog.get_logger().info("working")
     while not stop.requested:
@@ -44,7 +49,7 @@ def run_worker(config: Config, stop: Stop) -> None:
     store.close()
 
 
-def build_answerer(config: Config, store: SqlStore, worker: str) -> Answerer:
+def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: datetime | None = None) -> Answerer:
     """Join spool, bundles, report and state."""
     keep = Quarantine(config.storage.quarantine).keep
 
@@ -60,18 +65,27 @@ def build_answerer(config: Config, store: SqlStore, worker: str) -> Answerer:
 
     return Answerer(
         store=store,
-        spool=SpoolReader(config.storage.spool),
         engines=[
             ActiveBundle(Engine.load(m.bundle, m.device), frozenset(m.demo_issuers), m.send_research)
             for m in config.models
         ],
-        to_part10=to_part10,
-        decode=decode,
-        header=header,
+        reader=ImageReader(
+            spool=SpoolReader(config.storage.spool),
+            to_part10=to_part10,
+            decode=decode,
+            header=header,
+            ultrasound_scale=ultrasound_scale,
+            mr_slice=mr_slice,
+        ),
         compose=build_composer(config, store),
         quarantine=quarantine,
         destinations={d.name: frozenset(Kind(kind) for kind in d.send) for d in config.destinations},
-        settings=AnswerSettings(worker=worker, lease_s=LEASE.total_seconds(), site_prevalence=config.site.prevalence),
+        settings=AnswerSettings(
+            worker=worker,
+            agent_started=agent_started,
+            lease_s=LEASE.total_seconds(),
+            site_prevalence=config.site.prevalence,
+        ),
         now=utc_now,
     )
 

@@ -34,6 +34,7 @@ class CaseEvent(StrEnum):
     EXPIRED = "expired"
     CLAIMED = "claimed"
     LEASE_EXPIRED = "lease_expired"
+    RELEASED = "released"
     RETRY_DUE = "retry_due"
     RESULT_SAVED = "result_saved"
     GAVE_UP = "gave_up"
@@ -60,6 +61,7 @@ TRANSITIONS: Final[dict[tuple[CaseState, CaseEvent], CaseState]] = (
         (_S.READY, _E.FACTS_CHANGED): _S.COLLECTING,
         (_S.READY, _E.CLAIMED): _S.RUNNING,
         (_S.RUNNING, _E.LEASE_EXPIRED): _S.READY,
+        (_S.RUNNING, _E.RELEASED): _S.READY,
         (_S.RUNNING, _E.RETRY_DUE): _S.READY,
         (_S.RUNNING, _E.RESULT_SAVED): _S.DELIVERING,
         (_S.RUNNING, _E.GAVE_UP): _S.FAILED,

@@ -158,9 +158,22 @@ class Unit(Protocol):
         """Whether an association that brought an instance of this version is still open."""
 
     def apply(
-        self, case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at: datetime | None = None
+        self,
+        case: Case,
+        event: CaseEvent,
+        at: datetime,
+        *,
+        reason: str = "",
+        due_at: datetime | None = None,
+        detail: str = "",
     ) -> Case:
-        """Apply one event: the only door to a case's state. Raises StaleCase, IllegalTransition."""
+        """Apply one event: the only door to a case's state. Raises StaleCase, IllegalTransition.
+
+        `detail` stands behind the reason in the case's history alone.
+        """
+
+    def tally(self, case_id: int) -> Mapping[CaseEvent, int]:
+        """How often each event happened to a version since it was last to be run again (RERUN); none: left away."""
 
     def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
         """Look at the case again later; its state stays. Raises StaleCase."""

@@ -20,6 +20,8 @@ def unusable(instance: Instance, sides: Collection[Side], window: Window) -> str
     """Say why an image cannot be used for the axillae that are asked about; empty if it can."""
     if instance.presentation_intent == "FOR PROCESSING":
         return "FOR PROCESSING: only images for presentation are used"
+    if instance.modality == "MR" and instance.laterality in ("", "B") and sides:
+        return _outside(instance.acquired_on, window)  # it shows both breasts
     if instance.laterality not in tuple(Side):
         return "the image does not say of which breast it is"
     if instance.laterality not in sides:

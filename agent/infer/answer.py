@@ -2,35 +2,32 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import structlog
 
 from agent.core.case import Case, CaseEvent
-from agent.core.errors import Permanent, SentinodeError, StaleCase, Transient
-from agent.core.ports import Record, SpoolSource, Store, StoredInstance
+from agent.core.errors import Permanent, StaleCase, Transient
+from agent.core.ports import Store, StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
 from agent.crashpoint import crashpoint
 from agent.infer.admission import DEMONSTRATION, ActiveBundle, choose
+from agent.infer.attempts import Attempts, AttemptSettings
 from agent.infer.compute import Computed, abstain, compute
-from agent.infer.prepare import ImageReader, Images, Picture, prepare_images
+from agent.infer.prepare import prepare_images
 from agent.infer.question import Asked, read_findings
+from agent.infer.reader import ImageReader
+from agent.infer.selection import refusal
 from agent.infer.statement import Setting, summarise
-
-LONGEST_RETRY_S: Final = 300.0
+from agent.infer.view import Images
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerSettings:
+class AnswerSettings(AttemptSettings):
     """How a worker works."""
 
-    worker: str
-    lease_s: float = 300.0  # for each of preparing, computing and composing; then another worker may take the case
-    max_attempts: int = 3
-    first_retry_s: float = 5.0  # doubled with each attempt, up to five minutes
     site_prevalence: float | None = None
 
 
@@ -40,12 +37,12 @@ class Answerer:
 
     Parameters
     ----------
-    store, spool
-        The agent's state, and the bytes as they came.
+    store
+        The agent's state.
     engines
         The active bundles, in the order of the configuration.
-    to_part10, decode, header
-        A spool record to a Part 10 file; that file to pixels, and to its header alone. The last two raise Rejected.
+    reader
+        The bytes as they came, and what is read of them.
     compose
         A result and its source images to objects in sending order.
     quarantine
@@ -57,33 +54,31 @@ class Answerer:
     """
 
     store: Store
-    spool: SpoolSource
     engines: Sequence[ActiveBundle]
-    to_part10: Callable[[Record], bytes]
-    decode: Callable[[bytes], Picture]
-    header: Callable[[bytes], bytes]
+    reader: ImageReader
     compose: Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
     quarantine: Callable[[StoredInstance, bytes, str], None]
     destinations: Mapping[str, frozenset[Kind]]
     settings: AnswerSettings
     now: Callable[[], datetime]
 
+    @property
+    def attempts(self) -> Attempts:
+        """The worker's hold on cases."""
+        return Attempts(self.store, self.settings, self.now)
+
     def release_own(self) -> int:
         """Give back what a process of this worker's name held when it died; call it before the first step."""
-        with self.store.unit() as unit:
-            held = unit.leases_of(self.settings.worker)
-            for case in held:
-                unit.apply(case, CaseEvent.LEASE_EXPIRED, self.now(), reason="the worker died")
-        return len(held)
+        return self.attempts.release_own()
 
     def step(self) -> bool:
         """Claim and answer one case; return whether there was one.
 
         Errors raised on purpose end as a retry or as FAILED with the reason. Any other one is not caught: the process
-        ends, the lease runs out, and a version that was claimed too often is given up.
+        ends, and a version on which that happens twice is given up.
         """
         try:
-            case = self._claim()
+            case = self.attempts.claim()
             if case is None:
                 return False
             crashpoint("infer.after_claim")
@@ -93,35 +88,26 @@ class Answerer:
             return False
         return True
 
-    def _claim(self) -> Case | None:
-        with self.store.unit() as unit:
-            return unit.claim(self.now(), self._lease_until(), self.settings.worker)
-
-    def _lease_until(self) -> datetime:
-        return self.now() + timedelta(seconds=self.settings.lease_s)
-
     def _work(self, case: Case) -> None:
         try:
             try:
-                if case.attempt > self.settings.max_attempts:
-                    raise Permanent(f"{self.settings.max_attempts} attempts ended without an answer")
-                self._answer(case)
+                over = self.attempts.is_over(case)
+                if over:
+                    self.attempts.give_up(case, over, self._refusals(case))
+                else:
+                    self._answer(case)
             except (Permanent, Transient) as exc:
-                self._fail(case, exc)
+                self.attempts.fail(case, exc)
         except StaleCase:
             _log.info("answer_discarded", case_id=case.id, version=case.version)
 
-    def _fail(self, case: Case, error: SentinodeError) -> None:
-        """Decide from the class of the error: again later, or given up."""
-        now, attempt = self.now(), case.attempt
-        again = isinstance(error, Transient) and attempt < self.settings.max_attempts
-        wait_s = min(self.settings.first_retry_s * 2 ** (attempt - 1), LONGEST_RETRY_S)
+    def _refusals(self, case: Case) -> list[tuple[StoredInstance, str]]:
+        """Every image of a version, and why its header alone says that it is not used. No pixels are looked at."""
+        bundle, _ = choose(self.engines, case.question, case.patient)
         with self.store.unit() as unit:
-            if again:
-                unit.apply(case, CaseEvent.RETRY_DUE, now, reason=str(error), due_at=now + timedelta(seconds=wait_s))
-            else:
-                unit.apply(case, CaseEvent.GAVE_UP, now, reason=str(error))
-        _log.error("answer_failed", case_id=case.id, version=case.version, attempt=attempt, reason=str(error))
+            asked, stored = read_findings(unit.findings(case.id)), unit.instances(case.id)
+        modalities = bundle.engine.manifest.modalities
+        return [(one, refusal(one.instance, asked.open_sides, asked.window, modalities)) for one in stored]
 
     def _answer(self, case: Case) -> None:
         bundle, admitted = choose(self.engines, case.question, case.patient)
@@ -132,29 +118,23 @@ class Answerer:
                 case, unit.installation(), self.now(), unit.predecessors(case), self.settings.site_prevalence
             )
         reason = asked.reason if admitted else DEMONSTRATION
-        reader = ImageReader(spool=self.spool, to_part10=self.to_part10, decode=self.decode, header=self.header)
         if reason or not asked.open_sides:
             computed = Computed(abstain(setting, bundle.engine, asked, reason), ())
         else:
-            computed = self._compute(setting, bundle, asked, stored, reader)
+            computed = self._compute(setting, bundle, asked, stored)
         crashpoint("infer.after_estimate")
-        sources = computed.sources or reader.header_only(stored)
+        sources = computed.sources or self.reader.header_only(stored)
         with self.store.unit() as unit:
-            unit.renew(case, self._lease_until())
+            unit.renew(case, self.attempts.lease_until())
         objects = self.compose(computed.result, sources)
         self._save(case, computed.result, bundle.engine.device, objects)
         crashpoint("infer.after_save")
         _log.info("answer_saved", case_id=case.id, version=case.version, count=len(objects))
 
     def _compute(
-        self,
-        setting: Setting,
-        bundle: ActiveBundle,
-        asked: Asked,
-        stored: Sequence[StoredInstance],
-        reader: ImageReader,
+        self, setting: Setting, bundle: ActiveBundle, asked: Asked, stored: Sequence[StoredInstance]
     ) -> Computed:
-        images = prepare_images(stored, asked, bundle.engine.manifest, reader)
+        images = prepare_images(stored, asked, bundle.engine.manifest, self.reader)
         self._note_unused(setting.case, images)
         return compute(setting, bundle.engine, asked, images)
 
@@ -167,7 +147,7 @@ class Answerer:
             if unused.part10 is not None:
                 self.quarantine(unused.stored, unused.part10, unused.reason)
         with self.store.unit() as unit:
-            unit.renew(case, self._lease_until())
+            unit.renew(case, self.attempts.lease_until())
             for unused in images.unused:
                 unit.mark_left_out(case, unused.stored, unused.reason, quarantined=unused.part10 is not None)
 

@@ -8,10 +8,12 @@ from agent.core.manifest import BundleManifest
 from agent.core.prediction import Estimate, NoEstimate, Side
 from agent.core.result import Influence, LeftOut, Result, SourceImage
 from agent.infer.engine import Engine
-from agent.infer.estimate import estimate_axilla, influences, prior_shift
-from agent.infer.prepare import Images, View, tensors
+from agent.infer.estimate import estimate_axilla, prior_shift
+from agent.infer.influence import influences
+from agent.infer.inputs import CLINICAL, tensors
 from agent.infer.question import Asked
-from agent.infer.statement import CLINICAL, Outcome, Setting, state
+from agent.infer.statement import Outcome, Setting, state
+from agent.infer.view import Images, View
 from agent.preprocess.tabular import Encoded, encode
 
 NO_EVIDENCE: Final = "neither clinical facts nor images that the model can use"
@@ -48,16 +50,16 @@ def compute(setting: Setting, engine: Engine, asked: Asked, images: Images) -> C
     views = {side: images.views[side] for side in answered}
     estimates, found = _run(engine, encoded, views, setting.site_prevalence)
     others = [NoEstimate(side, own or refused[side]) for side, own in asked.axillae.items() if side not in views]
-    used = _index_study_first([view for of_axilla in views.values() for view in of_axilla])
+    used = _index_study_first([source for of_axilla in views.values() for view in of_axilla for source in view.sources])
     outcome = Outcome(
         answers=(*sorted(estimates, key=lambda e: (-e.probability, e.side)), *others),
-        used=tuple(view.instance for view in used),
+        used=tuple(source.instance for source in used),
         encoded=encoded if estimates else None,
         present=frozenset[str]().union(*present.values()),
         influences=found,
         left_out=tuple(LeftOut(u.stored.instance.sop_instance_uid, u.reason) for u in images.unused),
     )
-    return Computed(state(setting, engine, asked, outcome), tuple(view.source for view in used))
+    return Computed(state(setting, engine, asked, outcome), used)
 
 
 def _present(encoded: Encoded, views: Sequence[View]) -> frozenset[str]:
@@ -83,19 +85,24 @@ def _run(
     estimates = [estimate_axilla(side, manifest, outputs, row, shift) for row, side in enumerate(views)]
     found: list[Influence] = []
     for row, (estimate, of_axilla) in enumerate(zip(estimates, views.values(), strict=True)):
-        if of_axilla:
-            found.extend(influences(estimate, of_axilla, outputs["mammogram_saliency"][row]))
+        found.extend(influences(estimate, of_axilla, outputs, row))
     return estimates, tuple(found)
 
 
-def _index_study_first(views: Sequence[View]) -> list[View]:
-    """Order the images by study, the newest study first."""
+def _index_study_first(sources: Sequence[SourceImage]) -> tuple[SourceImage, ...]:
+    """Order the images by study, the newest study first; one that serves both axillae counts once."""
 
-    def day(view: View) -> int:
-        return view.instance.acquired_on.toordinal() if view.instance.acquired_on else 0
+    def day(source: SourceImage) -> int:
+        return source.instance.acquired_on.toordinal() if source.instance.acquired_on else 0
 
+    by_uid = {source.instance.sop_instance_uid: source for source in sources}
     newest: dict[str, int] = {}
-    for view in views:
-        study = view.instance.study_instance_uid
-        newest[study] = max(newest.get(study, 0), day(view))
-    return sorted(views, key=lambda v: (-newest[v.instance.study_instance_uid], v.instance.study_instance_uid))
+    for source in by_uid.values():
+        study = source.instance.study_instance_uid
+        newest[study] = max(newest.get(study, 0), day(source))
+
+    def order(source: SourceImage) -> tuple[int, str]:
+        study = source.instance.study_instance_uid
+        return -newest[study], study
+
+    return tuple(sorted(by_uid.values(), key=order))

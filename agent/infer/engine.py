@@ -15,7 +15,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from agent.core.errors import Permanent, Transient
 from agent.core.manifest import BundleManifest, Tensor
 from agent.core.result import ModelIdentity
-from agent.infer.bundle import GOLDEN, MODEL, Bundle, read_bundle
+from agent.infer.bundle import GOLDEN, MANIFEST, MODEL, Bundle, read_bundle
+from agent.infer.inputs import check_graph
 
 PARITY: Final = 1e-4
 PARITY_HALF: Final = 5e-3  # float16 keeps three digits
@@ -59,12 +60,14 @@ class Engine:
         Raises
         ------
         Permanent
-            If the bundle, its graph or its golden answers are not as its manifest says, or the device is not given.
+            If the bundle, its graph or its golden answers are not as its manifest says, this version cannot make what
+            the graph takes, or the device is not given.
         """
         bundle = read_bundle(folder)
         session, given = _session(bundle.model, device, folder)
         _compare_tensors(folder, "input", bundle.manifest.inputs, session.get_inputs())
         _compare_tensors(folder, "output", bundle.manifest.outputs, session.get_outputs())
+        check_graph(folder / MANIFEST, bundle.manifest)
         engine = cls(bundle, session, given)
         engine._check_golden(folder, bundle.golden)
         return engine

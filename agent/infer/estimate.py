@@ -1,19 +1,15 @@
-"""What the graph's numbers mean: probability, interval, category, and where each image had its influence."""
+"""What the graph's numbers mean: probability, interval and category."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.errors import Permanent
 from agent.core.manifest import BundleManifest
 from agent.core.prediction import Estimate, OperatingPoint, Side, categorise
-from agent.core.result import Influence
-from agent.infer.prepare import View
-from agent.preprocess.placement import to_source
 
 Z_95: Final = 1.96
 PRIOR: Final = "prior"
@@ -92,37 +88,3 @@ def estimate_axilla(
         category=categorise(probability, shifted_points(manifest.operating_points, shift)),
         contributions=contributions,
     )
-
-
-def influences(estimate: Estimate, views: Sequence[View], saliency_vhw: NDArray[Any]) -> tuple[Influence, ...]:
-    """Map the saliency of each view of an axilla back to the pixels of its source image.
-
-    What the mammograms contributed together is divided among the views by the mass of their saliency.
-
-    Parameters
-    ----------
-    estimate
-        Of the axilla; its contribution of "MG" is divided.
-    views
-        The images of the axilla, in the order of the tensor.
-    saliency_vhw
-        (V, h, w), in [0, 1]; rows beyond the views are padding.
-    """
-    mass = [float(saliency_vhw[n].sum()) for n in range(len(views))]
-    total = sum(mass)
-    shares = [one / total if total > 0 else 1 / len(views) for one in mass]
-    return tuple(
-        Influence(
-            sop_instance_uid=view.instance.sop_instance_uid,
-            modality=view.instance.modality,
-            side=estimate.side,
-            contribution=share * estimate.contributions[view.instance.modality],
-            saliency_hw=_on_display(view, saliency_vhw[n]),
-        )
-        for n, (view, share) in enumerate(zip(views, shares, strict=True))
-    )
-
-
-def _on_display(view: View, saliency_hw: NDArray[Any]) -> NDArray[np.float32]:
-    height, width = view.source.image_hw.shape
-    return np.clip(to_source(view.placement, saliency_hw, (height, width)), 0, 1)

@@ -13,10 +13,10 @@ from agent.core.prediction import Answer, Estimate
 from agent.core.result import Influence, LeftOut, Reference, Result
 from agent.infer.engine import Engine
 from agent.infer.estimate import prior_shift, shifted_points
+from agent.infer.inputs import CLINICAL
 from agent.infer.question import Asked
 from agent.preprocess.tabular import AGE, BIRTH_DATE, Encoded
 
-CLINICAL: Final = "clinical"
 UNKNOWN_VALUE: Final = "a value that the model does not know"
 
 

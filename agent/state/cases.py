@@ -87,9 +87,16 @@ class Cases(Work):
         return case_of(opened)
 
     def apply(
-        self, case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at: datetime | None = None
+        self,
+        case: Case,
+        event: CaseEvent,
+        at: datetime,
+        *,
+        reason: str = "",
+        due_at: datetime | None = None,
+        detail: str = "",
     ) -> Case:
-        """Apply one event: the only door to a case's state.
+        """Apply one event: the only door to a case's state. `detail` stands behind the reason in the history alone.
 
         RESEND also puts every object of the version back into the outbox, as if queued at `at`.
 
@@ -114,7 +121,7 @@ class Cases(Work):
             raise IllegalTransition("something of this version was sent: resend it instead")
         if event is CaseEvent.RESEND:
             self.queue_again(case.id, at)
-        self._note(case, moved, event, at, reason)
+        self._note(case, moved, event, at, reason + detail)
         return moved
 
     def queue_again(self, case_id: int, at: datetime) -> None:
@@ -140,6 +147,14 @@ class Cases(Work):
         """What happened to a version, in order."""
         rows = self._db.execute(sa.select(case_event).where(case_event.c.case_id == case_id).order_by(case_event.c.id))
         return [CaseChange(r.at, r.event, r.from_state, r.to_state, r.attempt, r.reason) for r in rows]
+
+    def tally(self, case_id: int) -> Mapping[CaseEvent, int]:
+        """How often each event happened to a version since it was last to be run again (RERUN); none: left away."""
+        table = case_event.c
+        mine = table.case_id == case_id
+        rerun = sa.select(sa.func.max(table.id)).where(mine, table.event == CaseEvent.RERUN).scalar_subquery()
+        query = sa.select(table.event, sa.func.count()).where(mine, table.id > sa.func.coalesce(rerun, 0))
+        return {row[0]: int(row[1]) for row in self._db.execute(query.group_by(table.event))}
 
     def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
         """Look at the case again later; its state stays. Raises StaleCase."""

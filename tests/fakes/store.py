@@ -2,6 +2,7 @@
 """The agent's state in memory: what `agent.state` does, without a database. Both pass one contract test."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -192,14 +193,21 @@ class FakeUnit:
         return bool(still_open & brought_by)
 
     def apply(
-        self, case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at: datetime | None = None
+        self,
+        case: Case,
+        event: CaseEvent,
+        at: datetime,
+        *,
+        reason: str = "",
+        due_at: datetime | None = None,
+        detail: str = "",
     ) -> Case:
         moved = move(case, event, at, reason=reason, due_at=due_at)
         self._fence(case)
         if event is CaseEvent.RERUN and self._anything_sent(case.id):
             raise IllegalTransition("something of this version was sent: resend it instead")
         self._t.cases[case.id] = moved
-        change = CaseChange(at, event, case.state, moved.state, moved.attempt, reason)
+        change = CaseChange(at, event, case.state, moved.state, moved.attempt, reason + detail)
         self._t.history[case.id] = (*self._t.history.get(case.id, ()), change)
         if event is CaseEvent.RESEND:
             self.queue_again(case.id, at)
@@ -212,6 +220,11 @@ class FakeUnit:
 
     def history(self, case_id: int) -> Sequence[CaseChange]:
         return self._t.history.get(case_id, ())
+
+    def tally(self, case_id: int) -> Mapping[CaseEvent, int]:
+        events = [change.event for change in self.history(case_id)]
+        reruns = [n for n, event in enumerate(events) if event is CaseEvent.RERUN]
+        return Counter(events[reruns[-1] + 1 :] if reruns else events)
 
     def _fence(self, case: Case) -> None:
         now = self._t.cases[case.id]

@@ -1,7 +1,6 @@
 """The graph's numbers become a probability, an interval and a category."""
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,8 @@ from hypothesis import strategies as st
 
 from agent.core.errors import Permanent
 from agent.core.manifest import parse_manifest
-from agent.core.prediction import Category, Estimate, Side, categorise
-from agent.infer.estimate import estimate_axilla, influences, log_odds, prior_shift, shifted_points, sigmoid
-from agent.preprocess.mammogram import prepare
+from agent.core.prediction import Category, Side, categorise
+from agent.infer.estimate import estimate_axilla, log_odds, prior_shift, shifted_points, sigmoid
 from tests.builders_bundle import manifest
 
 MANIFEST = parse_manifest(manifest(files={}))
@@ -93,43 +91,3 @@ def test_what_is_no_number_is_refused(broken: dict[str, Any]) -> None:
     """It never reaches a report."""
     with pytest.raises(Permanent, match="number that is none"):
         estimate_axilla(Side.L, MANIFEST, broken, 0, 0.0)
-
-
-def view(uid: str, shape: tuple[int, int] = (40, 30)) -> Any:
-    """A view whose image is uniform."""
-    _, placement = prepare(np.full(shape, 100, np.uint16), inverted=False, height=64, width=48)
-    image_hw = np.zeros(shape, np.uint8)
-    return SimpleNamespace(
-        instance=SimpleNamespace(sop_instance_uid=uid, modality="MG"),
-        source=SimpleNamespace(image_hw=image_hw),
-        placement=placement,
-    )
-
-
-def with_contribution(mg: float) -> Estimate:
-    """An estimate to which the mammograms contributed so much."""
-    return estimate_axilla(Side.L, MANIFEST, outputs(0.0, parts=(0.0, 0.0, mg)), 0, 0.0)
-
-
-def test_views_share_the_contribution_by_the_mass_of_their_saliency() -> None:
-    """Padding behind the views counts for nothing."""
-    saliency = np.stack([np.full((16, 12), v, np.float32) for v in (0.25, 0.75, 1.0)])
-    one, two = influences(with_contribution(2.0), [view("a"), view("b")], saliency)
-    assert (one.contribution, two.contribution) == (pytest.approx(0.5), pytest.approx(1.5))
-    assert (one.sop_instance_uid, two.side) == ("a", "L")
-
-
-def test_without_any_saliency_views_share_alike() -> None:
-    """There is nothing to divide by."""
-    found = influences(with_contribution(1.0), [view("a"), view("b")], np.zeros((2, 16, 12), np.float32))
-    assert [i.contribution for i in found] == [0.5, 0.5]
-    assert all(i.saliency_hw.max() == 0 for i in found)
-
-
-def test_the_map_has_the_size_of_the_shown_image_and_stays_within_0_and_1() -> None:
-    """Even where the graph's own rounding does not."""
-    saliency = np.full((1, 16, 12), 1.00001, np.float32)
-    (influence,) = influences(with_contribution(1.0), [view("a", (50, 30))], saliency)
-    assert influence.saliency_hw.shape == (50, 30)
-    assert influence.saliency_hw.dtype == np.float32
-    assert influence.saliency_hw.max() == 1.0

@@ -1,4 +1,4 @@
-"""Each image goes to the axilla of its side, or is left out for a reason in words."""
+"""Each image bears on the axilla of its side, or is left out for a reason in words."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +12,8 @@ from agent.core.instance import SpoolRef
 from agent.core.ports import StoredInstance
 from agent.core.prediction import Side
 from agent.core.usable import Window
-from agent.infer.selection import refusal, select
+from agent.infer.mammograms import by_projection
+from agent.infer.selection import age_order, newest_studies_first, refusal
 from tests.state_stores import instance
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -53,47 +54,64 @@ def test_each_refusal_has_its_reason(changes: dict[str, Any], cutoff: date | Non
     assert (reason in said) if reason else said == ""
 
 
-def test_views_come_in_a_fixed_order_and_the_newest_first() -> None:
+def test_a_mammogram_that_says_both_breasts_is_of_neither() -> None:
+    """Only MR shows both in one image."""
+    assert refusal(stored(laterality="B").instance, BOTH, Window(), MODALITIES)
+
+
+@pytest.mark.parametrize("laterality", ["", "B", "L"])
+@pytest.mark.parametrize("sides", [(Side.L,), BOTH])
+def test_an_mr_of_both_breasts_bears_on_each_side(laterality: str, sides: tuple[Side, ...]) -> None:
+    """Whether it says so or says nothing; one of the left breast bears on the left."""
+    assert refusal(stored(modality="MR", laterality=laterality).instance, sides, Window(), ("MR",)) == ""
+
+
+def test_an_mr_bears_on_nothing_where_nothing_is_asked_or_outside_the_window() -> None:
+    """It is not above the other rules."""
+    mr = stored(modality="MR", laterality="").instance
+    assert refusal(mr, (), Window(), ("MR",))
+    assert "before surgery" in refusal(mr, BOTH, Window(None, DAY), ("MR",))
+    assert "right breast" not in refusal(mr, (Side.L,), Window(), ("MR",))
+    assert "left breast" in refusal(replace(mr, laterality="L"), (Side.R,), Window(), ("MR",))
+
+
+def test_an_ultrasound_without_a_side_is_left_out() -> None:
+    """Nobody guesses of which breast it is."""
+    said = refusal(stored(modality="US", laterality="").instance, BOTH, Window(), ("US",))
+    assert said == "the image does not say of which breast it is"
+
+
+def test_projections_come_in_a_fixed_order_and_the_newest_first() -> None:
     """CC before MLO; by the day of acquisition, then by arrival."""
     given_images = [
         stored(1, view_position="MLO", acquired_on=date(2026, 1, 1)),
         stored(2, view_position="MLO"),
         stored(3, view_position="MLO"),
         stored(4, view_position="CC"),
-        stored(5, view_position="CC", laterality="R"),
         stored(6, view_position="CC", acquired_on=date(2026, 1, 2)),
     ]
-    chosen = select(given_images, BOTH, Window(), MODALITIES)
-    assert [[s.id for s in view] for view in chosen.views[Side.L]] == [[4, 6], [3, 2, 1]]
-    assert [[s.id for s in view] for view in chosen.views[Side.R]] == [[5]]
-    assert chosen.left_out == ()
+    assert [[s.id for s in group] for group in by_projection(given_images)] == [[4, 6], [3, 2, 1]]
 
 
-IMAGES = st.lists(
-    st.fixed_dictionaries(
-        {
-            "laterality": st.sampled_from(["L", "R", "B", ""]),
-            "view_position": st.sampled_from(["CC", "MLO", ""]),
-            "modality": st.sampled_from(["MG", "US"]),
-            "presentation_intent": st.sampled_from(["FOR PRESENTATION", "FOR PROCESSING", ""]),
-            "acquired_on": st.one_of(st.none(), st.dates(date(2026, 1, 1), date(2026, 1, 9))),
-        }
-    ),
-    max_size=8,
-)
-CUTOFFS = st.one_of(st.none(), st.dates(date(2026, 1, 1), date(2026, 1, 9)))
+def test_the_study_with_the_newest_image_comes_first() -> None:
+    """Within a study images keep the order in which they came."""
+    old, new = {"study_instance_uid": "1.1"}, {"study_instance_uid": "1.2"}
+    given_images = [
+        stored(1, **new, acquired_on=date(2026, 1, 2)),
+        stored(2, **old, acquired_on=date(2026, 1, 3)),
+        stored(3, **new, acquired_on=date(2026, 1, 4)),
+    ]
+    assert [[s.id for s in study] for study in newest_studies_first(given_images)] == [[1, 3], [2]]
+    assert newest_studies_first([]) == []
 
 
-@given(IMAGES, st.sampled_from([(Side.L,), (Side.R,), BOTH, ()]), CUTOFFS)
-def test_every_image_is_chosen_or_left_out_once(
-    images: list[dict[str, Any]], sides: tuple[Side, ...], cutoff: date | None
-) -> None:
-    """None vanishes, none is used twice, and none is used on the wrong side or after the cutoff."""
-    given_images = [stored(n, **changes) for n, changes in enumerate(images)]
-    selection = select(given_images, sides, Window(None, cutoff), MODALITIES)
-    chosen = [(side, s) for side, views in selection.views.items() for view in views for s in view]
-    assert sorted([s.id for _, s in chosen] + [s.id for s, _ in selection.left_out]) == list(range(len(images)))
-    assert all(reason for _, reason in selection.left_out)
-    for side, one in chosen:
-        assert one.instance.laterality == side
-        assert cutoff is None or (one.instance.acquired_on is not None and one.instance.acquired_on < cutoff)
+@given(st.lists(st.tuples(st.integers(0, 3), st.dates(date(2026, 1, 1), date(2026, 1, 4))), max_size=8))
+def test_every_image_is_in_one_study(images: list[tuple[int, date]]) -> None:
+    """None vanishes; the newest days do not grow from study to study."""
+    given_images = [
+        stored(n, study_instance_uid=f"1.{study}", acquired_on=day) for n, (study, day) in enumerate(images)
+    ]
+    studies = newest_studies_first(given_images)
+    assert sorted(one.id for study in studies for one in study) == list(range(len(images)))
+    days = [max(age_order(one)[0] for one in study) for study in studies]
+    assert days == sorted(days, reverse=True)

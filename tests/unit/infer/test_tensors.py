@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from agent.core.manifest import parse_manifest
-from agent.infer.prepare import tensors
+from agent.infer.inputs import tensors
 from agent.preprocess.tabular import Encoded
 from tests.builders_bundle import HEIGHT, WIDTH, manifest
 
@@ -15,7 +15,9 @@ ENCODED = Encoded(np.array([1, 0], np.float32), np.array([1, 0], np.float32), ("
 
 def view(level: float) -> Any:
     """A view of one grey level."""
-    return SimpleNamespace(tensor_hw=np.full((HEIGHT, WIDTH), level, np.float32))
+    return SimpleNamespace(
+        instance=SimpleNamespace(modality="MG"), tensor_chw=np.full((1, HEIGHT, WIDTH), level, np.float32)
+    )
 
 
 def test_axillae_with_different_numbers_of_views_share_a_batch() -> None:

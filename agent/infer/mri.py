@@ -1,0 +1,197 @@
+"""Dynamic MR of a case as views: the newest examination of both breasts, one view a slice position."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.core.errors import Permanent, Rejected
+from agent.core.ports import StoredInstance
+from agent.core.prediction import Side
+from agent.core.result import SourceImage
+from agent.infer.dynamic import Dynamic, Located, find_dynamic
+from agent.infer.reader import ImageReader
+from agent.infer.selection import newest_studies_first
+from agent.infer.view import Images, Unused, View
+from agent.preprocess.mri import choose_phases, prepare
+from agent.preprocess.placement import Box, Placement
+
+MOST_SLICES: Final = 48
+LONGEST_SIDE: Final = 640  # of a slice in memory
+
+OLDER: Final = "a newer MR examination is used"
+MULTI_FRAME: Final = "a multi-frame MR image: only classic ones, a file a slice, are read"
+ONE_BREAST: Final = "an MR image of one breast: only those of both, side by side, are used"
+OTHER_PHASE: Final = "the model looks at other phases"
+OTHER_SLICE: Final = f"{MOST_SLICES} evenly spaced slices are used, which is as many as the model gets"
+PARTNER: Final = "another phase of this slice position cannot be used"
+
+Position: TypeAlias = tuple[Located, ...]
+
+
+@dataclass(frozen=True)
+class _Shot:
+    """One image as it is needed: reduced pixels, and what a report shows of it."""
+
+    reduced_hw: NDArray[np.float32]
+    source: SourceImage
+
+
+@dataclass(frozen=True)
+class _Volume:
+    """What could be decoded of a dynamic series."""
+
+    positions: tuple[Position, ...]
+    shots: tuple[tuple[_Shot, ...], ...]  # of each position
+    step: int
+
+
+def prepare_mri(
+    stored: Sequence[StoredInstance], sides: Sequence[Side], settings: Mapping[str, Any], reader: ImageReader
+) -> Images:
+    """Prepare the newest examination that has a dynamic series, for each side; slices from the feet upwards."""
+    unused: list[Unused] = []
+    views: dict[Side, tuple[View, ...]] = {}
+    for study in newest_studies_first(_fitting(stored, unused)):
+        if views:
+            unused += [Unused(one, OLDER) for one in study]
+        else:
+            views = _study(study, sides, settings, reader, unused)
+    return Images(views, tuple(unused))
+
+
+def _fitting(stored: Sequence[StoredInstance], unused: list[Unused]) -> Iterator[StoredInstance]:
+    for one in stored:
+        reason = MULTI_FRAME if one.instance.frames > 1 else ONE_BREAST if one.instance.laterality in ("L", "R") else ""
+        if reason:
+            unused.append(Unused(one, reason))
+        else:
+            yield one
+
+
+def _study(
+    study: Sequence[StoredInstance],
+    sides: Sequence[Side],
+    settings: Mapping[str, Any],
+    reader: ImageReader,
+    unused: list[Unused],
+) -> dict[Side, tuple[View, ...]]:
+    """Prepare one examination; empty if nothing of it can be used."""
+    dynamic, left_out = find_dynamic(_located(study, reader, unused))
+    unused += [Unused(one, reason) for one, reason in left_out]
+    if dynamic is None:
+        return {}
+    volume = _volume(_chosen(dynamic, settings["phases"], unused), settings, reader, unused)
+    if volume is None:
+        return {}
+    try:
+        return {side: _views(volume, side, settings) for side in sides}
+    except Rejected as exc:
+        unused += [Unused(one.stored, str(exc)) for position in volume.positions for one in position]
+        return {}
+
+
+def _located(study: Sequence[StoredInstance], reader: ImageReader, unused: list[Unused]) -> list[Located]:
+    """Read where and when each image was taken. What is not axial is sound: it is left out, not quarantined."""
+    found = []
+    for one in study:
+        try:
+            found.append(Located(one, reader.mr_slice(reader.part10(one))))
+        except (Permanent, Rejected) as exc:
+            unused.append(Unused(one, str(exc)))
+    return found
+
+
+def _chosen(dynamic: Dynamic, phases: int, unused: list[Unused]) -> tuple[Position, ...]:
+    """Choose the phases that the model looks at, and up to 48 slice positions, before anything is decoded."""
+    wanted = sorted(set(choose_phases(dynamic.phases, phases)))
+    count = len(dynamic.positions)
+    kept = {round(place) for place in np.linspace(0, count - 1, min(count, MOST_SLICES))}
+    positions = []
+    for number, position in enumerate(dynamic.positions):
+        if number not in kept:
+            unused += [Unused(one.stored, OTHER_SLICE) for one in position]
+            continue
+        unused += [Unused(one.stored, OTHER_PHASE) for phase, one in enumerate(position) if phase not in wanted]
+        positions.append(tuple(position[phase] for phase in wanted))
+    return tuple(positions)
+
+
+def _volume(
+    positions: Sequence[Position], settings: Mapping[str, Any], reader: ImageReader, unused: list[Unused]
+) -> _Volume | None:
+    """Decode slice by slice; a position one image of which is damaged is left out."""
+    step = _step(positions[0][0], settings["tensor_pixel_mm"])
+    kept, shots = [], []
+    for position in positions:
+        read = [_shot(one, phase == 1, step, reader, unused) for phase, one in enumerate(position)]
+        whole = tuple(shot for shot in read if shot is not None)
+        if len(whole) == len(position):
+            kept.append(position)
+            shots.append(whole)
+        else:
+            unused += [Unused(one.stored, PARTNER) for one, shot in zip(position, read, strict=True) if shot]
+    return _Volume(tuple(kept), tuple(shots), step) if kept else None
+
+
+def _step(one: Located, tensor_pixel_mm: float) -> int:
+    """By how much slices are reduced once decoded: no further than the tensor needs, yet to a bearable size."""
+    lies = one.slice
+    needless = int(tensor_pixel_mm / max(lies.pixel_mm))
+    return max(1, needless, -(-max(lies.rows, lies.columns) // LONGEST_SIDE))
+
+
+def _shot(one: Located, is_shown: bool, step: int, reader: ImageReader, unused: list[Unused]) -> _Shot | None:
+    instance = one.stored.instance
+    try:
+        part10 = reader.part10(one.stored)
+    except Permanent as exc:
+        unused.append(Unused(one.stored, str(exc)))
+        return None
+    try:
+        picture = reader.decode(part10)
+        source = reader.shown(instance, part10, picture) if is_shown else reader.unseen(instance, part10)
+    except Rejected as exc:
+        unused.append(Unused(one.stored, str(exc), part10))
+        return None
+    intensity = np.float32(one.slice.slope) * _reduced(picture.image_hw, step) + np.float32(one.slice.intercept)
+    return _Shot(-intensity if picture.inverted else intensity, source)
+
+
+def _reduced(image_hw: NDArray[Any], step: int) -> NDArray[np.float32]:
+    """Average blocks of step x step pixels; what is left over at the right and bottom edge is dropped."""
+    height, width = image_hw.shape[0] // step, image_hw.shape[1] // step
+    blocks = image_hw[: height * step, : width * step].reshape(height, step, width, step)
+    return np.asarray(blocks.mean((1, 3), dtype=np.float32))
+
+
+def _views(volume: _Volume, side: Side, settings: Mapping[str, Any]) -> tuple[View, ...]:
+    lies = volume.positions[0][0].slice
+    volume_pshw = np.stack([[shot.reduced_hw for shot in shots] for shots in volume.shots], axis=1)
+    tensor_schw, placement = prepare(
+        volume_pshw,
+        pixel_mm=(lies.pixel_mm[0] * volume.step, lies.pixel_mm[1] * volume.step),
+        side=side.value,
+        columns_to_left=lies.columns_to_left,
+        rows_to_back=lies.rows_to_back,
+        **settings,
+    )
+    whole = enlarged(placement, volume.step, (lies.rows, lies.columns))
+    return tuple(
+        View(shots[1].source, tensor_chw, whole, (shots[0].source, *(shot.source for shot in shots[2:])))
+        for shots, tensor_chw in zip(volume.shots, tensor_schw, strict=True)
+    )
+
+
+def enlarged(placement: Placement, step: int, shape: tuple[int, int]) -> Placement:
+    """Say of a reduced image's placement where the image itself lies.
+
+    What reducing drops lies at the right and bottom edge, and after mirroring at the left and top one.
+    """
+    rest = [size - reduced * step for size, reduced in zip(shape, placement.source_shape, strict=True)]
+    crop = placement.crop
+    top = crop.top * step + (rest[0] if placement.upended else 0)
+    left = crop.left * step + (rest[1] if placement.flipped else 0)
+    return replace(placement, source_shape=shape, crop=Box(top, left, crop.height * step, crop.width * step))
