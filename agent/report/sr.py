@@ -101,7 +101,9 @@ def _numbers(estimate: Estimate, drawn: Drawing) -> list[sr.Measurement]:
     region = sr.CoordinatesForMeasurement(
         sr.GraphicTypeValues.POLYLINE,
         drawn.box.polyline,
-        sr.SourceImageForRegion(drawn.on.sop_class_uid, drawn.on.sop_instance_uid),
+        sr.SourceImageForRegion(
+            drawn.on.sop_class_uid, drawn.on.sop_instance_uid, [drawn.frame] if drawn.frame else None
+        ),
     )
     shares = (
         (codes.PROBABILITY, estimate.probability),

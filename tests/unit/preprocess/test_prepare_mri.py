@@ -249,6 +249,13 @@ def test_what_is_no_volume_is_refused() -> None:
         left_breast(np.zeros((2, 8, 8), np.uint16))
 
 
+@pytest.mark.parametrize("side", ["", "B", "l"])
+def test_a_breast_is_left_or_right(side: str) -> None:
+    """Nothing else is taken for the left one."""
+    with pytest.raises(ValueError, match="L or R"):
+        left_breast(scan(), side=side)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     arrays.arrays(
