@@ -27,7 +27,8 @@ def _slice(patient: Patient, day: date, number: int) -> Dataset:
     who = (patient.issuer, patient.patient_id, day.isoformat(), "CT")
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, UID(uid(patient.seed, *who, "instance", str(number)))
+    ds.SOPClassUID = CTImageStorage
+    ds.SOPInstanceUID = uid(patient.seed, *who, "instance", str(number))
     ds.StudyInstanceUID, ds.SeriesInstanceUID = uid(patient.seed, *who, "study"), uid(patient.seed, *who, "series")
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = uid(patient.seed, *who, "frame"), ""
     for kind in ("Study", "Series", "Acquisition", "Content"):
@@ -45,7 +46,7 @@ def _slice(patient: Patient, day: date, number: int) -> Dataset:
     ds.file_meta = FileMetaDataset()
     ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta.ImplementationClassUID = uid(0, "implementation")
+    ds.file_meta.ImplementationClassUID = UID(uid(0, "implementation"))
     return ds
 
 

@@ -11,7 +11,7 @@ from demo import reading, words
 from demo.answers import answer_card
 from demo.closing import Told
 from demo.outcome import Arrived, Outcome, Version
-from demo.pictures import thumbnails, write_capture, write_thumbnail
+from demo.pictures import thumbnails, write_capture, write_thumbnails
 
 FOLDED: Final = ("Evidence", "Limits")
 
@@ -56,15 +56,18 @@ def _sent(folder: Path, outcome: Outcome) -> str:
 
 
 def _study(folder: Path, outcome: Outcome, images: Sequence[Dataset]) -> str:
-    modality, pictures = str(images[0].Modality), []
-    for number, ds in enumerate(thumbnails(images), start=1):
-        path = folder / outcome.patient.folder / "sent" / f"{modality}-{number}.jpg"
-        write_thumbnail(ds, path)
-        pictures.append(f"<img loading=lazy src='{_link(folder, path)}' alt='{escape(str(ds.SeriesDescription))}'>")
+    modality, chosen = str(images[0].Modality), thumbnails(images)
+    where = folder / outcome.patient.folder / "sent"
+    paths = [where / f"{modality}-{number}.jpg" for number in range(1, len(chosen) + 1)]
+    write_thumbnails(chosen, paths)
+    pictures = [
+        f"<img loading=lazy src='{_link(folder, path)}' alt='{escape(str(ds.SeriesDescription))}'>"
+        for ds, path in zip(chosen, paths, strict=True)
+    ]
     late = ", later" if images[0] in outcome.patient.late else ""
     count = f"{len(images)} image{'s' if len(images) > 1 else ''}"
-    words_ = f"sent{late}: {words.MODALITIES.get(modality, modality)}, {count}"
-    return f"<figure><figcaption>{escape(words_)}</figcaption><div class=row>{''.join(pictures)}</div></figure>"
+    said = f"sent{late}: {words.MODALITIES.get(modality, modality)}, {count}"
+    return f"<figure><figcaption>{escape(said)}</figcaption><div class=row>{''.join(pictures)}</div></figure>"
 
 
 def _version(folder: Path, outcome: Outcome, version: Version) -> str:

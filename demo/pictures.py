@@ -30,12 +30,16 @@ def _spread(images: Sequence[Dataset]) -> list[Dataset]:
     return [images[(2 * n + 1) * len(images) // (2 * most)] for n in range(most)]
 
 
-def write_thumbnail(ds: Dataset, path: Path) -> None:
-    """Write a sent image as a small JPEG."""
-    picture = Image.fromarray(_shown(ds))
-    picture.thumbnail((4 * THUMBNAIL_HEIGHT, THUMBNAIL_HEIGHT), Image.Resampling.LANCZOS)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path, quality=80)
+def write_thumbnails(images: Sequence[Dataset], paths: Sequence[Path]) -> None:
+    """Write sent images of one study as small JPEGs, all with one window, so that contrast uptake can be seen."""
+    grey = [_bright(ds) for ds in images if not _is_colour(ds)]
+    low, high = np.percentile(np.concatenate([one.ravel()[::7] for one in grey]), (0.5, 99.7)) if grey else (0, 1)
+    for ds, path in zip(images, paths, strict=True):
+        shown = ds.pixel_array if _is_colour(ds) else 255 * np.clip((_bright(ds) - low) / max(high - low, 1), 0, 1)
+        picture = Image.fromarray(np.asarray(shown, np.uint8))
+        picture.thumbnail((4 * THUMBNAIL_HEIGHT, THUMBNAIL_HEIGHT), Image.Resampling.LANCZOS)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path, quality=80)
 
 
 def write_capture(ds: Dataset, folder: Path, name: str) -> tuple[Path, Path]:
@@ -48,14 +52,11 @@ def write_capture(ds: Dataset, folder: Path, name: str) -> tuple[Path, Path]:
     return small, large
 
 
-def _shown(ds: Dataset) -> NDArray[np.uint8]:
-    """An image in grey values or colour as one would look at it."""
-    pixels = ds.pixel_array
-    if ds.get("SamplesPerPixel", 1) == 3:
-        return np.asarray(pixels, np.uint8)
-    values = pixels.astype(np.float32)
-    low, high = np.percentile(values, (0.5, 99.7))
-    grey = np.clip((values - low) / max(float(high - low), 1.0), 0, 1)
-    if ds.PhotometricInterpretation == "MONOCHROME1":
-        grey = 1 - grey
-    return np.asarray(255 * grey, np.uint8)
+def _is_colour(ds: Dataset) -> bool:
+    return int(ds.SamplesPerPixel) == 3
+
+
+def _bright(ds: Dataset) -> NDArray[np.float32]:
+    """Grey values, the higher the brighter."""
+    values = np.asarray(ds.pixel_array, np.float32)
+    return values.max() - values if ds.PhotometricInterpretation == "MONOCHROME1" else values
