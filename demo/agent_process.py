@@ -39,8 +39,8 @@ class Agent:
     def __init__(self, config: Config, overrides: Path, log: Path) -> None:
         self.config = config
         self._overrides = overrides
-        self._log_path = log
-        self._log = log.open("ab")
+        self.log = log
+        self._log_file = log.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
 
     def _command(self, *words: str) -> list[str]:
@@ -58,15 +58,15 @@ class Agent:
         self._process = subprocess.Popen(  # noqa: S603 our own
             tethered(self._command("serve")),
             cwd=ROOT,
-            stdout=self._log,
-            stderr=self._log,
+            stdout=self._log_file,
+            stderr=self._log_file,
             start_new_session=True,
         )
 
     def check_alive(self) -> None:
         """Raise DemoError if the agent has ended."""
         if self._process is not None and self._process.poll() is not None:
-            tail = self._log_path.read_text(encoding="utf-8").strip().splitlines()[-3:]
+            tail = self.log.read_text(encoding="utf-8").strip().splitlines()[-3:]
             raise DemoError("the agent ended: " + "\n".join(tail))
 
     def cases(self) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ class Agent:
                 self._process.wait(40)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
-        self._log.close()
+        self._log_file.close()
 
 
 def all_ended(cases: Sequence[dict[str, Any]]) -> bool:

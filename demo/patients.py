@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from demo.chest_ct import chest_ct
 from demo.expected import Expected
-from demo.stories import STORIES, Story
+from demo.stories import Story
 from models import phantom
 
 MAKERS: Final[Mapping[str, tuple[Callable[[phantom.Patient, date], list[Dataset]], int]]] = {
@@ -58,9 +58,9 @@ class DemoPatient:
         return {str(ds.SOPInstanceUID): ds for ds in (*self.images, *self.late, *self.cut)}
 
 
-def demo_patients(today: date) -> list[DemoPatient]:
+def make_patients(stories: Sequence[Story], today: date) -> list[DemoPatient]:
     """Make the patients; the same day gives the same images."""
-    return [make_patient(number, story, today) for number, story in enumerate(STORIES, start=1)]
+    return [make_patient(number, story, today) for number, story in enumerate(stories, start=1)]
 
 
 def make_patient(number: int, story: Story, today: date) -> DemoPatient:

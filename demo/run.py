@@ -1,10 +1,12 @@
 """The demo: a PACS, the agent, synthetic patients on their way through both, and what came back."""
 
+import argparse
 import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from agent.config import Config, load_config
+from agent.config import load_config
+from agent.core.errors import SentinodeError
 from demo import ehr
 from demo.agent_process import Agent, DemoError, all_ended
 from demo.checks import check
@@ -22,8 +25,9 @@ from demo.outcome import Outcome, collect
 from demo.pacs import Pacs, PacsError, end_left_behind, start_pacs
 from demo.pacs_process import ROOT
 from demo.page import write_page
-from demo.patients import DemoPatient, demo_patients
+from demo.patients import DemoPatient, make_patients
 from demo.sending import Sender
+from demo.stories import STORIES, Story
 from demo.words import DISCLAIMER
 
 OUT: Final = ROOT / "demo" / "out"
@@ -33,45 +37,63 @@ NOTHING_MORE_AFTER_S: Final = 15.0
 ANSWERED: Final = frozenset({"done", "failed"})
 
 
-def main() -> int:
+@dataclass(frozen=True)
+class Stage:
+    """What the demo plays, and where."""
+
+    out: Path = OUT  # emptied first
+    overrides: Path = OVERRIDES
+    stories: Sequence[Story] = STORIES
+    pacs_kind: str = "auto"
+
+
+def main(words: Sequence[str] | None = None) -> int:
     """Run the demo; return 0 only if every patient's story holds."""
+    parser = argparse.ArgumentParser(prog="demo", description="Synthetic patients in, reports back.")
+    parser.add_argument(
+        "--pacs", choices=("auto", "orthanc", "archive"), default="auto", help="which PACS to play with"
+    )
+    return play(Stage(pacs_kind=parser.parse_args(words).pacs))
+
+
+def play(stage: Stage) -> int:
+    """Run the demo on a stage; return 0 only if every patient's story holds."""
     console = Console() if sys.stdout.isatty() else Console(width=150)
+    overrides = stage.overrides.read_text(encoding="utf-8")
     console.print(f"[bold]Sentinode demo.[/] {DISCLAIMER}")
-    console.print(f"config.yaml with these overrides:\n[dim]{escape(OVERRIDES.read_text('utf-8'))}[/]", highlight=False)
-    end_left_behind(OUT / "pacs")
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    console.print(f"config.yaml with these overrides:\n[dim]{escape(overrides)}[/]", highlight=False)
+    end_left_behind(stage.out / "pacs")
+    shutil.rmtree(stage.out, ignore_errors=True)
+    stage.out.mkdir(parents=True)
     try:
-        config = load_config(ROOT / "config.yaml", [OVERRIDES]).config
-        outcomes, pacs_kind = _run(console, config)
-    except (DemoError, PacsError) as exc:
+        outcomes, pacs_kind = _play(console, stage)
+    except (SentinodeError, DemoError, PacsError) as exc:
         console.print(f"[red]{escape(str(exc))}[/]")
         return 1
     except KeyboardInterrupt:
         console.print("stopped")
         return 130
-    return _report(console, [Told(outcome, tuple(check(outcome))) for outcome in outcomes], pacs_kind)
+    told = [Told(outcome, tuple(check(outcome))) for outcome in outcomes]
+    return _report(console, told, write_page(stage.out, told, pacs_kind))
 
 
-def _run(console: Console, config: Config) -> tuple[list[Outcome], str]:
-    destination = config.destinations[0]
-    ours = (config.dicom.ae_title, config.dicom.port)
-    with start_pacs(OUT / "pacs", destination.ae_title, destination.port, ours) as pacs:
-        console.print(f"PACS: {pacs.kind}, {destination.ae_title} on port {destination.port}")
-        agent = Agent(config, OVERRIDES, OUT / "agent.log")
+def _play(console: Console, stage: Stage) -> tuple[list[Outcome], str]:
+    config = load_config(ROOT / "config.yaml", [stage.overrides]).config
+    to, ours = config.destinations[0], (config.dicom.ae_title, config.dicom.port)
+    with start_pacs(stage.out / "pacs", to.ae_title, to.port, ours, kind=stage.pacs_kind) as pacs:
+        console.print(f"PACS: {pacs.kind}, {to.ae_title} on port {to.port}")
+        agent = Agent(config, stage.overrides, stage.out / "agent.log")
         try:
             console.print(f"agent: {agent.migrate()}, {config.dicom.ae_title} on port {config.dicom.port}")
             ehr_path = Path(config.ehr.url.removeprefix("sqlite:///"))
             ehr.create(ehr_path)
             agent.start()
-            patients = demo_patients(date.today())
+            patients = make_patients(stage.stories, date.today())
             ehr.load(ehr_path, [p.ehr_row for p in patients if p.ehr_row is not None])
             images = sum(len(p.sent) for p in patients)
-            console.print(
-                f"{len(patients)} synthetic patients, {images} images, all of it made on this machine just now"
-            )
+            console.print(f"{len(patients)} synthetic patients with {images} images, all of them made just now")
             _through(console, pacs, agent, patients)
-            return collect(pacs, agent, patients, OUT), pacs.kind
+            return collect(pacs, agent, patients, stage.out), pacs.kind
         finally:
             agent.stop()
 
@@ -116,14 +138,13 @@ def _is_idle(agent: Agent, patients: Sequence[DemoPatient], cases: Sequence[dict
     return all(uid in ends for patient in patients for uid in patient.sent) and all_ended(cases)
 
 
-def _report(console: Console, told: Sequence[Told], pacs_kind: str) -> int:
-    """Write the page, print the table, the problems and the closing JSON line; return the exit code."""
-    page = write_page(OUT, told, pacs_kind)
+def _report(console: Console, told: Sequence[Told], page: Path) -> int:
+    """Print the table, the problems and the closing JSON line; return the exit code."""
     console.print(table(told))
     for one in told:
         for problem in one.problems:
             patient = one.outcome.patient
             console.print(f"[red]{escape(f'{patient.folder} ({patient.story.title}): {problem}')}[/]", highlight=False)
-    console.print(f"look at {page.relative_to(ROOT)}")
+    console.print(f"look at {page.relative_to(ROOT) if page.is_relative_to(ROOT) else page}")
     print(closing(told), flush=True)
     return 1 if any(one.problems for one in told) else 0

@@ -77,7 +77,7 @@ class Sender:
                 self._pacs.route(series_instance_uid, self._ae_title)
             except OSError as exc:
                 if time.monotonic() > deadline:
-                    raise DemoError(f"the agent does not take images ({exc}); see demo/out/agent.log") from None
+                    raise DemoError(f"the agent does not take images ({exc}); see {self._agent.log}") from None
                 time.sleep(0.3)
             else:
                 return
@@ -88,6 +88,6 @@ class Sender:
         try:
             outcomes = list(client.store([cut_off(part10(ds)) for ds in patient.cut]))
         except SentinodeError as exc:
-            raise DemoError(f"the agent does not take images ({exc}); see demo/out/agent.log") from None
+            raise DemoError(f"the agent does not take images ({exc}); see {self._agent.log}") from None
         if any(o.status is None or judge(o.status) is not Judgement.STORED for o in outcomes):
             raise DemoError("the agent did not acknowledge the truncated mammogram")

@@ -42,7 +42,7 @@ def pacs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_stored_study_is_routed_listed_and_fetched(pacs: Pacs, agent: Archive) -> None:
-    """What is stored goes to the agent on request, unchanged, and only that study, or that series."""
+    """What is stored goes to the agent on request, unchanged, and only that study."""
     first = 300 if pacs.kind == "Orthanc" else 200
     objects = one_result(first, study=f"2.25.{first}")
     other = (SECONDARY_CAPTURE, f"2.25.77{first}", "2.25.1001", "2.25.2000")
@@ -55,6 +55,18 @@ def test_stored_study_is_routed_listed_and_fetched(pacs: Pacs, agent: Archive) -
     for one in objects:
         assert dataset_bytes(pacs.fetch(one.sop_instance_uid)) == dataset_bytes(one.encoded)
         assert dataset_bytes(agent.fetch(one.sop_instance_uid)) == dataset_bytes(one.encoded)
+
+
+def test_stored_series_is_routed_alone(pacs: Pacs, agent: Archive) -> None:
+    """A rule may route series by series, in any order."""
+    first = 500 if pacs.kind == "Orthanc" else 600
+    one, other, *_ = objects = one_result(first, study=f"2.25.{first}")
+    pacs.store([o.encoded for o in objects])
+    assert one.series_instance_uid != other.series_instance_uid
+    pacs.route(one.series_instance_uid, AGENT)
+    there = {instance[1] for instance in agent.instances()}
+    assert one.sop_instance_uid in there
+    assert other.sop_instance_uid not in there
 
 
 def test_what_is_not_there_is_said(pacs: Pacs) -> None:

@@ -22,7 +22,7 @@ from models import phantom
 from tests import builders
 from tests.unit.report.conftest import DEVICE
 
-IMAGES = [builders.mammogram("L", view) for view in ("CC", "MLO")]
+IMAGES = [dcmread(BytesIO(builders.part10(builders.mammogram("L", view)))) for view in ("CC", "MLO")]
 SOURCES = [builders.source_image(ds) for ds in IMAGES]
 
 Make = Callable[..., Outcome]
