@@ -17,8 +17,8 @@ from models import phantom
 
 MAKERS: Final[Mapping[str, tuple[Callable[[phantom.Patient, date], list[Dataset]], int]]] = {
     "MG": (phantom.mammography, 5),
-    "US": (phantom.ultrasound, 4),
-    "MR": (phantom.mri, 2),
+    "US": (phantom.ultrasound_study, 4),
+    "MR": (phantom.mri_study, 2),
     "CT": (chest_ct, 1),
 }
 """What makes a study of each modality, and how many days ago it was taken."""

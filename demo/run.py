@@ -80,22 +80,23 @@ def play(stage: Stage) -> int:
 def _play(console: Console, stage: Stage) -> tuple[list[Outcome], str]:
     config = load_config(ROOT / "config.yaml", [stage.overrides]).config
     to, ours = config.destinations[0], (config.dicom.ae_title, config.dicom.port)
-    with start_pacs(stage.out / "pacs", to.ae_title, to.port, ours, kind=stage.pacs_kind) as pacs:
+    pacs = start_pacs(stage.out / "pacs", to.ae_title, to.port, ours, kind=stage.pacs_kind)
+    agent = Agent(config, stage.overrides, stage.out / "agent.log")
+    try:
         console.print(f"PACS: {pacs.kind}, {to.ae_title} on port {to.port}")
-        agent = Agent(config, stage.overrides, stage.out / "agent.log")
-        try:
-            console.print(f"agent: {agent.migrate()}, {config.dicom.ae_title} on port {config.dicom.port}")
-            ehr_path = Path(config.ehr.url.removeprefix("sqlite:///"))
-            ehr.create(ehr_path)
-            agent.start()
-            patients = make_patients(stage.stories, date.today())
-            ehr.load(ehr_path, [p.ehr_row for p in patients if p.ehr_row is not None])
-            images = sum(len(p.sent) for p in patients)
-            console.print(f"{len(patients)} synthetic patients with {images} images, all of them made just now")
-            _through(console, pacs, agent, patients)
-            return collect(pacs, agent, patients, stage.out), pacs.kind
-        finally:
-            agent.stop()
+        console.print(f"agent: {agent.migrate()}, {config.dicom.ae_title} on port {config.dicom.port}")
+        ehr_path = Path(config.ehr.url.removeprefix("sqlite:///"))
+        ehr.create(ehr_path)
+        agent.start()
+        patients = make_patients(stage.stories, date.today())
+        ehr.load(ehr_path, [p.ehr_row for p in patients if p.ehr_row is not None])
+        images = sum(len(p.sent) for p in patients)
+        console.print(f"{len(patients)} synthetic patients with {images} images, all of them made just now")
+        _through(console, pacs, agent, patients)
+        return collect(pacs, agent, patients, stage.out), pacs.kind
+    finally:
+        agent.stop()
+        pacs.stop()
 
 
 def _through(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient]) -> None:
