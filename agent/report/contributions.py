@@ -46,6 +46,11 @@ def parts(result: Result, estimate: Estimate) -> tuple[Part, ...]:
     return tuple(Part(name, None if name in absent else estimate.contributions[name]) for name in names)
 
 
+def missing(result: Result, estimate: Estimate) -> tuple[str, ...]:
+    """Return the inputs that an estimate had to do without."""
+    return tuple(part.input for part in parts(result, estimate) if part.log_odds is None)
+
+
 def start(estimate: Estimate) -> float | None:
     """Return the probability before any input, in [0, 1]; None where the bundle does not tell."""
     prior = estimate.contributions.get(PRIOR)

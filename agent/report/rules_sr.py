@@ -7,6 +7,7 @@ from pydicom import Dataset
 from agent.core.prediction import Estimate
 from agent.dicom import codes
 from agent.report import tree
+from agent.report.contributions import missing
 from agent.report.draft import Draft, Finished
 from agent.report.figures import percent
 from agent.report.header import Source
@@ -152,8 +153,8 @@ def side_equals_the_image(draft: Draft, one: Finished) -> bool:
 
 def missing_inputs_are_stated(draft: Draft, one: Finished) -> bool:
     """Every input that was not there is named; only a complete set is called complete."""
-    missing = draft.result.modalities_missing
-    wanted = {codes.NOT_AVAILABLE.get(m, codes.OTHER_NOT_AVAILABLE).value for m in missing} or {codes.ALL_INPUTS.value}
+    absent = missing(draft.result, _estimate(draft, one))
+    wanted = {codes.NOT_AVAILABLE.get(m, codes.OTHER_NOT_AVAILABLE).value for m in absent} or {codes.ALL_INPUTS.value}
     found = tree.named(one.ds, codes.COMPLETENESS)
     return {tree.code(f.ConceptCodeSequence[0])[0] for f in found} == wanted
 

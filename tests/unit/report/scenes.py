@@ -106,3 +106,11 @@ def everything(side: str = "L", **more: Any) -> tuple[Result, list[SourceImage]]
     values: dict[str, Any] = ALL | {"used": tuple(i.instance for i in [*stills, *phases, *views])} | more
     answer = builders.estimate(side, contributions=CONTRIBUTIONS)
     return builders.result([answer], [], found, **values), [*views, *stills, key]
+
+
+def mr_alone(side: str = "L", **more: object) -> tuple[Result, list[SourceImage]]:
+    """Return a result on a dynamic MR, of which the key slice alone is at hand."""
+    phases = dynamic(**more)
+    key = phases[SLICES + 1]
+    used = {"used": tuple(p.instance for p in phases), **ALL}
+    return builders.result([builders.estimate(side)], [], [mr_influence(key, side)], **used), [key]

@@ -16,15 +16,10 @@ from agent.report.colour import OPACITY, PALETTE
 from agent.report.compose import Composer
 from agent.report.layout import Line, banner, paragraph, wrapped
 from tests import builders
-from tests.unit.report.conftest import Read
+from tests.unit.report.conftest import Read, colourfulness
 
 ROLE = "secondary_capture:L:1"
 TOP = 354  # of the panels: banner, answer, scale and captions stand above
-
-
-def colourfulness(pixels_hwc: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return how far each pixel is from grey."""
-    return np.ptp(pixels_hwc.astype(np.int64), axis=2)
 
 
 def panels(ds: Dataset, shape: tuple[int, int], top: int = TOP) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -1,13 +1,11 @@
 """Results that rest on ultrasound and dynamic MR beside mammograms and facts."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 from pydicom import Dataset
-from pydicom.sequence import Sequence as Items
 
 from agent.core.errors import Permanent
 from agent.core.prediction import NoEstimate, Side
@@ -17,40 +15,18 @@ from agent.report import tree
 from agent.report.capture import captures
 from agent.report.compose import Composer
 from agent.report.draft import Draft
-from agent.report.drawing import drawing
 from agent.report.heatmap import caption
-from agent.report.sr import report
-from agent.report.temporal import is_temporal
 from agent.report.text_sr import text_report
 from agent.report.validate import validate
 from tests import builders
 from tests.unit.report import scenes
-from tests.unit.report.conftest import DEVICE, Read
-from tests.unit.report.test_capture import colourfulness
+from tests.unit.report.conftest import DEVICE, Read, colourfulness
 
 
 def captions(result: Result, images: list[SourceImage]) -> list[str]:
     """Return the captions of all heatmaps."""
     draft = Draft.of(result, images, DEVICE)
     return [caption(p.source, e.side) for e in draft.ranked for p in draft.places(e)]
-
-
-def on(ds: Dataset) -> Dataset:
-    """Return the reference of the image that the region lies on."""
-    region = next(i for i in tree.items(ds) if i.ValueType == "SCOORD")
-    return region.ContentSequence[0].ReferencedSOPSequence[0]
-
-
-def capture_of(read: Read, image: SourceImage) -> Dataset:
-    """Return the capture of a source image."""
-    uid = image.instance.sop_instance_uid
-    return next(ds for ds in read.by_role.values() if [s.ReferencedSOPInstanceUID for s in sources(ds)] == [uid])
-
-
-def sources(ds: Dataset) -> Items:
-    """Return the source images of an object."""
-    found: Items = ds.get("SourceImageSequence", Items())
-    return found
 
 
 def test_every_modality_has_its_picture(composer: Composer) -> None:
@@ -89,84 +65,6 @@ def test_only_key_images_have_pictures(composer: Composer) -> None:
     assert "Images used: 8 ultrasound images." in said
 
 
-def test_strongest_image_of_the_index_study_carries_the_region(composer: Composer) -> None:
-    """Ultrasound is the newest study here; a stronger mammogram of an older one does not."""
-    result, images = scenes.everything()
-    objects = Read(composer(result, images))
-    assert on(objects["sr:L"]).ReferencedSOPInstanceUID == images[2].instance.sop_instance_uid
-    assert objects["sr:L"].StudyInstanceUID == images[2].instance.study_instance_uid
-
-
-def mr_alone(side: str = "L", **more: object) -> tuple[Result, list[SourceImage]]:
-    """Return a result on a dynamic MR, of which the key slice alone is at hand."""
-    phases = scenes.dynamic(**more)
-    key = phases[scenes.SLICES + 1]
-    used = {"used": tuple(p.instance for p in phases), **scenes.ALL}
-    return builders.result([builders.estimate(side)], [], [scenes.mr_influence(key, side)], **used), [key]
-
-
-def test_region_lies_on_the_mrs_key_slice(composer: Composer) -> None:
-    """A series a phase: on the image itself; every image of every phase is evidence and in the library."""
-    result, images = mr_alone()
-    objects = Read(composer(result, images))
-    assert objects.roles == ["sr:L", "text_sr", "secondary_capture:L:1"]
-    assert on(objects["sr:L"]).ReferencedSOPInstanceUID == images[0].instance.sop_instance_uid
-    assert len(tree.evidence(objects["sr:L"], "CurrentRequestedProcedureEvidenceSequence")) == 12
-    library = tree.named(objects["sr:L"], codes.IMAGE_LIBRARY)[0]
-    assert sum(i.ValueType == "IMAGE" for i in tree.items(library)) == 12
-    assert sum(i.ValueType == "CODE" for i in tree.items(library)) == 1  # said once of all
-
-
-@pytest.mark.parametrize("all_at_hand", [True, False])
-def test_region_of_a_4d_mr_lies_on_our_capture(composer: Composer, *, all_at_hand: bool) -> None:
-    """One series of all phases freezes viewers, whether every header is at hand or the key slice's alone."""
-    result, images = mr_alone(one_series=True)
-    if all_at_hand:
-        images = scenes.dynamic(one_series=True)
-    objects = Read(composer(result, images))
-    assert objects.roles == ["secondary_capture:L:1", "sr:L", "text_sr"]
-    capture, document = objects.objects[:2]
-    assert on(objects["sr:L"]).ReferencedSOPInstanceUID == capture.sop_instance_uid
-    assert document.needs == (capture.sop_instance_uid,)
-
-
-@pytest.mark.parametrize(
-    ("phases_of_series", "tags", "temporal"),
-    [
-        ((1, 1, 1, 1), {}, False),
-        ((1, 1, 1, 1), {"TemporalPositionIdentifier": 2, "NumberOfTemporalPositions": 4}, False),
-        ((1, 3), {}, True),  # before contrast apart, all after it together
-        ((2, 2), {"TemporalPositionIdentifier": 2, "NumberOfTemporalPositions": 4}, True),
-        ((4,), {}, True),
-    ],
-)
-def test_4d_is_told_from_what_was_used(
-    phases_of_series: tuple[int, ...], tags: dict[str, int], *, temporal: bool
-) -> None:
-    """The key slice lies in the last series."""
-    instances, image = [], None
-    for series, phases in enumerate(phases_of_series):
-        for phase in range(phases):
-            for slice_ in range(3):
-                more = {"SeriesInstanceUID": builders.uid("split", series), **tags}
-                ds = scenes.mr(10 * series + phase, slice_, **more)
-                image = scenes.source(ds)
-                instances.append(image.instance)
-    assert image is not None
-    result = builders.result(None, [], [], used=tuple(instances))
-    draft = Draft.of(result, [image], DEVICE)
-    assert is_temporal(draft, draft.sources[0]) is temporal
-
-
-def test_one_slice_alone_is_not_4d() -> None:
-    """Nor is what is no MR, however many images a series has."""
-    single = scenes.source(scenes.mr(1, 0))
-    stills = [scenes.source(scenes.ultrasound(number=n)) for n in (1, 2)]
-    for images in ([single], stills):
-        draft = Draft.of(builders.result(None, images), images, DEVICE)
-        assert not is_temporal(draft, draft.sources[0])
-
-
 @pytest.mark.parametrize("side", ["L", "R"])
 @pytest.mark.parametrize("to_left", [True, False])
 def test_side_of_the_answer_is_marked_on_both_breasts(composer: Composer, side: str, *, to_left: bool) -> None:
@@ -196,23 +94,6 @@ def test_image_of_one_breast_has_no_marks(composer: Composer) -> None:
         result = builders.result(None, [image], [builders.influence(image, 60, 20, side="L")])
         pixels = Read(composer(result, [image]))["secondary_capture:L:1"].pixel_array
         assert not (pixels[340:420] == (255, 235, 90)).all(axis=2).any()
-
-
-def refused(make: Callable[[], object], rule: str) -> None:
-    """Expect a refusal that names a rule."""
-    with pytest.raises(Permanent, match=f"breaks the rule {rule}"):
-        make()
-
-
-def test_region_in_the_other_half_is_refused(composer: Composer) -> None:
-    """An answer for the left on the patient's right breast is refused; next to the midline it is not."""
-    image = scenes.source(scenes.mr(1, 1))
-    for x, wrong in ((20, True), (46, False)):
-        result = builders.result(None, [image], [builders.influence(image, x, 20, side="L")])
-        if wrong:
-            refused(lambda result=result: composer(result, [image]), "regions_lie_on_their_half")
-        else:
-            assert composer(result, [image])
 
 
 def region(**more: int) -> Dataset:
@@ -281,33 +162,6 @@ def test_axilla_is_named_and_nothing_else_of_the_body_part(composer: Composer) -
         assert captions(builders.result(None, [image]), [image]) == [said]
 
 
-@pytest.mark.parametrize("frame", [0, 6])
-def test_region_on_a_clip_names_its_frame(composer: Composer, frame: int) -> None:
-    """Where nobody knows which frame is shown, the region lies on our capture of it."""
-    ds = scenes.ultrasound()
-    image = scenes.source(ds, frame=frame, frames=12)
-    objects = Read(composer(builders.result(None, [image], [builders.influence(image, 50, 50)]), [image]))
-    if frame:
-        assert on(objects["sr:L"]).ReferencedFrameNumber == frame
-        assert sources(objects["secondary_capture:L:1"])[0].ReferencedFrameNumber == frame
-    else:
-        assert objects.roles[0] == "secondary_capture:L:1"
-        assert "ReferencedFrameNumber" not in sources(objects["secondary_capture:L:1"])[0]
-
-
-def test_region_without_its_frame_is_refused() -> None:
-    """Of an image of many frames a region without a frame would be drawn on the first."""
-    image = scenes.source(scenes.ultrasound())
-    draft = Draft.of(builders.result(None, [image], [builders.influence(image, 50, 50)]), [image], DEVICE)
-    pictured = captures(draft)
-    drawn = drawing(draft, draft.ranked[0], pictured)
-    assert drawn is not None
-    made = [report(draft, 0, draft.ranked[0], drawn), text_report(draft), *(c.finished for c in pictured)]
-    validate(draft, made)
-    many = replace(draft.sources[0], instance=replace(image.instance, frames=9))
-    refused(lambda: validate(replace(draft, sources=(many,)), made), "regions_name_their_frame")
-
-
 def test_page_that_does_not_say_what_it_supersedes_is_refused(composer: Composer) -> None:
     """Version 2 beside version 1: nothing else tells them apart."""
     result, images = scenes.everything()
@@ -317,12 +171,13 @@ def test_page_that_does_not_say_what_it_supersedes_is_refused(composer: Composer
     later = replace(draft, result=replace(result, version=2, predecessors=before))
     for one in made:
         one.ds.SeriesDescription = one.ds.SeriesDescription.replace("v1", "v2")
-    refused(lambda: validate(later, made), "text_states_what_it_supersedes")
+    with pytest.raises(Permanent, match="text_sr breaks the rule text_states_what_it_supersedes"):
+        validate(later, made)
 
 
 def test_bilateral_mr_serves_both_answers(composer: Composer) -> None:
     """One slice for both axillae: a capture each, each with its side."""
-    _, images = mr_alone()
+    _, images = scenes.mr_alone()
     answers = [builders.estimate("L", 0.3), builders.estimate("R", 0.6)]
     found = [scenes.mr_influence(images[0], side) for side in "LR"]
     objects = Read(composer(builders.result(answers, images, found), images))
