@@ -21,6 +21,7 @@ from agent.crashpoint import crashpoint
 
 MOST_PER_TICK: Final = 200
 AWAY: Final = "the clinical database could not be asked"
+BREAST_IMAGES: Final = frozenset({"MG", "US", "MR"})
 JITTER: Final = 0.2  # share of the refresh interval over which cases are spread
 
 _log = structlog.get_logger()
@@ -215,11 +216,11 @@ def _last_known(findings: Mapping[str, Any]) -> ClinicalFacts | None:
 
 
 def _present(eligibility: Eligibility, stored: Sequence[StoredInstance]) -> frozenset[str]:
-    """Modalities that are there; mammograms count only if one can be used for a side that is asked about."""
+    """Modalities that are there; images of the breast count only if one can be used for a side that is asked about."""
     sides = [axilla.side for axilla in eligibility.axillae if not axilla.reason]
     window = Window(eligibility.earliest, eligibility.cutoff)
     return frozenset(
         one.instance.modality
         for one in stored
-        if not sides or one.instance.modality != "MG" or not unusable(one.instance, sides, window)
+        if not sides or one.instance.modality not in BREAST_IMAGES or not unusable(one.instance, sides, window)
     )

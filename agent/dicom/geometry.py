@@ -21,6 +21,7 @@ _MR: Final = [
     *("PixelSpacing", "RescaleSlope", "RescaleIntercept", "TemporalPositionIdentifier"),
     *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime"),
     *("SeriesDate", "SeriesTime", "StudyDate"),
+    *("RepetitionTime", "EchoTime", "FlipAngle", "ScanOptions"),
 ]
 _TWO_DIMENSIONAL, _TISSUE, _CM = 1, 1, 3  # PS3.3 C.8.5.5.1.1, C.8.5.5.1.2, C.8.5.5.1.15
 _SQUARE: Final = 0.02  # by how much the sides of a square pixel may differ
@@ -52,6 +53,7 @@ class MrSlice:
     rows_to_back: bool = True  # rows count towards the patient's back
     slope: float = 1.0  # intensity = slope * stored value + intercept; some scanners choose both anew a series
     intercept: float = 0.0
+    weighting: str = ""  # what is alike in all phases of one dynamic series: times, flip angle, fat suppression
 
 
 @rejecting("the image's geometry cannot be read")
@@ -109,6 +111,7 @@ def mr_slice(part10: bytes) -> MrSlice:
         rows_to_back=bool(column[1] > 0),
         slope=slope,
         intercept=intercept,
+        weighting=_weighting(ds),
     )
 
 
@@ -181,6 +184,16 @@ def _whole(value: Any) -> int | None:
 def _is_computed(ds: Dataset) -> bool:
     values = [str(value).strip().upper() for value in ds.get("ImageType") or ()]
     return "DERIVED" in values[:1] or not _COMPUTED.isdisjoint(values[2:])
+
+
+def _weighting(ds: Dataset) -> str:
+    stated = ((keyword, ds.get(keyword)) for keyword in ("RepetitionTime", "EchoTime", "FlipAngle"))
+    parts = [f"{keyword} {float(value):g}" for keyword, value in stated if value not in (None, "")]
+    options = ds.get("ScanOptions") or ()
+    values = [str(value).strip().upper() for value in ([options] if isinstance(options, str) else options)]
+    if any(value in ("FS", "SFS") or value.startswith("FAT") for value in values):
+        parts.append("fat suppressed")
+    return ", ".join(parts)
 
 
 def _moment(ds: Dataset) -> str:

@@ -79,10 +79,10 @@ def grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> dict[Hashable, 
 
 
 def _geometry(one: Located) -> Hashable:
-    """What is the same in every phase of a dynamic series."""
+    """What is the same in every phase of a dynamic series; images without fat suppression differ in weighting."""
     lies, spacing = one.slice, one.slice.pixel_mm
     turned = (lies.columns_to_left, lies.rows_to_back)
-    return lies.rows, lies.columns, round(spacing[0], 3), round(spacing[1], 3), *turned
+    return lies.weighting, lies.rows, lies.columns, round(spacing[0], 3), round(spacing[1], 3), *turned
 
 
 def _dynamic(group: Sequence[Located], left_out: LeftOut) -> Dynamic | None:

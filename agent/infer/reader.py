@@ -89,6 +89,10 @@ class Slice(Protocol):
         ...
 
     @property
+    def weighting(self) -> str:  # noqa: D102
+        ...
+
+    @property
     def intercept(self) -> float:  # noqa: D102
         ...
 

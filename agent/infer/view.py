@@ -35,11 +35,6 @@ class View:
         """Every image that it rests on, the one that is shown first."""
         return self.source, *self.others
 
-    @property
-    def instances(self) -> tuple[Instance, ...]:
-        """Headers of every image that it rests on."""
-        return tuple(source.instance for source in self.sources)
-
 
 @dataclass(frozen=True)
 class Unused:

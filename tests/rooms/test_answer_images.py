@@ -47,6 +47,13 @@ def test_an_image_too_small_to_be_prepared_is_quarantined(scene: Scene) -> None:
     assert scene.result.estimates[0].contributions["MG"] == 0
 
 
+def test_a_blank_image_is_quarantined(scene: Scene) -> None:
+    """There is nothing to see."""
+    scene.ready([mammogram("L", "CC", PixelData=bytes(2 * 250 * 200))])
+    scene.worker().step()
+    assert [reason for _, _, reason in scene.quarantined] == ["the image is blank"]
+
+
 def test_an_image_whose_bytes_are_gone_is_left_out(scene: Scene) -> None:
     """It is listed as such, neither used nor quarantined, and lends no header."""
     case = scene.ready([mammogram("L", "CC"), mammogram("L", "MLO")])

@@ -119,6 +119,14 @@ def test_other_series_of_the_examination_are_left_out_in_words(wide: Scene) -> N
     assert wide.quarantined == []
 
 
+def test_an_examination_without_a_dynamic_series_is_not_used(wide: Scene) -> None:
+    """One phase shows nothing of contrast; an older examination that has more stands in."""
+    older = dynamic(phases=2, slices=1, study="old", day=OLD)
+    case = answer(wide, [*dynamic(phases=1, slices=2, study="new", day=NEW), *older])
+    assert wide.left_out(case) == dict.fromkeys(names([0], range(2), "new"), ONE_PHASE)
+    assert wide.used(case) == names(range(2), [0], "old")
+
+
 def test_a_damaged_slice_costs_its_slice_position(wide: Scene) -> None:
     """The object is quarantined, its partners are named, the rest answers."""
     images = dynamic()

@@ -218,6 +218,16 @@ def test_an_image_that_cannot_be_used_does_not_end_the_wait(ward: Ward, useless:
     assert (ward.case().state, ward.findings()["missing"]) == (CaseState.READY, [])
 
 
+@pytest.mark.parametrize(("modality", "laterality", "ends"), [("US", "", False), ("US", "L", True), ("MR", "", True)])
+def test_an_ultrasound_of_no_side_does_not_end_the_wait_for_one(modality: str, laterality: str, ends: bool) -> None:
+    """An ultrasound image must say of which breast it is; an MR shows both."""
+    ward = Ward(Patience(QUIET, (modality,), {modality: 4 * HOUR}))
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image(modality=modality, laterality=laterality)
+    ward.pass_time()
+    assert ward.case().state is (CaseState.READY if ends else CaseState.COLLECTING)
+
+
 def test_the_missing_modality_arrives_in_time() -> None:
     """Pieces over hours make one version that holds all of them."""
     ward = Ward(Patience(QUIET, ("MG", "US"), {"US": 4 * HOUR}))

@@ -332,3 +332,19 @@ def test_real_files_are_read_or_rejected_with_a_reason() -> None:
 def real(name: str) -> bytes:
     """A real file."""
     return shared("data", "dicom", *name.split("/")).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "weighting"),
+    [
+        ({}, ""),
+        ({"RepetitionTime": "4.50", "FlipAngle": 10}, "RepetitionTime 4.5, FlipAngle 10"),
+        ({"EchoTime": "", "ScanOptions": "FS"}, "fat suppressed"),
+        ({"ScanOptions": ["PFP", "SFS"]}, "fat suppressed"),
+        ({"ScanOptions": ["FAT_SAT_GEMS"]}, "fat suppressed"),
+        ({"ScanOptions": ["PFP"]}, ""),
+    ],
+)
+def test_the_weighting_tells_series_of_one_geometry_apart(attributes: dict[str, Any], weighting: str) -> None:
+    """The phases of one dynamic series share it."""
+    assert mr_slice(mr(**attributes)).weighting == weighting

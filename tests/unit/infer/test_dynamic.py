@@ -51,6 +51,7 @@ class Examination:
             "columns": 64,
             "slope": 1.0,
             "intercept": 0.0,
+            "weighting": "EchoTime 1.7",
         }
         self.images.append(Located(stored, SimpleNamespace(**lies | changes)))
 
@@ -153,6 +154,15 @@ def test_other_series_are_left_out_in_words(mri: Examination) -> None:
     mri.phase("0958", "t2", places=2, pixel_mm=(0.7, 0.7))
     assert mri.found() == [[0, 2], [1, 3]]
     assert mri.reasons() == {4: DERIVED, 5: DERIVED, 6: ONE_PHASE, 7: ONE_PHASE, 8: ONE_PHASE}
+
+
+def test_an_earlier_image_of_another_weighting_is_not_the_one_before_contrast(mri: Examination) -> None:
+    """As one without fat suppression, of the same slices and size."""
+    mri.phase("0955", "plain", places=2, weighting="EchoTime 1.7, fat suppressed")
+    mri.phase("1000", "a", places=2)
+    mri.phase("1001", "b", places=2)
+    assert mri.found() == [[2, 4], [3, 5]]
+    assert mri.reasons() == {0: ONE_PHASE, 1: ONE_PHASE}
 
 
 def test_the_largest_dynamic_series_is_used(mri: Examination) -> None:
