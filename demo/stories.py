@@ -41,8 +41,8 @@ class Story:
 STORIES: Final = (
     Story(
         "Everything present",
-        "Cancer of the left breast. Mammography, ultrasound, MRI and clinical facts come from different studies, the "
-        "MRI first and its phases out of order; all of them go into one answer.",
+        "Cancer of the left breast. Mammography, ultrasound and MRI are separate studies, their series come out of "
+        "order and mixed with another patient's; all of them and the clinical facts go into one answer.",
         "FICTA^AMALIA",
         "MG US MR",
         estimate("clinical MG US MR"),
