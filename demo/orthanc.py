@@ -81,12 +81,12 @@ class Orthanc(Pacs):
         for encoded in files:
             self._rest("/instances", encoded)
 
-    def route(self, study_instance_uid: str, to_ae_title: str) -> None:
-        """Let Orthanc send the study."""
-        studies = [found["ID"] for found in self._lookup(study_instance_uid) if found["Type"] == "Study"]
-        if not studies:
-            raise FileNotFoundError(f"no study {study_instance_uid} in the PACS")
-        body = json.dumps({"Resources": studies, "Synchronous": True, "Timeout": 60}).encode()
+    def route(self, uid: str, to_ae_title: str) -> None:
+        """Let Orthanc send the study or series."""
+        resources = [found["ID"] for found in self._lookup(uid) if found["Type"] in ("Study", "Series")]
+        if not resources:
+            raise FileNotFoundError(f"no study or series {uid} in the PACS")
+        body = json.dumps({"Resources": resources, "Synchronous": True, "Timeout": 60}).encode()
         self._rest(f"/modalities/{to_ae_title}/store", body)
 
     def instances(self) -> list[INSTANCE]:

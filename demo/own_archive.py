@@ -44,12 +44,12 @@ class OwnArchive(Pacs):
         """C-STORE."""
         _c_store(PacsClient("DEMO", self.ae_title, LOOPBACK, self.port), files)
 
-    def route(self, study_instance_uid: str, to_ae_title: str) -> None:
+    def route(self, uid: str, to_ae_title: str) -> None:
         """C-STORE under the archive's AE title."""
         self.instances()
-        files = [path.read_bytes() for path, i in self._headers.items() if i[2] == study_instance_uid]
+        files = [path.read_bytes() for path, i in self._headers.items() if uid in i[2:]]
         if not files:
-            raise FileNotFoundError(f"no study {study_instance_uid} in the PACS")
+            raise FileNotFoundError(f"no study or series {uid} in the PACS")
         _c_store(PacsClient(self.ae_title, to_ae_title, *self.peers[to_ae_title]), files)
 
     def instances(self) -> list[INSTANCE]:

@@ -170,8 +170,8 @@ class Pacs(ABC):
         """Store Part 10 files. Raises OSError if one is not taken."""
 
     @abstractmethod
-    def route(self, study_instance_uid: str, to_ae_title: str) -> None:
-        """C-STORE every object of a stored study to a peer, as a routing rule would. Raises OSError if it fails."""
+    def route(self, uid: str, to_ae_title: str) -> None:
+        """C-STORE every object of a stored study or series to a peer, as a routing rule would. Raises OSError."""
 
     @abstractmethod
     def instances(self) -> list[INSTANCE]:

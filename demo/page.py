@@ -1,103 +1,102 @@
-"""demo/out/index.html: what arrived in the PACS, to be looked at by a person."""
+"""demo/out/index.html: every story, what came of it, and how it was checked, to be looked at by a person."""
 
-import html
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
+from typing import Any, Final
 
-from PIL import Image
-from pydicom import dcmread
-from pydicom.dataset import Dataset
+from demo import words
+from demo.answers import category_class, scale
+from demo.closing import Told, closing
+from demo.outcome import Version
+from demo.patient_page import patient_section
 
-DISCLAIMER = "Research software. Not cleared or CE-marked. Not for clinical use."
-
-STYLE = """
-:root { color-scheme: dark; --line: #333c46; --soft: #9fb0c0; }
-body { margin: 0 auto; max-width: 1180px; padding: 24px; background: #11161b; color: #e8edf2;
-       font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 24px; margin: 12px 0; } h2 { font-size: 19px; margin: 0 0 4px; }
-.disclaimer { background: #780000; padding: 8px 14px; font-weight: 600; text-align: center; }
-.story, .soft { color: var(--soft); }
-section { border-top: 1px solid var(--line); margin-top: 28px; padding-top: 18px; }
-table { border-collapse: collapse; width: 100%; } td, th { padding: 6px 10px; border-bottom: 1px solid var(--line);
-  text-align: left; vertical-align: top; } th { color: var(--soft); font-weight: 500; }
-td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.pictures { display: flex; flex-wrap: wrap; gap: 14px; margin: 14px 0; } .pictures a { flex: 1 1 480px; }
-img { width: 100%; height: auto; border: 1px solid var(--line); background: #000; }
-.report { background: #182028; border: 1px solid var(--line); padding: 12px 18px; }
-summary { cursor: pointer; color: var(--soft); font-size: 14px; margin-top: 8px; }
-.report h3 { margin: 8px 0 2px; font-size: 14px; color: var(--soft); } .report p { margin: 2px 0 6px; }
-"""
+STYLE: Final = Path(__file__).with_name("page.css")
+INPUTS: Final = {"MG": "MG", "US": "US", "MR": "MR", "clinical": "facts"}
+HEADINGS: Final = ("", "story", "axilla", "used", "probability of nodal metastasis", "", "", "door to PACS")
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One patient on the page: a line that tells the story, table rows, and the files that arrived."""
-
-    patient: str
-    story: str
-    rows: tuple[tuple[str, ...], ...]
-    files: tuple[Path, ...]
-
-
-HEADINGS = ("patient", "axilla", "used", "missing", "probability (95 % CI)", "category", "complete → SR in PACS")
-
-
-def write_page(folder: Path, patients: Sequence[Shown]) -> Path:
-    """Write index.html and a PNG beside every capture; return the page's path."""
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for p in patients for row in p.rows
-    )
-    head = "".join(f"<th>{h}</th>" for h in HEADINGS)
+def write_page(folder: Path, told: Sequence[Told], pacs_kind: str) -> Path:
+    """Write index.html and the pictures beside it; return the page's path. It needs no network."""
     page = folder / "index.html"
+    sections = "".join(patient_section(folder, one) for one in told)
     page.write_text(
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>Sentinode demo</title><style>{STYLE}</style>"
-        f"<div class=disclaimer>{DISCLAIMER}</div><h1>Sentinode demo: what arrived in the PACS</h1>"
-        f"<p class=soft>All patients are synthetic; the model was trained on synthetic patients.</p>"
-        f"<table><tr>{head}</tr>{rows}</table>{''.join(_section(folder, p) for p in patients)}",
+        f"<!doctype html><html lang=en><head><meta charset=utf-8><title>Sentinode demo</title>"
+        f'<meta name=viewport content="width=device-width, initial-scale=1"><style>{STYLE.read_text("utf-8")}</style>'
+        f"</head><body><div class=disclaimer>{escape(words.DISCLAIMER)}</div><main>{_head(told, pacs_kind)}"
+        f"{_summary(told)}{sections}<footer>Files lie beside this page, a folder a patient: the DICOM objects as the "
+        f"PACS holds them. The agent's log is agent.log.</footer></main></body></html>",
         encoding="utf-8",
     )
     return page
 
 
-def _section(folder: Path, shown: Shown) -> str:
-    objects = [(path, dcmread(path)) for path in shown.files]
-    captures = [(path, ds) for path, ds in objects if "PixelData" in ds]
-    reports = [ds for _, ds in objects if ds.SOPClassUID.name == "Enhanced SR Storage"]
-    pictures = "".join(_picture(folder, path, ds) for path, ds in captures)
-    words = "".join(_words(ds) for ds in reports) or "<p>Nothing was sent.</p>"
+def _head(told: Sequence[Told], pacs_kind: str) -> str:
+    count = json.loads(closing(told))
+    median, failed = count["door_to_pacs_s"]["median"], count["stories_failed"]
+    figures = {
+        "patients": count["patients"],
+        "cases": count["cases"],
+        "SR": count["sr"],
+        "text SR": count["text_sr"],
+        "captures": count["secondary_capture"],
+        "images lost": count["lost"],
+        "door to PACS, median": words.seconds(median),
+        "checks hold" if not failed else f"stories FAILED of {len(told)}": failed or count["checks"],
+    }
+    cells = "".join(
+        f"<div><b>{escape(str(value))}</b><span>{escape(name)}</span></div>" for name, value in figures.items()
+    )
     return (
-        f"<section><h2>{html.escape(shown.patient)}</h2><p class=story>{html.escape(shown.story)}</p>"
-        f"<div class=report>{words}</div><div class=pictures>{pictures}</div>"
-        f"<p class=soft>{html.escape(', '.join(path.name for path, _ in objects))}</p></section>"
+        "<h1>Sentinode demo: what arrived in the PACS</h1><p class=soft>Studies went from the PACS "
+        f"({escape(pacs_kind)}) to the agent, results went back, and were fetched from there again for this page. All "
+        "patients are synthetic, all names invented; the model was trained on synthetic patients.</p>"
+        f"<div class=figures>{cells}</div>"
     )
 
 
-def _picture(folder: Path, path: Path, ds: Dataset) -> str:
-    png = path.with_suffix(".png")
-    Image.fromarray(ds.pixel_array).save(png)
-    name = html.escape(str(png.relative_to(folder)))
-    return f'<a href="{name}"><img src="{name}" alt="{html.escape(ds.SeriesDescription)}"></a>'
+def _summary(told: Sequence[Told]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in HEADINGS)
+    rows = "".join(row for one in told for row in _rows(one))
+    return f"<div class=wide><table class=summary><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
-def _words(ds: Dataset) -> str:
-    parts: dict[str, list[str]] = {}
-    for head, text in _texts(ds, ""):
-        parts.setdefault(head, []).append(f"<p>{html.escape(text)}</p>")
-    return "".join(_part(head, "".join(texts)) for head, texts in parts.items())
+def _rows(told: Told) -> list[str]:
+    """One row an axilla and version, or one that says why there is none."""
+    cells = [cell for version in told.outcome.versions for cell in _answer_cells(version, len(told.outcome.versions))]
+    cells = cells or [f"<td>–<td><td colspan=3 class=soft>{escape(words.no_answer(told.outcome))}<td>–"]
+    patient = told.outcome.patient
+    failed = " <span class='chip bad'>FAILED</span>" if told.problems else ""
+    who = (
+        f"<td class=soft>{patient.number}<td class=story><a href='#p{patient.number}'>{escape(patient.story.title)}</a>"
+    )
+    starts, last = [who + failed, *["<td><td>"] * (len(cells) - 1)], len(cells) - 1
+    return [
+        f"<tr{' class=same' if number < last else ''}>{starts[number]}{cell}</tr>" for number, cell in enumerate(cells)
+    ]
 
 
-def _part(head: str, texts: str) -> str:
-    """Answer and conclusion stand open; evidence and limits unfold."""
-    if head in ("Evidence", "Limits"):
-        return f"<details><summary>{html.escape(head)}</summary>{texts}</details>"
-    return f"<h3>{html.escape(head)}</h3>{texts}"
+def _answer_cells(version: Version, versions: int) -> list[str]:
+    mark = f" <span class=soft>v{version.case['version']}</span>" if versions > 1 else ""
+    used = set(version.summary.get("modalities_used", ()))
+    tags = "".join(f"<span class='tag{' on' if code in used else ''}'>{name}</span>" for code, name in INPUTS.items())
+    took = f"<td class=number>{words.seconds(version.door_to_pacs_s)}"
+    found = []
+    for answer in version.answers:
+        side = f"<td>{escape(words.SIDES.get(str(answer.get('side')), '–'))}{mark}<td>"
+        if answer.get("probability") is None:
+            found.append(f"{side}<td colspan=3 class=soft>no estimate: {escape(str(answer['reason']))}{took}")
+        else:
+            found.append(f"{side}<div class=tags>{tags}</div>{_estimate_cells(answer)}{took}")
+    state = f"{version.case['state']}: {version.case['reason']}"
+    return found or [f"<td>–<td><td colspan=3 class=soft>{escape(state)}<td>–"]
 
 
-def _texts(item: Dataset, head: str) -> Iterator[tuple[str, str]]:
-    for child in item.get("ContentSequence", []):
-        name = child.ConceptNameCodeSequence[0].CodeMeaning if "ConceptNameCodeSequence" in child else ""
-        if child.ValueType == "TEXT" and child.RelationshipType == "CONTAINS":
-            yield head, child.TextValue
-        elif child.ValueType == "CONTAINER":
-            yield from _texts(child, name)
+def _estimate_cells(answer: Mapping[str, Any]) -> str:
+    category = str(answer["category"])
+    return (
+        f"<td>{scale(answer)}<td class=number><b>{answer['probability']:.1%}</b> "
+        f"<span class=soft>({words.interval(answer)})</span><td><span class='chip {category_class(category)}'>"
+        f"{escape(category)}</span>"
+    )

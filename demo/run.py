@@ -1,280 +1,151 @@
 """The demo: a PACS, the agent, synthetic patients on their way through both, and what came back."""
 
-import json
-import os
+import argparse
 import shutil
-import signal
-import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from io import BytesIO
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from pydicom import dcmwrite
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from agent.config import load_config
+from agent.core.errors import SentinodeError
 from demo import ehr
+from demo.agent_process import Agent, DemoError, all_ended
+from demo.checks import check
+from demo.closing import Told, closing, table
+from demo.outcome import Outcome, collect
 from demo.pacs import Pacs, PacsError, end_left_behind, start_pacs
-from demo.page import DISCLAIMER, HEADINGS, Shown, write_page
-from demo.patients import DemoPatient, demo_patients
-from demo.tethered import tethered
+from demo.pacs_process import ROOT
+from demo.page import write_page
+from demo.patients import DemoPatient, make_patients
+from demo.sending import Sender
+from demo.stories import STORIES, Story
+from demo.words import DISCLAIMER
 
-ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "demo" / "out"
-OVERRIDES = ROOT / "demo" / "overrides.yaml"
-KINDS = {
-    "1.2.840.10008.5.1.4.1.1.88.34": "sr",
-    "1.2.840.10008.5.1.4.1.1.88.33": "sr",
-    "1.2.840.10008.5.1.4.1.1.88.22": "text_sr",
-    "1.2.840.10008.5.1.4.1.1.7": "secondary_capture",
-}
-GIVE_UP_AFTER_S = 180.0
-
-
-class DemoError(RuntimeError):
-    """The demo cannot go on; the message says what to do."""
+OUT: Final = ROOT / "demo" / "out"
+OVERRIDES: Final = ROOT / "demo" / "overrides.yaml"
+GIVE_UP_AFTER_S: Final = 240.0
+NOTHING_MORE_AFTER_S: Final = 15.0
+ANSWERED: Final = frozenset({"done", "failed"})
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one patient's images led to."""
+class Stage:
+    """What the demo plays, and where."""
 
-    patient: DemoPatient
-    cases: list[dict[str, Any]]
-    files: tuple[Path, ...]
-    found: Counter[str]
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether exactly the expected objects arrived."""
-        wanted = self.patient.expected
-        counts = (self.found["sr"], self.found["text_sr"], self.found["secondary_capture"])
-        return counts == (wanted.sr, wanted.text_sr, wanted.secondary_capture)
+    out: Path = OUT  # emptied first
+    overrides: Path = OVERRIDES
+    stories: Sequence[Story] = STORIES
+    pacs_kind: str = "auto"
 
 
-class Agent:
-    """The agent under test, run by its command line as an admin would."""
-
-    def __init__(self) -> None:
-        self._log = (OUT / "agent.log").open("ab")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def command(self, *words: str) -> list[str]:
-        """Return the command line for `sentinode` on the demo's configuration."""
-        return [sys.executable, "-m", "agent", *words, "--config", "config.yaml", "--overrides", str(OVERRIDES)]
-
-    def call(self, *words: str) -> str:
-        """Run a command to its end and return what it printed."""
-        done = subprocess.run(self.command(*words), cwd=ROOT, capture_output=True, text=True)  # noqa: S603 our own
-        if done.returncode:
-            raise DemoError(done.stderr.strip())
-        return done.stdout
-
-    def start(self) -> None:
-        """Start serving."""
-        self._process = subprocess.Popen(  # noqa: S603 our own
-            tethered(self.command("serve")),
-            cwd=ROOT,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
-
-    def check_alive(self) -> None:
-        """Raise DemoError if the agent has ended."""
-        if self._process is not None and self._process.poll() is not None:
-            tail = (OUT / "agent.log").read_text(encoding="utf-8").strip().splitlines()[-3:]
-            raise DemoError("the agent ended: " + "\n".join(tail))
-
-    def stop(self) -> None:
-        """SIGTERM, and after its time SIGKILL of the whole tree."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(40)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._log.close()
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the demo; return 0 only if every patient's story holds."""
+    parser = argparse.ArgumentParser(prog="demo", description="Synthetic patients in, reports back.")
+    parser.add_argument(
+        "--pacs", choices=("auto", "orthanc", "archive"), default="auto", help="which PACS to play with"
+    )
+    return play(Stage(pacs_kind=parser.parse_args(words).pacs))
 
 
-def main() -> int:
-    """Run the demo; return 0 only if every expected result arrived."""
-    console = Console() if sys.stdout.isatty() else Console(width=130)
+def play(stage: Stage) -> int:
+    """Run the demo on a stage; return 0 only if every patient's story holds."""
+    console = Console() if sys.stdout.isatty() else Console(width=150)
+    overrides = stage.overrides.read_text(encoding="utf-8")
     console.print(f"[bold]Sentinode demo.[/] {DISCLAIMER}")
-    console.print(f"config.yaml with these overrides:\n[dim]{OVERRIDES.read_text(encoding='utf-8')}[/]")
-    end_left_behind(OUT / "pacs")
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    console.print(f"config.yaml with these overrides:\n[dim]{escape(overrides)}[/]", highlight=False)
+    end_left_behind(stage.out / "pacs")
+    shutil.rmtree(stage.out, ignore_errors=True)
+    stage.out.mkdir(parents=True)
     try:
-        return _run(console)
-    except (DemoError, PacsError) as exc:
-        console.print(f"[red]{exc}[/]")
+        outcomes, pacs_kind = _play(console, stage)
+    except (SentinodeError, DemoError, PacsError) as exc:
+        console.print(f"[red]{escape(str(exc))}[/]")
         return 1
     except KeyboardInterrupt:
         console.print("stopped")
         return 130
+    told = [Told(outcome, tuple(check(outcome))) for outcome in outcomes]
+    return _report(console, told, write_page(stage.out, told, pacs_kind))
 
 
-def _run(console: Console) -> int:
-    config = load_config(ROOT / "config.yaml", [OVERRIDES]).config
-    patients = demo_patients(date.today())
-    destination = config.destinations[0]
-    agent = Agent()
-    pacs = start_pacs(OUT / "pacs", destination.ae_title, destination.port, (config.dicom.ae_title, config.dicom.port))
+def _play(console: Console, stage: Stage) -> tuple[list[Outcome], str]:
+    config = load_config(ROOT / "config.yaml", [stage.overrides]).config
+    to, ours = config.destinations[0], (config.dicom.ae_title, config.dicom.port)
+    pacs = start_pacs(stage.out / "pacs", to.ae_title, to.port, ours, kind=stage.pacs_kind)
+    agent = Agent(config, stage.overrides, stage.out / "agent.log")
     try:
-        console.print(f"PACS: {pacs.kind}, {destination.ae_title} on port {destination.port}")
+        console.print(f"PACS: {pacs.kind}, {to.ae_title} on port {to.port}")
+        console.print(f"agent: {agent.migrate()}, {config.dicom.ae_title} on port {config.dicom.port}")
         ehr_path = Path(config.ehr.url.removeprefix("sqlite:///"))
         ehr.create(ehr_path)
-        ehr.load(ehr_path, [p.ehr_row for p in patients])
-        console.print(f"agent: {agent.call('migrate').strip()}, EHR with {len(patients)} patients")
         agent.start()
-        sent = _send(console, pacs, agent, config.dicom.ae_title, patients)
-        outcomes = _wait(console, pacs, agent, patients)
-        status = json.loads(agent.call("status", "--json"))
+        patients = make_patients(stage.stories, date.today())
+        ehr.load(ehr_path, [p.ehr_row for p in patients if p.ehr_row is not None])
+        images = sum(len(p.sent) for p in patients)
+        console.print(f"{len(patients)} synthetic patients with {images} images, all of them made just now")
+        _through(console, pacs, agent, patients)
+        return collect(pacs, agent, patients, stage.out), pacs.kind
     finally:
         agent.stop()
         pacs.stop()
-    return _report(console, outcomes, status, sent)
 
 
-def _send(console: Console, pacs: Pacs, agent: Agent, ae_title: str, patients: Sequence[DemoPatient]) -> int:
-    """Store each study in the PACS and let it route it to the agent; return how many objects were sent."""
-    console.print("the PACS receives the mammograms and routes them to the agent ...")
-    sent = 0
-    for patient in patients:
-        pacs.store([_part10(ds) for ds in patient.images])
-        for study in dict.fromkeys(str(ds.StudyInstanceUID) for ds in patient.images):
-            _route(pacs, agent, study, ae_title)
-        sent += len(patient.images)
-    return sent
+def _through(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient]) -> None:
+    """Send everything, and watch until nothing is under way or time is over.
 
-
-def _route(pacs: Pacs, agent: Agent, study: str, ae_title: str) -> None:
-    """Route one study; at the start the agent may still be coming up."""
-    deadline = time.monotonic() + 30
-    while True:
-        agent.check_alive()
-        try:
-            pacs.route(study, ae_title)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise DemoError("the agent does not take images; see demo/out/agent.log") from None
-            time.sleep(0.5)
-        else:
-            return
-
-
-def _part10(ds: Any) -> bytes:
-    buffer = BytesIO()
-    dcmwrite(buffer, ds, enforce_file_format=True)
-    return buffer.getvalue()
-
-
-def _wait(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient]) -> list[Outcome]:
-    """Watch until every expected object is in the PACS and no case is under way."""
-    total = sum(p.expected.total for p in patients)
-    ours = {str(ds.SOPInstanceUID) for p in patients for ds in p.images}
-    bar = Progress(
-        TextColumn("results in the PACS"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
-        TextColumn("{task.description}"), TimeElapsedColumn(), console=console,
-    )  # fmt: skip
-    deadline = time.monotonic() + GIVE_UP_AFTER_S
-    with bar:
-        task = bar.add_task("", total=total)
+    It is over when every version that must come has ended, or some did not come for a while in which nothing happened.
+    """
+    sender = Sender(pacs, agent)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TextColumn("{task.fields[now]}"), TimeElapsedColumn(), console=console) as bar:
+        sending = bar.add_task("the PACS routes images to the agent", total=len(patients), now="patients")
+        results = bar.add_task("results in the PACS", total=sum(p.expected.total for p in patients), now="")
+        sender.send(patients, lambda _: bar.advance(sending))
+        late = [patient for patient in patients if patient.late]
+        versions = sum(len(p.expected.versions) for p in patients)
+        busy_until, deadline = time.monotonic(), time.monotonic() + GIVE_UP_AFTER_S
         while time.monotonic() < deadline:
             agent.check_alive()
-            cases = json.loads(agent.call("cases", "--json"))
-            back = [i for i in pacs.instances() if i[1] not in ours]
-            states = Counter(case["state"] for case in cases)
-            bar.update(task, completed=len(back), description=", ".join(f"{n} {s}" for s, n in states.items()))
-            if len(cases) >= len(patients) and set(states) <= {"done", "dormant", "failed", "held"}:
+            cases = agent.cases()
+            states = Counter(str(case["state"]) for case in cases)
+            bar.update(results, completed=_confirmed(agent), now=", ".join(f"{n} {s}" for s, n in states.items()))
+            answered = {(case["issuer"], case["patient_id"]) for case in cases if case["state"] in ANSWERED}
+            for patient in [p for p in late if p.key in answered]:
+                late.remove(patient)
+                sender.send_late(patient)
+            if late or not _is_idle(agent, patients, cases):
+                busy_until = time.monotonic()
+            elif len(cases) >= versions or time.monotonic() - busy_until > NOTHING_MORE_AFTER_S:
                 break
             time.sleep(0.5)
-    return [_outcome(pacs, p, cases) for p in patients]
 
 
-def _outcome(pacs: Pacs, patient: DemoPatient, cases: Sequence[dict[str, Any]]) -> Outcome:
-    studies = {str(ds.StudyInstanceUID) for ds in patient.images}
-    sent = {str(ds.SOPInstanceUID) for ds in patient.images}
-    folder = OUT / patient.patient_id
-    folder.mkdir()
-    found: Counter[str] = Counter()
-    files = []
-    for sop_class, uid, study, _series in pacs.instances():
-        if study in studies and uid not in sent:
-            kind = KINDS.get(sop_class, sop_class)
-            found[kind] += 1
-            path = folder / f"{kind}-{found[kind]}.dcm"
-            path.write_bytes(pacs.fetch(uid))
-            files.append(path)
-    mine = [c for c in cases if c["patient_id"] == patient.patient_id]
-    return Outcome(patient, mine, tuple(sorted(files)), found)
+def _confirmed(agent: Agent) -> int:
+    return sum(n for box, n in agent.outbox().items() if box.endswith(": confirmed"))
 
 
-def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
-    """One table row an axilla, or one that says why there is none."""
-    patient, rows = outcome.patient.patient_id, []
-    for case in outcome.cases:
-        summary, seconds = case["summary"], _door_s(case)
-        used = ", ".join(summary.get("modalities_used", ())) or "-"
-        missing = ", ".join(summary.get("modalities_missing", ())) or "-"
-        took = "-" if seconds is None else f"{seconds:.1f} s"
-        for answer in summary.get("answers", ()):
-            if answer.get("probability") is None:
-                words = (f"no estimate: {answer['reason']}", "-")
-            else:
-                interval = f"{answer['low']:.1%} to {answer['high']:.1%}"
-                words = (f"{answer['probability']:.1%} ({interval})", answer["category"])
-            rows.append((patient, answer.get("side") or "-", used, missing, *words, took))
-        if not summary.get("answers"):
-            rows.append((patient, "-", used, missing, f"{case['state']}: {case['reason']}", "-", took))
-    return rows
+def _is_idle(agent: Agent, patients: Sequence[DemoPatient], cases: Sequence[dict[str, Any]]) -> bool:
+    """Whether every image was taken in, and nothing is under way."""
+    ends = agent.ends()
+    return all(uid in ends for patient in patients for uid in patient.sent) and all_ended(cases)
 
 
-def _door_s(case: dict[str, Any]) -> float | None:
-    if not case["ready_at"] or not case["sr_stored_at"]:
-        return None
-    moments = [datetime.fromisoformat(case[name]) for name in ("ready_at", "sr_stored_at")]
-    return (moments[1] - moments[0]).total_seconds()
-
-
-def _report(console: Console, outcomes: Sequence[Outcome], status: dict[str, Any], sent: int) -> int:
-    """Write the page, print the table and the closing JSON line; return the exit code."""
-    shown = [Shown(o.patient.patient_id, o.patient.story, tuple(_rows(o)), o.files) for o in outcomes]
-    page = write_page(OUT, shown)
-    table = Table(*HEADINGS)
-    for patient in shown:
-        for row in patient.rows:
-            table.add_row(*row)
-    console.print(table)
-    found = sum((o.found for o in outcomes), Counter[str]())
-    missing = [o.patient.patient_id for o in outcomes if not o.as_expected]
-    ended = sum(status["arrivals"].get(end, 0) for end in ("collected", "not_relevant", "quarantined"))
-    doors = [s for o in outcomes for c in o.cases if (s := _door_s(c)) is not None]
-    for patient_id in missing:
-        console.print(f"[red]{patient_id}: not what was expected arrived[/]")
-    console.print(f"look at {page.relative_to(ROOT)}")
-    closing = {
-        "patients": len(outcomes),
-        "cases": sum(len(o.cases) for o in outcomes),
-        "sr": found["sr"],
-        "text_sr": found["text_sr"],
-        "secondary_capture": found["secondary_capture"],
-        "lost": max(0, sent - ended),
-        "quarantined": status["arrivals"].get("quarantined", 0),
-        "door_to_pacs_s": {
-            "median": round(statistics.median(doors), 2) if doors else None,
-            "max": round(max(doors), 2) if doors else None,
-        },
-    }
-    print(json.dumps(closing), flush=True)
-    return 1 if missing or closing["lost"] else 0
+def _report(console: Console, told: Sequence[Told], page: Path) -> int:
+    """Print the table, the problems and the closing JSON line; return the exit code."""
+    console.print(table(told))
+    for one in told:
+        for problem in one.problems:
+            patient = one.outcome.patient
+            console.print(f"[red]{escape(f'{patient.folder} ({patient.story.title}): {problem}')}[/]", highlight=False)
+    console.print(f"look at {page.relative_to(ROOT) if page.is_relative_to(ROOT) else page}")
+    print(closing(told), flush=True)
+    return 1 if any(one.problems for one in told) else 0

@@ -57,11 +57,23 @@ def test_stored_study_is_routed_listed_and_fetched(pacs: Pacs, agent: Archive) -
         assert dataset_bytes(agent.fetch(one.sop_instance_uid)) == dataset_bytes(one.encoded)
 
 
+def test_stored_series_is_routed_alone(pacs: Pacs, agent: Archive) -> None:
+    """A rule may route series by series, in any order."""
+    first = 500 if pacs.kind == "Orthanc" else 600
+    one, other, *_ = objects = one_result(first, study=f"2.25.{first}")
+    pacs.store([o.encoded for o in objects])
+    assert one.series_instance_uid != other.series_instance_uid
+    pacs.route(one.series_instance_uid, AGENT)
+    there = {instance[1] for instance in agent.instances()}
+    assert one.sop_instance_uid in there
+    assert other.sop_instance_uid not in there
+
+
 def test_what_is_not_there_is_said(pacs: Pacs) -> None:
     """No such instance, no such study."""
     with pytest.raises(KeyError):
         pacs.fetch("1.2.3")
-    with pytest.raises(OSError, match=r"no study 1\.2\.3"):
+    with pytest.raises(OSError, match=r"no study or series 1\.2\.3"):
         pacs.route("1.2.3", AGENT)
 
 

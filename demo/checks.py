@@ -1,0 +1,162 @@
+"""Whether a patient's story holds: each check gives what it looked at, and the problem if there is one."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.report.figures import percent, written
+from demo import reading
+from demo.outcome import Outcome, Version
+
+ROUNDING: Final = 1e-4
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. `problem` is empty if it is as it must be."""
+
+    what: str
+    problem: str = ""
+
+
+def check(outcome: Outcome) -> list[Check]:
+    """Look at everything that became of one patient."""
+    return [done for one in CHECKS for done in one(outcome)]
+
+
+def _ends(outcome: Outcome) -> Iterator[Check]:
+    """Every image has one end, and the expected one."""
+    expected = outcome.patient.expected
+    found = Counter(end for end, _ in outcome.ends.values())
+    wanted = Counter(quarantined=expected.quarantined, not_relevant=expected.not_relevant)
+    wanted["collected"] = len(outcome.patient.sent) - wanted.total()
+    words = ", ".join(f"{n} {end.replace('_', ' ')}" for end, n in found.items())
+    problem = "" if +wanted == found else f"of {len(outcome.patient.sent)} images: {words}, expected {dict(+wanted)}"
+    yield Check(f"every image received has one end: {words}", problem)
+
+
+def _quarantined(outcome: Outcome) -> Iterator[Check]:
+    cut = {str(ds.SOPInstanceUID) for ds in outcome.patient.cut}
+    if cut:
+        found = {uid for uid, (end, _) in outcome.ends.items() if end == "quarantined"}
+        problem = "" if cut == found else "not the damaged image is quarantined, but another"
+        yield Check("the damaged image, and no other, is quarantined", problem)
+
+
+def _states(outcome: Outcome) -> Iterator[Check]:
+    expected = outcome.patient.expected
+    found = [version.case["state"] for version in outcome.versions]
+    wanted = [expected.state] * len(expected.versions)
+    words = f"{len(found)} version{'s' if len(found) > 1 else ''}, {found[-1]}" if found else "no case"
+    yield Check(f"the case: {words}", "" if found == wanted else f"{found} instead of {wanted}")
+
+
+def _objects(outcome: Outcome) -> Iterator[Check]:
+    for number, version in enumerate(outcome.versions[: len(outcome.patient.expected.versions)], start=1):
+        wanted, found = outcome.patient.expected.objects(number), Counter(one.kind for one in version.arrived)
+        words = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in found.items()) or "nothing"
+        yield Check(f"version {number}: {words} in the PACS", "" if found == wanted else f"expected {wanted}")
+        open_ones = [d["role"] for d in version.deliveries if d["status"] != "confirmed"]
+        if version.deliveries:
+            yield Check("the PACS listed each of them when asked", f"not confirmed: {open_ones}" if open_ones else "")
+    yield Check("nothing else lies in her studies", f"{len(outcome.strays)} unknown objects" if outcome.strays else "")
+
+
+def _answers(outcome: Outcome) -> Iterator[Check]:
+    expected = outcome.patient.expected
+    for used, version in zip(expected.versions, outcome.versions, strict=False):
+        if used:
+            sides = {str(answer["side"]) for answer in version.estimates}
+            yield Check(f"a number for {_listed(sides)}", "" if sides == set(expected.sides) else "not the right sides")
+            found = set(version.summary.get("modalities_used", ()))
+            yield Check(f"it rests on {_listed(found)}", "" if found == set(used.split()) else f"expected {used}")
+
+
+def _reasons(outcome: Outcome) -> Iterator[Check]:
+    """Where there is no number, the reason is given, and no number slipped into any object."""
+    reason = outcome.patient.expected.reason
+    for version in outcome.versions if reason else ():
+        given = [str(answer.get("reason", "")) for answer in version.answers] or [str(version.case["reason"])]
+        yield Check("the reason is given", "" if all(reason in one for one in given) else f"it is {given}")
+        texts = [text for one in version.of_kind("text_sr") for _, lines in reading.sections(one.ds) for text in lines]
+        if texts:
+            yield Check("and stands in the text SR", "" if any(reason in t for t in texts) else "it does not")
+        numbers = [t for t in texts if re.search(r"\d ?%", t)] or version.estimates
+        yield Check("there is no number", f"there is: {numbers}" if numbers else "")
+
+
+def _identity(outcome: Outcome) -> Iterator[Check]:
+    sent = {reading.identity(ds) for ds in outcome.patient.sent.values()}
+    arrived = [one for version in outcome.versions for one in version.arrived]
+    wrong = [one.role for one in arrived if {reading.identity(one.ds)} != sent]
+    if arrived:
+        yield Check("Patient ID, issuer, name and birth date are the source's in every object", _these(wrong))
+
+
+def _references(outcome: Outcome) -> Iterator[Check]:
+    """No object names another woman's images."""
+    arrived = [one for version in outcome.versions for one in version.arrived]
+    own = set(outcome.patient.sent) | {one.uid for one in arrived}
+    wrong = [one.role for one in arrived if not reading.references(one.ds) <= own]
+    if arrived:
+        yield Check("every object names her images and results alone", _these(wrong))
+
+
+def _numbers(outcome: Outcome) -> Iterator[Check]:
+    """SR, text SR, captures and case list tell one number."""
+    for version in outcome.versions:
+        if version.estimates:
+            problem = next(filter(None, (_disagreement(version, kind) for kind in _SAID)), "")
+            yield Check("SR, text SR, captures and case list tell one number", problem)
+
+
+def _contributions(outcome: Outcome) -> Iterator[Check]:
+    """What the inputs added gives the number."""
+    for estimate in [e for version in outcome.versions for e in version.estimates]:
+        total = sum(float(value) for value in estimate["contributions"].values())
+        off = abs(1 / (1 + math.exp(-total)) - float(estimate["probability"]))
+        yield Check("the contributions add up to the number", f"they are off by {off:.2%}" if off > ROUNDING else "")
+
+
+def _disagreement(version: Version, kind: str) -> str:
+    listed = {(str(a["side"]), float(a["probability"])) for a in version.estimates}
+    wanted = {"sr": {(s, f"{percent(p):.4f}") for s, p in listed}}.get(kind, {(s, written(p)) for s, p in listed})
+    found = set().union(*(_SAID[kind](one.ds) for one in version.of_kind(kind)))
+    if found == wanted or (kind == "sr" and not found and not version.of_kind("sr")):
+        return ""
+    return f"{kind}: {sorted(found)}, case list: {sorted(wanted)}"
+
+
+_SAID: Final = {
+    "sr": lambda ds: {(reading.side(ds), f"{reading.probability(ds):.4f}")},
+    "text_sr": lambda ds: {pair for _, lines in reading.sections(ds) for line in lines for pair in reading.said(line)},
+    "secondary_capture": lambda ds: reading.said(str(ds.ImageComments)),
+}
+
+
+def _predecessors(outcome: Outcome) -> Iterator[Check]:
+    for number, version in enumerate(outcome.versions):
+        before = {one.role: {one.uid} for one in outcome.versions[number - 1].arrived} if number else {}
+        documents = [*version.of_kind("sr"), *version.of_kind("text_sr")]
+        wrong = [one.role for one in documents if reading.predecessors(one.ds) != before.get(one.role, set())]
+        if number:
+            yield Check(f"SR and text SR of version {number + 1} name those of version {number}", _these(wrong))
+        elif documents:
+            yield Check("the first version names no predecessor", _these(wrong))
+
+
+def _these(wrong: Sequence[str]) -> str:
+    return f"not so: {', '.join(wrong)}" if wrong else ""
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"
+
+
+CHECKS: Final[tuple[Callable[[Outcome], Iterator[Check]], ...]] = (
+    _ends, _quarantined, _states, _objects, _answers, _reasons, _identity, _references, _numbers, _contributions,
+    _predecessors,
+)  # fmt: skip

@@ -1,0 +1,89 @@
+"""The demo's end: a table for people, one JSON line for programs."""
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.table import Table
+
+from demo import words
+from demo.checks import Check
+from demo.outcome import Outcome, Version
+
+HEADINGS: Final = ("patient", "story", "axilla", "used", "probability (95 % CI)", "category", "door to PACS")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a patient, and what was checked of it."""
+
+    outcome: Outcome
+    checks: Sequence[Check]
+
+    @property
+    def problems(self) -> list[str]:
+        """What does not hold."""
+        return [f"{one.what}: {one.problem}" for one in self.checks if one.problem]
+
+
+def table(told: Sequence[Told]) -> Table:
+    """One row an axilla and version, or one that says why there is none."""
+    made = Table(*HEADINGS, title="complete → first report in the PACS: door to PACS", title_justify="left")
+    for one in told:
+        for number, row in enumerate(rows(one)):
+            patient = one.outcome.patient
+            who = (patient.who.patient_id, patient.story.title) if number == 0 else ("", "")
+            made.add_row(*who, *row, style="red" if one.problems else "")
+    return made
+
+
+def rows(told: Told) -> list[tuple[str, ...]]:
+    """What the table says of a patient: axilla, used, answer, category, seconds."""
+    found = [row for version in told.outcome.versions for row in _of_version(version, len(told.outcome.versions))]
+    return found or [("-", "-", words.no_answer(told.outcome), "-", "-")]
+
+
+def _of_version(version: Version, versions: int) -> Iterator[tuple[str, ...]]:
+    used = words.inputs(version.summary.get("modalities_used", ()))
+    took = words.seconds(version.door_to_pacs_s)
+    mark = f", version {version.case['version']}" if versions > 1 else ""
+    for answer in version.answers:
+        side = words.SIDES.get(str(answer.get("side")), "-") + mark
+        if answer.get("probability") is None:
+            yield side, "-", f"no estimate: {answer['reason']}", "-", took
+        else:
+            yield side, used, f"{answer['probability']:.1%} ({words.interval(answer)})", answer["category"], took
+    if not version.answers:
+        yield "-", "-", f"{version.case['state']}: {version.case['reason']}", "-", took
+
+
+def closing(told: Sequence[Told]) -> str:
+    """Return the JSON line: counts, and the seconds from a case's completeness to its report in the PACS."""
+    outcomes = [one.outcome for one in told]
+    versions = [version for outcome in outcomes for version in outcome.versions]
+    found = sum((outcome.found for outcome in outcomes), Counter[str]())
+    ends = Counter(end for outcome in outcomes for end, _ in outcome.ends.values())
+    doors = [s for version in versions if (s := version.door_to_pacs_s) is not None]
+    return json.dumps(
+        {
+            "patients": len(outcomes),
+            "cases": len({version.case["case_uuid"] for version in versions}),
+            "versions": len(versions),
+            "sr": found["sr"],
+            "text_sr": found["text_sr"],
+            "secondary_capture": found["secondary_capture"],
+            "lost": sum(len(outcome.lost) for outcome in outcomes),
+            "quarantined": ends["quarantined"],
+            "not_relevant": ends["not_relevant"],
+            "dormant": sum(version.case["state"] == "dormant" for version in versions),
+            "stories_failed": sum(bool(one.problems) for one in told),
+            "checks": sum(len(one.checks) for one in told),
+            "door_to_pacs_s": {
+                "median": round(statistics.median(doors), 2) if doors else None,
+                "max": round(max(doors), 2) if doors else None,
+            },
+        }
+    )

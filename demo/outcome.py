@@ -1,0 +1,137 @@
+"""What became of each patient: her cases as the agent tells them, and her results as they lie in the PACS."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from demo.agent_process import Agent
+from demo.pacs import Pacs
+from demo.patients import DemoPatient
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """One result object, fetched from the PACS."""
+
+    role: str  # "sr:L", "text_sr", "secondary_capture:L:1"
+    uid: str
+    ds: Dataset
+    path: Path
+
+    @property
+    def kind(self) -> str:
+        """sr, text_sr or secondary_capture."""
+        return self.role.split(":")[0]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a case. Rows are as `sentinode cases show --json` prints them."""
+
+    case: Row
+    events: Sequence[Row]
+    instances: Sequence[Row]
+    deliveries: Sequence[Row]
+    arrived: Sequence[Arrived]
+
+    @property
+    def summary(self) -> Row:
+        """Answers, what they rest on, and what was left out."""
+        summary: Row = self.case["summary"]
+        return summary
+
+    @property
+    def answers(self) -> Sequence[Row]:
+        """One an axilla."""
+        answers: Sequence[Row] = self.summary.get("answers", ())
+        return answers
+
+    @property
+    def estimates(self) -> Sequence[Row]:
+        """The answers that are numbers."""
+        return [answer for answer in self.answers if answer.get("probability") is not None]
+
+    def of_kind(self, kind: str) -> list[Arrived]:
+        """The objects of one kind."""
+        return [one for one in self.arrived if one.kind == kind]
+
+    @property
+    def door_to_pacs_s(self) -> float | None:
+        """From the case's being complete until the PACS has its first report."""
+        if not self.case["ready_at"] or not self.case["sr_stored_at"]:
+            return None
+        ready, stored = (datetime.fromisoformat(self.case[name]) for name in ("ready_at", "sr_stored_at"))
+        return (stored - ready).total_seconds()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that became of one patient."""
+
+    patient: DemoPatient
+    versions: Sequence[Version]  # in their order
+    ends: Mapping[str, tuple[str, str]]  # SOP Instance UID of each image that the agent has -> its end, the reason
+    strays: Sequence[str]  # objects in her studies that nobody sent and no case announced
+
+    @property
+    def found(self) -> Counter[str]:
+        """How many objects of each kind came back."""
+        return Counter(one.kind for version in self.versions for one in version.arrived)
+
+    @property
+    def lost(self) -> list[str]:
+        """Images that were acknowledged and of which the agent knows nothing."""
+        return [uid for uid in self.patient.sent if uid not in self.ends]
+
+
+def collect(pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient], folder: Path) -> list[Outcome]:
+    """Fetch every result of every patient from the PACS, and write it below `folder`."""
+    ends = agent.ends()
+    versions: dict[tuple[str, str], list[Version]] = {}
+    held = {uid: study for _, uid, study, _ in pacs.instances()}
+    known = {patient.key: patient for patient in patients}
+    for case in reversed(agent.cases()):
+        key = case["issuer"], case["patient_id"]
+        where = folder / (known[key].folder if key in known else "nobody")
+        versions.setdefault(key, []).append(_version(pacs, agent, case["id"], where))
+    ours = {d["sop_instance_uid"] for found in versions.values() for v in found for d in v.deliveries}
+    sent = {uid for patient in patients for uid in patient.sent}
+    strays = {uid: study for uid, study in held.items() if uid not in ours | sent}
+    return [_outcome(p, versions.get(p.key, []), ends, strays) for p in patients]
+
+
+def _version(pacs: Pacs, agent: Agent, case_id: int, folder: Path) -> Version:
+    story = agent.story(case_id)
+    arrived = []
+    for delivery in story["deliveries"]:
+        try:
+            encoded = pacs.fetch(delivery["sop_instance_uid"])
+        except KeyError:
+            continue  # the check of the objects says so
+        name = f"v{story['case']['version']}-{delivery['role'].replace(':', '-').strip('-')}.dcm"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(encoded)
+        ds = dcmread(BytesIO(encoded))
+        arrived.append(Arrived(delivery["role"], delivery["sop_instance_uid"], ds, folder / name))
+    return Version(story["case"], story["events"], story["instances"], story["deliveries"], arrived)
+
+
+def _outcome(
+    patient: DemoPatient, versions: Sequence[Version], ends: Mapping[str, tuple[str, str]], strays: Mapping[str, str]
+) -> Outcome:
+    studies = {str(ds.StudyInstanceUID) for ds in patient.sent.values()}
+    return Outcome(
+        patient,
+        versions,
+        {uid: ends[uid] for uid in patient.sent if uid in ends},
+        [uid for uid, study in strays.items() if study in studies],
+    )

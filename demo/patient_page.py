@@ -1,0 +1,144 @@
+"""One patient on the page: her story, what was sent, what came back, what was checked."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from pydicom.dataset import Dataset
+
+from demo import reading, words
+from demo.answers import answer_card
+from demo.closing import Told
+from demo.outcome import Arrived, Outcome, Version
+from demo.pictures import thumbnails, write_capture, write_thumbnails
+
+FOLDED: Final = ("Evidence", "Limits")
+
+
+def patient_section(folder: Path, told: Told) -> str:
+    """Write a patient's pictures below `folder` and return her section."""
+    outcome, problems = told.outcome, told.problems
+    patient = outcome.patient
+    newest, older = outcome.versions[-1:], outcome.versions[-2::-1]
+    shown = "".join(_version(folder, outcome, version) for version in newest)
+    before = "".join(
+        f"<details class=old><summary>Version {version.case['version']}, as it was sent</summary>"
+        f"{_version(folder, outcome, version)}</details>"
+        for version in older
+    )
+    nothing = (
+        "" if newest and newest[0].arrived else f"<p><b>Nothing was sent.</b> {escape(words.no_answer(outcome))}</p>"
+    )
+    failed = "".join(f"<p class=problem>{escape(problem)}</p>" for problem in problems)
+    return (
+        f"<section id=p{patient.number}{' class=failed' if problems else ''}>{_head(outcome)}"
+        f"<p class=story>{escape(patient.story.text)}</p>{failed}"
+        f"{_sent(folder, outcome)}{nothing}{shown}{before}{_checks(told)}</section>"
+    )
+
+
+def _head(outcome: Outcome) -> str:
+    patient = outcome.patient
+    name = " = ".join(group.replace("^", " ").strip() for group in patient.who.name.split("="))
+    side = {"B": "both breasts"}.get(patient.who.side, words.SIDES.get(patient.who.side, ""))
+    return (
+        f"<div class=head><h2>{patient.number}. {escape(patient.story.title)}</h2><span class=who>{escape(name)} · "
+        f"{escape(patient.who.patient_id)} · issuer {escape(patient.who.issuer)} · {escape(side)}</span></div>"
+    )
+
+
+def _sent(folder: Path, outcome: Outcome) -> str:
+    studies: dict[str, list[Dataset]] = {}
+    for ds in outcome.patient.sent.values():
+        studies.setdefault(str(ds.StudyInstanceUID), []).append(ds)
+    return f"<div class=sent>{''.join(_study(folder, outcome, images) for images in studies.values())}</div>"
+
+
+def _study(folder: Path, outcome: Outcome, images: Sequence[Dataset]) -> str:
+    modality, chosen = str(images[0].Modality), thumbnails(images)
+    where = folder / outcome.patient.folder / "sent"
+    paths = [where / f"{modality}-{number}.jpg" for number in range(1, len(chosen) + 1)]
+    write_thumbnails(chosen, paths)
+    pictures = [
+        f"<img loading=lazy src='{_link(folder, path)}' alt='{escape(str(ds.SeriesDescription))}'>"
+        for ds, path in zip(chosen, paths, strict=True)
+    ]
+    late = ", later" if images[0] in outcome.patient.late else ""
+    count = f"{len(images)} image{'s' if len(images) > 1 else ''}"
+    said = f"sent{late}: {words.MODALITIES.get(modality, modality)}, {count}"
+    return f"<figure><figcaption>{escape(said)}</figcaption><div class=row>{''.join(pictures)}</div></figure>"
+
+
+def _version(folder: Path, outcome: Outcome, version: Version) -> str:
+    if not version.arrived:
+        return ""
+    number = int(version.case["version"])
+    replaced = f"Version {number} replaces version {number - 1}. " if number > 1 else ""
+    door = f"{replaced}Complete → first report in the PACS: {words.seconds(version.door_to_pacs_s)}"
+    cards = "".join(answer_card(answer) for answer in version.answers)
+    pictures = "".join(_picture(folder, one) for one in version.of_kind("secondary_capture"))
+    cards += _left_out(outcome, version)
+    return (
+        f"<div class=version><p class=when>{escape(door)}</p><div class=answers>{cards}</div>"
+        f"<div class=pictures>{pictures}</div>{_report(version)}{_files(folder, version)}</div>"
+    )
+
+
+def _picture(folder: Path, one: Arrived) -> str:
+    small, large = write_capture(one.ds, one.path.parent, one.path.stem)
+    text = str(one.ds.ImageComments)
+    return (
+        f"<a href='{_link(folder, large)}' title='open large'><img loading=lazy src='{_link(folder, small)}' "
+        f"alt='{escape(text)}'></a>"
+    )
+
+
+def _report(version: Version) -> str:
+    """The text SR; answer and conclusions stand open, evidence and limits unfold."""
+    parts = [part for one in version.of_kind("text_sr") for part in reading.sections(one.ds)]
+    open_ones = "".join(
+        f"<div><h4>{escape(head)}</h4>{_lines(lines)}</div>" for head, lines in parts if head not in FOLDED
+    )
+    folded = "".join(
+        f"<details class=words><summary>{escape(head)}</summary>{_lines(lines)}</details>"
+        for head, lines in parts
+        if head in FOLDED
+    )
+    return f"<h3>The report, as a viewer shows it</h3><div class=words>{open_ones}</div>{folded}"
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"<p>{escape(line)}</p>" for line in lines)
+
+
+def _left_out(outcome: Outcome, version: Version) -> str:
+    items = words.left_out(outcome, version)
+    listed = f"<ul>{''.join(f'<li>{escape(item)}' for item in items)}</ul>" if items else "<p>nothing</p>"
+    missing = words.inputs(version.summary.get("modalities_missing", ()), "nothing")
+    return (
+        f"<div class=answer><h3>Received and not used</h3>{listed}<h3>Not available</h3><p>{escape(missing)}</p>"
+        f"<h3>Facts used</h3><p>{escape(words.facts(version))}</p></div>"
+    )
+
+
+def _files(folder: Path, version: Version) -> str:
+    links = ", ".join(f"<a href='{_link(folder, one.path)}'>{escape(one.path.name)}</a>" for one in version.arrived)
+    return f"<details><summary>{len(version.arrived)} DICOM objects</summary><p>{links}</p></details>"
+
+
+def _checks(told: Told) -> str:
+    items = "".join(
+        f"<li class=problem>{escape(one.what)}: {escape(one.problem)}" if one.problem else f"<li>{escape(one.what)}"
+        for one in told.checks
+    )
+    held = sum(not one.problem for one in told.checks)
+    state = " open" if told.problems else ""
+    return (
+        f"<details class=checks{state}><summary>{held} of {len(told.checks)} checks hold</summary>"
+        f"<ul>{items}</ul></details>"
+    )
+
+
+def _link(folder: Path, path: Path) -> str:
+    return escape(path.relative_to(folder).as_posix(), quote=True)

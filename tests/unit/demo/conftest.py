@@ -1,0 +1,89 @@
+"""One patient of the demo, her case and her results, made without a PACS and without an agent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+
+from agent.core.prediction import Estimate
+from agent.core.result import Result
+from agent.infer.statement import summarise
+from agent.operate.status import to_json
+from agent.report.compose import Composer
+from demo.expected import Expected, estimate
+from demo.outcome import Arrived, Outcome, Version
+from demo.patients import DemoPatient
+from demo.stories import Story
+from models import phantom
+from tests import builders
+from tests.unit.report.conftest import DEVICE
+
+IMAGES = [dcmread(BytesIO(builders.part10(builders.mammogram("L", view)))) for view in ("CC", "MLO")]
+SOURCES = [builders.source_image(ds) for ds in IMAGES]
+
+Make = Callable[..., Outcome]
+
+
+def a_patient(expected: Expected, images: Sequence[Dataset] = IMAGES, **story: object) -> DemoPatient:
+    """Return a patient whose images are those of tests/builders.py."""
+    told = Story("A title", "A text.", builders.NAME, "MG", expected)
+    who = phantom.patient(1, builders.PATIENT.patient_id, name=builders.NAME, diagnosed_on=date(2026, 1, 1))
+    return DemoPatient(1, replace(told, **story), who, None, images, [], [])
+
+
+def a_version(folder: Path, result: Result, state: str = "done", reason: str = "") -> Version:
+    """Return a version as it stands when every object was confirmed."""
+    objects = Composer(DEVICE)(result, SOURCES) if result.answers else ()
+    arrived = []
+    for one in objects:
+        path = folder / f"v{result.version}-{one.role.replace(':', '-').strip('-')}.dcm"
+        path.write_bytes(one.encoded)
+        arrived.append(Arrived(one.role, one.sop_instance_uid, dcmread(BytesIO(one.encoded)), path))
+    case = {
+        "version": result.version,
+        "state": state,
+        "reason": reason,
+        "ready_at": "2026-01-06T09:30:00+00:00",
+        "sr_stored_at": "2026-01-06T09:30:01.500000+00:00" if objects else None,
+        "case_uuid": str(result.case_uuid),
+        "summary": to_json(summarise(result, "cpu")) if result.answers else {},
+    }
+    instances = [{"sop_instance_uid": str(ds.SOPInstanceUID), "left_out": None} for ds in IMAGES]
+    deliveries = [{"role": one.role, "sop_instance_uid": one.uid, "status": "confirmed"} for one in arrived]
+    return Version(case, [], instances, deliveries, arrived)
+
+
+def a_result(version: int = 1, **more: object) -> Result:
+    """Return a result on the patient's mammograms; a later version names the objects of the one before."""
+    made = builders.result(images=SOURCES, version=version, **more)
+    if version == 1:
+        return made
+    before = Composer(DEVICE)(builders.result(images=SOURCES, version=version - 1), SOURCES)
+    documents = {one.role: one.reference for one in before if one.kind != "secondary_capture"}
+    return replace(made, predecessors=documents)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Make an outcome in which everything is as it must be, or as a test wants it."""
+
+    def made(
+        results: Sequence[Result] = (), expected: Expected | None = None, state: str = "done", reason: str = ""
+    ) -> Outcome:
+        results = results or [a_result()]
+        used = ["clinical MG" if any(isinstance(a, Estimate) for a in r.answers) else "" for r in results]
+        patient = a_patient(expected or estimate(*used))
+        versions = [a_version(tmp_path, result, state, reason) for result in results]
+        return Outcome(patient, versions, dict.fromkeys(patient.sent, ("collected", "")), [])
+
+    return made
+
+
+@pytest.fixture
+def outcome(make: Make) -> Outcome:
+    """One version, one estimate."""
+    return make()

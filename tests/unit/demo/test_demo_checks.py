@@ -1,0 +1,244 @@
+"""Every check of the demo holds where all is well, and fails where one thing is not."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+from pydicom import Dataset
+
+from agent.core.prediction import NoEstimate, Side
+from demo.checks import check
+from demo.expected import dormant, estimate, no_case, no_estimate
+from demo.outcome import Arrived, Outcome, Version
+from tests import builders
+from tests.unit.demo.conftest import Make, a_patient, a_result
+
+
+def problems(outcome: Outcome) -> list[str]:
+    """What does not hold."""
+    return [f"{one.what}: {one.problem}" for one in check(outcome) if one.problem]
+
+
+def the_only(outcome: Outcome) -> str:
+    """The one thing that does not hold."""
+    (problem,) = problems(outcome)
+    return problem
+
+
+def with_version(outcome: Outcome, number: int = -1, **changes: object) -> Outcome:
+    """Return the outcome with another version in the place of one."""
+    versions = list(outcome.versions)
+    versions[number] = replace(versions[number], **changes)
+    return replace(outcome, versions=versions)
+
+
+def with_object(outcome: Outcome, role: str, change: Callable[[Dataset], object]) -> Outcome:
+    """Return the outcome with one object changed, as if it had come like that from the PACS."""
+
+    def changed(one: Arrived) -> Arrived:
+        ds = deepcopy(one.ds)
+        change(ds)
+        return replace(one, ds=ds)
+
+    arrived = [changed(one) if one.role == role else one for one in outcome.versions[-1].arrived]
+    assert arrived != outcome.versions[-1].arrived
+    return with_version(outcome, arrived=arrived)
+
+
+def with_summary(outcome: Outcome, **changes: object) -> Outcome:
+    """Return the outcome with another summary in the case list."""
+    case = outcome.versions[-1].case
+    return with_version(outcome, case={**case, "summary": {**case["summary"], **changes}})
+
+
+def without(version: Version, role: str) -> dict[str, object]:
+    """Return a version's changes when one object is missing."""
+    return {"arrived": [one for one in version.arrived if one.role != role]}
+
+
+def test_good_story_holds(outcome: Outcome) -> None:
+    """Nothing is complained of, and more than ten things were looked at."""
+    assert problems(outcome) == []
+    assert len(check(outcome)) >= 10
+
+
+def test_second_version_holds(make: Make) -> None:
+    """It names the SR and the text SR of the first."""
+    assert problems(make([a_result(), a_result(2)])) == []
+
+
+def test_second_version_without_predecessor(make: Make) -> None:
+    """A second version that names nothing is not one."""
+    outcome = make([a_result(), replace(a_result(2), predecessors={})])
+    assert the_only(outcome) == "SR and text SR of version 2 name those of version 1: not so: sr:L, text_sr"
+
+
+def test_first_version_with_a_predecessor(make: Make) -> None:
+    """A first version replaces nothing."""
+    only_second = make([a_result(2)])
+    assert "the first version names no predecessor: not so: sr:L, text_sr" in problems(only_second)
+
+
+def test_no_estimate_holds(make: Make) -> None:
+    """The reason stands in the case list and in the text SR."""
+    result = a_result(answers=[NoEstimate(Side.L, "because of this")], influences=(), used=())
+    assert problems(make([result], no_estimate("because of this"))) == []
+
+
+def test_other_reason(make: Make) -> None:
+    """Another reason is another story."""
+    result = a_result(answers=[NoEstimate(Side.L, "because of that")], influences=(), used=())
+    found = problems(make([result], no_estimate("because of this")))
+    assert [problem.split(":")[0] for problem in found] == ["the reason is given", "and stands in the text SR"]
+
+
+def test_number_where_none_may_be(make: Make) -> None:
+    """An estimate where there must be none."""
+    found = problems(make(expected=no_estimate("because of this")))
+    assert any(problem.startswith("there is no number: there is") for problem in found)
+
+
+def test_dormant_holds(make: Make) -> None:
+    """Nothing sent, and the case says why it sleeps."""
+    outcome = make([builders.result([])], dormant("no diagnosis"), state="dormant", reason="no diagnosis is known")
+    assert problems(outcome) == []
+
+
+def test_dormant_for_another_reason(make: Make) -> None:
+    """It sleeps, but not for the reason of the story."""
+    outcome = make([builders.result([])], dormant("no diagnosis"), state="dormant", reason="the diagnosis is benign")
+    assert the_only(outcome) == "the reason is given: it is ['the diagnosis is benign']"
+
+
+def test_no_case_holds() -> None:
+    """Images that say nothing to the question are put aside, all of them."""
+    patient = a_patient(no_case(not_relevant=2))
+    assert problems(Outcome(patient, [], dict.fromkeys(patient.sent, ("not_relevant", "no use")), [])) == []
+
+
+def test_case_where_none_may_be(make: Make) -> None:
+    """A case was opened all the same."""
+    assert "the case: 1 version, done: ['done'] instead of []" in problems(make(expected=no_case(not_relevant=2)))
+
+
+def test_missing_case() -> None:
+    """No case was opened."""
+    patient = a_patient(estimate("clinical MG"))
+    outcome = Outcome(patient, [], dict.fromkeys(patient.sent, ("collected", "")), [])
+    assert "the case: no case: [] instead of ['done']" in problems(outcome)
+
+
+def test_version_too_many(make: Make) -> None:
+    """A second version that nobody asked for."""
+    outcome = make([a_result(), a_result(2)], estimate("clinical MG"))
+    assert the_only(outcome) == "the case: 2 versions, done: ['done', 'done'] instead of ['done']"
+
+
+def test_failed_case(outcome: Outcome) -> None:
+    """A state that is not the expected one."""
+    failed = with_version(outcome, case={**outcome.versions[0].case, "state": "failed"})
+    assert the_only(failed) == "the case: 1 version, failed: ['failed'] instead of ['done']"
+
+
+@pytest.mark.parametrize("role", ["sr:L", "text_sr", "secondary_capture:L:1"])
+def test_missing_object(outcome: Outcome, role: str) -> None:
+    """An object that is announced but not in the PACS."""
+    lacking = with_version(outcome, **without(outcome.versions[0], role))
+    assert any("in the PACS: expected" in problem for problem in problems(lacking))
+
+
+def test_unconfirmed_object(outcome: Outcome) -> None:
+    """An object that the PACS did not list."""
+    deliveries = [dict(row) for row in outcome.versions[0].deliveries]
+    deliveries[1]["status"] = "sent"
+    unconfirmed = with_version(outcome, deliveries=deliveries)
+    assert the_only(unconfirmed) == "the PACS listed each of them when asked: not confirmed: ['text_sr']"
+
+
+def test_stray_object(outcome: Outcome) -> None:
+    """Something in her studies that no case announced."""
+    assert the_only(replace(outcome, strays=["1.2.3"])) == "nothing else lies in her studies: 1 unknown objects"
+
+
+def test_lost_image(outcome: Outcome) -> None:
+    """An image of which the agent knows nothing."""
+    ends = dict(list(outcome.ends.items())[1:])
+    assert the_only(replace(outcome, ends=ends)).startswith(
+        "every image received has one end: 1 collected: of 2 images"
+    )
+
+
+def test_quarantined_image_that_is_whole(outcome: Outcome) -> None:
+    """Quarantine takes the damaged image, not its neighbour."""
+    patient = replace(
+        a_patient(estimate("clinical MG", quarantined=1), outcome.patient.images[:1]), cut=outcome.patient.images[1:]
+    )
+    whole, cut = patient.sent
+    right = {whole: ("collected", ""), cut: ("quarantined", "truncated")}
+    wrong = {whole: ("quarantined", "truncated"), cut: ("collected", "")}
+    assert problems(replace(outcome, patient=patient, ends=right)) == []
+    assert the_only(replace(outcome, patient=patient, ends=wrong)).startswith("the damaged image, and no other")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("PatientName", "OTHER^NAME"), ("IssuerOfPatientID", "PHANTOM2"), ("PatientBirthDate", "19700102")],
+)
+def test_other_identity(outcome: Outcome, keyword: str, value: str) -> None:
+    """A result under another woman's name, issuer or birth date."""
+    other = with_object(outcome, "text_sr", lambda ds: setattr(ds, keyword, value))
+    assert the_only(other).endswith("are the source's in every object: not so: text_sr")
+
+
+def test_reference_to_another_womans_image(outcome: Outcome) -> None:
+    """A capture that names an image which is not hers."""
+
+    def change(ds: Dataset) -> None:
+        ds.SourceImageSequence[0].ReferencedSOPInstanceUID = "1.2.3"
+
+    other = with_object(outcome, "secondary_capture:L:1", change)
+    assert the_only(other) == "every object names her images and results alone: not so: secondary_capture:L:1"
+
+
+def _set_probability(ds: Dataset) -> None:
+    for item in ds.ContentSequence[-1].ContentSequence[0].ContentSequence:
+        if item.ValueType == "NUM" and item.ConceptNameCodeSequence[0].CodeMeaning == "ALN metastasis risk":
+            item.MeasuredValueSequence[0].NumericValue = "12.5"
+
+
+def _set_text(ds: Dataset) -> None:
+    for part in ds.ContentSequence:
+        for item in part.get("ContentSequence", []):
+            item.TextValue = item.TextValue.replace("73.1 %", "73.2 %")
+
+
+def _set_comment(ds: Dataset) -> None:
+    ds.ImageComments = ds.ImageComments.replace("73.1 %", "73.2 %")
+
+
+@pytest.mark.parametrize(
+    ("role", "change"), [("sr:L", _set_probability), ("text_sr", _set_text), ("secondary_capture:L:2", _set_comment)]
+)
+def test_one_object_tells_another_number(outcome: Outcome, role: str, change: Callable[[Dataset], None]) -> None:
+    """SR, text SR and captures must tell what the case list tells."""
+    problem = the_only(with_object(outcome, role, change))
+    assert problem.startswith(f"SR, text SR, captures and case list tell one number: {role.split(':')[0]}: ")
+
+
+def test_contributions_that_do_not_add_up(outcome: Outcome) -> None:
+    """Their sum is the number's log-odds."""
+    answers = [{**answer, "contributions": {"prior": 0.1}} for answer in outcome.versions[0].answers]
+    assert the_only(with_summary(outcome, answers=answers)).startswith("the contributions add up to the number")
+
+
+def test_answer_for_the_other_side(outcome: Outcome) -> None:
+    """A right axilla where a left one is expected."""
+    right = replace(outcome, patient=a_patient(estimate("clinical MG", sides="R")))
+    assert the_only(right) == "a number for L: not the right sides"
+
+
+def test_answer_on_less_than_everything(outcome: Outcome) -> None:
+    """The ultrasound was there and is not among what was used."""
+    patient = a_patient(estimate("clinical MG US", pictures=2))
+    assert the_only(replace(outcome, patient=patient)) == "it rests on MG, clinical: expected clinical MG US"
