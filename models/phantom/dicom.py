@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from models.phantom.mammogram import COLUMNS, ROWS, SIDES, VIEWS, render
+from models.phantom.mammogram import COLUMNS, FIELD_HEIGHT_MM, FIELD_WIDTH_MM, ROWS, SIDES, VIEWS, render
 from models.phantom.patient import Patient
 from models.phantom.seeds import uid
-from models.phantom.texture import FIELD_HEIGHT_MM, FIELD_WIDTH_MM
 
 IMPLEMENTATION_UID: Final = uid(0, "implementation")
 # Patient Orientation (PS3.3 C.8.11.7): direction of rows, of columns

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from models.phantom import lesions
 from models.phantom.lesions import Spot
 from models.phantom.patient import Anatomy, Patient
-from models.phantom.texture import FIELD_HEIGHT_MM, FIELD_WIDTH_MM, Canvas, Floats, canvas, field, smoothstep, strands
+from models.phantom.texture import Canvas, Floats, canvas, field, smoothstep, strands
 
 SIDES: Final = ("L", "R")
 VIEWS: Final = ("CC", "MLO")
 ROWS, COLUMNS = 1280, 1024
+FIELD_HEIGHT_MM, FIELD_WIDTH_MM = 217.6, 174.08  # what the detector covers
 TOP: Final = 4095
 
 
@@ -70,7 +71,7 @@ def render(patient: Patient, side: str, view: str, rows: int = ROWS, columns: in
         one at the right. Other sizes than the default show the same scene.
     """
     rng = patient.random("view", side, view)
-    on, shape = canvas(rows, columns), outline(patient.anatomy, view)
+    on, shape = canvas(rows, columns, FIELD_HEIGHT_MM, FIELD_WIDTH_MM), outline(patient.anatomy, view)
     image = _breast(rng, on, shape, patient.anatomy)
     lesions.add_calcifications(image, on, (0.5 * shape.depth, shape.level), rng)
     if view == "MLO":
