@@ -1,45 +1,23 @@
 """The pixels of a greyscale image, and its header without them. What cannot be decoded is Rejected with a reason."""
 
-import struct
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from io import BytesIO
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, FileDataset, dcmread
 from pydicom.encaps import get_frame
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 
 from agent.core.errors import Rejected
 from agent.dicom.codestream import JPEG, PLUGINS, check_claims, decode_jpeg
 from agent.dicom.container import inflated
+from agent.dicom.guard import rejecting
 from agent.dicom.voi import display_lut
 
 LIMIT_BYTES: Final = 512 << 20
 LONGEST_DISPLAY_SIDE: Final = 1600
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-_BROKEN: Final = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    BytesLengthException,
-    InvalidDicomError,
-    struct.error,
-)
-"""What pydicom and the codecs behind it raise on damaged input; their messages may quote the dataset."""
 
 _ELEMENTS: Final = [
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns"),
@@ -99,22 +77,7 @@ def _reduce(image_hw: NDArray[Any], step: int) -> NDArray[Any]:
     return total // (step * step)
 
 
-def _rejecting(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Turn every error of the libraries into Rejected; silence their warnings, which may quote values."""
-
-    @wraps(function)
-    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return function(*args, **kwargs)
-        except _BROKEN as exc:
-            raise Rejected(f"the image cannot be decoded ({type(exc).__name__})") from None
-
-    return guarded
-
-
-@_rejecting
+@rejecting("the image cannot be decoded")
 def decode(part10: bytes) -> Pixels:
     """Decode the pixels of a single-frame greyscale image.
 
@@ -141,7 +104,7 @@ def decode(part10: bytes) -> Pixels:
     return Pixels(native, ds.PhotometricInterpretation == "MONOCHROME1", lowest, grey)
 
 
-@_rejecting
+@rejecting("the image cannot be decoded")
 def header(part10: bytes) -> bytes:
     """Return the Part 10 file up to its Pixel Data, byte for byte; a deflated one comes back not deflated.
 

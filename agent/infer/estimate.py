@@ -13,7 +13,7 @@ from agent.core.manifest import BundleManifest
 from agent.core.prediction import Estimate, OperatingPoint, Side, categorise
 from agent.core.result import Influence
 from agent.infer.prepare import View
-from agent.preprocess.mammogram import to_source
+from agent.preprocess.placement import to_source
 
 Z_95: Final = 1.96
 PRIOR: Final = "prior"

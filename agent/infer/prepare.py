@@ -15,7 +15,8 @@ from agent.core.prediction import Side
 from agent.core.result import SourceImage
 from agent.infer.question import Asked
 from agent.infer.selection import SAME_VIEW, Candidates, select
-from agent.preprocess.mammogram import Placement, prepare
+from agent.preprocess.mammogram import prepare
+from agent.preprocess.placement import Placement
 from agent.preprocess.tabular import Encoded
 
 Floats: TypeAlias = NDArray[np.float32]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agent.preprocess import mammogram as mammograms
 from agent.preprocess import mri as mris
 from agent.preprocess import ultrasound as ultrasounds
-from agent.preprocess.placement import Placement
+from agent.preprocess.placement import Placement, to_tensor
 from models.fusion.settings import Imaging
 from models.phantom import mammogram, mri, ultrasound
 from models.phantom.patient import Patient
@@ -92,11 +92,4 @@ PREPARED: Final[dict[str, Callable[[Patient, str, Imaging, tuple[int, int]], tup
 
 def in_tensor(placement: Placement, row: float, column: float, radius: float) -> Place:
     """Where a point of the source image, and a length there, come to lie in the tensor."""
-    scale = placement.placed.height / placement.crop.height
-    across = placement.placed.width / placement.crop.width
-    upright = placement.source_shape[1] - column if placement.flipped else column
-    return (
-        placement.placed.top + (row - placement.crop.top) * scale,
-        placement.placed.left + (upright - placement.crop.left) * across,
-        radius * scale,
-    )
+    return *to_tensor(placement, row, column), radius * placement.placed.height / placement.crop.height

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.core.manifest import BundleManifest, parse_manifest
-from agent.preprocess.mammogram import prepare, to_source
+from agent.preprocess.mammogram import prepare
+from agent.preprocess.placement import to_source
 from agent.preprocess.tabular import encode
 from models import phantom
 from models.fusion.data import clinical_facts

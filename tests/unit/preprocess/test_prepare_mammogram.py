@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from pydicom.encaps import generate_frames
 
-from agent.preprocess.mammogram import Box, Placement, prepare, to_source
+from agent.preprocess.mammogram import prepare
+from agent.preprocess.placement import Box, Placement, to_source
 from tests.peers import shared
 
 ROWS, COLUMNS = 900, 700
