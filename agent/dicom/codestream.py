@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from agent.core.errors import Rejected
 
 JPEG: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70))
+LOSSY_JPEG: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51))
 JPEG_LS: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81))
 JPEG_2000: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203))
 RLE: Final = "1.2.840.10008.1.2.5"
@@ -27,23 +28,32 @@ _END: Final = b"\xff\xd9"  # EOI of JPEG and JPEG-LS, EOC of JPEG 2000
 _SIZ: Final = b"\xff\x4f\xff\x51"  # ISO 15444-1 A.5.1
 
 
-def check_claims(codestream: bytes, transfer_syntax_uid: str, rows: int, columns: int) -> None:
+def check_claims(codestream: bytes, transfer_syntax_uid: str, claimed: tuple[int, int, int]) -> None:
     """Compare what a codestream says of itself with the header, before a decoder allocates anything for it.
+
+    Parameters
+    ----------
+    codestream : bytes
+        One frame.
+    transfer_syntax_uid : str
+        How it is compressed.
+    claimed : tuple[int, int, int]
+        Rows, Columns and Samples per Pixel of the header.
 
     Raises
     ------
     Rejected
-        If it is of another size, has more than one component, or has no end marker.
+        If it is of another size, has another number of components, or has no end marker.
     """
     if transfer_syntax_uid == RLE:
         return
     stated = _siz(codestream) if transfer_syntax_uid in JPEG_2000 else _start_of_frame(codestream)
     if stated is None:
         raise Rejected("the compressed image has no frame header")
-    if stated != (rows, columns, 1):
+    if stated != claimed:
         raise Rejected(
             f"the compressed image is {stated[0]} x {stated[1]} with {stated[2]} component(s), "
-            f"its header says {rows} x {columns} with 1"
+            f"its header says {claimed[0]} x {claimed[1]} with {claimed[2]}"
         )
     if not codestream.rstrip(b"\0\xff").endswith(_END):  # some pad with fill bytes
         raise Rejected("the compressed image ends early")
@@ -73,12 +83,13 @@ def _siz(codestream: bytes) -> tuple[int, int, int] | None:
     return bottom - top, right - left, struct.unpack_from(">H", codestream, start + 40)[0]
 
 
-def decode_jpeg(codestream: bytes, bits_stored: int, *, signed: bool) -> NDArray[Any]:
-    """Decode one greyscale JPEG, JPEG Extended or JPEG Lossless frame.
+def decode_jpeg(codestream: bytes, bits_stored: int, *, signed: bool, to_grey: bool = False) -> NDArray[Any]:
+    """Decode one JPEG, JPEG Extended or JPEG Lossless frame.
 
     Returns
     -------
-    (H, W), uint8 or uint16; int8 or int16 where `signed`: JPEG knows no sign, it is that of bit `bits_stored` - 1
+    (H, W), or (H, W, 3) of a frame of three components unless `to_grey`: then their luminance
+        uint8 or uint16; int8 or int16 where `signed`: JPEG knows no sign, it is that of bit `bits_stored` - 1
 
     Raises
     ------
@@ -86,10 +97,10 @@ def decode_jpeg(codestream: bytes, bits_stored: int, *, signed: bool) -> NDArray
         If the codec fails.
     """
     try:
-        image_hw = np.asarray(imagecodecs.jpeg8_decode(codestream))
+        decoded = np.asarray(imagecodecs.jpeg8_decode(codestream, outcolorspace="GRAYSCALE" if to_grey else None))
     except (imagecodecs.Jpeg8Error, ValueError) as exc:
         raise Rejected(f"the JPEG decoder failed ({type(exc).__name__})") from None
     if not signed:
-        return image_hw
-    unused = image_hw.dtype.itemsize * 8 - bits_stored
-    return (image_hw << unused).view(f"i{image_hw.dtype.itemsize}") >> unused
+        return decoded
+    unused = decoded.dtype.itemsize * 8 - bits_stored
+    return (decoded << unused).view(f"i{decoded.dtype.itemsize}") >> unused

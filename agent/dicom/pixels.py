@@ -1,4 +1,4 @@
-"""The pixels of a greyscale image, and its header without them. What cannot be decoded is Rejected with a reason."""
+"""The grey pixels of an image, and its header without them. What cannot be decoded is Rejected with a reason."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,7 +11,8 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
 from agent.core.errors import Rejected
-from agent.dicom.codestream import JPEG, PLUGINS, check_claims, decode_jpeg
+from agent.dicom.colour import COLOURS, PALETTE, luminance
+from agent.dicom.codestream import JPEG, LOSSY_JPEG, PLUGINS, check_claims, decode_jpeg
 from agent.dicom.container import inflated
 from agent.dicom.guard import rejecting
 from agent.dicom.voi import display_lut
@@ -19,11 +20,19 @@ from agent.dicom.voi import display_lut
 LIMIT_BYTES: Final = 512 << 20
 LONGEST_DISPLAY_SIDE: Final = 1600
 
+_GREY: Final = ("MONOCHROME1", "MONOCHROME2")
+
+_ULTRASOUND: Final = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("6.1", "6", "3.1", "3"))
+"""Ultrasound and Ultrasound Multi-frame Image Storage, today's and retired: alone in colour or of several frames."""
+
 _ELEMENTS: Final = [
+    "SOPClassUID",
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
     *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
+    *(f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")),
+    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
 ]
 
@@ -79,7 +88,9 @@ def _reduce(image_hw: NDArray[Any], step: int) -> NDArray[Any]:
 
 @rejecting("the image cannot be decoded")
 def decode(part10: bytes) -> Pixels:
-    """Decode the pixels of a single-frame greyscale image.
+    """Decode the pixels of a greyscale image, or the luminance of a colour ultrasound image.
+
+    Of an ultrasound image of several frames the middle one is decoded.
 
     Parameters
     ----------
@@ -95,10 +106,12 @@ def decode(part10: bytes) -> Pixels:
     ds = dcmread(BytesIO(inflated(part10)), specific_tags=_ELEMENTS)
     _check_plane(ds)
     uid = str(ds.file_meta.TransferSyntaxUID)
-    image_hw = _encapsulated(ds, uid) if ds.file_meta.TransferSyntaxUID.is_encapsulated else _native(ds)
-    if image_hw.shape != (ds.Rows, ds.Columns):
-        raise Rejected(f"decoded to {image_hw.shape}, the header says {ds.Rows} x {ds.Columns}")
-    native = np.ascontiguousarray(image_hw, image_hw.dtype.newbyteorder("="))
+    stored = _encapsulated(ds, uid) if ds.file_meta.TransferSyntaxUID.is_encapsulated else _native(ds)
+    if stored.shape[:2] != (ds.Rows, ds.Columns):
+        raise Rejected(f"decoded to {stored.shape}, the header says {ds.Rows} x {ds.Columns}")
+    if ds.PhotometricInterpretation not in _GREY:
+        return Pixels(luminance(ds, stored), False, 0, np.arange(256, dtype=np.uint8))
+    native = np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
     lowest = -(1 << (ds.BitsStored - 1)) if ds.PixelRepresentation else 0
     grey = display_lut(ds, native, lowest, lowest + (1 << ds.BitsStored) - 1)
     return Pixels(native, ds.PhotometricInterpretation == "MONOCHROME1", lowest, grey)
@@ -120,23 +133,42 @@ def header(part10: bytes) -> bytes:
 
 
 def _check_plane(ds: FileDataset) -> None:
-    """Refuse whatever is not one greyscale plane of a bearable size, in words (PS3.3 C.7.6.3)."""
+    """Refuse whatever is not one plane of a bearable size and of a kind that is read, in words (PS3.3 C.7.6.3)."""
     if "PixelData" not in ds:
         raise Rejected("no Pixel Data (7FE0,0010)")
-    if ds.SamplesPerPixel != 1 or ds.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
-        raise Rejected("a colour image, where a greyscale one is expected")
-    if int(ds.get("NumberOfFrames") or 1) != 1:
-        raise Rejected("a multi-frame image, where a single one is expected")
+    _check_kind(ds)
     if ds.Rows < 1 or ds.Columns < 1:
         raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels")
     if ds.BitsAllocated not in (8, 16) or not 1 <= ds.BitsStored <= ds.BitsAllocated:
         raise Rejected(f"{ds.BitsStored} bits stored in {ds.BitsAllocated} allocated")
-    if ds.Rows * ds.Columns * ds.BitsAllocated // 8 > LIMIT_BYTES:
+    if ds.Rows * ds.Columns * ds.SamplesPerPixel * ds.BitsAllocated // 8 > LIMIT_BYTES:
         raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels is larger than {LIMIT_BYTES >> 20} MiB")
 
 
+def _check_kind(ds: FileDataset) -> None:
+    """Of ultrasound alone colour is expected, and several frames."""
+    ultrasound = ds.get("SOPClassUID", "") in _ULTRASOUND
+    samples, kind = ds.SamplesPerPixel, ds.PhotometricInterpretation
+    if not ultrasound and (samples != 1 or kind not in _GREY):
+        raise Rejected("a colour image, where a greyscale one is expected")
+    if samples != (3 if kind in COLOURS else 1) or kind not in (*_GREY, PALETTE, *COLOURS):
+        raise Rejected("a colour image of a kind that is not read")
+    if samples == 3 and ds.BitsAllocated != 8:
+        raise Rejected("a colour image of more than 8 bits a sample")
+    if _frames(ds) != 1 and not ultrasound:
+        raise Rejected("a multi-frame image, where a single one is expected")
+
+
+def _frames(ds: Dataset) -> int:
+    frames = int(ds.get("NumberOfFrames") or 1)
+    if frames < 1:
+        raise Rejected(f"an image of {frames} frames")
+    return frames
+
+
 def _native(ds: FileDataset) -> NDArray[Any]:
-    length = ds.Rows * ds.Columns * ds.BitsAllocated // 8
+    samples = 2 if ds.PhotometricInterpretation == "YBR_FULL_422" else ds.SamplesPerPixel  # PS3.3 C.7.6.3.1.2
+    length = ds.Rows * ds.Columns * samples * ds.BitsAllocated // 8 * _frames(ds)
     if len(ds.PixelData) != length + length % 2:
         raise Rejected(f"{len(ds.PixelData)} bytes of Pixel Data, {length + length % 2} were expected")
     return _by_pydicom(ds, "")
@@ -145,13 +177,14 @@ def _native(ds: FileDataset) -> NDArray[Any]:
 def _encapsulated(ds: FileDataset, transfer_syntax_uid: str) -> NDArray[Any]:
     if transfer_syntax_uid not in JPEG and transfer_syntax_uid not in PLUGINS:
         raise Rejected(f"no decoder for transfer syntax {transfer_syntax_uid}")
-    codestream = get_frame(ds.PixelData, 0, number_of_frames=1)
-    check_claims(codestream, transfer_syntax_uid, ds.Rows, ds.Columns)
+    codestream = get_frame(ds.PixelData, _frames(ds) // 2, number_of_frames=_frames(ds))
+    check_claims(codestream, transfer_syntax_uid, (ds.Rows, ds.Columns, ds.SamplesPerPixel))
     if transfer_syntax_uid in JPEG:
-        return decode_jpeg(codestream, ds.BitsStored, signed=bool(ds.PixelRepresentation))
+        to_grey = transfer_syntax_uid in LOSSY_JPEG
+        return decode_jpeg(codestream, ds.BitsStored, signed=bool(ds.PixelRepresentation), to_grey=to_grey)
     return _by_pydicom(ds, PLUGINS[transfer_syntax_uid])
 
 
 def _by_pydicom(ds: Dataset, plugin: str) -> NDArray[Any]:
     decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
-    return np.asarray(decoder.as_array(ds, index=0, raw=True, decoding_plugin=plugin)[0])
+    return np.asarray(decoder.as_array(ds, index=_frames(ds) // 2, raw=True, decoding_plugin=plugin)[0])

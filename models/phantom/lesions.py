@@ -10,7 +10,7 @@ from models.phantom.latents import Axilla
 from models.phantom.patient import size_mm
 from models.phantom.texture import Canvas, Floats
 
-SPICULES = 18
+SPICULES, SPICULE_MM = 18, 1.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def add_mass(image: Floats, on: Canvas, at: Spot, spiculation: float, rng: np.ra
     lengths = rng.uniform(0.75, 1.25, SPICULES).astype(np.float32)
     lobes, contrast = rng.normal(0, 0.035, (2, 5)), 900 * rng.uniform(0.9, 1.1)
     share = uniform(spiculation)
-    reach = np.float32(4 + 15 * share) * lengths
-    part, dx, dy = _around(on, at, at.radius_mm + float(reach.max()) + 4)
+    reach = np.float32(4 + 20 * share) * lengths
+    part, dx, dy = around(on, at, at.radius_mm + float(reach.max()) + 4)
     distance, theta = np.hypot(dx, dy), np.arctan2(dy, dx)
     edge = at.radius_mm * (1 + sum(a * np.cos((k + 2) * theta + 6 * b) for k, (a, b) in enumerate(lobes.T)))
     body = 1 / (1 + np.exp(np.clip((distance - edge) / 0.9, -30, 30)))
@@ -53,14 +53,14 @@ def add_mass(image: Floats, on: Canvas, at: Spot, spiculation: float, rng: np.ra
         along = dx * np.cos(angle) + dy * np.sin(angle)
         across = dy * np.cos(angle) - dx * np.sin(angle)
         fade = np.clip(1 - (along - at.radius_mm) / length, 0, 1) * (along > 0.5 * at.radius_mm)
-        rays = np.maximum(rays, fade * np.exp(-((across / 0.9) ** 2)))
-    image[part] += contrast * body + 750 * (0.25 + 0.75 * share) * rays * (1 - body)
+        rays = np.maximum(rays, fade * np.exp(-((across / SPICULE_MM) ** 2)))
+    image[part] += contrast * body + 850 * (0.15 + 0.85 * share) * rays * (1 - body)
 
 
 def add_node(image: Floats, on: Canvas, at: Spot, node: float, rng: np.random.Generator) -> None:
     """Draw a node: a small bean with a fatty hilum when it looks normal, large, round and dense when it does not."""
     share, tilt = uniform(node), rng.uniform(0.5, 1.2)
-    part, dx, dy = _around(on, at, 2.2 * at.radius_mm)
+    part, dx, dy = around(on, at, 2.2 * at.radius_mm)
     u = (dx * math.cos(tilt) + dy * math.sin(tilt)) / at.radius_mm
     v = (dy * math.cos(tilt) - dx * math.sin(tilt)) / (at.radius_mm * (0.55 + 0.35 * share))
     body = 1 / (1 + np.exp(np.clip((np.hypot(u, v) - 1) * at.radius_mm / 0.7, -30, 30)))
@@ -74,13 +74,13 @@ def add_calcifications(image: Floats, on: Canvas, centre_mm: tuple[float, float]
         x, y = rng.normal(centre_mm, (22, 26))
         radius, amplitude = rng.uniform(0.35, 0.8), rng.uniform(500, 1100)
         width = max(radius, 0.6 * on.pixel_mm)
-        part, dx, dy = _around(on, Spot(float(x), float(y), 0), 4 * width)
+        part, dx, dy = around(on, Spot(float(x), float(y), 0), 4 * width)
         if image[part].min(initial=0 if image[part].size == 0 else np.inf) < 300:
             continue  # in air or at the skin
         image[part] += np.float32(amplitude * (radius / width) ** 2) * np.exp(-((dx / width) ** 2) - (dy / width) ** 2)
 
 
-def _around(on: Canvas, at: Spot, reach_mm: float) -> tuple[tuple[slice, slice], NDArray[np.float32], Floats]:
+def around(on: Canvas, at: Spot, reach_mm: float) -> tuple[tuple[slice, slice], NDArray[np.float32], Floats]:
     """The part of the image within reach of a spot, and the offsets of its pixels from the spot in mm."""
     rows = np.flatnonzero(np.abs(on.y_mm[:, 0] - at.y_mm) <= reach_mm)
     columns = np.flatnonzero(np.abs(on.x_mm[0] - at.x_mm) <= reach_mm)

@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from models.phantom.lesions import Spot
-from models.phantom.patient import Anatomy, Patient, size_mm
+from models.phantom.latents import Axilla
+from models.phantom.lesions import Spot, around
+from models.phantom.patient import Patient, size_mm
 from models.phantom.texture import Canvas, Floats, canvas, field, inside, ridge, smoothstep
 
 PHASES, SLICES = 4, 8
@@ -22,8 +22,16 @@ FIELD_WIDTH_MM, FIELD_HEIGHT_MM, SLICE_MM = 320.0, 200.0, 5.0
 MIDDLE_MM: Final = FIELD_WIDTH_MM / 2
 APART_MM: Final = 72.0  # of a breast from the midline
 CHEST: Final = (218.0, 152.0, 112.0)  # ellipse of the thorax: its centre down, half its width, half its depth
-MASS_SIGNAL: Final = 470.0
-CURVE: Final = (0.0, 1.0, 1.0, 1.0)  # enhancement by phase, before the slope after the first one
+BREAST_MM: Final = 116.0  # how far down a breast is widest
+COMPARTMENTS: Final = {  # that take up contrast whatever the outcome: the least and most in the first phase
+    "glands": (0.05, 0.30),
+    "skin": (0.0, 0.4),
+    "muscle": (0.02, 0.25),
+    "ribs": (0.0, 0.3),
+    "heart": (0.6, 1.8),
+    "liver": (0.3, 1.2),
+}
+FAT_SIGNAL, MASS_SIGNAL = 620.0, 420.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,12 @@ def late_slope(washout: float) -> float:
     return float(np.clip(-0.12 * washout, -0.3, 0.3))
 
 
+def mass_curve(axilla: Axilla) -> tuple[float, ...]:
+    """Enhancement of a mass in each phase, of its signal before contrast."""
+    early, slope = uptake_share(axilla.uptake), late_slope(axilla.washout)
+    return 0.0, *(early * (1 + slope * t) for t in np.linspace(0, 1, PHASES - 1).tolist())
+
+
 def mass_spot(patient: Patient, side: str) -> tuple[float, Spot]:
     """Where the mass of a diseased side lies: slice index (from 0, whole at a slice's middle), and Spot in the slice."""
     rng = patient.random("mr mass", side)
@@ -59,141 +73,182 @@ def mass_spot(patient: Patient, side: str) -> tuple[float, Spot]:
 
 def volume(patient: Patient, rows: int = ROWS, columns: int = COLUMNS) -> NDArray[np.uint16]:
     """Render all phases of all slices: uint16 (PHASES, SLICES, rows, columns)."""
-    return np.stack([_slice(patient, z, rows, columns) for z in range(SLICES)], axis=1)
+    scene = _scene(patient, rows, columns)
+    return np.stack([_slice(scene, z) for z in range(SLICES)], axis=1)
 
 
 def render(
     patient: Patient, phase: int, slice_index: int, rows: int = ROWS, columns: int = COLUMNS
 ) -> NDArray[np.uint16]:
     """Render one phase of one slice: uint16 (rows, columns), the same as in `volume`."""
-    return _slice(patient, slice_index, rows, columns)[phase]
+    return _slice(_scene(patient, rows, columns), slice_index)[phase]
 
 
-def _slice(patient: Patient, z: int, rows: int, columns: int) -> NDArray[np.uint16]:
-    """All phases of a slice (PHASES, rows, columns)."""
-    rng, on = patient.random("mr slice", str(z)), canvas(rows, columns, FIELD_HEIGHT_MM, FIELD_WIDTH_MM)
-    common = patient.random("mr")
-    depth = _depth(on, patient.anatomy, z)
-    signal, gland = _tissues(common, rng, on, depth, patient.anatomy, z)
-    early, slope = gland * np.float32(common.uniform(0.1, 0.4)), np.full((1, 1), common.uniform(0.1, 0.5), np.float32)
-    blood, fading = common.uniform(1.0, 1.6), np.float32(common.uniform(-0.3, 0.1))
-    vessels = _vessels(common, on, z, depth)
-    signal += vessels * (300 - signal)
-    early = early * (1 - vessels) + vessels * np.float32(blood)
-    slope = slope * (1 - vessels) + vessels * fading
-    for side, axilla in patient.axillae.items():
-        body = _mass(on, patient, side, z)
-        signal += body * (MASS_SIGNAL * (1 + 0.06 * field(rng, on, 4.0)) - signal)
-        early = early * (1 - body) + body * np.float32(uptake_share(axilla.uptake))
-        slope = slope * (1 - body) + body * np.float32(late_slope(axilla.washout))
-    coil = 1 + 0.06 * field(common, on, 110.0)
-    shares = [CURVE[p] * (1 + slope * np.float32(max(p - 1, 0) / (PHASES - 2))) for p in range(PHASES)]
-    noise = np.float32(11 * (FIELD_HEIGHT_MM / ROWS / on.pixel_mm))
-    made = [coil * signal * (1 + early * s) + noise * rng.standard_normal(on.shape, np.float32) for s in shares]
-    return np.clip(np.abs(np.stack(made)), 0, 4095).astype(np.uint16)
+@dataclass(frozen=True)
+class Scene:
+    """What all slices of a patient have in common; arrays in mm or as shares, of a slice's shape."""
+
+    patient: Patient
+    on: Canvas
+    beside: Floats  # (1, columns): mm from the midline
+    chest: Floats  # mm below the surface of the thorax
+    deep: Floats  # (2, rows, columns): heart and liver, as shares
+    mammary: Floats  # internal mammary vessels
+    coil: Floats  # sensitivity
+    clouds: Floats  # (4, rows, columns): glandular tissue at four levels from the lowest slice to the highest
+    vessels: tuple[Vessel, ...]
+    curves: Floats  # (PHASES - 1, 6): enhancement of COMPARTMENTS in each phase after contrast
+    blood: tuple[float, ...]  # enhancement of vessels in each phase after contrast
 
 
-def _depth(on: Canvas, anatomy: Anatomy, z: int) -> Floats:
-    """How far below the skin a pixel lies, in mm; negative in air."""
-    chest, centre = _chest_depth(on), (z - (SLICES - 1) / 2) * SLICE_MM
-    shrunk = anatomy.scale * math.sqrt(1 - (centre / 75) ** 2)
-    wide, high = 57 * shrunk, 80 * shrunk
-    across = np.abs(np.abs(on.x_mm - np.float32(MIDDLE_MM)) - np.float32(APART_MM)) / np.float32(wide)
-    up = np.clip(120 - on.y_mm, 0, None) / np.float32(high)
-    radius = (across**2.2 + up**2.2) ** np.float32(1 / 2.2)
-    breast = np.where(on.y_mm < 135, (1 - radius) * np.float32(wide), np.float32(-99))
-    nipple = 4.5 - np.hypot(across * np.float32(wide), on.y_mm - np.float32(120 - high))
-    sharp = np.float32(6.0)  # of the fold where breast and chest meet
-    joined = sharp * np.logaddexp(chest / sharp, np.maximum(breast, nipple) / sharp)
-    return joined.astype(np.float32)
-
-
-def _chest_depth(on: Canvas) -> Floats:
-    level, wide, high = CHEST
-    radius = np.hypot((on.x_mm - np.float32(MIDDLE_MM)) / np.float32(wide), (on.y_mm - np.float32(level)) / high)
-    return ((1 - radius) * np.float32(high)).astype(np.float32)
-
-
-def _tissues(
-    common: np.random.Generator, rng: np.random.Generator, on: Canvas, depth: Floats, anatomy: Anatomy, z: int
-) -> tuple[Floats, Floats]:
-    """Signal before contrast, and the share of what takes contrast up as glands do."""
-    body, wall = inside(depth, 0.6), _chest_depth(on)
-    signal = body * (850 + 25 * field(rng, on, 12.0))
-    glands = _glands(common, rng, on, anatomy, z) * inside(depth - 6, 1.5) * inside(-wall - 4, 1.5)
-    signal += glands * (430 + 30 * field(rng, on, 5.0) - signal)
-    skin = body * inside(2.0 - depth, 0.5)
-    signal += 0.75 * skin * (420 - signal)
+def _scene(patient: Patient, rows: int, columns: int) -> Scene:
+    on, rng = canvas(rows, columns, FIELD_HEIGHT_MM, FIELD_WIDTH_MM), patient.random("mr")
     beside = np.abs(on.x_mm - np.float32(MIDDLE_MM))
-    muscle = inside(wall - 3, 0.8) * inside(15 - wall, 0.8) * inside(beside - 10, 2.0)
-    signal += muscle * (360 + 40 * field(rng, on, 3.0, 14.0) - signal)
-    ribs = smoothstep(np.sin(beside / 11 + 0.9 * z) * 2.5) * inside(wall - 15, 0.8) * inside(24 - wall, 0.8)
-    signal += 0.7 * ribs * (170 - signal)
-    lungs = inside(wall - 25, 1.0) * inside(beside - (26 + 0.25 * wall), 3.0)
-    signal += lungs * (55 + 25 * smoothstep(field(rng, on, 5.0) - 0.8) - signal)
-    heart = _heart(common, on)
-    signal += heart * (330 - signal)
-    takes_up = glands + 0.35 * muscle + 0.3 * skin + 3.4 * heart
-    return signal.astype(np.float32), takes_up.astype(np.float32)
+    level, wide, high = CHEST
+    chest = (1 - np.hypot(beside / np.float32(wide), (on.y_mm - np.float32(level)) / np.float32(high))) * np.float32(
+        high
+    )
+    heart = _deep(rng, on, MIDDLE_MM + rng.uniform(16, 30))
+    return Scene(
+        patient=patient,
+        on=on,
+        beside=beside,
+        chest=chest,
+        deep=np.stack([heart, _deep(rng, on, MIDDLE_MM - rng.uniform(58, 74)) * (1 - heart)]),
+        mammary=ridge(np.hypot(beside - 17, on.y_mm - np.float32(level - high + 17)), 2.2),
+        coil=np.float32(rng.uniform(0.8, 1.25)) * (1 + np.float32(0.06) * field(rng, on, 110.0)),
+        clouds=np.stack([field(rng, on, 18.0) for _ in range(4)]),
+        vessels=tuple(_vessel(rng, away) for away in (-1, 1) for _ in range(int(rng.integers(2, 6)))),
+        curves=np.array([_curve(rng, *bounds) for bounds in COMPARTMENTS.values()], np.float32).T,
+        blood=_curve(rng, 0.9, 1.7),
+    )
 
 
-def _glands(common: np.random.Generator, rng: np.random.Generator, on: Canvas, anatomy: Anatomy, z: int) -> Floats:
+def _curve(rng: np.random.Generator, low: float, high: float) -> tuple[float, ...]:
+    """Enhancement in each phase after contrast of tissue that says nothing of the outcome."""
+    early, slope, bend = rng.uniform(low, high), rng.uniform(-0.3, 0.5), rng.uniform(-0.15, 0.15)
+    return tuple(early * (1 + slope * t + 4 * bend * t * (1 - t)) for t in np.linspace(0, 1, PHASES - 1).tolist())
+
+
+def _deep(rng: np.random.Generator, on: Canvas, x_mm: float) -> Floats:
+    """A large round organ behind the chest wall."""
+    top, radius = rng.uniform(132, 156), rng.uniform(34, 46)
+    away = np.hypot((on.x_mm - np.float32(x_mm)) / np.float32(1.25), on.y_mm - np.float32(top + radius))
+    return inside(radius - away, 1.5).astype(np.float32)
+
+
+def _vessel(rng: np.random.Generator, away: int) -> Vessel:
+    centre, half = MIDDLE_MM + away * (APART_MM + rng.uniform(-25, 25)), rng.uniform(8, 20)
+    return Vessel(
+        slice=rng.uniform(0, SLICES - 1),
+        left=centre - half,
+        right=centre + half,
+        level=rng.uniform(62, 108),
+        bow=rng.uniform(3, 9),
+        pitch=rng.uniform(6, 14),
+        radius_mm=rng.uniform(1.0, 1.7),
+    )
+
+
+def _slice(scene: Scene, z: int) -> NDArray[np.uint16]:
+    """All phases of a slice (PHASES, rows, columns)."""
+    rng, on = scene.patient.random("mr slice", str(z)), scene.on
+    signal, takes_up = _tissues(scene, z, rng)
+    vessels = _vessels(scene, z)
+    signal += vessels * (260 - signal)
+    gains = (scene.curves @ takes_up.reshape(len(takes_up), -1)).reshape(-1, *on.shape)
+    gains += vessels * (np.array(scene.blood, np.float32)[:, None, None] - gains)
+    for side, axilla in scene.patient.axillae.items():
+        (rows, columns), body = _mass(on, scene.patient, side, z)
+        inner = signal[rows, columns]
+        inner += body * (np.float32(MASS_SIGNAL * (1 + 0.04 * rng.standard_normal())) - inner)
+        uptake = np.array(mass_curve(axilla), np.float32)[1:, None, None]
+        gains[:, rows, columns] += body * (uptake - gains[:, rows, columns])
+    signal *= scene.coil
+    noise = np.float32(9 * (FIELD_HEIGHT_MM / ROWS / on.pixel_mm))
+    made = rng.standard_normal((PHASES, *on.shape), np.float32) * noise + signal
+    made[1:] += gains * signal
+    return np.clip(np.abs(made), 0, 4095).astype(np.uint16)
+
+
+def _depth(scene: Scene, z: int) -> Floats:
+    """How far below the skin a pixel lies, in mm; negative in air."""
+    on, centre = scene.on, (z - (SLICES - 1) / 2) * SLICE_MM
+    shrunk = scene.patient.anatomy.scale * math.sqrt(1 - (centre / 75) ** 2)
+    wide, high = 57 * shrunk, 80 * shrunk
+    across, level = np.abs(scene.beside - np.float32(APART_MM)), np.float32(BREAST_MM)
+    down = on.y_mm - level
+    tall = np.where(down < 0, down / np.float32(high), down / np.float32(32))
+    breast = (1 - np.sqrt((across / np.float32(wide)) ** 2.3 + np.abs(tall) ** 2.3)) * np.float32(0.87 * wide)
+    nipple = np.float32(4.5) - np.hypot(across, down + np.float32(high))
+    return _joined(scene.chest, np.maximum(breast, nipple), 14.0)
+
+
+def _joined(one: Floats, other: Floats, fold_mm: float) -> Floats:
+    """The greater of two depths, rounded where two surfaces meet (a polynomial smooth maximum)."""
+    near = np.clip(1 - np.abs(one - other) / np.float32(fold_mm), 0, 1)
+    return np.maximum(one, other) + near * near * np.float32(fold_mm / 4)
+
+
+def _tissues(scene: Scene, z: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Signal before contrast, and the share of each of COMPARTMENTS that takes up contrast."""
+    on, wall, beside, depth = scene.on, scene.chest, scene.beside, _depth(scene, z)
+    body = inside(depth, 0.6)
+    signal = body * (FAT_SIGNAL + 20 * field(rng, on, 12.0))
+    glands = _glands(scene, z, rng) * inside(np.minimum(depth - 6, -wall - 4), 1.5)
+    signal += glands * (385 + 25 * field(rng, on, 5.0) - signal)
+    skin = body * inside(2.0 - depth, 0.5)
+    signal += np.float32(0.75) * skin * (360 - signal)
+    muscle = inside(np.minimum(np.minimum(wall - 3, 15 - wall), beside - 8), 0.9)
+    signal += muscle * (310 + 35 * field(rng, on, 3.0, 14.0) - signal)
+    ribs = smoothstep(np.sin(beside / 11 + np.float32(0.9 * z)) * 2.5) * inside(np.minimum(wall - 15, 24 - wall), 0.8)
+    signal += np.float32(0.7) * ribs * (140 - signal)
+    lungs = inside(np.minimum(wall - 25, beside - (26 + np.float32(0.25) * wall)), 1.5)
+    signal += lungs * (45 + 30 * smoothstep(field(rng, on, 5.0) - 0.8) - signal)
+    signal += scene.deep.max(0) * (300 - signal)
+    others = 1 - scene.deep.max(0)
+    return signal, np.stack([glands, skin, muscle * others, ribs * others, *scene.deep])
+
+
+def _glands(scene: Scene, z: int, rng: np.random.Generator) -> Floats:
     """Fibroglandular tissue behind both nipples, more of it the denser the breast."""
-    side = np.abs(np.abs(on.x_mm - np.float32(MIDDLE_MM)) - np.float32(APART_MM)) / np.float32(36 * anatomy.scale)
-    place = np.exp(-((side**2 + ((on.y_mm - 82) / np.float32(34 * anatomy.scale)) ** 2) ** 1.5) / 1.1)
-    coarse = common.standard_normal((4, 12, 18)).astype(np.float32)
+    anatomy = scene.patient.anatomy
+    side = (scene.beside - np.float32(APART_MM)) / np.float32(36 * anatomy.scale)
+    away = side**2 + ((scene.on.y_mm - 80) / np.float32(34 * anatomy.scale)) ** 2
     above, share = divmod(z / (SLICES - 1) * 2.99, 1)
-    between = (1 - share) * coarse[int(above)] + share * coarse[int(above) + 1]
-    between /= np.float32(math.hypot(1 - share, share))
-    clouds = np.asarray(Image.fromarray(between).resize(on.shape[::-1], Image.Resampling.BICUBIC)) * np.float32(1.3)
-    clouds = clouds + 0.5 * field(rng, on, 6.0)
-    return place * smoothstep((clouds + 0.7 * math.tanh(anatomy.density) + 0.4) / 1.6)
+    clouds = (1 - share) * scene.clouds[int(above)] + share * scene.clouds[int(above) + 1]
+    clouds = clouds / np.float32(math.hypot(1 - share, share)) + np.float32(0.5) * field(rng, scene.on, 6.0)
+    return np.exp(-away * np.sqrt(away) / 1.1) * smoothstep((clouds + 0.7 * math.tanh(anatomy.density) + 0.4) / 1.6)
 
 
-def _heart(common: np.random.Generator, on: Canvas) -> Floats:
-    """The heart behind the breastbone, to the patient's left."""
-    x, y = MIDDLE_MM + common.uniform(12, 24), common.uniform(188, 204)
-    away = np.hypot((on.x_mm - np.float32(x)) / np.float32(1.25), on.y_mm - np.float32(y))
-    return inside(common.uniform(34, 44) - away, 1.5)
-
-
-def _vessels(common: np.random.Generator, on: Canvas, z: int, depth: Floats) -> Floats:
+def _vessels(scene: Scene, z: int) -> Floats:
     """Vessels: the internal mammary ones beside the breastbone, and some in each breast."""
-    level = CHEST[0] - CHEST[2] + 17
-    found = sum(ridge(np.hypot(on.x_mm - np.float32(MIDDLE_MM + x), on.y_mm - np.float32(level)), 2.2) for x in (-17, 17))
-    for away in (-1, 1):
-        for _ in range(int(common.integers(2, 6))):
-            centre, half = MIDDLE_MM + away * (APART_MM + common.uniform(-25, 25)), common.uniform(8, 20)
-            vessel = Vessel(
-                float(common.uniform(0, SLICES - 1)),
-                centre - half,
-                centre + half,
-                float(common.uniform(62, 108)),
-                float(common.uniform(3, 9)),
-                float(common.uniform(6, 14)),
-                float(common.uniform(1.0, 1.7)),
-            )
-            found = np.maximum(found, _tube(on, vessel, z))
-    return (found * inside(depth - 5, 1.0)).astype(np.float32)
+    found = scene.mammary.copy()
+    for vessel in scene.vessels:
+        near = math.exp(-(((z - vessel.slice) / 0.9) ** 2))
+        if near > 0.02:
+            _add_tube(found, scene.on, vessel, near)
+    return found
 
 
-def _tube(on: Canvas, vessel: Vessel, z: int) -> Floats:
-    along = vessel.level + vessel.bow * np.sin(on.x_mm / np.float32(vessel.pitch))
-    steep = np.sqrt(1 + (vessel.bow / vessel.pitch * np.cos(on.x_mm / np.float32(vessel.pitch))) ** 2)
-    ends = inside(on.x_mm - vessel.left, 2.0) * inside(vessel.right - on.x_mm, 2.0)
-    near = math.exp(-(((z - vessel.slice) / 0.9) ** 2))
-    return np.float32(near) * ends * ridge((on.y_mm - along) / steep, vessel.radius_mm)
+def _add_tube(found: Floats, on: Canvas, vessel: Vessel, near: float) -> None:
+    centre = Spot((vessel.left + vessel.right) / 2, vessel.level, 0.0)
+    part, _, dy = around(on, centre, (vessel.right - vessel.left) / 2 + 5)
+    x = on.x_mm[:, part[1]]
+    turn = x / np.float32(vessel.pitch)
+    steep = np.sqrt(1 + (np.float32(vessel.bow / vessel.pitch) * np.cos(turn)) ** 2)
+    ends = inside(np.minimum(x - vessel.left, vessel.right - x), 2.0)
+    line = ridge((dy - np.float32(vessel.bow) * np.sin(turn)) / steep, vessel.radius_mm)
+    found[part] = np.maximum(found[part], np.float32(near) * ends * line)
 
 
-def _mass(on: Canvas, patient: Patient, side: str, z: int) -> Floats:
-    """Share of each pixel that the mass of a side fills."""
+def _mass(on: Canvas, patient: Patient, side: str, z: int) -> tuple[tuple[slice, slice], Floats]:
+    """The part of a slice that the mass of a side reaches, and the share of each pixel there that it fills."""
     position, at = mass_spot(patient, side)
     rng = patient.random("mr mass shape", side)
     lobes, phases = rng.normal(0, 0.03, 4), rng.uniform(0, 2 * np.pi, 4)
-    dx, dy = on.x_mm - np.float32(at.x_mm), on.y_mm - np.float32(at.y_mm)
-    if abs(z - position) * SLICE_MM > at.radius_mm + SLICE_MM:
-        return np.zeros(on.shape, np.float32)
+    part, dx, dy = around(on, at, 1.3 * at.radius_mm + 4)
     angle = np.arctan2(dy, dx)
     edge = 1 + sum(a * np.cos((k + 2) * angle + b) for k, (a, b) in enumerate(zip(lobes, phases, strict=True)))
     away = np.sqrt(dx**2 + dy**2 + np.float32(((z - position) * SLICE_MM) ** 2))
-    return inside(at.radius_mm * edge - away, 0.5)
+    return part, inside(at.radius_mm * edge - away, 0.5).astype(np.float32)

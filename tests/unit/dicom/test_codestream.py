@@ -20,8 +20,8 @@ CODESTREAMS = {
 @pytest.mark.parametrize("uid", CODESTREAMS)
 def test_an_honest_codestream_passes(uid: str) -> None:
     """Its size is that of the header, also with padding behind its end."""
-    check_claims(CODESTREAMS[uid] + b"\0", uid, 8, 6)
-    check_claims(CODESTREAMS[uid] + b"\xff", uid, 8, 6)
+    check_claims(CODESTREAMS[uid] + b"\0", uid, (8, 6, 1))
+    check_claims(CODESTREAMS[uid] + b"\xff", uid, (8, 6, 1))
 
 
 @pytest.mark.parametrize("uid", CODESTREAMS)
@@ -29,14 +29,14 @@ def test_an_honest_codestream_passes(uid: str) -> None:
 def test_another_size_is_rejected(uid: str, rows: int, columns: int) -> None:
     """Both sizes stand in the reason."""
     with pytest.raises(Rejected, match=f"is 8 x 6 with 1 component.* says {rows} x {columns}"):
-        check_claims(CODESTREAMS[uid], uid, rows, columns)
+        check_claims(CODESTREAMS[uid], uid, (rows, columns, 1))
 
 
 @pytest.mark.parametrize("uid", CODESTREAMS)
 def test_a_codestream_without_its_end_is_rejected(uid: str) -> None:
     """A decoder would fill the rest with grey and say nothing."""
     with pytest.raises(Rejected, match="ends early"):
-        check_claims(CODESTREAMS[uid][:-6], uid, 8, 6)
+        check_claims(CODESTREAMS[uid][:-6], uid, (8, 6, 1))
 
 
 @pytest.mark.parametrize("uid", CODESTREAMS)
@@ -44,19 +44,19 @@ def test_a_codestream_without_its_end_is_rejected(uid: str) -> None:
 def test_what_has_no_frame_header_is_rejected(uid: str, codestream: bytes) -> None:
     """Whatever else it holds."""
     with pytest.raises(Rejected, match="no frame header"):
-        check_claims(codestream, uid, 8, 6)
+        check_claims(codestream, uid, (8, 6, 1))
 
 
 def test_colour_inside_a_greyscale_image_is_rejected() -> None:
     """The components count as well."""
     colour = imagecodecs.jpeg8_encode(np.zeros((8, 6, 3), np.uint8))
     with pytest.raises(Rejected, match="3 component"):
-        check_claims(colour, "1.2.840.10008.1.2.4.50", 8, 6)
+        check_claims(colour, "1.2.840.10008.1.2.4.50", (8, 6, 1))
 
 
 def test_run_length_encoding_claims_nothing() -> None:
     """It holds no size of its own."""
-    check_claims(b"", RLE, 8, 6)
+    check_claims(b"", RLE, (8, 6, 1))
 
 
 def test_a_jpeg_is_decoded_exactly() -> None:
