@@ -1,9 +1,7 @@
 """Cohorts of synthetic patients as arrays on disk: what is told, what is shown, and what only the phantom knows."""
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,6 +12,7 @@ from agent.core.clinical import ClinicalFacts, Fact
 from agent.core.manifest import FactSpec
 from agent.preprocess.tabular import encode
 from models.fusion.images import prepare
+from models.fusion.parallel import spread
 from models.fusion.progress import Progress
 from models.fusion.settings import Cohort, Imaging, Settings
 from models.phantom.bayes import posteriors
@@ -116,12 +115,9 @@ def shards(cohort: Cohort, imaging: Imaging, settings: Settings) -> list[Path]:
     missing = [(path, bound) for path, bound in zip(paths, bounds, strict=True) if not path.exists()]
     done = len(paths) - len(missing)
     progress = Progress(f"render {imaging.name} {cohort.name}", len(paths), skipped=done)
-    with ProcessPoolExecutor(settings.processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(write_shard, path, cohort, bound, imaging) for path, bound in missing]
-        for job in as_completed(jobs):
-            job.result()
-            done += 1
-            progress.show(done)
+    jobs = [(path, cohort, bound, imaging) for path, bound in missing]
+    for finished, _ in enumerate(spread(write_shard, jobs, settings.processes), start=done + 1):
+        progress.show(finished)
     return paths
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.fusion import data
 from models.fusion.data import Pictures
 from models.fusion.encoder import ImageEncoder
 from models.fusion.progress import Progress
@@ -21,8 +20,8 @@ from models.fusion.settings import Imaging, Settings
 ALL_SHOWN = 0.7  # share of the training patients of whom no image is left out
 
 
-def train_encoder(encoder: ImageEncoder, cohort: Pictures, imaging: Imaging, settings: Settings) -> None:
-    """Teach one encoder, with images left out at random; a run that was stopped goes on where it was."""
+def train_encoder(encoder: ImageEncoder, cohort: Pictures, imaging: Imaging, settings: Settings) -> Path:
+    """Teach one encoder, with images left out at random, and return its checkpoint; a stopped run goes on there."""
     encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(encoder.parameters(), settings.encoder_rate, weight_decay=settings.weight_decay)
     steps = -(-len(cohort) // imaging.batch)
@@ -51,6 +50,7 @@ def train_encoder(encoder: ImageEncoder, cohort: Pictures, imaging: Imaging, set
         parts = {"encoder": encoder, "optimiser": optimiser, "schedule": schedule}
         write(checkpoint, state | {name: part.state_dict() for name, part in parts.items()})
     encoder.eval()
+    return checkpoint
 
 
 def encoder_loss(
@@ -82,24 +82,6 @@ def places_of(spots: NDArray[np.float32], tensor: tuple[int, int], grid: tuple[i
     distance = torch.sqrt((rows - row) ** 2 + (columns - column) ** 2)
     disc = torch.sigmoid((radius - distance) / (0.25 * cell)).maximum(torch.exp(-((distance / (0.6 * cell)) ** 2)))
     return disc * (radius > 0)
-
-
-def describe(encoder: ImageEncoder, paths: list[Path], imaging: Imaging, name: str, batch: int = 25) -> Tensor:
-    """Return the encoder's concepts of a cohort for every choice of images: (choices, N, concepts)."""
-    parts = []
-    progress = Progress(f"describe {imaging.name} {name}", len(paths))
-    with torch.no_grad():
-        for done, path in enumerate(paths, start=1):
-            images = torch.from_numpy(data.read(path).images)
-            parts += [describe_batch(encoder, x.float() / 255, imaging) for x in images.split(batch)]
-            progress.show(done)
-    return torch.cat(parts, 1)
-
-
-def describe_batch(encoder: ImageEncoder, images: Tensor, imaging: Imaging) -> Tensor:
-    """Look at images (N, I, C, H, W) once; return their concepts for every choice of them."""
-    features, gates = encoder.look(images)
-    return torch.stack([encoder.pool(features, gates, torch.tensor([c] * len(images))) for c in imaging.choices])
 
 
 def explained(found: NDArray[Any], true: NDArray[Any]) -> list[float]:
