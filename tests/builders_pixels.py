@@ -12,12 +12,17 @@ CANARY = "Canary^Ann"
 
 
 def image_dataset(image_hw: np.ndarray, **attributes: Any) -> Dataset:
-    """A greyscale image with the attributes that its array implies; `attributes` replace them, None removes."""
+    """An image, of colour where (H, W, 3), with the attributes that its array implies; `attributes` replace them.
+
+    None removes one.
+    """
     ds = Dataset()
     ds.SOPClassUID, ds.SOPInstanceUID = DigitalMammographyXRayImageStorageForPresentation, "2.25.1"
     ds.PatientName, ds.PatientID = CANARY, "CANARY-1"
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    ds.Rows, ds.Columns = image_hw.shape
+    if image_hw.ndim == 3:
+        ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = 3, "RGB", 0
+    ds.Rows, ds.Columns = image_hw.shape[:2]
     ds.BitsAllocated = ds.BitsStored = 8 * image_hw.dtype.itemsize
     ds.HighBit = ds.BitsStored - 1
     ds.PixelRepresentation = int(image_hw.dtype.kind == "i")
@@ -49,8 +54,13 @@ def native(image_hw: np.ndarray, **attributes: Any) -> bytes:
 
 def compressed(codestream: bytes, image_hw: np.ndarray, transfer_syntax_uid: str, **attributes: Any) -> bytes:
     """An image whose header describes `image_hw` and whose only frame is `codestream`."""
-    ds = image_dataset(image_hw, **attributes)
-    ds.PixelData = encapsulate([codestream])
+    return frames([codestream], image_hw, transfer_syntax_uid, **attributes)
+
+
+def frames(images: list[bytes], image_hw: np.ndarray, transfer_syntax_uid: str, **attributes: Any) -> bytes:
+    """An image whose header describes `image_hw` and whose frames are these codestreams."""
+    ds = image_dataset(image_hw, **({"NumberOfFrames": len(images)} if len(images) > 1 else {}) | attributes)
+    ds.PixelData = encapsulate(images)
     ds["PixelData"].VR = "OB"
     ds["PixelData"].is_undefined_length = True
     return write(ds, transfer_syntax_uid)

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
@@ -143,10 +142,10 @@ def _square(row_mm: float, column_mm: float) -> float:
     return (row_mm + column_mm) / 2
 
 
-def _floats(values: Sequence[Any] | None, count: int, name: str) -> NDArray[np.float64]:
-    if not values:
+def _floats(values: Any, count: int, name: str) -> NDArray[np.float64]:
+    if values in (None, ""):
         raise Rejected(f"no {name}")
-    numbers = np.asarray([float(value) for value in values])
+    numbers = np.atleast_1d(np.asarray(values, np.float64))
     if numbers.shape != (count,) or not np.isfinite(numbers).all():
         raise Rejected(f"{name} is not {count} numbers")
     return numbers

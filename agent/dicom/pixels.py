@@ -11,8 +11,8 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
 from agent.core.errors import Rejected
-from agent.dicom.colour import COLOURS, PALETTE, luminance
 from agent.dicom.codestream import JPEG, LOSSY_JPEG, PLUGINS, check_claims, decode_jpeg
+from agent.dicom.colour import COLOURS, PALETTE, luminance
 from agent.dicom.container import inflated
 from agent.dicom.guard import rejecting
 from agent.dicom.voi import display_lut
@@ -31,7 +31,11 @@ _ELEMENTS: Final = [
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
     *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
-    *(f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")),
+    *(
+        f"{colour}PaletteColorLookupTable{part}"
+        for colour in ("Red", "Green", "Blue")
+        for part in ("Descriptor", "Data")
+    ),
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
 ]
@@ -107,7 +111,7 @@ def decode(part10: bytes) -> Pixels:
     _check_plane(ds)
     uid = str(ds.file_meta.TransferSyntaxUID)
     stored = _encapsulated(ds, uid) if ds.file_meta.TransferSyntaxUID.is_encapsulated else _native(ds)
-    if stored.shape[:2] != (ds.Rows, ds.Columns):
+    if stored.shape[:2] != (ds.Rows, ds.Columns) or (stored.ndim > 2 and ds.SamplesPerPixel == 1):
         raise Rejected(f"decoded to {stored.shape}, the header says {ds.Rows} x {ds.Columns}")
     if ds.PhotometricInterpretation not in _GREY:
         return Pixels(luminance(ds, stored), False, 0, np.arange(256, dtype=np.uint8))

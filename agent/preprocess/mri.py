@@ -1,6 +1,6 @@
 """Dynamic contrast-enhanced MR of both breasts to the tensor of one of them: anatomy, and what takes up contrast."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def prepare(
     volume_pshw: NDArray[Any],
     *,
     pixel_mm: tuple[float, float],
-    side: Literal["L", "R"],
+    side: str,
     columns_to_left: bool,
     rows_to_back: bool = True,
     height: int,
@@ -83,12 +83,14 @@ def prepare(
     Raises
     ------
     ValueError
-        If the volume is not four-dimensional.
+        If the volume is not four-dimensional, or `side` is no side.
     Rejected
         If there are fewer than two phases, no slice or no tissue, or `pixel_mm` is no size of a pixel.
     """
     if volume_pshw.ndim != 4:
         raise ValueError(f"a volume has phases, slices, rows and columns, this one's shape is {volume_pshw.shape}")
+    if side not in ("L", "R"):
+        raise ValueError("a breast is L or R")
     if min(volume_pshw.shape[1:]) < 1 or min(volume_pshw.shape[2:]) < 2:
         raise Rejected("an MR volume of {} slices of {} x {} pixels".format(*volume_pshw.shape[1:]))
     chosen = choose_phases(len(volume_pshw), phases)

@@ -82,7 +82,7 @@ def _check_inside(field: Box, rows: int, columns: int) -> None:
 
 def _window(shown: Floats, headroom: float) -> Floats:
     above = shown - np.float32(np.percentile(shown, 1))
-    lit = above[above > 0.05 * float(np.percentile(above, 99.5))]
+    lit = above[above > 0.1 * float(np.percentile(above, 90))]
     top = headroom * float(np.median(lit)) if lit.size else 1.0
     windowed: Floats = np.clip(above / np.float32(top), 0, 1)
     return windowed

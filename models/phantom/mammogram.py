@@ -116,13 +116,14 @@ def _breast(rng: np.random.Generator, on: Canvas, shape: Outline, anatomy: Anato
 
 def _gland(rng: np.random.Generator, on: Canvas, shape: Outline, anatomy: Anatomy) -> Floats:
     """Fibroglandular tissue behind the nipple: cloudy, streaked, more of it the denser the breast."""
-    dy = (on.y_mm - np.float32(shape.level)) / np.float32(0.62 * (shape.up + shape.down) / 2)
-    dx = (on.x_mm - np.float32(0.50 * shape.depth)) / np.float32(0.42 * shape.depth)
+    extent = math.exp(0.25 * math.tanh(rng.standard_normal()))
+    dy = (on.y_mm - np.float32(shape.level)) / np.float32(0.58 * extent * (shape.up + shape.down) / 2)
+    dx = (on.x_mm - np.float32(0.50 * shape.depth)) / np.float32(0.42 * extent * shape.depth)
     place = np.exp(-((dx**2 + dy**2) ** 1.5) / 1.2)
     clouds = 0.9 * field(rng, on, 17.0) + 0.6 * field(rng, on, 7.0) + 0.35 * field(rng, on, 3.0)
-    dense = smoothstep((clouds + 1.1 * math.tanh(anatomy.density) + 1.0) / 2.6)
+    dense = smoothstep((clouds + 1.4 * math.tanh(anatomy.density) + 1.0) / 2.6)
     fibres = strands(rng, (shape.depth, shape.level), on)
-    bright = math.exp(0.3 * rng.standard_normal())
+    bright = math.exp(0.45 * rng.standard_normal())
     return (place * bright * (dense * 640 + fibres * 210) + 90 * fibres).astype(np.float32)
 
 
@@ -141,5 +142,5 @@ def _with_muscle(rng: np.random.Generator, on: Canvas, shape: Outline, image: Fl
     muscle = smoothstep(depth_mm / 4.0 + 0.5)
     fibres = np.sin((on.x_mm + 0.55 * on.y_mm) / 1.7 + 3 * field(rng, on, 25.0)) * 30 + 55 * field(rng, on, 14.0)
     bright = 1190 + 260 * np.clip(depth_mm / 60, 0, 1) + fibres + 25 * field(rng, on, 3.0)
-    bright *= 1 + 0.08 * np.float32(rng.standard_normal())
+    bright *= 1 + 0.14 * np.float32(rng.standard_normal())
     return image * (1 - 0.6 * muscle) + muscle * (bright - 300)

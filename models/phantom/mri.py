@@ -64,7 +64,7 @@ def mass_curve(axilla: Axilla) -> tuple[float, ...]:
 
 
 def mass_spot(patient: Patient, side: str) -> tuple[float, Spot]:
-    """Where the mass of a diseased side lies: slice index (from 0, whole at a slice's middle), and Spot in the slice."""
+    """Where the mass of a diseased side lies: slice index (whole at a slice's middle), and Spot in the axial field."""
     rng = patient.random("mr mass", side)
     away, x, y = 1 if side == "L" else -1, rng.uniform(-14, 14), rng.uniform(68, 88)
     position = float(rng.integers(3, 5)) + rng.uniform(-0.2, 0.2)
@@ -205,8 +205,8 @@ def _tissues(scene: Scene, z: int, rng: np.random.Generator) -> tuple[Floats, Fl
     signal += np.float32(0.7) * ribs * (140 - signal)
     lungs = inside(np.minimum(wall - 25, beside - (26 + np.float32(0.25) * wall)), 1.5)
     signal += lungs * (45 + 30 * smoothstep(field(rng, on, 5.0) - 0.8) - signal)
-    signal += scene.deep.max(0) * (300 - signal)
-    others = 1 - scene.deep.max(0)
+    signal += scene.deep.sum(0) * (300 - signal)
+    others = 1 - scene.deep.sum(0)
     return signal, np.stack([glands, skin, muscle * others, ribs * others, *scene.deep])
 
 

@@ -88,7 +88,7 @@ def render(patient: Patient, side: str, target: str, rows: int = ROWS, columns: 
         if side in patient.axillae:
             _add_mass(grey, on, patient, side, rng)
     grey += _speckle(rng, on) * (6 + 0.09 * grey)
-    grey *= 1 + np.float32(rng.normal(0, 0.10)) * (on.y_mm / 25 - 1)
+    grey *= 1 + np.float32(rng.normal(0, 0.14)) * (on.y_mm / 25 - 1)
     grey = 95 + (grey - 95) * np.float32(rng.uniform(0.85, 1.15)) + np.float32(rng.normal(0, 10))
     return np.clip(grey, 0, 255).astype(np.uint8)
 
@@ -115,11 +115,12 @@ def _layers(on: Canvas, tops_and_greys: list[tuple[Floats | float, float]]) -> F
 
 def _breast(rng: np.random.Generator, on: Canvas) -> Floats:
     """Skin, fat with Cooper's ligaments, glandular tissue, fascia, muscle, pleura."""
-    gland = rng.uniform(6.5, 10.5) + 1.3 * wave(rng, on, 13.0)
-    behind = gland + rng.uniform(15, 19) + 1.2 * wave(rng, on, 16.0)
-    fascia = behind + rng.uniform(2.5, 4.5) + 0.5 * wave(rng, on, 25.0)
-    pleura = fascia + rng.uniform(8, 10) + 0.8 * wave(rng, on, 18.0)
-    grey = _layers(on, [(0.0, 175.0), (1.8, 84.0), (gland, 128.0), (behind, 86.0), (fascia, 70.0), (pleura, 30.0)])
+    gland = rng.uniform(5.5, 11.0) + 1.2 * wave(rng, on, 13.0)
+    behind = rng.uniform(22, 30) + 1.1 * wave(rng, on, 16.0)
+    fascia = behind + rng.uniform(2.5, 5.0) + 0.5 * wave(rng, on, 25.0)
+    pleura = fascia + rng.uniform(6, 13) + 0.8 * wave(rng, on, 18.0)
+    fat, bright = rng.uniform(70, 98), rng.uniform(112, 150)
+    grey = _layers(on, [(0.0, 175.0), (1.8, fat), (gland, bright), (behind, fat), (fascia, 70.0), (pleura, 30.0)])
     in_gland = inside(on.y_mm - gland, 0.6) * inside(behind - on.y_mm, 0.6)
     in_fat = inside(gland - on.y_mm, 0.6) * inside(on.y_mm - 2, 0.3)
     in_muscle = inside(on.y_mm - fascia, 0.5) * inside(pleura - on.y_mm, 0.5)
@@ -127,7 +128,7 @@ def _breast(rng: np.random.Generator, on: Canvas) -> Floats:
     grey += in_gland * (11 * field(rng, on, 2.0, 5.0) - 34 * lobules)
     grey += 46 * in_fat * ridge(field(rng, on, 9.0, 12.0), 0.13)
     grey += 20 * in_muscle * field(rng, on, 0.9, 11.0)
-    grey *= 1 - 0.7 * smoothstep((on.y_mm - pleura) / 14)
+    grey *= 1 - np.float32(rng.uniform(0, 0.9)) * smoothstep((on.y_mm - pleura) / 10)
     shine = 1 + 0.25 * wave(rng, on, 8.0)
     grey += 85 * shine * ridge(on.y_mm - fascia, 0.6) + 120 * shine * ridge(on.y_mm - pleura, 0.7)
     grey += 45 * shine * ridge(on.y_mm - gland, 0.4)
@@ -136,8 +137,9 @@ def _breast(rng: np.random.Generator, on: Canvas) -> Floats:
 
 def _axilla(rng: np.random.Generator, on: Canvas) -> Floats:
     """Skin, fat with strands, the edge of the pectoral muscle, deep muscle, a vessel."""
-    deep = rng.uniform(35, 40) + 1.2 * wave(rng, on, 18.0)
-    grey = _layers(on, [(0.0, 175.0), (1.8, 92.0), (deep, 66.0), (deep + 11.0, 34.0)])
+    deep, bone = rng.uniform(34, 41) + 1.2 * wave(rng, on, 18.0), rng.uniform(4, 14)
+    grey = _layers(on, [(0.0, 175.0), (1.8, rng.uniform(84, 112)), (deep, rng.uniform(54, 82)), (deep + bone, 30.0)])
+    grey *= 1 - np.float32(rng.uniform(0, 0.9)) * smoothstep((on.y_mm - deep - bone) / 6)
     in_fat = inside(on.y_mm - 2, 0.3) * inside(deep - on.y_mm, 0.5)
     grey += in_fat * (8 * field(rng, on, 3.0, 6.0) + 38 * ridge(field(rng, on, 8.0, 15.0), 0.16))
     edge = on.x_mm if rng.random() < 0.5 else FIELD_MM - on.x_mm
