@@ -27,7 +27,7 @@ class Imaging:
     dilations: tuple[int, ...] = (1, 2, 3)
     ring: int = 2  # cells around a finding that also describe it
     gamma: tuple[float, float] = (1.0, 1.0)  # range of random gamma in training
-    patients: int = 5000  # of the encoder's cohort
+    patients: int = 4000  # of the encoder's cohort
     epochs: int = 10
     batch: int = 32
 
@@ -70,9 +70,9 @@ ULTRASOUND: Final = Imaging(
     choices=((1, 1), (1, 0), (0, 1)),  # tumour and node, tumour, node
     preprocessing={"tensor_pixel_mm": 0.4},
     render=(176, 176),
-    unshuffle=2,
-    stem=24,
     gamma=(0.9, 1.1),
+    patients=3000,
+    epochs=12,
 )
 MRI: Final = Imaging(
     name="MR",
@@ -88,7 +88,7 @@ MRI: Final = Imaging(
     unshuffle=2,
     features=40,
     dilations=(1, 2),
-    patients=4000,
+    patients=3000,
 )
 
 
@@ -120,9 +120,9 @@ class Settings:
     version: str = "2.0.0"
     sizes: Sizes = field(default_factory=Sizes)
     imaging: tuple[Imaging, ...] = (MAMMOGRAM, ULTRASOUND, MRI)
-    encoder: Cohort = Cohort("encoder", 101, 5000)  # the image encoders learn from these
-    heads: Cohort = Cohort("heads", 102, 5000)  # the evidence learns from these, whose images no encoder saw
-    validation: Cohort = Cohort("validation", 103, 2000)  # calibration and operating points
+    encoder: Cohort = Cohort("encoder", 101, 4000)  # the image encoders learn from these
+    heads: Cohort = Cohort("heads", 102, 4000)  # the evidence learns from these, whose images no encoder saw
+    validation: Cohort = Cohort("validation", 103, 1500)  # calibration and operating points
     test: Cohort = Cohort("test", 104, 2000)  # looked at once, by evaluate
     full_size: int = 40  # test patients who are also rendered at full size
     seed: int = 7
