@@ -28,7 +28,7 @@ class Imaging:
     ring: int = 2  # cells around a finding that also describe it
     gamma: tuple[float, float] = (1.0, 1.0)  # range of random gamma in training
     patients: int = 4000  # of the encoder's cohort
-    epochs: int = 10
+    epochs: int = 8
     batch: int = 32
 
     @property
@@ -72,7 +72,7 @@ ULTRASOUND: Final = Imaging(
     render=(176, 176),
     gamma=(0.9, 1.1),
     patients=3000,
-    epochs=12,
+    epochs=8,
 )
 MRI: Final = Imaging(
     name="MR",

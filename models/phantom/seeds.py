@@ -17,3 +17,8 @@ def generator(seed: int, *parts: str) -> np.random.Generator:
 def uid(seed: int, *parts: str) -> str:
     """Return a UID for what `parts` name, derived from a UUID (PS3.5 B.2); the same parts give the same UID."""
     return f"2.25.{int.from_bytes(_digest(seed, 'uid', *parts)[:16])}"
+
+
+def number(seed: int, *parts: str) -> int:
+    """Return a large number for what `parts` name; the same parts give the same number."""
+    return int.from_bytes(_digest(seed, "number", *parts)[:8])

@@ -1,0 +1,1 @@
+"""A synthetic patient's studies as DICOM datasets."""
