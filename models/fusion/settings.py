@@ -1,5 +1,6 @@
 """Every number that shapes the fusion system."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,6 @@ class Imaging:
     dilations: tuple[int, ...] = (1, 2, 3)
     ring: int = 2  # cells around a finding that also describe it
     gamma: tuple[float, float] = (1.0, 1.0)  # range of random gamma in training
-    patients: int = 4000  # of the encoder's cohort
     epochs: int = 8
     batch: int = 32
 
@@ -35,6 +35,11 @@ class Imaging:
     def concepts(self) -> tuple[str, ...]:
         """All concepts in their order."""
         return tuple(concept for _, concepts in self.findings for concept in concepts)
+
+    @property
+    def cost(self) -> int:
+        """How long an encoder trains, compared with another one."""
+        return self.images * math.prod(self.shape) * self.epochs
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -71,8 +76,6 @@ ULTRASOUND: Final = Imaging(
     preprocessing={"tensor_pixel_mm": 0.4},
     render=(176, 176),
     gamma=(0.9, 1.1),
-    patients=3000,
-    epochs=8,
 )
 MRI: Final = Imaging(
     name="MR",
@@ -88,7 +91,7 @@ MRI: Final = Imaging(
     unshuffle=2,
     features=40,
     dilations=(1, 2),
-    patients=3000,
+    epochs=7,
 )
 
 
@@ -120,7 +123,7 @@ class Settings:
     version: str = "2.0.0"
     sizes: Sizes = field(default_factory=Sizes)
     imaging: tuple[Imaging, ...] = (MAMMOGRAM, ULTRASOUND, MRI)
-    encoder: Cohort = Cohort("encoder", 101, 4000)  # the image encoders learn from these
+    encoder: Cohort = Cohort("encoder", 101, 3000)  # the image encoders learn from these
     heads: Cohort = Cohort("heads", 102, 4000)  # the evidence learns from these, whose images no encoder saw
     validation: Cohort = Cohort("validation", 103, 1500)  # calibration and operating points
     test: Cohort = Cohort("test", 104, 2000)  # looked at once, by evaluate

@@ -1,7 +1,7 @@
 """Training in two stages: encoders learn concepts, then the evidence learns the outcome on images new to them."""
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,11 @@ def train(settings: Settings) -> Path:
     render(settings)
     torch.manual_seed(settings.seed)
     network = FusionNetwork(settings)
-    trained = spread(train_one, [(one, settings) for one in settings.imaging], settings.processes)
-    for index, path in trained:
-        network.encoders[index].load_state_dict(torch.load(path, weights_only=True)["encoder"])
+    costliest_first = sorted(range(len(settings.imaging)), key=lambda i: -settings.imaging[i].cost)
+    jobs = [(settings.imaging[i], settings) for i in costliest_first]
+    for job, path in spread(train_one, jobs, settings.processes):
+        kept = torch.load(path, weights_only=True)
+        network.encoders[costliest_first[job]].load_state_dict(kept["encoder"])
     network.eval()
     heads, validation = (data.load_table(c, specs) for c in (settings.heads, settings.validation))
     seen = [describe(network.encoders, c, settings) for c in (settings.heads, settings.validation)]  # type: ignore[arg-type]
@@ -45,15 +47,14 @@ def render(settings: Settings) -> None:
     """Put the images of all cohorts on disk, before anything learns."""
     for cohort in settings.cohorts:
         for one in settings.imaging:
-            data.shards(_taught(cohort, one, settings), one, settings)
+            data.shards(cohort, one, settings)
 
 
 def train_one(imaging: Imaging, settings: Settings) -> Path:
     """Train the encoder of one modality in this process; returns its checkpoint."""
     torch.set_num_threads(1)  # encoders train side by side, a processor each
     torch.manual_seed(settings.seed)
-    cohort = _taught(settings.encoder, imaging, settings)
-    pictures = data.join([data.read(path) for path in data.shards(cohort, imaging, settings)])
+    pictures = data.join([data.read(path) for path in data.shards(settings.encoder, imaging, settings)])
     return train_encoder(ImageEncoder(imaging, settings.sizes.concept_hidden), pictures, imaging, settings)
 
 
@@ -69,10 +70,3 @@ def restore(path: Path, settings: Settings) -> tuple[FusionNetwork, tuple[FactSp
     network.load_state_dict(kept["network"])
     specs = tuple(FactSpec(**f | {"values": tuple(f["values"])}) for f in kept["facts"])
     return network.eval(), specs, kept["summary"]
-
-
-def _taught(cohort: data.Cohort, imaging: Imaging, settings: Settings) -> data.Cohort:
-    """The part of a cohort that is needed of a modality: encoders may learn from fewer patients."""
-    if cohort != settings.encoder:
-        return cohort
-    return replace(cohort, patients=min(cohort.patients, imaging.patients))

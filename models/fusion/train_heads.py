@@ -35,7 +35,9 @@ def train_heads(evidence: Evidence, cohort: Table, concepts: Concepts, told: Tab
     evidence.train()
     for epoch in range(settings.heads_epochs):
         rng = np.random.default_rng([settings.seed, 1, epoch])
-        order = np.concatenate((np.tile(np.arange(len(cohort)), settings.heads_masks), np.arange(len(cohort), len(both))))
+        order = np.concatenate(
+            (np.tile(np.arange(len(cohort)), settings.heads_masks), np.arange(len(cohort), len(both)))
+        )
         for rows in np.array_split(rng.permutation(order), max(1, len(order) // settings.heads_batch)):
             optimiser.zero_grad()
             shown = rows < len(cohort)
