@@ -21,9 +21,8 @@ from models.fusion.settings import Imaging, Settings
 from models.fusion.train import restore
 from models.fusion.train_encoder import explained
 from models.phantom import mammogram, mri, ultrasound
-from models.phantom.bayes import SUBSETS
+from models.phantom.bayes import SUBSETS, share_of_excess
 from models.phantom.bayes import auc as bayes_auc
-from models.phantom.bayes import share_of_excess
 from models.phantom.patient import Patient
 from models.statistics import discrimination
 from models.statistics.calibration import Bools, Floats, logistic, sigmoid

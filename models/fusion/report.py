@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from models.phantom.bayes import MODALITIES, SUBSETS
+from models.phantom.bayes import MODALITIES, SUBSETS, share_of_excess
 from models.phantom.bayes import auc as bayes_auc
-from models.phantom.bayes import share_of_excess
 from models.statistics import discrimination
 from models.statistics.calibration import Bools, Floats, calibration, logit, sigmoid
 from models.statistics.excess import paired_share
