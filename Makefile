@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(ONNXRUNTIME)$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
-.PHONY: help install demo test lint types contract unit faults bundle docs clean
+.PHONY: help install demo test lint types contract unit faults bundle bench-bundle docs clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -60,10 +60,13 @@ unit: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev  ## kill -9 at every boundary and 200 times at random (twenty minutes); SEED=n repeats a run
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED))
 
-bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (a quarter of an hour on 2 cores)
+bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (half an hour on 2 cores)
 	$(BIN)/python -m models.fusion train
 	$(BIN)/python -m models.fusion evaluate
 	$(BIN)/python -m models.fusion export
+
+bench-bundle: $(INSTALLED)   ## score the committed bundle on 2,000 fresh synthetic patients (a few minutes)
+	@$(BIN)/python -m bench.bundle $(BENCH)
 
 docs: $(INSTALLED)           ## render the pages that are made from the code
 	set -e; for page in configuration states clinical_facts; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done

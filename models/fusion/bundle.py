@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from string import Template
@@ -14,21 +15,16 @@ import numpy as np
 from agent.core.manifest import SCHEMA, BundleManifest, FactSpec, Tensor, parse_manifest
 from models import export as exporting
 from models.export import Arrays
-from models.fusion import data
+from models.fusion import data, images
 from models.fusion.network import FusionNetwork
-from models.fusion.settings import Settings, Sizes
+from models.fusion.report import EVERYTHING, name_of, rows, span
+from models.fusion.settings import Settings
 from models.fusion.train import restore
 
-OUTPUTS: Final = ("logit", "logit_sd", "contributions", "mammogram_saliency")
-MODALITIES: Final = ("clinical", "MG")
-DYNAMIC: Final = {
-    "clinical": {0: "N"},
-    "clinical_present": {0: "N"},
-    "mammogram": {0: "N", 1: "V"},
-    "mammogram_present": {0: "N", 1: "V"},
-}
 CARD: Final = Path(__file__).with_name("MODEL_CARD.md")
-MOST_BYTES: Final = 4_000_000
+MOST_BYTES: Final = 8_000_000
+GOLDEN: Final = "two patients"
+COUNTS: Final = ((1, (1, 1, 1)), (1, (4, 2, 8)), (2, (2, 3, 5)), (3, (1, 8, 2)), (5, (3, 1, 12)))  # N, (V, U, S)
 
 
 def export(settings: Settings) -> dict[str, Any]:
@@ -39,13 +35,13 @@ def export(settings: Settings) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
         write_graph(network, settings, path)
-        parity = exporting.check_parity(network, path, cases.values(), OUTPUTS)  # type: ignore[arg-type]
+        parity = exporting.check_parity(network, path, list(cases.values()), outputs(settings))
         graph = path.read_bytes()
-        golden = _golden(path, cases["N=2 V=2"])
+        golden = _golden(path, cases[GOLDEN])
     files = {
         "model.onnx": graph,
         "golden.npz": golden,
-        "evaluation.json": json.dumps(evaluation, indent=1).encode(),
+        "evaluation.json": (json.dumps(evaluation, indent=1) + "\n").encode(),
         "MODEL_CARD.md": model_card(evaluation).encode(),
     }
     manifest = to_json(describe(settings, specs, evaluation, summary | {"parity": parity}))
@@ -56,64 +52,94 @@ def export(settings: Settings) -> dict[str, Any]:
     return {"bundle": str(settings.bundle), "bytes": size, "parity": parity}
 
 
+def outputs(settings: Settings) -> tuple[str, ...]:
+    """Names of the outputs, in the order of the network's."""
+    return ("logit", "logit_sd", "contributions", *(f"{one.tensor}_saliency" for one in settings.imaging))
+
+
+def dynamic(settings: Settings) -> dict[str, dict[int, str]]:
+    """Return the dimensions of each input that vary, and their names."""
+    axes: dict[str, dict[int, str]] = {"clinical": {0: "N"}, "clinical_present": {0: "N"}}
+    for one in settings.imaging:
+        axes |= {one.tensor: {0: "N", 1: one.axis}, f"{one.tensor}_present": {0: "N", 1: one.axis}}
+    return axes
+
+
 def write_graph(network: FusionNetwork, settings: Settings, path: Path) -> None:
-    """Export the graph with a dynamic number of axillae and of views."""
-    exporting.write_onnx(network, random_inputs(settings, 3, 2, np.random.default_rng(0)), OUTPUTS, DYNAMIC, path)
+    """Export the graph with a dynamic number of axillae and of images."""
+    example = random_inputs(settings, 3, (2, 4, 5), np.random.default_rng(0))
+    exporting.write_onnx(network, example, outputs(settings), dynamic(settings), path)
 
 
-def random_inputs(settings: Settings, count: int, views: int, rng: np.random.Generator) -> Arrays:
-    """Inputs of the right shapes with some of everything missing."""
-    sizes = settings.sizes
-    return {
-        "clinical": rng.standard_normal((count, sizes.facts)).astype(np.float32),
-        "clinical_present": (rng.random((count, sizes.facts)) < 0.7).astype(np.float32),
-        "mammogram": rng.random((count, views, 1, sizes.height, sizes.width)).astype(np.float32),
-        "mammogram_present": (rng.random((count, views)) < 0.7).astype(np.float32),
+def random_inputs(settings: Settings, count: int, numbers: Sequence[int], rng: np.random.Generator) -> Arrays:
+    """Inputs of the right shapes with some of everything missing: `numbers` of images of each image modality."""
+    facts = (count, settings.sizes.facts)
+    inputs: Arrays = {
+        "clinical": rng.standard_normal(facts).astype(np.float32),
+        "clinical_present": (rng.random(facts) < 0.7).astype(np.float32),
     }
+    for one, number in zip(settings.imaging, numbers, strict=True):
+        inputs[one.tensor] = rng.random((count, number, *one.shape), np.float32)
+        inputs[f"{one.tensor}_present"] = (rng.random((count, number)) < 0.7).astype(np.float32)
+    return inputs
 
 
-def parity_cases(specs: tuple[FactSpec, ...], settings: Settings) -> dict[str, Arrays]:
-    """Inputs at several numbers of axillae and views, with modalities missing; real phantoms among them."""
+def phantom_inputs(specs: Sequence[FactSpec], settings: Settings, count: int) -> Arrays:
+    """Inputs of validation patients of whom everything is there, in steps of 1/255."""
+    patients = data.draw(settings.validation, 0, count)
+    values = data.table(patients, specs).values
+    inputs: Arrays = {"clinical": values, "clinical_present": np.ones_like(values)}
+    for one in settings.imaging:
+        pixels = np.stack([images.prepare(p, p.side, one)[0] for p in patients])
+        inputs[one.tensor] = np.round(pixels * 255).astype(np.float32) / 255
+        inputs[f"{one.tensor}_present"] = np.ones(pixels.shape[:2], np.float32)
+    return inputs
+
+
+def parity_cases(specs: Sequence[FactSpec], settings: Settings) -> dict[str, Arrays]:
+    """Inputs at several numbers of axillae and images, and two phantoms with each subset of modalities."""
     rng = np.random.default_rng(1)
-    cases = {f"random N={n} V={v}": random_inputs(settings, n, v, rng) for n, v in ((1, 1), (1, 2), (3, 4), (5, 1))}
-    some = data.to_arrays(data.draw(settings.validation, 0, 2), specs, settings)
-    both: Arrays = {
-        "clinical": some.values,
-        "clinical_present": np.ones_like(some.values),
-        "mammogram": some.images[:, :, None].astype(np.float32) / 255,
-        "mammogram_present": np.ones((2, 2), np.float32),
-    }
-    cases["N=2 V=2"] = both
-    cases["facts alone"] = both | {"mammogram_present": np.zeros((2, 2), np.float32)}
-    cases["images alone"] = both | {"clinical_present": np.zeros_like(some.values)}
-    cases["nothing"] = cases["facts alone"] | {"clinical_present": np.zeros_like(some.values)}
+    cases = {f"random N={n} {numbers}": random_inputs(settings, n, numbers, rng) for n, numbers in COUNTS}
+    two = phantom_inputs(specs, settings, 2)
+    cases[GOLDEN] = two
+    present = [name for name in two if name.endswith("_present")]
+    for mask in range(EVERYTHING):
+        absent = {name: np.zeros_like(two[name]) for bit, name in enumerate(present) if not mask >> bit & 1}
+        cases[name_of(mask)] = two | absent
     return cases
 
 
-def inputs_of(sizes: Sizes) -> tuple[Tensor, ...]:
-    """Return what the graph takes in, for N axillae with F facts and V views of H × W."""
-    facts, views = ("N", sizes.facts), ("N", "V")
-    return (
+def inputs_of(settings: Settings) -> tuple[Tensor, ...]:
+    """Return what the graph takes in, for N axillae with F facts and any number of images of each modality."""
+    facts = ("N", settings.sizes.facts)
+    tensors = [
         Tensor("clinical", "float32", facts, "N F", -100.0, 100.0),
         Tensor("clinical_present", "float32", facts, "N F", 0.0, 1.0),
-        Tensor("mammogram", "float32", (*views, 1, sizes.height, sizes.width), "N V 1 H W", 0.0, 1.0),
-        Tensor("mammogram_present", "float32", views, "N V", 0.0, 1.0),
-    )
+    ]
+    for one in settings.imaging:
+        layout = f"N {one.axis} C H W" if one.shape[0] > 1 else f"N {one.axis} 1 H W"
+        tensors.append(Tensor(one.tensor, "float32", ("N", one.axis, *one.shape), layout, 0.0, 1.0))
+        tensors.append(Tensor(f"{one.tensor}_present", "float32", ("N", one.axis), f"N {one.axis}", 0.0, 1.0))
+    return tuple(tensors)
 
 
-def outputs_of(sizes: Sizes) -> tuple[Tensor, ...]:
-    """Return what the graph gives out, named as in OUTPUTS."""
-    saliency = ("N", "V", sizes.height // 8, sizes.width // 8)
+def outputs_of(settings: Settings) -> tuple[Tensor, ...]:
+    """Return what the graph gives out, named as in `outputs`."""
+    pieces = 1 + len(settings.modalities)
+    maps = [
+        Tensor(f"{o.tensor}_saliency", "float32", ("N", o.axis, *o.grid), f"N {o.axis} h w", 0.0, 1.0)
+        for o in settings.imaging
+    ]
     return (
         Tensor("logit", "float32", ("N",), "N", -30.0, 30.0),
         Tensor("logit_sd", "float32", ("N",), "N", 0.0, 30.0),
-        Tensor("contributions", "float32", ("N", 1 + len(MODALITIES)), "N prior+modalities", -30.0, 30.0),
-        Tensor("mammogram_saliency", "float32", saliency, "N V h w", 0.0, 1.0),
+        Tensor("contributions", "float32", ("N", pieces), "N prior+modalities", -30.0, 30.0),
+        *maps,
     )
 
 
 def describe(
-    settings: Settings, specs: tuple[FactSpec, ...], evaluation: dict[str, Any], summary: dict[str, Any]
+    settings: Settings, specs: Sequence[FactSpec], evaluation: dict[str, Any], summary: dict[str, Any]
 ) -> dict[str, Any]:
     """Everything the manifest says, the digests apart."""
     return {
@@ -123,22 +149,22 @@ def describe(
         "question": "aln",
         "intended_use": "demonstration",
         "label": "any metastasis in the axillary lymph nodes of the side (of synthetic patients)",
-        "modalities": MODALITIES,
+        "modalities": settings.modalities,
         "required": (),
-        "inputs": [asdict(t) for t in inputs_of(settings.sizes)],
-        "outputs": [asdict(t) for t in outputs_of(settings.sizes)],
+        "inputs": [asdict(t) for t in inputs_of(settings)],
+        "outputs": [asdict(t) for t in outputs_of(settings)],
         "facts": [asdict(s) for s in specs],
-        "preprocessing": {"mammogram": settings.preprocessing},
+        "preprocessing": {one.tensor: one.settings for one in settings.imaging},
         "operating_points": evaluation["operating_points"],
         "training_prevalence": evaluation["prevalence"],
         "training": {
             "summary": f"{settings.encoder.patients + settings.heads.patients} synthetic patients of models/phantom",
             "validation_patients": settings.validation.patients,
-            "seeds": {c.name: c.seed for c in (settings.encoder, settings.heads, settings.validation, settings.test)},
+            "seeds": {c.name: c.seed for c in settings.cohorts},
             "commit": _commit(),
             **summary,
         },
-        "metrics": {"subsets": evaluation["subsets"], "biopsies_avoided": evaluation["biopsies_avoided"]},
+        "metrics": {k: evaluation[k] for k in ("summary", "subsets", "biopsies_avoided")},
         "opset": exporting.OPSET,
         "licence": "Apache-2.0",
     }
@@ -155,39 +181,37 @@ def to_json(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def model_card(evaluation: dict[str, Any]) -> str:
     """Fill the figures of an evaluation into the card."""
-    everything = evaluation["subsets"]["MG+clinical"]
-    rows = [
-        f"| {name} | {_span(s['auc'])} | {s['bayes_auc']:.3f} | {_span(s['share_of_excess_of_these_patients'])} |"
-        f" {s['ece']:.3f} (by luck up to {s['ece_by_luck']:.3f}) | {s['slope']:.2f} | {s['coverage']:.3f} |"
-        for name, s in evaluation["subsets"].items()
-        if "auc" in s
-    ]
+    everything = evaluation["subsets"][name_of(EVERYTHING)]
     spared = [
         f"| {level} | {at['sensitivity']:.3f} | {at['specificity']:.3f} | {at['negative_predictive_value']:.3f} |"
-        f" {_span(at['biopsies_avoided'])} |"
+        f" {span(at['biopsies_avoided'])} |"
         for level, at in evaluation["biopsies_avoided"].items()
     ]
+    known = {f"{modality} {k}": v for modality, found in evaluation["concepts"].items() for k, v in found.items()}
+    baseline = {modality: x["auc"] for modality, x in evaluation["pixel_baseline"].items()}
+    summary = evaluation["summary"]
     return Template(CARD.read_text(encoding="utf-8")).substitute(
-        subsets="\n".join(rows),
+        subsets="\n".join(rows(evaluation["subsets"])),
         spared="\n".join(spared),
         patients=evaluation["patients"]["test"],
-        auc=_span(everything["auc"]),
-        concepts=", ".join(f"{k} {v:.2f}" for k, v in evaluation["concepts"].items()),
-        views=", ".join(f"{k} {v:.3f}" for k, v in evaluation["missing_views"].items()),
-        baseline=f"{evaluation['pixel_baseline']['auc']:.3f}",
+        auc=span(everything["auc"]),
+        everything=f"{summary['share_of_excess_all']:.3f}",
+        mean=f"{summary['share_of_excess_mean']:.3f}",
+        concepts=_listed(known, 2),
+        images=_listed(evaluation["missing_images"], 3),
+        baseline=_listed(baseline, 3),
         full_size=f"{evaluation['full_size']['mean_absolute_logit_change']:.3f}",
     )
 
 
-def _span(x: dict[str, float]) -> str:
-    return f"{x['value']:.3f} ({x['low']:.3f}–{x['high']:.3f})"
+def _listed(figures: dict[str, float], digits: int) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {x:.{digits}f}" for name, x in figures.items())
 
 
 def _golden(path: Path, inputs: Arrays) -> bytes:
     """Inputs of a few axillae and what the graph makes of them, by name."""
-    rounded = inputs | {"mammogram": np.round(inputs["mammogram"] * 255).astype(np.float32) / 255}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **rounded, **exporting.run_onnx(path, rounded))  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **inputs, **exporting.run_onnx(path, inputs))  # type: ignore[arg-type]
     return buffer.getvalue()
 
 

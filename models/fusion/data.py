@@ -1,30 +1,25 @@
-"""Cohorts of synthetic patients as arrays, prepared by the code that serving uses."""
+"""Cohorts of synthetic patients as arrays on disk: what is told, what is shown, and what only the phantom knows."""
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields, replace
-from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.clinical import ClinicalFacts, Fact
 from agent.core.manifest import FactSpec
-from agent.preprocess.mammogram import prepare
-from agent.preprocess.placement import Placement
 from agent.preprocess.tabular import encode
+from models.fusion.images import prepare
+from models.fusion.parallel import spread
 from models.fusion.progress import Progress
-from models.fusion.settings import Cohort, Settings
-from models.phantom.bayes import SUBSETS, posterior
+from models.fusion.settings import Cohort, Imaging, Settings
+from models.phantom.bayes import posteriors
 from models.phantom.ehr import ehr_row
-from models.phantom.mammogram import VIEWS, in_pixels, mass_spot, node_spot, render
 from models.phantom.patient import Patient, patient
 
-SHARD: Final = 250
-CONCEPTS: Final = ("mass size", "spiculation", "node")
+SHARD: Final = 125
 # the facts that the bundle uses; means, deviations and ranges come from the training patients
 FACTS: Final = (
     FactSpec("age", "years"),
@@ -39,18 +34,30 @@ FACTS: Final = (
 
 
 @dataclass(frozen=True)
-class Arrays:
-    """N patients, one diseased side each, with V = 2 views (CC, MLO)."""
+class Table:
+    """What is told of N patients, one diseased side each, and what came of it."""
 
     values: NDArray[np.float32]  # (N, F)
-    images: NDArray[np.uint8]  # (N, V, H, W): 255 is 1.0
-    concepts: NDArray[np.float32]  # (N, 3): CONCEPTS, standardised
-    spots: NDArray[np.float32]  # (N, V, 2, 3): row, column, radius in the tensor of mass and node; radius 0: not there
     positive: NDArray[np.bool_]  # (N,)
-    posterior: NDArray[np.float64]  # (N, 4): P(positive) given each of phantom.bayes.SUBSETS
+    posterior: NDArray[np.float64]  # (N, 16): P(positive) given each of phantom.bayes.SUBSETS
 
     def __len__(self) -> int:
         return len(self.positive)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What one modality shows of N patients."""
+
+    images: NDArray[np.uint8]  # (N, I, C, H, W): 255 is 1.0
+    places: NDArray[np.float32]  # (N, I, K, 3): row, column, radius in the tensor of each finding; radius 0: not there
+    concepts: NDArray[np.float32]  # (N, concepts), standardised
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+Kept = TypeVar("Kept", Table, Pictures)
 
 
 def draw(cohort: Cohort, start: int, stop: int) -> list[Patient]:
@@ -75,85 +82,65 @@ def fact_specs(patients: Sequence[Patient]) -> tuple[FactSpec, ...]:
     )
 
 
-def encode_facts(someone: Patient, specs: Sequence[FactSpec], on: date | None = None) -> NDArray[np.float32]:
-    """Return a patient's facts as the network reads them (F,)."""
-    return encode(clinical_facts(someone), specs, on or someone.diagnosed_on).values
+def table(patients: Sequence[Patient], specs: Sequence[FactSpec]) -> Table:
+    """Tabulate patients, each with one diseased side."""
+    return Table(
+        values=np.stack([encode(clinical_facts(p), specs, p.diagnosed_on).values for p in patients]),
+        positive=np.array([p.outcomes[p.side] for p in patients]),
+        posterior=np.array([posteriors(p.axillae[p.side], p.biology) for p in patients]),
+    )
 
 
-def load(cohort: Cohort, specs: Sequence[FactSpec], settings: Settings) -> Arrays:
-    """Return a cohort, rendering what an earlier run has not left on disk."""
+def pictures(patients: Sequence[Patient], imaging: Imaging) -> Pictures:
+    """Render and prepare the images of patients, each with one diseased side."""
+    pairs = [prepare(p, p.side, imaging) for p in patients]
+    return Pictures(
+        images=np.stack([np.round(images * 255).astype(np.uint8) for images, _ in pairs]),
+        places=np.stack([places for _, places in pairs]),
+        concepts=np.array([[getattr(p.axillae[p.side], c) for c in imaging.concepts] for p in patients], np.float32),
+    )
+
+
+def load_table(cohort: Cohort, specs: Sequence[FactSpec]) -> Table:
+    """Tabulate a whole cohort."""
+    return table(draw(cohort, 0, cohort.patients), specs)
+
+
+def shards(cohort: Cohort, imaging: Imaging, settings: Settings) -> list[Path]:
+    """Return the files that hold a cohort's images, rendering what an earlier run has not left on disk."""
     bounds = [(a, min(a + SHARD, cohort.patients)) for a in range(0, cohort.patients, SHARD)]
     folder = settings.work / cohort.name
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{cohort.seed}-{start}-{stop}.npz" for start, stop in bounds]
-    missing = [(path, start, stop) for path, (start, stop) in zip(paths, bounds, strict=True) if not path.exists()]
-    progress = Progress(f"render {cohort.name}", len(paths), skipped=len(paths) - len(missing))
+    paths = [folder / f"{imaging.name}-{cohort.seed}-{start}-{stop}.npz" for start, stop in bounds]
+    missing = [(path, bound) for path, bound in zip(paths, bounds, strict=True) if not path.exists()]
     done = len(paths) - len(missing)
-    with ProcessPoolExecutor(settings.processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(write_shard, p, cohort, (a, b), tuple(specs), settings) for p, a, b in missing]
-        for job in as_completed(jobs):
-            job.result()
-            done += 1
-            progress.show(done)
-    return _join([_read(path) for path in paths])
+    progress = Progress(f"render {imaging.name} {cohort.name}", len(paths), skipped=done)
+    jobs = [(path, cohort, bound, imaging) for path, bound in missing]
+    for finished, _ in enumerate(spread(write_shard, jobs, settings.processes), start=done + 1):
+        progress.show(finished)
+    return paths
 
 
-def write_shard(
-    path: Path, cohort: Cohort, bounds: tuple[int, int], specs: tuple[FactSpec, ...], settings: Settings
-) -> None:
+def write_shard(path: Path, cohort: Cohort, bounds: tuple[int, int], imaging: Imaging) -> None:
     """Render the patients of a cohort from `bounds[0]` to `bounds[1]` and write them whole or not at all."""
-    arrays = to_arrays(draw(cohort, *bounds), specs, settings)
+    found = pictures(draw(cohort, *bounds), imaging)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        np.savez(file, **{f.name: getattr(arrays, f.name) for f in fields(Arrays)})
+        np.savez(file, **{f.name: getattr(found, f.name) for f in fields(Pictures)})
     partial.rename(path)
 
 
-def to_arrays(patients: Sequence[Patient], specs: Sequence[FactSpec], settings: Settings) -> Arrays:
-    """Prepare patients, each with one diseased side."""
-    views = [[_view(p, p.side, view, settings) for view in VIEWS] for p in patients]
-    axillae = [p.axillae[p.side] for p in patients]
-    return Arrays(
-        values=np.stack([encode_facts(p, specs) for p in patients]),
-        images=np.stack([[np.round(image * 255) for image, _ in pair] for pair in views]).astype(np.uint8),
-        concepts=np.array([(a.size, a.spiculation, a.node) for a in axillae], np.float32),
-        spots=np.array([[spots for _, spots in pair] for pair in views], np.float32),
-        positive=np.array([p.outcomes[p.side] for p in patients]),
-        posterior=np.array(
-            [[posterior(s, p.axillae[p.side], p.biology, p.ultrasound) for s in SUBSETS] for p in patients]
-        ),
-    )
+def read(path: Path) -> Pictures:
+    """Read one shard."""
+    with np.load(path, allow_pickle=False) as kept:
+        return Pictures(**{f.name: kept[f.name] for f in fields(Pictures)})
 
 
-def _view(someone: Patient, side: str, view: str, settings: Settings) -> tuple[NDArray[np.float32], Any]:
-    """One view's tensor, and where mass and node lie in it."""
-    shape = settings.render_rows, settings.render_columns
-    pixels = render(someone, side, view, *shape)
-    tensor, placement = prepare(pixels, inverted=False, **settings.preprocessing)  # type: ignore[arg-type]
-    mass = in_tensor(placement, *in_pixels(mass_spot(someone, side, view), side, *shape))
-    node = in_tensor(placement, *in_pixels(node_spot(someone, side), side, *shape)) if view == "MLO" else (0.0,) * 3
-    return tensor, (mass, node)
-
-
-def in_tensor(placement: Placement, row: float, column: float, radius: float) -> tuple[float, float, float]:
-    """Where a point of the source image, and a length there, come to lie in the tensor."""
-    scale = placement.placed.height / placement.crop.height
-    across = placement.placed.width / placement.crop.width
-    upright = placement.source_shape[1] - column if placement.flipped else column
-    return (
-        placement.placed.top + (row - placement.crop.top) * scale,
-        placement.placed.left + (upright - placement.crop.left) * across,
-        radius * scale,
-    )
-
-
-def _read(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as data:
-        return Arrays(**{f.name: data[f.name] for f in fields(Arrays)})
-
-
-def _join(parts: Sequence[Arrays]) -> Arrays:
-    return Arrays(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Arrays)})
+def join(parts: Sequence[Kept]) -> Kept:
+    """Put cohorts, or parts of one, one after the other."""
+    first = parts[0]
+    joined: dict[str, Any] = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(first)}
+    return type(first)(**joined)
 
 
 def _rounded(x: float) -> float:

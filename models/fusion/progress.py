@@ -30,3 +30,7 @@ class Progress:
         left = spent / fresh * (self.total - done)
         end = "\r" if sys.stdout.isatty() and done < self.total else "\n"
         print(f"{self.title:<28} {done:>6}/{self.total} {left:5.0f} s left  {note:<40}", end=end, flush=True)
+
+    def say(self, note: str) -> None:
+        """Write a line of its own."""
+        print(f"{self.title:<28} {note:<70}", flush=True)

@@ -56,12 +56,29 @@ def logistic(features: Floats, positive: Bools, ridge: float = 1e-6, steps: int 
     array (K + 1,)
         Coefficients, the intercept last.
     """
+    return logistic_towards(features, positive, np.zeros(features.shape[1] + 1), ridge, steps)
+
+
+def logistic_towards(features: Floats, positive: Bools, expected: Floats, precision: float, steps: int = 50) -> Floats:
+    """Fit a logistic regression whose coefficients are expected at certain values.
+
+    Parameters
+    ----------
+    expected : array (K + 1,)
+        Where the coefficients, the intercept last, are drawn to.
+    precision : float
+        Weight of the penalty on the squared distance from there.
+
+    Returns
+    -------
+    array (K + 1,)
+    """
     x = np.column_stack((features, np.ones(len(features))))
-    beta = np.zeros(x.shape[1])
+    beta = np.asarray(expected, np.float64)
     for _ in range(steps):
         p = sigmoid(x @ beta)
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + ridge * np.eye(x.shape[1])
-        step = np.linalg.solve(hessian, x.T @ (positive - p) - ridge * beta)
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + precision * np.eye(x.shape[1])
+        step = np.linalg.solve(hessian, x.T @ (positive - p) - precision * (beta - expected))
         beta = beta + step
         if np.abs(step).max() < 1e-9:
             break

@@ -1,0 +1,28 @@
+"""Share of the excess over chance that a model keeps, against the best possible on the same patients."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.phantom.bayes import share_of_excess
+from models.statistics.discrimination import Bools, Floats, Interval, auc
+
+
+def paired_share(
+    probability: Floats, ideal: Floats, positive: Bools, rng: np.random.Generator, draws: int = 500
+) -> Interval:
+    """Share of the excess that the true posterior reaches on the same patients, with a bootstrap interval.
+
+    Parameters
+    ----------
+    probability, ideal : array (N,)
+        What the model says and what is true, P(positive) given the same evidence.
+    positive : array (N,)
+    """
+    count = len(positive)
+
+    def share(rows: NDArray[np.intp]) -> float:
+        known = positive[rows]
+        return share_of_excess(auc(probability[rows], known).value, auc(ideal[rows], known).value)
+
+    low, high = np.percentile([share(rng.integers(0, count, count)) for _ in range(draws)], [2.5, 97.5])
+    return Interval(share(np.arange(count)), float(low), float(high))
