@@ -41,6 +41,7 @@ class LeftOut:
 
     what: str  # SOP Instance UID, or the name of a fact
     reason: str
+    modality: str = ""  # of an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Result:
     operating_points: tuple[OperatingPoint, ...]
     predecessors: Mapping[str, Reference]  # role ("sr:L", "text_sr") -> that object of the version before
     site_prevalence: float | None = None
+    new_inputs: tuple[str, ...] = ()  # "US", "clinical": of which this version knows more than the one it supersedes
 
     @property
     def estimates(self) -> tuple[Estimate, ...]:
@@ -98,13 +100,15 @@ class SourceImage:
     """One image as report objects need it: its header, and its pixels ready to be looked at.
 
     `header` is a Part 10 file without pixel data. `image_hw` is uint8 (H, W) in display sense (MONOCHROME2,
-    windowed), perhaps reduced: `reduction` source pixels stand for one of its pixels along each axis.
+    windowed), perhaps reduced: `reduction` source pixels stand for one of its pixels along each axis. `frame` is
+    the frame of a multi-frame image that it shows, from 1; 0 where the image has one, or nobody knows.
     """
 
     instance: Instance
     header: bytes
     image_hw: NDArray[np.uint8]
     reduction: float = 1.0
+    frame: int = 0
 
 
 @dataclass(frozen=True, slots=True)

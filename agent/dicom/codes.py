@@ -74,6 +74,7 @@ SUMMARY_TITLE: Final = _own("ALN008", "AI risk summary")
 QUESTION: Final = _own("ALN020", "Question")
 EVIDENCE: Final = _own("ALN021", "Evidence")
 LIMITS: Final = _own("ALN022", "Limits")
+CONTRIBUTIONS: Final = _own("ALN023", "Contributions")
 CATEGORIES: Final[Mapping[str, CodedConcept]] = {
     "LOW": _sct("75976002", "Low risk"),
     "NOT LOW": _own("ALN010", "Not low risk"),  # CID 3118 has Moderate, which is something else

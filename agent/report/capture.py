@@ -62,6 +62,8 @@ def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place)
     ds.ImageComments = words.answer(estimate, draft.words.event)
     ds.DerivationDescription = DERIVATION
     ds.SourceImageSequence = [_source_item(place.source)]
+    if place.source.may_identify:
+        ds.BurnedInAnnotation = "YES"
     return Captured(Finished(slot, ds), place.source.instance.sop_instance_uid, picture)
 
 
@@ -80,7 +82,7 @@ def _capture(draft: Draft, slot: Slot, source: Source, picture: Image.Image) -> 
     ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.PatientOrientation = ""
     ds.BodyPartExamined = "BREAST"
-    ds.BurnedInAnnotation = "NO"  # ours identify neither patient nor date (PS3.3 C.7.6.1)
+    ds.BurnedInAnnotation = "NO"  # our words identify neither patient nor date (PS3.3 C.7.6.1)
     ds.RecognizableVisualFeatures = "NO"
     # no Frame of Reference, Pixel Spacing or position: nobody is to measure or to synchronise on it
     _pixels(ds, picture)
@@ -95,11 +97,13 @@ def _pixels(ds: Dataset, picture: Image.Image) -> None:
     ds.BitsAllocated = ds.BitsStored = 8
     ds.HighBit = 7
     ds.PixelRepresentation = 0
-    ds.PixelData = np.asarray(picture).tobytes()  # of even length: all widths are even
+    ds.PixelData = np.asarray(picture).tobytes()  # of even length: the width is even
 
 
 def _source_item(source: Source) -> Dataset:
     item = Dataset()
+    if source.instance.frames > 1 and source.frame:
+        item.ReferencedFrameNumber = source.frame
     item.ReferencedSOPClassUID = source.instance.sop_class_uid
     item.ReferencedSOPInstanceUID = source.instance.sop_instance_uid
     item.SpatialLocationsPreserved = "NO"  # the bands and the pair move the pixels

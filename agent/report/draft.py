@@ -1,6 +1,7 @@
 """One result on its way to objects: what all of its objects share, and where each of them goes."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
@@ -18,6 +19,7 @@ from agent.report import words
 from agent.report.header import Source, read_source
 
 CHARACTER_SET: Final = "ISO_IR 192"
+KEY_IMAGES: Final = 3  # heatmaps of a modality and an axilla: more are looked at by nobody
 FIRST_SERIES: Final = 900
 SERIES_A_VERSION: Final = 10
 
@@ -116,16 +118,33 @@ class Draft:
         study = self.index.instance.study_instance_uid
         return self.result.used or tuple(s.instance for s in self.sources if s.instance.study_instance_uid == study)
 
+    @property
+    def at_hand(self) -> tuple[Instance, ...]:
+        """Every image that came with the result."""
+        return tuple(s.instance for s in self.sources)
+
     def places(self, estimate: Estimate) -> tuple[Place, ...]:
-        """Where the images influenced an estimate: the index study's first, then the newer, the stronger first."""
-        by_uid = {s.instance.sop_instance_uid: s for s in self.sources}
-        found = [Place(by_uid[i.sop_instance_uid], i) for i in self.result.influences if i.side == estimate.side]
-        return tuple(sorted(found, key=self._precedence))
+        """Where the key images influenced an estimate: the index study's first, then the newer, the stronger first.
+
+        Of each modality these are the images with the most influence.
+        """
+        found = [Place(self._by_uid[i.sop_instance_uid], i) for i in self.result.influences if i.side == estimate.side]
+        rank: Counter[str] = Counter()
+        kept = []
+        for place in sorted(found, key=_strength):
+            rank[place.influence.modality] += 1
+            if rank[place.influence.modality] <= KEY_IMAGES:
+                kept.append(place)
+        return tuple(sorted(kept, key=self._precedence))
+
+    @cached_property
+    def _by_uid(self) -> Mapping[str, Source]:
+        return {s.instance.sop_instance_uid: s for s in self.sources}
 
     def _precedence(self, place: Place) -> tuple[bool, int, float, str]:
         instance = place.source.instance
         elsewhere = instance.study_instance_uid != self.index.instance.study_instance_uid
-        return elsewhere, -_day(instance).toordinal(), -abs(place.influence.contribution), instance.sop_instance_uid
+        return elsewhere, -_day(instance).toordinal() if elsewhere else 0, *_strength(place)
 
     def uid(self, slot: Slot) -> str:
         """Return the SOP Instance UID of an object, known before it is made."""
@@ -242,6 +261,10 @@ def _check(influence: Influence, source: Source | None) -> None:
     saliency_hw = influence.saliency_hw
     if saliency_hw.shape != source.image_hw.shape or not np.isfinite(saliency_hw).all():
         raise Permanent(f"the saliency map does not fit the image {influence.sop_instance_uid}")
+
+
+def _strength(place: Place) -> tuple[float, str]:
+    return -abs(place.influence.contribution), place.source.instance.sop_instance_uid
 
 
 def _index(result: Result, sources: Sequence[Source]) -> Source:

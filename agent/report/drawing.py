@@ -9,6 +9,7 @@ from agent.report.capture import Captured
 from agent.report.draft import Draft, reference
 from agent.report.header import Source
 from agent.report.region import Box, strongest
+from agent.report.temporal import is_temporal
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Drawing:
     source: Source  # its study is the SR's
     box: Box  # in pixels of what it lies on
     on: Reference
+    frame: int = 0  # of a multi-frame image, from 1
     needs: tuple[Reference, ...] = ()  # what must be in the archive before
 
 
@@ -28,9 +30,15 @@ def drawing(draft: Draft, estimate: Estimate, pictured: Sequence[Captured]) -> D
         if box is not None:
             source = place.source
             box = box.scaled(source.reduction).within(source.instance.columns, source.instance.rows)
-            on_image = Drawing(source, box, reference(source.instance))
-            return _on_capture(draft, on_image, estimate, pictured) if _is_temporal(draft, source) else on_image
+            frame = source.frame if source.instance.frames > 1 else 0
+            on_image = Drawing(source, box, reference(source.instance), frame)
+            return on_image if _can_show(draft, source) else _on_capture(draft, on_image, estimate, pictured)
     return None
+
+
+def _can_show(draft: Draft, source: Source) -> bool:
+    """Whether viewers draw a region on the image: it is no part of a 4D series, and one of many frames is named."""
+    return not is_temporal(draft, source) and (source.instance.frames <= 1 or source.frame > 0)
 
 
 def _on_capture(draft: Draft, on_image: Drawing, estimate: Estimate, pictured: Sequence[Captured]) -> Drawing:
@@ -42,10 +50,5 @@ def _on_capture(draft: Draft, on_image: Drawing, estimate: Estimate, pictured: S
         if c.picture is not None and (c.finished.slot.axilla, c.uid) == wanted
     )
     capture = draft.reference(slot, source)
-    return Drawing(source, on_image.box.scaled(picture.scale, picture.left, picture.top), capture, (capture,))
-
-
-def _is_temporal(draft: Draft, source: Source) -> bool:
-    """Whether viewers show the image's series as 4D: an SR with a region on it freezes them."""
-    series = source.instance.series_instance_uid
-    return len({s.temporal_position for s in draft.sources if s.instance.series_instance_uid == series}) > 1
+    box = on_image.box.scaled(picture.scale, picture.left, picture.top)
+    return Drawing(source, box, capture, needs=(capture,))

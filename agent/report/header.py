@@ -1,5 +1,6 @@
 """What a result object takes over from its source image: patient, study and orientation, decoded once."""
 
+import math
 import struct
 import warnings
 from collections.abc import Sequence
@@ -13,10 +14,12 @@ from pydicom import DataElement, Dataset, config, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.errors import InvalidDicomError
 
-from agent.core.errors import Permanent
+from agent.core.errors import Permanent, Rejected
 from agent.core.instance import Instance
 from agent.core.result import SourceImage
+from agent.dicom.geometry import ultrasound_scale
 from agent.dicom.text import decode_identifier, decode_person_name, decode_text
+from agent.preprocess.placement import Box
 
 REQUIRED: Final = (
     "PatientName",
@@ -31,6 +34,15 @@ REQUIRED: Final = (
 )
 """Type 2 attributes of Patient and General Study (PS3.3 C.7.1.1, C.7.2.1): empty where the source has none."""
 OPTIONAL: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription")
+BODY_PARTS: Final = {"BREAST": "breast", "AXILLA": "axilla"}
+"""Parts that a picture may name: nothing else of Body Part Examined is repeated."""
+MOST_DIGITS: Final = 4  # a longer Series or Instance Number may be a date
+ALONG: Final = 0.7  # least cosine of a row with the axis from right to left that counts as along it
+_READ: Final = (
+    *("SpecificCharacterSet", *REQUIRED, *OPTIONAL, "PatientOrientation", "ImageOrientationPatient"),
+    *("TemporalPositionIdentifier", "NumberOfTemporalPositions", "SeriesNumber", "InstanceNumber"),
+    *("BodyPartExamined", "BurnedInAnnotation"),
+)
 _IDENTIFIERS: Final = ("PatientID", "IssuerOfPatientID")  # the case was opened under these: read them the same way
 _CONTROL: Final = {code: "\ufffd" for code in range(32) if chr(code) not in "\r\n\t\f"}  # never legal in UTF-8 text
 
@@ -45,6 +57,36 @@ class Source:
     subject: Dataset  # patient and study
     orientation: Dataset  # Patient Orientation, where the source has one
     temporal_position: str
+    temporal_positions: int = 0  # Number of Temporal Positions; 0 where the header does not say
+    columns_to_left: bool | None = None  # an axial image's columns run towards the patient's left; None: not known
+    body_part: str = ""  # "breast", "axilla" or empty
+    series_number: int = 0  # 0: none that helps a reader
+    instance_number: int = 0
+    frame: int = 0  # of a multi-frame image, from 1; 0: not known
+    region: Box | None = None  # the field of view of an ultrasound image, in its own pixels
+    burned_in: str = ""  # Burned In Annotation
+
+    @property
+    def shown(self) -> Box:
+        """The part of `image_hw` that is worth showing: beside an ultrasound's field of view stand names."""
+        if self.region is None:
+            return Box(0, 0, *self.image_hw.shape)
+        top, left = (int(edge / self.reduction) for edge in (self.region.top, self.region.left))
+        bottom = math.ceil((self.region.top + self.region.height) / self.reduction)
+        right = math.ceil((self.region.left + self.region.width) / self.reduction)
+        height, width = self.image_hw.shape
+        return Box(top, left, min(bottom, height) - top, min(right, width) - left)
+
+    @property
+    def may_identify(self) -> bool:
+        """Whether what is shown may hold a name: it says so, or is a whole ultrasound frame that does not tell."""
+        unknown = self.instance.modality == "US" and self.region is None and self.burned_in != "NO"
+        return self.burned_in == "YES" or unknown
+
+    @property
+    def shows_both_breasts(self) -> bool:
+        """Whether the image is of neither side alone."""
+        return self.instance.laterality not in ("L", "R")
 
 
 def read_source(image: SourceImage) -> Source:
@@ -61,7 +103,7 @@ def read_source(image: SourceImage) -> Source:
         # the source's faults are not ours to repeat, and pydicom's words on them may hold a patient's data
         warnings.simplefilter("ignore")
         try:
-            header = dcmread(BytesIO(image.header), stop_before_pixels=True)
+            header = dcmread(BytesIO(image.header), stop_before_pixels=True, specific_tags=list(_READ))
         except (InvalidDicomError, EOFError, OSError, ValueError, struct.error) as exc:
             raise Permanent(f"header of {image.instance.sop_instance_uid} cannot be read") from exc
         return Source(
@@ -71,6 +113,14 @@ def read_source(image: SourceImage) -> Source:
             subject=_subject(header),
             orientation=_copied(header, ("PatientOrientation",)),
             temporal_position=_text(header, "TemporalPositionIdentifier") or "",
+            temporal_positions=_number(header, "NumberOfTemporalPositions"),
+            columns_to_left=_columns_to_left(header),
+            body_part=BODY_PARTS.get((_text(header, "BodyPartExamined") or "").upper(), ""),
+            series_number=_number(header, "SeriesNumber"),
+            instance_number=_number(header, "InstanceNumber"),
+            frame=image.frame,
+            region=_region(image),
+            burned_in=(_text(header, "BurnedInAnnotation") or "").upper(),
         )
 
 
@@ -110,6 +160,30 @@ def _text(header: Dataset, keyword: str) -> str | None:
     else:
         text = decode_text(raw, character_set, "replace")
     return text.rstrip(" \0").translate(_CONTROL)
+
+
+def _number(header: Dataset, keyword: str) -> int:
+    """Return a whole number of a few digits, 0 where there is none."""
+    text = (_text(header, keyword) or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else 0
+
+
+def _columns_to_left(header: Dataset) -> bool | None:
+    """Whether columns run towards the patient's left (PS3.3 C.7.6.2.1.1: x increases to the left)."""
+    try:
+        cosine = float((_text(header, "ImageOrientationPatient") or "").split("\\")[0])
+    except ValueError:
+        return None
+    return None if not abs(cosine) >= ALONG else cosine > 0
+
+
+def _region(image: SourceImage) -> Box | None:
+    if image.instance.modality != "US":
+        return None
+    try:
+        return ultrasound_scale(image.header).region
+    except Rejected:
+        return None
 
 
 def _character_set(header: Dataset) -> str:

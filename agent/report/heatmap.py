@@ -1,33 +1,40 @@
-"""One picture a source image: where it influenced the estimate at the left, itself at the right, words around."""
+"""One picture a source image: the answer, where the image influenced it beside the image, and what else did."""
 
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from agent.core.prediction import Estimate
-from agent.core.result import Influence
+from agent.preprocess.placement import Box
 from agent.report import words
 from agent.report.colour import OPACITY, PALETTE
 from agent.report.draft import Draft, Place
 from agent.report.header import Source
+from agent.report.headline import headline
 from agent.report.layout import (
+    BANNER,
+    BODY,
+    DIM,
     GREY,
-    MIN_WIDTH,
-    ORANGE,
+    SMALL,
+    WIDTH,
     YELLOW,
     Line,
-    banner_height,
-    font,
-    font_size,
+    block,
+    centred,
     legend,
     paragraph,
     stacked,
 )
+from agent.report.strip import strip
+from agent.report.summary import closing
 
-MAX_PANEL: Final = (896, 1120)  # width, height: words and influence are read, not microcalcifications
 GAP: Final = 8
+PANEL: Final = ((WIDTH - GAP) // 2, 640)  # width, height: words and influence are read, not microcalcifications
+HALVES: Final = (WIDTH // 4, WIDTH - WIDTH // 4)  # middles of the panels
 
 
 @dataclass(frozen=True)
@@ -36,58 +43,80 @@ class Picture:
 
     image: Image.Image
     scale: float
-    left: int
-    top: int
+    left: float
+    top: float
 
 
 def heatmap(draft: Draft, estimate: Estimate, place: Place) -> Picture:
     """Return the picture of one image's influence. It holds no name, number or date of the patient."""
-    scale, size = _fit(place.source)
-    grey = Image.fromarray(place.source.image_hw).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    overlay = _overlay(grey, place.influence)
-    width = max(MIN_WIDTH, 2 * size[0] + GAP)
-    left = (width - 2 * size[0] - GAP) // 2
-    pair = Image.new("RGB", (width, size[1]))
-    pair.paste(overlay, (left, 0))
-    pair.paste(grey.convert("RGB"), (left + size[0] + GAP, 0))
-    captions = _captions(width, left + size[0] // 2, left + size[0] + GAP + size[0] // 2)
-    whole = stacked(pair, captions, legend(width), paragraph(width, _lines(draft, estimate, place)))
-    return Picture(whole, scale / place.source.reduction, left, banner_height(width))
+    source, shown = place.source, place.source.shown
+    scale, size = _fit(shown)
+    field = Image.fromarray(np.ascontiguousarray(shown.of(source.image_hw)))
+    grey = field.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    pair = block(size[1])
+    lefts = [middle - size[0] // 2 for middle in HALVES]
+    pair.paste(_overlay(grey, shown.of(place.influence.saliency_hw)), (lefts[0], 0))
+    pair.paste(grey.convert("RGB"), (lefts[1], 0))
+    above = (*headline(draft, estimate), _captions(place), *_sides(source, estimate, size[0]))
+    below = (
+        legend(),
+        strip(draft.result, estimate, place.influence.modality),
+        paragraph(closing(draft)),
+    )
+    whole = stacked(*above, pair, *below)
+    top = BANNER + sum(band.height for band in above)
+    return Picture(whole, scale / source.reduction, lefts[0] - shown.left * scale, top - shown.top * scale)
 
 
-def _fit(source: Source) -> tuple[float, tuple[int, int]]:
+def _fit(shown: Box) -> tuple[float, tuple[int, int]]:
     """Return the scale and the size (width, height) at which an image fills a panel."""
-    height, width = source.image_hw.shape
-    enlarged = max(1.0, (MIN_WIDTH - GAP) / (2 * width))  # a small image only until the words have room
-    scale = min(MAX_PANEL[0] / width, MAX_PANEL[1] / height, enlarged)
+    height, width = shown.height, shown.width
+    scale = min(PANEL[0] / width, PANEL[1] / height)
     return scale, (max(1, round(width * scale)), max(1, round(height * scale)))
 
 
-def _overlay(grey: Image.Image, influence: Influence) -> Image.Image:
+def _overlay(grey: Image.Image, saliency_hw: NDArray[np.float32]) -> Image.Image:
     # bytes from here on: blending in Pillow's integers is fifty times faster than in floating point
-    levels = Image.fromarray((np.clip(influence.saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8))
+    levels = Image.fromarray((np.clip(saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8))
     levels = levels.resize(grey.size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     opacity = levels.point(OPACITY)
     levels.putpalette(PALETTE)
     return Image.composite(levels.convert("RGB"), grey.convert("RGB"), opacity)
 
 
-def _captions(width: int, left: int, right: int) -> Image.Image:
-    size = font_size(width)
-    strip = Image.new("RGB", (width, 2 * size))
-    draw = ImageDraw.Draw(strip)
-    for x, text in ((left, words.OVERLAY), (right, words.ORIGINAL)):
-        draw.text((x, size), text, fill=GREY, font=font(size), anchor="mm")
-    return strip
+def _captions(place: Place) -> Image.Image:
+    band = block(2 * SMALL)
+    draw = ImageDraw.Draw(band)
+    texts = (words.effect(place.influence), caption(place.source, place.influence.side))
+    for middle, text in zip(HALVES, texts, strict=True):
+        centred(draw, (middle, SMALL), Line(text, GREY, BODY - 2), PANEL[0] - BODY)
+    return band
 
 
-def _lines(draft: Draft, estimate: Estimate, place: Place) -> list[Line]:
-    instance, result = place.source.instance, draft.result
-    view = words.view(instance.modality, instance.laterality, instance.view_position)
-    made_by = words.made_by(draft.device.model, draft.device.software_version, result)
-    return [
-        Line(words.answer(estimate, draft.words.event), YELLOW),
-        Line(f"Source: {view}. {words.effect(place.influence)} {words.missing(result)}"),
-        Line(f"{made_by}.", GREY),
-        *([Line(words.DEMONSTRATION, ORANGE)] if words.is_demonstration(result.model) else []),
-    ]
+def caption(source: Source, side: str) -> str:
+    """Name a source image as a reader would look for it."""
+    instance = source.instance
+    if instance.modality == "MG":
+        return words.view("MG", instance.laterality, instance.view_position)
+    series, number = source.series_number, source.instance_number
+    if source.shows_both_breasts:
+        return words.view(instance.modality, side, words.BREAST, series=series, number=number)
+    return words.view(instance.modality, instance.laterality, source.body_part, series=series, number=number)
+
+
+def _sides(source: Source, estimate: Estimate, width: int) -> list[Image.Image]:
+    """Mark, above an image of both breasts, which half is the answer's."""
+    if not source.shows_both_breasts or source.columns_to_left is None:
+        return []
+    band = block(BODY + 22)
+    draw = ImageDraw.Draw(band)
+    order = ("R", "L") if source.columns_to_left else ("L", "R")
+    for middle in HALVES:
+        for n, side in enumerate(order):
+            asked = side == estimate.side
+            left = middle - width // 2 + n * width // 2
+            right = left + width // 2
+            colour = YELLOW if asked else DIM
+            centred(draw, ((left + right) // 2, BODY // 2 + 2), Line(words.breast(side), colour, SMALL))
+            draw.rectangle((left + 2, BODY + 8, right - 3, BODY + 16), fill=colour)
+    return [band]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -11,21 +11,29 @@ from PIL import Image, ImageDraw, ImageFont
 from agent.report import words
 from agent.report.colour import LOWEST_SHOWN, PALETTE
 
-MIN_WIDTH: Final = 960
+WIDTH: Final = 1200  # even, so that Pixel Data is; the words are still legible at a third of it
+BODY: Final = 30
+SMALL: Final = 26
+SMALLEST: Final = 18
+MARGIN: Final = 40
+BANNER: Final = 60
+
+Colour: TypeAlias = tuple[int, int, int]
 RED: Final = (120, 0, 0)
 WHITE: Final = (255, 255, 255)
-GREY: Final = (190, 190, 190)
+GREY: Final = (185, 185, 185)
+DIM: Final = (90, 90, 90)
 YELLOW: Final = (255, 235, 90)
 ORANGE: Final = (255, 165, 60)
-_CHARACTERS_ACROSS: Final = 90  # of the smallest picture; the letters of larger ones grow with them
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of words and its colour."""
+    """One line of words, its colour and the size of its letters in pixels."""
 
     text: str
-    colour: tuple[int, int, int] = WHITE
+    colour: Colour = WHITE
+    size: int = BODY
 
 
 @cache
@@ -37,38 +45,44 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return loaded
 
 
-def font_size(width: int) -> int:
-    """Return the size of letters, in pixels, for a picture of this width."""
-    return max(20, round(width * 2 / _CHARACTERS_ACROSS))
-
-
-def banner_height(width: int) -> int:
-    """Return the height of the disclaimer's band."""
-    return 2 * font_size(width)
+def block(height: int, colour: Colour = (0, 0, 0)) -> Image.Image:
+    """Return an empty band across the picture."""
+    return Image.new("RGB", (WIDTH, height), colour)
 
 
 @cache
-def banner(width: int) -> Image.Image:
+def banner() -> Image.Image:
     """Return the disclaimer's band; it stands above and below, as viewers may lay controls over either."""
-    height = banner_height(width)
-    band = Image.new("RGB", (width, height), RED)
-    ImageDraw.Draw(band).text(
-        (width // 2, height // 2), words.DISCLAIMER, fill=WHITE, font=font(font_size(width)), anchor="mm"
-    )
+    band = block(BANNER, RED)
+    centred(ImageDraw.Draw(band), (WIDTH // 2, BANNER // 2), Line(words.DISCLAIMER))
     return band
 
 
-def paragraph(width: int, lines: Sequence[Line]) -> Image.Image:
+def centred(draw: ImageDraw.ImageDraw, at: tuple[int, int], line: Line, room: int = WIDTH) -> None:
+    """Write a line around a point, in smaller letters where it is longer than its room."""
+    draw.text(at, line.text, fill=line.colour, font=font(fitting(line.text, room, line.size)), anchor="mm")
+
+
+def fitting(text: str, room: int, size: int) -> int:
+    """Return the largest size of letters, down to the smallest legible one, at which a text has room."""
+    length = font(size).getlength(text)
+    return size if length <= room else max(SMALLEST, int(size * room / length))
+
+
+def paragraph(lines: Sequence[Line]) -> Image.Image:
     """Return lines of words, centred on black, broken where they are longer than the picture is wide."""
-    size = font_size(width)
-    step = round(1.5 * size)
-    broken = [Line(part, line.colour) for line in lines for part in wrapped(line.text, width - 2 * size, size)]
-    block = Image.new("RGB", (width, step * len(broken) + size))
-    draw = ImageDraw.Draw(block)
-    for n, line in enumerate(broken):
-        y = size // 2 + step * n + step // 2
-        draw.text((width // 2, y), line.text, fill=line.colour, font=font(size), anchor="mm")
-    return block
+    broken = [
+        Line(part, line.colour, line.size)
+        for line in lines
+        for part in wrapped(line.text, WIDTH - 2 * MARGIN, line.size)
+    ]
+    steps = [round(1.4 * line.size) for line in broken]
+    band = block(sum(steps) + BODY)
+    draw, y = ImageDraw.Draw(band), BODY // 2
+    for line, step in zip(broken, steps, strict=True):
+        centred(draw, (WIDTH // 2, y + step // 2), line)
+        y += step
+    return band
 
 
 def wrapped(text: str, width: int, size: int) -> list[str]:
@@ -84,27 +98,26 @@ def wrapped(text: str, width: int, size: int) -> list[str]:
 
 
 @cache
-def legend(width: int) -> Image.Image:
+def legend() -> Image.Image:
     """Return the colour scale with its ends named, and what it means."""
-    size = font_size(width)
     parts = (
-        _label(words.LEGEND_LOW, size),
-        _scale(8 * size, size),
-        _label(words.LEGEND_HIGH, size),
-        _label(words.LEGEND, size),
+        _label(words.LEGEND_LOW),
+        _scale(8 * SMALL, SMALL),
+        _label(words.LEGEND_HIGH),
+        _label(words.LEGEND),
     )
-    gap = size // 2
-    strip = Image.new("RGB", (width, 2 * size))
-    x = (width - sum(part.width for part in parts) - gap * (len(parts) - 1)) // 2
+    gap = SMALL // 2
+    strip = block(2 * SMALL)
+    x = (WIDTH - sum(part.width for part in parts) - gap * (len(parts) - 1)) // 2
     for part in parts:
-        strip.paste(part, (x, size - part.height // 2))
+        strip.paste(part, (x, SMALL - part.height // 2))
         x += part.width + gap
     return strip
 
 
-def _label(text: str, size: int) -> Image.Image:
-    label = Image.new("RGB", (round(font(size).getlength(text)), 2 * size))
-    ImageDraw.Draw(label).text((0, size), text, fill=WHITE, font=font(size), anchor="lm")
+def _label(text: str) -> Image.Image:
+    label = Image.new("RGB", (round(font(SMALL).getlength(text)), 2 * SMALL))
+    ImageDraw.Draw(label).text((0, SMALL), text, fill=GREY, font=font(SMALL), anchor="lm")
     return label
 
 
@@ -116,12 +129,11 @@ def _scale(width: int, height: int) -> Image.Image:
 
 
 def stacked(*blocks: Image.Image) -> Image.Image:
-    """Put blocks of equal width below each other, between two banners."""
-    width = blocks[0].width
-    whole = (banner(width), *blocks, banner(width))
-    picture = Image.new("RGB", (width, sum(b.height for b in whole)))
+    """Put blocks below each other, between two banners."""
+    whole = (banner(), *blocks, banner())
+    picture = block(sum(b.height for b in whole))
     y = 0
-    for block in whole:
-        picture.paste(block, (0, y))
-        y += block.height
+    for one in whole:
+        picture.paste(one, (0, y))
+        y += one.height
     return picture

@@ -20,13 +20,14 @@ _CONTAINS = RelationshipTypeValues.CONTAINS
 
 
 def image_library(instances: Sequence[Instance]) -> ContainerContentItem:
-    """Return the library, one group a modality.
+    """Return the library, one group for images that are alike: what they share is said once, of the group.
 
-    highdicom's own takes orientation and spacing for granted; sources that lack them are not to stop a report.
+    A dynamic MR has hundreds. highdicom's own library takes orientation and spacing for granted; sources that lack
+    them are not to stop a report.
     """
-    groups: dict[str, list[Instance]] = {}
-    for instance in instances:
-        groups.setdefault(instance.modality, []).append(instance)
+    groups: dict[tuple[str, str, int, int], list[Instance]] = {}
+    for one in instances:
+        groups.setdefault((one.modality, one.laterality, one.rows, one.columns), []).append(one)
     library = ContainerContentItem(codes.IMAGE_LIBRARY, relationship_type=_CONTAINS)
     library.ContentSequence = ContentSequence([_group(members) for members in groups.values()])
     return library
@@ -34,19 +35,17 @@ def image_library(instances: Sequence[Instance]) -> ContainerContentItem:
 
 def _group(instances: Sequence[Instance]) -> ContainerContentItem:
     group = ContainerContentItem(codes.IMAGE_LIBRARY_GROUP, relationship_type=_CONTAINS)
-    group.ContentSequence = ContentSequence([_entry(instance) for instance in instances])
+    group.ContentSequence = ContentSequence([*_descriptors(instances[0]), *map(_entry, instances)])
     return group
 
 
 def _entry(instance: Instance) -> ImageContentItem:
-    entry = ImageContentItem(
+    return ImageContentItem(
         codes.SOURCE,
         referenced_sop_class_uid=instance.sop_class_uid,
         referenced_sop_instance_uid=instance.sop_instance_uid,
         relationship_type=_CONTAINS,
     )
-    entry.ContentSequence = ContentSequence(_descriptors(instance))
-    return entry
 
 
 def _descriptors(instance: Instance) -> list[ContentItem]:

@@ -12,7 +12,6 @@ ATTRIBUTES: Final = {
     "ImageType": ["DERIVED", "SECONDARY"],
     "Modality": "OT",
     "ConversionType": "WSD",
-    "BurnedInAnnotation": "NO",
     "RecognizableVisualFeatures": "NO",
     "BodyPartExamined": "BREAST",
     "PhotometricInterpretation": "RGB",
@@ -48,6 +47,13 @@ def side_equals_the_source(draft: Draft, one: Finished) -> bool:
     )
 
 
+def burned_in_names_are_admitted(draft: Draft, one: Finished) -> bool:
+    """A picture whose source may show a name or a date says so; every other one says that it shows none."""
+    uncertain = {s.instance.sop_instance_uid for s in draft.sources if s.may_identify}
+    sources = {str(item.ReferencedSOPInstanceUID) for item in one.ds.get("SourceImageSequence", ())}
+    return bool(one.ds.get("BurnedInAnnotation") == ("YES" if sources & uncertain else "NO"))
+
+
 def locations_are_not_preserved(draft: Draft, one: Finished) -> bool:
     """Nobody may carry a position from the picture over to its source."""
     return all(item.SpatialLocationsPreserved == "NO" for item in one.ds.get("SourceImageSequence", ()))
@@ -57,7 +63,7 @@ def disclaimer_is_burned_in(draft: Draft, one: Finished) -> bool:
     """The bands above and below are the disclaimer, pixel by pixel."""
     rows, columns = int(one.ds.Rows), int(one.ds.Columns)
     pixels_hwc = np.frombuffer(one.ds.PixelData, np.uint8, rows * columns * 3).reshape(rows, columns, 3)
-    band_hwc = np.asarray(banner(columns))
+    band_hwc = np.asarray(banner())
     height = len(band_hwc)
     return np.array_equal(pixels_hwc[:height], band_hwc) and np.array_equal(pixels_hwc[-height:], band_hwc)
 
@@ -72,6 +78,7 @@ def capture_states_its_answer(draft: Draft, one: Finished) -> bool:
 RULES: Final = (
     attributes_are_those_of_a_capture,
     side_equals_the_source,
+    burned_in_names_are_admitted,
     locations_are_not_preserved,
     disclaimer_is_burned_in,
     capture_states_its_answer,

@@ -7,10 +7,14 @@ from pydicom import Dataset
 from agent.core.prediction import Estimate
 from agent.dicom import codes
 from agent.report import tree
+from agent.report.contributions import missing
 from agent.report.draft import Draft, Finished
 from agent.report.figures import percent
+from agent.report.header import Source
+from agent.report.temporal import is_temporal
 
 MAX_LINE: Final = 28  # characters that fit beside a region; longer lines lose the number
+MIDLINE: Final = 0.1  # share of the columns by which the sternum may be off the middle of an image
 HYDRATING_PREFIX: Final = "Cornerstone"  # a viewer would take the group for an editable measurement of its own
 
 
@@ -80,13 +84,26 @@ def regions_lie_inside(draft: Draft, one: Finished) -> bool:
 
 def no_region_on_a_temporal_series(draft: Draft, one: Finished) -> bool:
     """A region on a series with several time points freezes the page."""
-    positions: dict[str, set[str]] = {}
-    for source in draft.sources:
-        positions.setdefault(source.instance.series_instance_uid, set()).add(source.temporal_position)
-    temporal = {
-        s.instance.sop_instance_uid for s in draft.sources if len(positions[s.instance.series_instance_uid]) > 1
-    }
-    return not any(_on(region) in temporal for region in _regions(one))
+    return not any(is_temporal(draft, source) for _, source in _on_sources(draft, one))
+
+
+def regions_name_their_frame(draft: Draft, one: Finished) -> bool:
+    """On an image of many frames a region says on which of them it lies."""
+    many = [region for region, source in _on_sources(draft, one) if source.instance.frames > 1]
+    images = [tree.children(region, "IMAGE")[0].ReferencedSOPSequence[0] for region in many]
+    return all("ReferencedFrameNumber" in image for image in images)
+
+
+def regions_lie_on_their_half(draft: Draft, one: Finished) -> bool:
+    """On an image of both breasts the middle of a region is in the half of its side, or next to the midline."""
+    for region, source in _on_sources(draft, one):
+        if source.shows_both_breasts and source.columns_to_left is not None:
+            x = region.GraphicData[0::2]
+            across = (min(x) + max(x)) / 2 / source.instance.columns
+            towards_side = across if (one.slot.axilla == "L") == source.columns_to_left else 1 - across
+            if towards_side < 0.5 - MIDLINE:
+                return False
+    return True
 
 
 def lines_fit_beside_the_region(draft: Draft, one: Finished) -> bool:
@@ -136,8 +153,8 @@ def side_equals_the_image(draft: Draft, one: Finished) -> bool:
 
 def missing_inputs_are_stated(draft: Draft, one: Finished) -> bool:
     """Every input that was not there is named; only a complete set is called complete."""
-    missing = draft.result.modalities_missing
-    wanted = {codes.NOT_AVAILABLE.get(m, codes.OTHER_NOT_AVAILABLE).value for m in missing} or {codes.ALL_INPUTS.value}
+    absent = missing(draft.result, _estimate(draft, one))
+    wanted = {codes.NOT_AVAILABLE.get(m, codes.OTHER_NOT_AVAILABLE).value for m in absent} or {codes.ALL_INPUTS.value}
     found = tree.named(one.ds, codes.COMPLETENESS)
     return {tree.code(f.ConceptCodeSequence[0])[0] for f in found} == wanted
 
@@ -162,6 +179,12 @@ def _on(region: Dataset) -> str:
     return str(images[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID) if images else ""
 
 
+def _on_sources(draft: Draft, one: Finished) -> list[tuple[Dataset, Source]]:
+    """Return each region that lies on a source image, with that image."""
+    by_uid = {s.instance.sop_instance_uid: s for s in draft.sources}
+    return [(region, by_uid[_on(region)]) for region in _regions(one) if _on(region) in by_uid]
+
+
 def _estimate(draft: Draft, one: Finished) -> Estimate:
     return next(e for e in draft.ranked if e.side == one.slot.axilla)
 
@@ -176,6 +199,8 @@ RULES: Final = (
     regions_lie_on_evidence,
     regions_lie_inside,
     no_region_on_a_temporal_series,
+    regions_name_their_frame,
+    regions_lie_on_their_half,
     lines_fit_beside_the_region,
     numbers_are_percentages,
     numbers_equal_the_result,

@@ -3,7 +3,8 @@
 from typing import Final
 
 from agent.dicom import codes
-from agent.report import tree, words
+from agent.report import inputs, tree, words
+from agent.report.contributions import parts
 from agent.report.draft import Draft, Finished
 
 
@@ -20,7 +21,20 @@ def text_states_every_answer(draft: Draft, one: Finished) -> bool:
 
 def text_states_what_is_missing(draft: Draft, one: Finished) -> bool:
     """Inputs that were not there are named."""
-    return words.missing(draft.result) in _texts(one)
+    said = inputs.missing(draft.result)
+    return not said or said in _texts(one)
+
+
+def text_states_contributions(draft: Draft, one: Finished) -> bool:
+    """Of each estimate every input is named, with what it did or that it was not there."""
+    wanted = {words.contribution(e, part) for e in draft.ranked for part in parts(draft.result, e)}
+    return wanted <= _texts(one)
+
+
+def text_states_what_it_supersedes(draft: Draft, one: Finished) -> bool:
+    """No viewer tells a later version from the one before: the page does."""
+    said = words.supersedes(draft.result)
+    return not said or said in _texts(one)
 
 
 def text_holds_the_disclaimer(draft: Draft, one: Finished) -> bool:
@@ -37,5 +51,7 @@ RULES: Final = (
     root_is_a_summary,
     text_states_every_answer,
     text_states_what_is_missing,
+    text_states_contributions,
+    text_states_what_it_supersedes,
     text_holds_the_disclaimer,
 )

@@ -10,6 +10,7 @@ from agent.core.prediction import Estimate
 from agent.core.result import Kind
 from agent.dicom import codes, uids
 from agent.report import words
+from agent.report.contributions import missing
 from agent.report.document import CONTAINS, document
 from agent.report.draft import Draft, Finished, Slot
 from agent.report.drawing import Drawing
@@ -101,7 +102,9 @@ def _numbers(estimate: Estimate, drawn: Drawing) -> list[sr.Measurement]:
     region = sr.CoordinatesForMeasurement(
         sr.GraphicTypeValues.POLYLINE,
         drawn.box.polyline,
-        sr.SourceImageForRegion(drawn.on.sop_class_uid, drawn.on.sop_instance_uid),
+        sr.SourceImageForRegion(
+            drawn.on.sop_class_uid, drawn.on.sop_instance_uid, [drawn.frame] if drawn.frame else None
+        ),
     )
     shares = (
         (codes.PROBABILITY, estimate.probability),
@@ -115,10 +118,9 @@ def _numbers(estimate: Estimate, drawn: Drawing) -> list[sr.Measurement]:
 
 
 def _evaluations(draft: Draft, estimate: Estimate) -> list[sr.QualitativeEvaluation]:
-    missing = dict.fromkeys(
-        codes.NOT_AVAILABLE.get(m, codes.OTHER_NOT_AVAILABLE) for m in draft.result.modalities_missing
-    )
+    absent = missing(draft.result, estimate)
+    coded = dict.fromkeys(codes.NOT_AVAILABLE.get(m, codes.OTHER_NOT_AVAILABLE) for m in absent)
     return [
         sr.QualitativeEvaluation(codes.RISK_CATEGORY, codes.CATEGORIES[estimate.category]),
-        *(sr.QualitativeEvaluation(codes.COMPLETENESS, c) for c in missing or [codes.ALL_INPUTS]),
+        *(sr.QualitativeEvaluation(codes.COMPLETENESS, c) for c in coded or [codes.ALL_INPUTS]),
     ]

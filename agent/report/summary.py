@@ -1,24 +1,40 @@
-"""One picture of words, where there is no estimate or no image had influence on one."""
+"""One picture of words, where there is no estimate or no image had influence on one; and how every picture ends."""
 
 from PIL import Image
 
 from agent.core.prediction import Answer, Estimate
-from agent.dicom import codes
-from agent.report import words
+from agent.report import inputs, words
 from agent.report.draft import Draft
-from agent.report.layout import GREY, MIN_WIDTH, ORANGE, YELLOW, Line, paragraph, stacked
+from agent.report.headline import headline
+from agent.report.layout import GREY, ORANGE, SMALL, Line, paragraph, stacked
+from agent.report.strip import strip
 
 
 def summary(draft: Draft, answers: tuple[Answer, ...]) -> Image.Image:
     """Return the picture that says the answers which no heatmap shows."""
+    bands: list[Image.Image] = []
+    for answer in answers:
+        bands += headline(draft, answer)
+        if isinstance(answer, Estimate):
+            bands.append(strip(draft.result, answer))
+            bands.append(paragraph([Line(words.NO_INFLUENCE)]))
+    return stacked(*bands, paragraph(_evidence(draft)), paragraph(closing(draft)))
+
+
+def closing(draft: Draft) -> list[Line]:
+    """Return the lines at the end of every picture: who made it, what it replaces, what the model is."""
     result = draft.result
+    later = words.supersedes(result)
     made_by = words.made_by(draft.device.model, draft.device.software_version, result)
-    lines = [
-        Line(codes.SUMMARY_TITLE.meaning),
-        *(Line(words.answer(a, draft.words.event), YELLOW) for a in answers),
-        *([Line(words.NO_INFLUENCE)] if any(isinstance(a, Estimate) for a in answers) else []),
-        Line(words.missing(result)),
-        Line(f"{made_by}.", GREY),
-        *([Line(words.DEMONSTRATION, ORANGE)] if words.is_demonstration(result.model) else []),
+    return [
+        *([Line(later, GREY, SMALL)] if later else []),
+        Line(f"{made_by}.", GREY, SMALL),
+        *(Line(said, ORANGE, SMALL) for said in words.demonstration(result.model, answers=bool(draft.ranked))),
     ]
-    return stacked(paragraph(MIN_WIDTH, lines))
+
+
+def _evidence(draft: Draft) -> list[Line]:
+    result = draft.result
+    used = inputs.images_used(result) if result.estimates else ""
+    said = [used, inputs.missing(result), *inputs.left_out(result, draft.at_hand)]
+    return [Line(text) for text in said if text]

@@ -15,7 +15,8 @@ from pydicom.uid import EnhancedSRStorage
 
 from agent.core.result import Kind
 from agent.dicom import codes
-from agent.report import words
+from agent.report import inputs, words
+from agent.report.contributions import parts, start
 from agent.report.document import CONTAINS, document, observer
 from agent.report.draft import Draft, Finished, Slot
 
@@ -23,17 +24,21 @@ SLOT: Final = Slot(Kind.TEXT_SR, EnhancedSRStorage, "SR", "text", 2)
 
 
 def text_report(draft: Draft) -> Finished:
-    """Return the report for all axillae: question, findings, conclusions, evidence, limits."""
+    """Return the report for all axillae: question, findings, conclusions, contributions, evidence, limits."""
+    sections = (
+        (codes.QUESTION, codes.QUESTION, _question(draft)),
+        (codes.FINDINGS, codes.FINDING, _findings(draft)),
+        (codes.CONCLUSIONS, codes.CONCLUSION, _conclusions(draft)),
+        (codes.CONTRIBUTIONS, codes.CONTRIBUTIONS, _contributions(draft)),
+        (codes.EVIDENCE, codes.EVIDENCE, _evidence(draft)),
+        (codes.LIMITS, codes.LIMITS, _limits(draft)),
+    )
     root = ContainerContentItem(codes.SUMMARY_TITLE, is_content_continuous=False)
     root.ContentSequence = ContentSequence(
         [
             CodeContentItem(codes.LANGUAGE, codes.ENGLISH, RelationshipTypeValues.HAS_CONCEPT_MOD),
             *observer(draft.device),
-            _section(codes.QUESTION, codes.QUESTION, _question(draft)),
-            _section(codes.FINDINGS, codes.FINDING, _findings(draft)),
-            _section(codes.CONCLUSIONS, codes.CONCLUSION, _conclusions(draft)),
-            _section(codes.EVIDENCE, codes.EVIDENCE, _evidence(draft)),
-            _section(codes.LIMITS, codes.LIMITS, _limits(draft)),
+            *(_section(head, label, lines) for head, label, lines in sections if lines),
         ]
     )
     return Finished(SLOT, document(draft, SLOT, draft.index, root))
@@ -46,7 +51,8 @@ def _section(head: CodedConcept, label: CodedConcept, lines: Sequence[str]) -> C
 
 
 def _question(draft: Draft) -> list[str]:
-    return [draft.words.asked, f"Counted as positive: {draft.result.model.label.rstrip('.')}."]
+    event = words.capital(draft.words.event)
+    return [draft.words.asked, f"{event} here means: {draft.result.model.label.rstrip('.')}."]
 
 
 def _findings(draft: Draft) -> list[str]:
@@ -54,30 +60,41 @@ def _findings(draft: Draft) -> list[str]:
     lines: list[str] = []
     for estimate in draft.ranked:
         lines.append(words.answer(estimate, draft.words.event))
-        lines += [words.category(estimate, result.operating_points), words.contributions(estimate)]
+        lines.append(words.category(estimate, result.operating_points))
     lines += [words.answer(a, draft.words.event) for a in draft.refused]
     if draft.ranked and result.site_prevalence is not None:
         lines += words.at_prevalence(result.operating_points, result.site_prevalence)
     return lines
 
 
-def _evidence(draft: Draft) -> list[str]:
-    result = draft.result
+def _conclusions(draft: Draft) -> list[str]:
+    later = words.supersedes(draft.result)
     return [
-        words.images_used(result),
-        f"Clinical facts used: {words.listed([words.fact(f) for f in result.facts_used])}.",
-        words.missing(result),
-        *result.evidence,
-        *words.left_out(result.left_out),
+        *(f"{words.axilla(e.side)}: estimated risk is {e.category}." for e in draft.ranked),
+        *(f"{words.axilla(a.side)}: {words.NO_ESTIMATE}." for a in draft.refused),
+        *([later] if later else []),
     ]
 
 
-def _conclusions(draft: Draft) -> list[str]:
-    version, has_predecessor = draft.result.version, SLOT.role in draft.result.predecessors
+def _contributions(draft: Draft) -> list[str]:
+    lines: list[str] = []
+    for estimate in draft.ranked:
+        lines += [words.contribution(estimate, part) for part in parts(draft.result, estimate)]
+        begin = start(estimate)
+        if begin is not None:
+            lines.append(f"{words.axilla(estimate.side)}. {words.starting_point(begin)}.")
+    return lines
+
+
+def _evidence(draft: Draft) -> list[str]:
+    result = draft.result
     return [
-        *([f"This result, version {version}, supersedes version {version - 1}."] if has_predecessor else []),
-        *(f"{words.axilla(e.side)}: estimated risk is {e.category}." for e in draft.ranked),
-        *(f"{words.axilla(a.side)}: no estimate." for a in draft.refused),
+        inputs.images_used(result),
+        *inputs.shown(result, sum(len(draft.places(e)) for e in draft.ranked)),
+        inputs.facts_used(result),
+        *filter(None, [inputs.missing(result)]),
+        *inputs.left_out(result, draft.at_hand),
+        *map(words.plain, result.evidence),
     ]
 
 

@@ -1,18 +1,20 @@
 """Every sentence that a reader sees, in English."""
 
-from collections import Counter
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from agent.core.errors import Permanent
 from agent.core.prediction import Answer, Category, Estimate, NoEstimate, OperatingPoint, Side
-from agent.core.result import Influence, LeftOut, ModelIdentity, Result
+from agent.core.result import Influence, ModelIdentity, Result
+from agent.report.contributions import Part
 from agent.report.figures import interval, predictive_values, written
 
 DISCLAIMER: Final = "Research software. Not cleared or CE-marked. Not for clinical use."
 SHORT_DISCLAIMER: Final = "NOT FOR CLINICAL USE"
 DEMONSTRATION: Final = "Demonstration model trained on synthetic patients."
+SYNTHETIC_ONLY: Final = "A demonstration model is for synthetic patients only: it gives no estimate for a real one."
 NOT_A_FINDING: Final = (
     "An estimate of risk is not a finding of disease; it replaces neither biopsy nor the radiologist's report."
 )
@@ -23,15 +25,17 @@ INTERVAL: Final = (
 NO_INFLUENCE: Final = "No image influenced this estimate."
 LEGEND: Final = "relative influence on the estimate (not the outline of a lesion)"
 LEGEND_LOW, LEGEND_HIGH = "low", "high"
-OVERLAY, ORIGINAL = "AI influence", "Source image"
+MOVED: Final = "What moved this estimate"
+LOWERED, RAISED, ODDS = "lowered", "raised", "odds"
+NO_ESTIMATE: Final = "no estimate"
 
 SIDES: Final[Mapping[str, str]] = {"L": "LEFT", "R": "RIGHT"}
 MODALITIES: Final[Mapping[str, str]] = {
-    "MG": "Mammography",
-    "US": "Ultrasound",
+    "MG": "mammography",
+    "US": "ultrasound",
     "MR": "MRI",
-    "SM": "Histology",
-    "clinical": "Clinical facts",
+    "SM": "histology",
+    "clinical": "clinical facts",
 }
 FACTS: Final[Mapping[str, str]] = {
     "size_ultrasound_mm": "size on ultrasound",
@@ -53,6 +57,9 @@ FACTS: Final[Mapping[str, str]] = {
 }
 """Names of facts where the column's name would read badly."""
 IMAGES: Final[Mapping[str, str]] = {"MG": "mammogram", "US": "ultrasound image", "MR": "MR image"}
+VIEWS: Final[Mapping[str, str]] = {"MG": "Mammogram", "US": "Ultrasound", "MR": "MRI"}
+BREAST: Final = "breast"
+_CODE: Final = re.compile(r"\b(MG|US|MR|SM)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +95,29 @@ def question_words(question: str) -> QuestionWords:
 
 
 def modality(code: str) -> str:
-    """Return the name of an input."""
+    """Return the name of an input, as it stands within a sentence."""
     return MODALITIES.get(code, code)
+
+
+def heading(code: str) -> str:
+    """Return the name of an input, as it begins a line."""
+    return capital(modality(code))
+
+
+def capital(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def plain(sentence: str) -> str:
+    """Write the modalities that a sentence of another room names by their codes as words."""
+    named = _CODE.sub(lambda found: MODALITIES[found[0]], sentence)
+    return capital(named) if sentence[:1].isupper() else named
+
+
+def images(modality: str, count: int) -> str:
+    """Count images of a modality: "1 mammogram", "2 MR images"."""
+    return f"{count} {IMAGES.get(modality, 'image')}{'s' if count != 1 else ''}"
 
 
 def axilla(side: Side | None) -> str:
@@ -97,14 +125,29 @@ def axilla(side: Side | None) -> str:
     return f"{SIDES[side]} axilla" if side else "Side unknown"
 
 
+def breast(side: str) -> str:
+    """Return the name of a breast, as it stands over its half of an image."""
+    return f"{SIDES[side]} breast"
+
+
 def answer(given: Answer, event: str) -> str:
     """Return the answer for one axilla; pictures, text and SR take their number from the same value."""
     if isinstance(given, NoEstimate):
-        return f"{axilla(given.side)}: no estimate. Reason: {given.reason.rstrip('.')}."
+        return f"{axilla(given.side)}: {NO_ESTIMATE}. Reason: {reason(given)}"
     return (
         f"{axilla(given.side)}: probability of {event} {written(given.probability)} % "
         f"(95 % CI {interval(given)} %), {given.category}."
     )
+
+
+def reason(given: NoEstimate) -> str:
+    """Return why there is no estimate, as a sentence."""
+    return f"{plain(given.reason).rstrip('.')}."
+
+
+def range_of(given: Estimate, event: str) -> str:
+    """Say what the number is, and its interval."""
+    return f"probability of {event} (95 % CI {interval(given)} %)"
 
 
 def category(given: Estimate, points: Sequence[OperatingPoint]) -> str:
@@ -141,55 +184,44 @@ def at_prevalence(points: Sequence[OperatingPoint], prevalence: float) -> list[s
     return lines
 
 
-def contributions(given: Estimate) -> str:
-    """Say what each input added to the estimate."""
-    names = {"prior": "starting point"}
-    parts = [f"{names.get(name, modality(name))} {value:+.2f}" for name, value in given.contributions.items()]
-    return f"{axilla(given.side)}, contributions in log-odds: {listed(parts)}."
+def contribution(given: Estimate, part: Part) -> str:
+    """Say what one input did to an estimate."""
+    figures = "" if part.log_odds is None else f", odds x {part.factor} (log-odds {part.log_odds:+.2f})"
+    return f"{axilla(given.side)}, {modality(part.input)}: {part.effect}{figures}."
 
 
-def view(kind: str, side: str, view_position: str) -> str:
-    """Name a source image without its free text: "L MLO mammogram"."""
-    return " ".join(filter(None, (side, view_position, IMAGES.get(kind, "image"))))
+def starting_point(share: float) -> str:
+    """Say what the estimate would be without any input."""
+    return f"Starting point, before any of these: {written(share)} %"
+
+
+def view(kind: str, side: str, part: str, *, series: int = 0, number: int = 0) -> str:
+    """Name a source image without its free text: "Mammogram, left MLO", "MRI, left breast, series 4, image 5".
+
+    Parameters
+    ----------
+    kind, side
+        Modality; L or R, else both breasts.
+    part
+        View position, or the part of the body.
+    series, number
+        Series Number and Instance Number; 0 where they would not help.
+    """
+    words = " ".join(filter(None, ({"L": "left", "R": "right"}.get(side, ""), part)))
+    places = (f"series {series}" if series else "", f"image {number}" if number else "")
+    return ", ".join(filter(None, (VIEWS.get(kind, "Image"), words, *places)))
 
 
 def effect(influence: Influence) -> str:
     """Say which way one image moved the estimate."""
     if influence.contribution == 0:
-        return "This image did not move the estimate."
-    return f"This image {'raised' if influence.contribution > 0 else 'lowered'} the estimate."
+        return "AI influence: estimate not moved"
+    return f"AI influence: estimate {RAISED if influence.contribution > 0 else LOWERED}"
 
 
 def listed(names: Sequence[str], none: str = "none") -> str:
     """Join names with commas."""
     return ", ".join(names) or none
-
-
-def images_used(result: Result) -> str:
-    """Count the images given to the model."""
-    counts = Counter(i.modality for i in result.used)
-    studies = len({i.study_instance_uid for i in result.used})
-    named = listed([f"{modality(m)} ({n} image{'s' if n > 1 else ''})" for m, n in counts.items()])
-    return f"Images used: {named}{f', from {studies} studies' if studies > 1 else ''}."
-
-
-def missing(result: Result) -> str:
-    """Say which inputs were not there."""
-    return f"Not available: {listed([modality(m) for m in result.modalities_missing])}."
-
-
-def left_out(items: Sequence[LeftOut]) -> list[str]:
-    """Say what was there and not used: images counted by reason, facts by name."""
-    images = Counter(item.reason.rstrip(".") for item in items if _is_uid(item.what))
-    facts = [f"{fact(item.what)} ({item.reason.rstrip('.')})" for item in items if not _is_uid(item.what)]
-    return [
-        *(f"Not used: {n} image{'s' if n > 1 else ''}, {reason}." for reason, n in images.items()),
-        *([f"Clinical facts not used: {listed(facts)}."] if facts else []),
-    ]
-
-
-def _is_uid(what: str) -> bool:
-    return what.replace(".", "").isdigit()
 
 
 def fact(name: str) -> str:
@@ -202,14 +234,30 @@ def made_by(product: str, version: str, result: Result) -> str:
     return f"{product} {version}, model {result.model.name} {result.model.version}, result version {result.version}"
 
 
+def supersedes(result: Result) -> str:
+    """Say what a later version stands in place of, and what is new in it; empty for the first."""
+    if result.version == 1 or not result.predecessors:
+        return ""
+    before = "version 1" if result.version == 2 else "every earlier version"
+    new = f" New since then: {listed([modality(m) for m in result.new_inputs])}." if result.new_inputs else ""
+    return f"This result, version {result.version}, supersedes {before}.{new}"
+
+
 def training(model: ModelIdentity, *, with_figures: bool) -> list[str]:
     """Say what the model learnt from; a report without an estimate holds no figures at all."""
     learnt = f"Trained on: {model.training_summary.rstrip('.')}."
     prevalence = f" Prevalence there: {written(model.training_prevalence)} %."
     return [
-        *([DEMONSTRATION] if is_demonstration(model) else []),
+        *demonstration(model, answers=with_figures),
         learnt + prevalence if with_figures else learnt,
     ]
+
+
+def demonstration(model: ModelIdentity, *, answers: bool) -> list[str]:
+    """Say that a model is a demonstration, and where it gave no estimate, for whom it is not."""
+    if not is_demonstration(model):
+        return []
+    return [DEMONSTRATION] if answers else [DEMONSTRATION, SYNTHETIC_ONLY]
 
 
 def is_demonstration(model: ModelIdentity) -> bool:

@@ -19,7 +19,7 @@ from models.phantom.texture import Canvas, Floats, canvas, field, inside, ridge,
 TARGETS: Final = ("tumour", "node")
 ROWS, COLUMNS = 500, 500
 FIELD_MM: Final = 50.0
-LARGEST_MM: Final = 44.0  # of a mass that is still shown whole
+LARGEST_MM: Final = 44.0  # no mass is shown wider
 CORTEX_GREY, MASS_GREY = 46.0, 40.0
 SPECKLE_MM: Final = (0.55, 0.8)  # depth, across
 

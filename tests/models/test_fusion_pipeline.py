@@ -84,13 +84,12 @@ def test_a_second_run_renders_nothing_again(written: Path, settings: Settings) -
     assert len(shards) == 12
 
 
-def test_a_bundle_that_is_too_large_is_refused(
-    written: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bundle_that_is_too_large_is_refused(tmp_path: Path) -> None:
     """What goes into git has a bound."""
-    monkeypatch.setattr(bundle, "MOST_BYTES", 1000)
-    with pytest.raises(ValueError, match="at most 1000"):
-        bundle.export(settings)
+    (tmp_path / "model.onnx").write_bytes(b"12345")
+    assert bundle.size_of(tmp_path) == 5
+    with pytest.raises(ValueError, match="5 bytes, at most 4"):
+        bundle.size_of(tmp_path, 4)
 
 
 def test_progress_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:

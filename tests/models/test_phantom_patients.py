@@ -8,10 +8,7 @@ import pytest
 from agent.core.clinical import ClinicalFacts, Fact
 from agent.preprocess.mammogram import prepare
 from models import phantom
-from models.phantom.bayes import SUBSETS, auc, share_of_excess
 from models.phantom.mammogram import VIEWS, in_pixels, mass_spot, node_spot, render
-from models.statistics import discrimination
-from models.statistics.calibration import logistic
 
 SMALL = (320, 256)
 RANGES = {"size_ultrasound_mm": (1, 200), "ki67_percent": (0, 100), "er_percent": (0, 100), "grade": (1, 3)}
@@ -104,21 +101,3 @@ def test_small_renderings_give_the_tensor_of_full_ones(view: str) -> None:
         ]
         assert np.abs(tensors[0] - tensors[1]).mean() < 0.02
         assert np.corrcoef(tensors[0].ravel(), tensors[1].ravel())[0, 1] > 0.99
-
-
-def test_brightness_gives_little_away() -> None:
-    """A logistic model on mean and deviation of the tensors keeps at most half of the excess over chance."""
-    patients = [phantom.patient(9, str(i)) for i in range(400)]
-    features = np.array([_moments(someone) for someone in patients])
-    positive = np.array([someone.outcomes["L"] for someone in patients])
-    beta = logistic(features[:200], positive[:200], ridge=1e-3)
-    found = discrimination.auc(features[200:] @ beta[:-1], positive[200:])
-    assert share_of_excess(found.value, auc(SUBSETS[2])) <= 0.5
-
-
-def _moments(someone: phantom.Patient) -> list[float]:
-    moments = []
-    for view in VIEWS:
-        tensor, _ = prepare(render(someone, "L", view, 80, 64), inverted=False, height=64, width=52)
-        moments += [float(tensor.mean()), float(tensor.std())]
-    return moments

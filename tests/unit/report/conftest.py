@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from io import BytesIO
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from agent.core.prediction import Answer
@@ -72,3 +74,8 @@ def left(mlo: SourceImage) -> Result:
 def objects(composer: Composer, left: Result, mlo: SourceImage) -> Read:
     """The objects of one axilla with one image."""
     return Read(composer(left, [mlo]))
+
+
+def colourfulness(pixels_hwc: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how far each pixel is from grey."""
+    return np.ptp(pixels_hwc.astype(np.int64), axis=2)

@@ -16,23 +16,25 @@ from agent.report.colour import OPACITY, PALETTE
 from agent.report.compose import Composer
 from agent.report.layout import Line, banner, paragraph, wrapped
 from tests import builders
-from tests.unit.report.conftest import Read
+from tests.unit.report.conftest import Read, colourfulness
 
 ROLE = "secondary_capture:L:1"
+TOP = 354  # of the panels: banner, answer, scale and captions stand above
 
 
-def colourfulness(pixels_hwc: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return how far each pixel is from grey."""
-    return np.ptp(pixels_hwc.astype(np.int64), axis=2)
-
-
-def panels(ds: Dataset, image: SourceImage) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return overlay and source image as they stand in a picture 960 wide."""
+def panels(ds: Dataset, shape: tuple[int, int], top: int = TOP) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return overlay and source image as they stand in a picture; `shape` is what is shown of the source."""
     pixels = ds.pixel_array
-    assert pixels.shape[1] == layout.MIN_WIDTH
-    height = round(image.image_hw.shape[0] * 476 / image.image_hw.shape[1])
-    top = layout.banner_height(layout.MIN_WIDTH)
-    return pixels[top : top + height, :476], pixels[top : top + height, -476:]
+    assert pixels.shape[1] == layout.WIDTH
+    height, width = (round(side * scale_of(shape)) for side in shape)
+    lefts = [middle - width // 2 for middle in (300, 900)]
+    overlay, source = (pixels[top : top + height, left : left + width] for left in lefts)
+    return overlay, source
+
+
+def scale_of(shape: tuple[int, int]) -> float:
+    """Return how much an image is enlarged: until it is 596 wide or 640 high."""
+    return min(640 / shape[0], 596 / shape[1])
 
 
 def test_attributes_are_those_of_a_capture(objects: Read, mlo: SourceImage) -> None:
@@ -53,7 +55,7 @@ def test_attributes_are_those_of_a_capture(objects: Read, mlo: SourceImage) -> N
 
 def test_source_stands_at_the_right_unchanged(objects: Read, mlo: SourceImage) -> None:
     """The right panel is the source image, resized and grey."""
-    _, source = panels(objects[ROLE], mlo)
+    _, source = panels(objects[ROLE], mlo.image_hw.shape)
     wanted = np.asarray(Image.fromarray(mlo.image_hw).resize(source.shape[1::-1], Image.Resampling.BILINEAR))
     assert colourfulness(source).max() == 0
     assert np.abs(source[..., 0].astype(int) - wanted).max() <= 1
@@ -61,8 +63,8 @@ def test_source_stands_at_the_right_unchanged(objects: Read, mlo: SourceImage) -
 
 def test_influence_lands_on_its_target(objects: Read, mlo: SourceImage) -> None:
     """The overlay's colour is strongest at the off-centre target and nowhere else."""
-    overlay, source = panels(objects[ROLE], mlo)
-    scale = 476 / 200
+    overlay, source = panels(objects[ROLE], mlo.image_hw.shape)
+    scale = scale_of(mlo.image_hw.shape)
     coloured = colourfulness(overlay) > 60
     rows, columns = np.nonzero(coloured)
     assert rows.mean() / scale == pytest.approx(42, abs=1.5)
@@ -73,7 +75,7 @@ def test_influence_lands_on_its_target(objects: Read, mlo: SourceImage) -> None:
 
 def test_right_breast_is_not_mirrored(bilateral: Read, views: Sequence[SourceImage]) -> None:
     """Chest wall and influence stay on the side on which the source image has them."""
-    overlay, _ = panels(bilateral["secondary_capture:R:1"], views[3])
+    overlay, _ = panels(bilateral["secondary_capture:R:1"], views[3].image_hw.shape)
     columns = np.nonzero(colourfulness(overlay) > 60)[1]
     assert columns.mean() > 0.8 * overlay.shape[1]
 
@@ -83,7 +85,7 @@ def test_monochrome1_is_shown_as_people_read_it(composer: Composer) -> None:
     ds = builders.mammogram(PhotometricInterpretation="MONOCHROME1")
     image = builders.source_image(ds)
     objects = Read(composer(builders.result(None, [image]), [image]))
-    _, source = panels(objects[ROLE], image)
+    _, source = panels(objects[ROLE], image.image_hw.shape)
     assert source[-40:, -40:].mean() == pytest.approx(image.image_hw[-17:, -17:].mean(), abs=2)
     assert objects[ROLE].PhotometricInterpretation == "RGB"
 
@@ -110,7 +112,7 @@ def test_pixels_hold_nothing_of_the_patient(composer: Composer) -> None:
 
 def test_disclaimer_stands_above_and_below(objects: Read) -> None:
     """Both bands equal a rendered reference, whatever a viewer lays over one of them."""
-    pixels, band = objects[ROLE].pixel_array, np.asarray(banner(layout.MIN_WIDTH))
+    pixels, band = objects[ROLE].pixel_array, np.asarray(banner())
     assert np.array_equal(pixels[: len(band)], band)
     assert np.array_equal(pixels[-len(band) :], band)
     assert tuple(band[0, 0]) == layout.RED
@@ -121,7 +123,7 @@ def test_disclaimer_stands_above_and_below(objects: Read) -> None:
 def test_every_word_is_in_the_picture(
     composer: Composer, views: Sequence[SourceImage], left: Result, change: str
 ) -> None:
-    """Another probability, side, model, missing input, version or intended use changes the pixels below the image."""
+    """Another probability, side, model, missing input, version or intended use changes the words around the image."""
     right = builders.result([builders.estimate("R")], [views[3]])
     changed = {
         "probability": replace(left, answers=(builders.estimate(probability=0.6312),)),
@@ -131,22 +133,22 @@ def test_every_word_is_in_the_picture(
         "version": replace(left, version=2),
         "demonstration": replace(left, model=builders.DEMONSTRATION_MODEL),
     }[change]
-    bottoms = []
+    bands = []
     for result in (left, changed):
         objects = Read(composer(result, views))
-        heatmap = next(r for r in objects.roles if r.startswith("secondary"))
-        bottoms.append(objects[heatmap].pixel_array[650:])
-    assert not np.array_equal(*(b[: min(map(len, bottoms))] for b in bottoms)) or len({*map(len, bottoms)}) == 2
+        pixels = objects[next(r for r in objects.roles if r.startswith("secondary"))].pixel_array
+        bands.append(pixels[60 : TOP - 52] if change in ("probability", "side") else pixels[TOP + 640 :])
+    assert not np.array_equal(*bands)
 
 
 def test_large_mammogram_makes_a_capture_of_moderate_size(composer: Composer) -> None:
-    """A full-field image fills the panels without exceeding them; letters grow with the picture."""
+    """A full-field image fills the panels without exceeding them."""
     image = builders.source_image(builders.mammogram(rows=3328, columns=2560), reduce_by=2)
     objects = Read(composer(builders.result(None, [image]), [image]))
     ds = objects[ROLE]
-    assert 1600 <= ds.Columns <= 1800
-    assert len(objects.objects[-1].encoded) < 10_000_000
-    assert layout.font_size(ds.Columns) > layout.font_size(layout.MIN_WIDTH)
+    assert ds.Columns == 1200
+    assert len(objects.objects[-1].encoded) < 5_500_000
+    assert panels(ds, (3328, 2560))[1][320].max() > 60  # the breast is there
 
 
 def test_summary_says_the_answer_in_words(composer: Composer, mlo: SourceImage) -> None:
@@ -159,7 +161,7 @@ def test_summary_says_the_answer_in_words(composer: Composer, mlo: SourceImage) 
     assert made[0].SeriesDescription == "AI ALN risk v1 summary - NOT FOR CLINICAL USE"
     assert "SourceImageSequence" not in made[0]
     assert made[0].Rows < made[1].Rows
-    assert made[0].Columns == made[1].Columns == layout.MIN_WIDTH
+    assert made[0].Columns == made[1].Columns == layout.WIDTH
 
 
 @pytest.mark.parametrize("columns", [301, 1101])
@@ -177,7 +179,7 @@ def test_long_lines_are_broken_between_words() -> None:
     lines = wrapped(text.strip(), 600, 20)
     assert " ".join(lines) == text.strip()
     assert all(layout.font(20).getlength(line) <= 600 for line in lines)
-    assert paragraph(960, [Line(text)]).height > paragraph(960, [Line("short")]).height
+    assert paragraph([Line(text)]).height > paragraph([Line("short")]).height
     assert wrapped("Unbreakable" * 20, 50, 20) == ["Unbreakable" * 20]
 
 

@@ -119,18 +119,21 @@ def test_study_that_was_not_used_is_no_index_study(composer: Composer) -> None:
 
 
 def test_text_reads_like_a_report(objects: Read) -> None:
-    """Question, answer, conclusion, evidence and limits, in this order, each with its sentences."""
+    """Question, answer, conclusion, contributions, evidence and limits, in this order, each with its sentences."""
     sections = [i for i in objects["text_sr"].ContentSequence if i.ValueType == "CONTAINER"]
     assert [i.ConceptNameCodeSequence[0].CodeMeaning for i in sections] == [
         "Question",
         "Findings",
         "Conclusions",
+        "Contributions",
         "Evidence",
         "Limits",
     ]
     said = texts(objects)
     assert "LEFT axilla: probability of nodal metastasis 73.1 % (95 % CI 61.1 to 82.1 %), HIGH." in said
-    assert "Not available: Ultrasound, MRI." in said
+    assert "Not available: ultrasound, MRI." in said
+    assert "LEFT axilla, mammography: raised the estimate, odds x 3.3 (log-odds +1.20)." in said
+    assert "LEFT axilla, ultrasound: not available." in said
     assert "Clinical facts used: age, size on ultrasound, grade." in said
     assert words.DISCLAIMER in said
     assert words.DEMONSTRATION not in said
@@ -157,6 +160,12 @@ def test_superseded_version_is_said(composer: Composer, objects: Read, left: Res
     before = {o.role: o.reference for o in objects.objects}
     second = Read(composer(replace(left, version=2, predecessors=before), [mlo]))
     assert "This result, version 2, supersedes version 1." in texts(second)
+    knows = Read(composer(replace(left, version=2, predecessors=before, new_inputs=("US", "clinical")), [mlo]))
+    said = "This result, version 2, supersedes version 1. New since then: ultrasound, clinical facts."
+    assert said in texts(knows)
+    third = Read(composer(replace(left, version=3, predecessors=before), [mlo]))
+    assert "This result, version 3, supersedes every earlier version." in texts(third)
+    assert not any("supersedes" in t for t in texts(objects))
 
 
 def test_dates_are_those_of_the_result(device: DeviceIdentity, left: Result, mlo: SourceImage) -> None:

@@ -17,6 +17,7 @@ from agent.report import tree
 from agent.report.compose import Composer
 from agent.report.figures import percent
 from tests import builders
+from tests.unit.report import scenes
 from tests.unit.report.conftest import Read
 
 
@@ -174,6 +175,21 @@ def test_missing_inputs_are_coded(objects: Read, composer: Composer, left: Resul
     assert said(full["sr:L"]) == ["All inputs available"]
     odd = Read(composer(replace(left, modalities_missing=("XA", "ECG")), [mlo]))
     assert said(odd["sr:L"]) == ["Another input not available"]
+
+
+def test_input_of_the_other_axilla_alone_is_coded_as_missing(composer: Composer, mlo: SourceImage) -> None:
+    """A bilateral patient with images of the left and an MR of both: each SR says what its own axilla lacked."""
+    scan = scenes.source(scenes.mr(1, 1))
+    found = [builders.influence(mlo), *(scenes.mr_influence(scan, side) for side in "LR")]
+    values = {"prior": 0.1, "clinical": 0.2, "MG": 0.0, "MR": 0.1}
+    answers = [builders.estimate("L", contributions=values | {"MG": 0.4}), builders.estimate("R", contributions=values)]
+    images = [scan, mlo]
+    objects = Read(composer(builders.result(answers, images, found, modalities_missing=()), images))
+    said = {
+        role: [i.ConceptCodeSequence[0].CodeMeaning for i in tree.named(objects[role], codes.COMPLETENESS)]
+        for role in ("sr:L", "sr:R")
+    }
+    assert said == {"sr:L": ["All inputs available"], "sr:R": ["Mammography not available"]}
 
 
 def test_new_version_names_the_one_before(composer: Composer, objects: Read, left: Result, mlo: SourceImage) -> None:

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import Result, SourceImage
 from agent.report.compose import Composer
 from tests import builders, peers
+from tests.unit.report import scenes
 from tests.unit.report.conftest import Read
 
 
@@ -40,6 +42,28 @@ def written(tmp_path: Path, composer: Composer, result: Result, views: Sequence[
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
     """Run a program."""
     return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False)
+
+
+@pytest.mark.parametrize("one_series", [False, True])
+def test_dciodvfy_finds_no_error_of_ultrasound_and_mr(tmp_path: Path, composer: Composer, *, one_series: bool) -> None:
+    """Four modalities and a clip, whose frame carries the region; a dynamic MR, whose region lies on our capture."""
+    program = peers.program("dciodvfy")
+    if one_series:
+        images = scenes.dynamic(one_series=True)
+        found = [scenes.mr_influence(images[4], side) for side in "LR"]
+        answers = [builders.estimate("L", 0.3), builders.estimate("R", 0.6)]
+        result = builders.result(answers, images, found, **scenes.ALL)
+    else:
+        result, images = scenes.everything()
+        clip = scenes.source(
+            scenes.ultrasound(number=9, SOPClassUID=UltrasoundMultiFrameImageStorage), frame=6, frames=12
+        )
+        found = [*result.influences, builders.influence(clip, 50, 40, contribution=2.0)]
+        result, images = replace(result, used=(*result.used, clip.instance), influences=tuple(found)), [*images, clip]
+    for path in written(tmp_path, composer, result, images):
+        said = run(program, "-new", str(path)).stderr.splitlines()
+        assert [line for line in said if line.startswith("Error")] == []
+        assert [line for line in said if line.startswith("Warning") and "99SENTINODE" not in line] == []
 
 
 @pytest.mark.parametrize("kind", ["one", "bilateral", "mixed", "none", "facts", "complete"])

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from agent.core.errors import Permanent
 from agent.core.prediction import Category, NoEstimate, OperatingPoint, Side
-from agent.core.result import LeftOut
 from agent.report import words
 from agent.report.figures import percent, predictive_values, written
 from tests import builders
@@ -89,21 +88,11 @@ def test_no_estimate_says_why() -> None:
     assert words.answer(NoEstimate(Side.R, "no facts"), "x").startswith("RIGHT axilla: no estimate.")
 
 
-@pytest.mark.parametrize(("contribution", "said"), [(0.5, "raised"), (-0.5, "lowered"), (0.0, "did not move")])
+@pytest.mark.parametrize(("contribution", "said"), [(0.5, "raised"), (-0.5, "lowered"), (0.0, "not moved")])
 def test_effect_of_an_image_is_said(contribution: float, said: str) -> None:
-    """An image raised, lowered or did not move the estimate."""
+    """An image raised, lowered or did not move the estimate, and the words say which."""
     image = builders.source_image()
     assert said in words.effect(builders.influence(image, contribution=contribution))
-
-
-def test_left_out_inputs_are_counted_by_reason() -> None:
-    """One line a reason, not one an image, and no identifiers."""
-    items = [LeftOut("1.2.3", "other side."), LeftOut("1.2.4", "other side"), LeftOut("grade", "later than surgery")]
-    assert words.left_out(items) == [
-        "Not used: 2 images, other side.",
-        "Clinical facts not used: grade (later than surgery).",
-    ]
-    assert words.left_out(items[:1]) == ["Not used: 1 image, other side."]
 
 
 def test_question_without_words_is_refused() -> None:
@@ -115,4 +104,21 @@ def test_question_without_words_is_refused() -> None:
 def test_unknown_modality_keeps_its_code() -> None:
     """A modality that the catalogue does not name is named by its code."""
     assert words.modality("XA") == "XA"
-    assert words.view("XA", "", "") == "image"
+    assert words.view("XA", "", "") == "Image"
+    assert words.images("XA", 2) == "2 images"
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("MG did not arrive within 4 h.", "Mammography did not arrive within 4 h."),
+        ("Expected and present: MG, US.", "Expected and present: mammography, ultrasound."),
+        ("the model does not use MR", "the model does not use MRI"),
+        ("US and MR", "Ultrasound and MRI"),
+        ("MRI of the AMG study", "MRI of the AMG study"),
+        ("", ""),
+    ],
+)
+def test_codes_become_words(said: str, wanted: str) -> None:
+    """What other rooms write with modality codes is read in words."""
+    assert words.plain(said) == wanted

@@ -1,0 +1,97 @@
+"""The answer of one axilla as the first thing that a reader sees: its number, and where that lies on the scale."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from PIL import Image, ImageDraw
+
+from agent.core.prediction import Answer, Category, Estimate, NoEstimate, OperatingPoint
+from agent.report import words
+from agent.report.draft import Draft
+from agent.report.figures import written
+from agent.report.layout import (
+    DIM,
+    GREY,
+    MARGIN,
+    SMALL,
+    WHITE,
+    WIDTH,
+    YELLOW,
+    Line,
+    block,
+    centred,
+    font,
+    paragraph,
+)
+
+TITLE: Final = 110
+CAPTION: Final = 44
+SIDE, NUMBER, CHIP = 52, 84, 44  # sizes of letters
+GAP: Final = 44
+SCALE: Final = (170, 1030)  # from 0 % to 100 %
+LINE: Final = 26  # the scale's height within its band
+
+
+def headline(draft: Draft, answer: Answer) -> tuple[Image.Image, ...]:
+    """Return the bands of one answer."""
+    if isinstance(answer, NoEstimate):
+        title = _title(words.axilla(answer.side), words.NO_ESTIMATE.upper(), "")
+        return title, paragraph([Line(words.capital(words.reason(answer)), YELLOW, SIDE - 16)])
+    title = _title(words.axilla(answer.side), f"{written(answer.probability)} %", answer.category)
+    caption = block(CAPTION)
+    said = Line(words.range_of(answer, draft.words.event))
+    centred(ImageDraw.Draw(caption), (WIDTH // 2, CAPTION // 2), said, WIDTH - 2 * MARGIN)
+    return title, caption, _scale(answer, draft.result.operating_points)
+
+
+def _title(side: str, number: str, category: str) -> Image.Image:
+    """Side, number and category in one row, centred as a whole."""
+    band = block(TITLE)
+    draw, middle = ImageDraw.Draw(band), TITLE // 2 + 6
+    size = NUMBER if category else SIDE
+    row = [(side, SIDE, WHITE), (number, size, YELLOW), *([(category, CHIP, WHITE)] if category else [])]
+    widths = [round(font(size).getlength(text)) for text, size, _ in row]
+    x = (WIDTH - sum(widths) - GAP * (len(row) - 1)) // 2
+    for (text, letters, colour), width in zip(row, widths, strict=True):
+        draw.text((x, middle), text, fill=colour, font=font(letters), anchor="lm")
+        if text is category:
+            draw.rounded_rectangle((x - 16, middle - 34, x + width + 16, middle + 32), 12, outline=WHITE, width=3)
+        x += width + GAP
+    return band
+
+
+def _scale(estimate: Estimate, points: Sequence[OperatingPoint]) -> Image.Image:
+    """Interval as a bar, probability as a dot, and a stroke between the zones at each threshold, from 0 to 100 %."""
+    band = block(LINE + 2 * SMALL + 10)
+    draw = ImageDraw.Draw(band)
+    draw.rounded_rectangle((SCALE[0], LINE - 4, SCALE[1], LINE + 4), 4, fill=DIM)
+    draw.rounded_rectangle((_at(estimate.low), LINE - 8, _at(estimate.high), LINE + 8), 8, fill=GREY)
+    for x, text, anchor in ((SCALE[0] - 14, "0 %", "rm"), (SCALE[1] + 14, "100 %", "lm")):
+        draw.text((x, LINE), text, fill=GREY, font=font(SMALL), anchor=anchor)
+    bounds = sorted(p.threshold for p in points if p.name in ("low", "high"))
+    for bound in bounds:
+        draw.line((_at(bound), LINE - 20, _at(bound), LINE + 38), fill=WHITE, width=3)
+    _zones(draw, estimate.category, points)
+    x = _at(estimate.probability)
+    draw.ellipse((x - 14, LINE - 14, x + 14, LINE + 14), fill=YELLOW, outline=(0, 0, 0), width=3)
+    return band
+
+
+def _zones(draw: ImageDraw.ImageDraw, category: Category, points: Sequence[OperatingPoint]) -> None:
+    """Name each zone below the scale, where its name has room."""
+    thresholds = {p.name: p.threshold for p in points}
+    if "low" not in thresholds:
+        return
+    high = thresholds.get("high", 1.0)
+    zones = [(Category.LOW, 0.0, thresholds["low"]), (Category.NOT_LOW, thresholds["low"], high)]
+    if "high" in thresholds:
+        zones.append((Category.HIGH, high, 1.0))
+    for name, begin, end in zones:
+        if font(SMALL).getlength(name) + 12 <= _at(end) - _at(begin):
+            colour = YELLOW if name is category else GREY
+            x = (_at(begin) + _at(end)) // 2
+            draw.text((x, LINE + 30), name, fill=colour, font=font(SMALL), anchor="mm")
+
+
+def _at(share: float) -> int:
+    return round(SCALE[0] + share * (SCALE[1] - SCALE[0]))

@@ -1,0 +1,66 @@
+"""What each input did to an estimate, as bars: to the right it raised it, to the left it lowered it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from PIL import Image, ImageDraw
+
+from agent.core.prediction import Estimate
+from agent.core.result import Result
+from agent.report import words
+from agent.report.contributions import Part, parts, start
+from agent.report.layout import DIM, GREY, SMALL, WHITE, WIDTH, YELLOW, Line, block, centred, font
+
+ROW: Final = 40
+HALF: Final = 200  # pixels of the longest bar
+MIDDLE: Final = 640
+NAMES: Final = MIDDLE - HALF - 40  # right edge of the names
+FIGURES: Final = MIDDLE + HALF + 40  # left edge of the figures
+RAISES: Final = (230, 159, 0)  # with the blue below told apart by the colour-blind (Okabe and Ito)
+LOWERS: Final = (86, 180, 233)
+LEAST_SPAN: Final = 1.0  # log-odds at the end of a bar: small contributions stay small
+
+
+def strip(result: Result, estimate: Estimate, shown: str = "") -> Image.Image:
+    """Return the bars of an estimate, a row an input.
+
+    Parameters
+    ----------
+    result, estimate
+        Whose contributions.
+    shown
+        The input that the picture above shows: its name stands out.
+    """
+    found = parts(result, estimate)
+    begin = start(estimate)
+    band = block(ROW * (1 + len(found) + (begin is not None)) + ROW // 2)
+    draw = ImageDraw.Draw(band)
+    _head(draw)
+    _rows(draw, found, shown)
+    if begin is not None:
+        middle = ROW * (len(found) + 1) + ROW // 2
+        centred(draw, (WIDTH // 2, middle), Line(words.starting_point(begin), GREY, SMALL))
+    return band
+
+
+def _head(draw: ImageDraw.ImageDraw) -> None:
+    middle = ROW // 2
+    draw.text((NAMES, middle), words.MOVED, fill=WHITE, font=font(SMALL), anchor="rm")
+    draw.text((MIDDLE - 16, middle), words.LOWERED, fill=LOWERS, font=font(SMALL), anchor="rm")
+    draw.text((MIDDLE + 16, middle), words.RAISED, fill=RAISES, font=font(SMALL), anchor="lm")
+
+
+def _rows(draw: ImageDraw.ImageDraw, found: Sequence[Part], shown: str) -> None:
+    span = max([LEAST_SPAN, *(abs(part.log_odds) for part in found if part.log_odds is not None)])
+    draw.line((MIDDLE, 8, MIDDLE, ROW * (len(found) + 1) - 4), fill=DIM, width=3)
+    for n, part in enumerate(found, start=1):
+        middle = ROW * n + ROW // 2
+        colour = YELLOW if part.input == shown else GREY if part.log_odds is None else WHITE
+        draw.text((NAMES, middle), words.heading(part.input), fill=colour, font=font(SMALL), anchor="rm")
+        if part.log_odds is None:
+            draw.text((FIGURES, middle), part.effect, fill=GREY, font=font(SMALL), anchor="lm")
+            continue
+        end = MIDDLE + round(HALF * part.log_odds / span)
+        bar = (min(MIDDLE, end), middle - 11, max(MIDDLE, end), middle + 11)
+        draw.rectangle(bar, fill=RAISES if part.log_odds > 0 else LOWERS)
+        draw.text((FIGURES, middle), f"{words.ODDS} x {part.factor}", fill=colour, font=font(SMALL), anchor="lm")

@@ -1,0 +1,228 @@
+"""Results that rest on ultrasound and dynamic MR beside mammograms and facts."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from pydicom import Dataset
+
+from agent.core.errors import Permanent
+from agent.core.prediction import NoEstimate, Side
+from agent.core.result import Kind, Result, SourceImage
+from agent.dicom import codes
+from agent.report import tree
+from agent.report.capture import captures
+from agent.report.compose import Composer
+from agent.report.draft import Draft
+from agent.report.heatmap import caption
+from agent.report.text_sr import text_report
+from agent.report.validate import validate
+from tests import builders
+from tests.unit.report import scenes
+from tests.unit.report.conftest import DEVICE, Read, colourfulness
+
+
+def captions(result: Result, images: list[SourceImage]) -> list[str]:
+    """Return the captions of all heatmaps."""
+    draft = Draft.of(result, images, DEVICE)
+    return [caption(p.source, e.side) for e in draft.ranked for p in draft.places(e)]
+
+
+def test_every_modality_has_its_picture(composer: Composer) -> None:
+    """Index study first: the two ultrasound images, the MR's key slice, the mammograms."""
+    result, images = scenes.everything()
+    objects = Read(composer(result, images))
+    assert objects.roles == ["sr:L", "text_sr", *(f"secondary_capture:L:{n}" for n in range(1, 6))]
+    assert captions(result, images) == [
+        "Ultrasound, left breast, series 2, image 1",
+        "Ultrasound, left breast, series 2, image 2",
+        "MRI, left breast, series 5, image 2",
+        "Mammogram, left MLO",
+        "Mammogram, left CC",
+    ]
+    assert {o.study_instance_uid for o in objects.objects} == {i.instance.study_instance_uid for i in images}
+
+
+def test_captures_are_small(composer: Composer) -> None:
+    """No picture is wider than a viewer's half screen needs, nor heavier than 6 MB."""
+    result, images = scenes.everything()
+    for one in composer(result, images):
+        assert len(one.encoded) < 6_000_000
+
+
+def test_only_key_images_have_pictures(composer: Composer) -> None:
+    """Of eight ultrasound images the three with the most influence, whichever way it went; the text counts the rest."""
+    stills = [scenes.source(scenes.ultrasound(number=n)) for n in range(1, 9)]
+    shares = (0.1, -0.5, 0.2, 0.3, -0.1, 0.0, 0.4, 0.05)
+    found = [builders.influence(s, 40, 30, contribution=c) for s, c in zip(stills, shares, strict=True)]
+    result = builders.result(None, stills, found)
+    objects = Read(composer(result, stills))
+    assert sum(o.kind is Kind.SECONDARY_CAPTURE for o in objects.objects) == 3
+    assert [c[-1] for c in captions(result, stills)] == ["2", "7", "4"]
+    said = [i.TextValue for i in tree.items(objects["text_sr"]) if i.ValueType == "TEXT"]
+    assert "Heatmaps are made of the images with the most influence; 5 more had some." in said
+    assert "Images used: 8 ultrasound images." in said
+
+
+@pytest.mark.parametrize("side", ["L", "R"])
+@pytest.mark.parametrize("to_left", [True, False])
+def test_side_of_the_answer_is_marked_on_both_breasts(composer: Composer, side: str, *, to_left: bool) -> None:
+    """The yellow half above the picture is the patient's side, whichever way the columns run."""
+    ds = scenes.mr(1, 1, ImageOrientationPatient=[1 if to_left else -1, 0, 0, 0, 1, 0])
+    image = scenes.source(ds)
+    x = 70 if (side == "L") == to_left else 26
+    influence = builders.influence(image, x, 20, side=side)
+    pixels = (
+        Read(composer(builders.result([builders.estimate(side)], [image], [influence]), [image]))
+        .by_role[f"secondary_capture:{side}:1"]
+        .pixel_array
+    )
+    bar = pixels[354 + 42, 2:598]  # of the left panel
+    yellow = (bar == (255, 235, 90)).all(axis=1)
+    halves = yellow[10:290].all(), yellow[310:590].all()
+    assert halves == ((side == "R") == to_left, (side == "L") == to_left)
+    overlay = pixels[410:700, :600]
+    columns = np.nonzero(colourfulness(overlay) > 60)[1]
+    assert (columns.mean() > 300) == halves[1]  # the influence is below the mark
+
+
+def test_image_of_one_breast_has_no_marks(composer: Composer) -> None:
+    """Nor has one of which nobody knows how its columns run."""
+    for ds in (scenes.mr(1, 1, ImageLaterality="L"), scenes.mr(1, 1, ImageOrientationPatient=[0, 1, 0, 0, 0, -1])):
+        image = scenes.source(ds)
+        result = builders.result(None, [image], [builders.influence(image, 60, 20, side="L")])
+        pixels = Read(composer(result, [image]))["secondary_capture:L:1"].pixel_array
+        assert not (pixels[340:420] == (255, 235, 90)).all(axis=2).any()
+
+
+def region(**more: int) -> Dataset:
+    """Return a two-dimensional tissue region (PS3.3 C.8.5.5): rows 10 to 69, columns 30 to 109."""
+    item = Dataset()
+    item.RegionSpatialFormat = item.RegionDataType = 1
+    item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = 3
+    item.RegionLocationMinX0, item.RegionLocationMinY0 = 30, 10
+    item.RegionLocationMaxX1, item.RegionLocationMaxY1 = 109, 69
+    item.PhysicalDeltaX = item.PhysicalDeltaY = 0.01
+    for keyword, value in more.items():
+        setattr(item, keyword, value)
+    return item
+
+
+def framed() -> tuple[Dataset, np.ndarray]:
+    """Return an ultrasound image with a white border, as where names stand, and a field of view of 60 x 80."""
+    image_hw = np.full((90, 120), 255, np.uint8)
+    image_hw[10:70, 30:110] = 60
+    return scenes.ultrasound(SequenceOfUltrasoundRegions=[region()]), image_hw
+
+
+@pytest.mark.parametrize("reduce_by", [1, 2])
+def test_only_the_field_of_view_of_an_ultrasound_is_shown(composer: Composer, reduce_by: int) -> None:
+    """What stands beside it may be a name: no pixel of it is in the picture, and influence stays where it was."""
+    ds, image_hw = framed()
+    image = scenes.source(ds, image_hw[::reduce_by, ::reduce_by])
+    result = builders.result(None, [image], [builders.influence(image, 50, 50)])
+    capture = Read(composer(result, [image]))["secondary_capture:L:1"]
+    assert capture.BurnedInAnnotation == "NO"
+    height = round(60 * 596 / 80)
+    panel = capture.pixel_array[354 : 354 + height, 602:1198]
+    assert (panel == 60).all()
+    overlay = capture.pixel_array[354 : 354 + height, 2:598]
+    rows, columns = np.nonzero(colourfulness(overlay) > 60)
+    scale = 596 / 80
+    assert rows.mean() / scale + 10 == pytest.approx(50, abs=2)
+    assert columns.mean() / scale + 30 == pytest.approx(50, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({}, "YES"),
+        ({"BurnedInAnnotation": "YES"}, "YES"),
+        ({"BurnedInAnnotation": "NO"}, "NO"),
+        ({"SequenceOfUltrasoundRegions": [region(RegionLocationMaxX1=500)]}, "YES"),  # a region that cannot be
+        ({"SequenceOfUltrasoundRegions": [region()], "BurnedInAnnotation": "YES"}, "YES"),
+    ],
+)
+def test_ultrasound_that_may_show_a_name_says_so(composer: Composer, attributes: dict[str, object], said: str) -> None:
+    """Where the whole frame is shown, only the source's own word is enough for "no name"."""
+    image = scenes.source(scenes.ultrasound(**attributes))
+    capture = Read(composer(builders.result(None, [image], [builders.influence(image, 50, 50)]), [image]))
+    assert capture["secondary_capture:L:1"].BurnedInAnnotation == said
+
+
+def test_axilla_is_named_and_nothing_else_of_the_body_part(composer: Composer) -> None:
+    """Free text in Body Part Examined is not repeated; long numbers, which may be dates, neither."""
+    named = [
+        (scenes.ultrasound(BodyPartExamined="AXILLA", SeriesNumber=20260105), "Ultrasound, left axilla, image 1"),
+        (scenes.ultrasound(BodyPartExamined="SMITH", InstanceNumber=None), "Ultrasound, left, series 2"),
+    ]
+    for ds, said in named:
+        image = scenes.source(ds)
+        assert captions(builders.result(None, [image]), [image]) == [said]
+
+
+def test_page_that_does_not_say_what_it_supersedes_is_refused(composer: Composer) -> None:
+    """Version 2 beside version 1: nothing else tells them apart."""
+    result, images = scenes.everything()
+    before = {o.role: o.reference for o in composer(result, images)}
+    draft = Draft.of(result, images, DEVICE)
+    made = [text_report(draft), *(c.finished for c in captures(draft))]
+    later = replace(draft, result=replace(result, version=2, predecessors=before))
+    for one in made:
+        one.ds.SeriesDescription = one.ds.SeriesDescription.replace("v1", "v2")
+    with pytest.raises(Permanent, match="text_sr breaks the rule text_states_what_it_supersedes"):
+        validate(later, made)
+
+
+def test_bilateral_mr_serves_both_answers(composer: Composer) -> None:
+    """One slice for both axillae: a capture each, each with its side."""
+    _, images = scenes.mr_alone()
+    answers = [builders.estimate("L", 0.3), builders.estimate("R", 0.6)]
+    found = [scenes.mr_influence(images[0], side) for side in "LR"]
+    objects = Read(composer(builders.result(answers, images, found), images))
+    assert objects.roles == ["sr:R", "sr:L", "text_sr", "secondary_capture:R:1", "secondary_capture:L:1"]
+    first, second = (objects[f"secondary_capture:{side}:1"] for side in "RL")
+    assert (first.ImageLaterality, second.ImageLaterality) == ("R", "L")
+    assert first.SOPInstanceUID != second.SOPInstanceUID
+    assert not np.array_equal(first.pixel_array[60:410], second.pixel_array[60:410])
+
+
+def test_real_patient_is_told_that_a_demonstration_does_not_answer(composer: Composer) -> None:
+    """Said in the text and in the picture, without any number."""
+    image = builders.source_image()
+    answer = NoEstimate(Side.L, "a demonstration model never answers for a real patient")
+    result = builders.result([answer], [], modalities_missing=(), model=builders.DEMONSTRATION_MODEL)
+    objects = Read(composer(result, [image]))
+    said = [i.TextValue for i in tree.items(objects["text_sr"]) if i.ValueType == "TEXT"]
+    assert "A demonstration model is for synthetic patients only: it gives no estimate for a real one." in said
+    assert "LEFT axilla: no estimate. Reason: a demonstration model never answers for a real patient." in said
+    assert not any(t.startswith("Not available") for t in said)
+
+
+def test_scale_is_drawn_without_thresholds(composer: Composer) -> None:
+    """A bundle without operating points has no zones; the answer is drawn all the same."""
+    image = builders.source_image()
+    with_points = builders.result(None, [image])
+    bare = replace(with_points, operating_points=())
+    low_only = replace(with_points, operating_points=builders.POINTS[:1])
+    heads = [
+        Read(composer(r, [image]))["secondary_capture:L:1"].pixel_array[214:302] for r in (with_points, bare, low_only)
+    ]
+    assert not any(np.array_equal(heads[a], heads[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_hundreds_of_images_stay_one_document(composer: Composer) -> None:
+    """A dynamic MR of 192 images and more: each is evidence, and in the library once."""
+    phases = [scenes.source(scenes.mr(p, s, day=date(2026, 1, 5))) for p in range(4) for s in range(48)]
+    key = phases[60]
+    result = builders.result(
+        None, [], [scenes.mr_influence(key, "L")], used=tuple(p.instance for p in phases), **scenes.ALL
+    )
+    document = Read(composer(result, phases))["sr:L"]
+    named = [
+        i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for i in tree.items(tree.named(document, codes.IMAGE_LIBRARY)[0])
+        if i.ValueType == "IMAGE"
+    ]
+    assert len(named) == len(set(named)) == 192
