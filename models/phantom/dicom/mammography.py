@@ -46,11 +46,7 @@ def mammography(
         Whether pixels are stored as MONOCHROME1.
     """
     study = Study(patient, day or patient.diagnosed_on, "MG", "Mammography", 10, 30)
-<<<<<<< HEAD
-    datasets = []
-=======
     datasets: list[Dataset] = []
->>>>>>> phantom
     for number, (side, view) in enumerate(views, start=1):
         ds = header(study, DigitalMammographyXRayImageStorageForPresentation, (side, view), (side, view))
         ds.SeriesDescription, ds.SeriesNumber, ds.InstanceNumber = f"{side} {view}", number, 1

@@ -28,11 +28,7 @@ def mri_study(patient: Patient, day: date | None = None, *, rows: int = ROWS, co
         Size of each image.
     """
     study = Study(patient, day or patient.diagnosed_on, "MR", "MRI breast with contrast", 14, 5)
-<<<<<<< HEAD
-    datasets = []
-=======
     datasets: list[Dataset] = []
->>>>>>> phantom
     for phase, images in enumerate(volume(patient, rows, columns)):
         for z, image in enumerate(images):
             ds = header(study, MRImageStorage, (NAMES[phase],), (NAMES[phase], str(z)))

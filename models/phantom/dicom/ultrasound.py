@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A synthetic patient's ultrasound as Ultrasound Images (PS3.3 A.6): tumour and node, as a machine's screen shows them."""
-=======
 """A synthetic patient's ultrasound as Ultrasound Images (PS3.3 A.6): tumour and node, on a machine's screen."""
->>>>>>> phantom
 
 from collections.abc import Sequence
 from datetime import date
@@ -47,11 +43,7 @@ def ultrasound_study(
         Whether pixels are stored as RGB.
     """
     study = Study(patient, day or patient.diagnosed_on, "US", "Ultrasound breast and axilla", 11, 15)
-<<<<<<< HEAD
-    datasets = []
-=======
     datasets: list[Dataset] = []
->>>>>>> phantom
     for side in sides or tuple(patient.axillae):
         for target in targets:
             ds = header(study, UltrasoundImageStorage, (side, target), (side, target))
