@@ -30,6 +30,7 @@ BUNDLE: Final = Path(__file__).parents[1] / "models" / "bundles" / "aln-demo-2.0
 FRESH_SEED: Final = 20261
 SHARD: Final = 25
 AHEAD: Final = 4  # shards that are rendered while one is scored
+PROCESSES: Final = 2
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -42,7 +43,7 @@ class Shard:
     posterior: Floats  # (N, 16)
 
 
-def bench(folder: Path, seed: int, patients: int, processes: int = 2) -> dict[str, Any]:
+def bench(folder: Path, seed: int, patients: int, processes: int) -> dict[str, Any]:
     """Score a bundle on fresh patients.
 
     Parameters
@@ -133,7 +134,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     given = parser.parse_args()
     try:
-        found = bench(given.bundle, given.seed, given.patients)
+        found = bench(given.bundle, given.seed, given.patients, PROCESSES)
     except ValueError as exc:
         parser.error(str(exc))
     for name, one in found["subset"].items():

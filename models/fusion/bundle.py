@@ -46,10 +46,21 @@ def export(settings: Settings) -> dict[str, Any]:
     }
     manifest = to_json(describe(settings, specs, evaluation, summary | {"parity": parity}))
     exporting.write_bundle(settings.bundle, files, manifest)
-    size = sum(file.stat().st_size for file in settings.bundle.iterdir())
-    if size > MOST_BYTES:
-        raise ValueError(f"the bundle has {size} bytes, at most {MOST_BYTES} are allowed")
-    return {"bundle": str(settings.bundle), "bytes": size, "parity": parity}
+    return {"bundle": str(settings.bundle), "bytes": size_of(settings.bundle), "parity": parity}
+
+
+def size_of(folder: Path, most: int = MOST_BYTES) -> int:
+    """Return the size of a bundle in bytes.
+
+    Raises
+    ------
+    ValueError
+        If it is above `most`: too much for git.
+    """
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    if size > most:
+        raise ValueError(f"the bundle has {size} bytes, at most {most} are allowed")
+    return size
 
 
 def outputs(settings: Settings) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ def paired_share(
 ) -> Interval:
     """Share of the excess that the true posterior reaches on the same patients, with a bootstrap interval.
 
+    Samples in which even the truth tells nobody apart, as a handful of patients may be, are left out of the interval.
+
     Parameters
     ----------
     probability, ideal : array (N,)
@@ -22,7 +24,8 @@ def paired_share(
 
     def share(rows: NDArray[np.intp]) -> float:
         known = positive[rows]
-        return share_of_excess(auc(probability[rows], known).value, auc(ideal[rows], known).value)
+        best = auc(ideal[rows], known).value
+        return share_of_excess(auc(probability[rows], known).value, best) if best != 0.5 else np.nan
 
-    low, high = np.percentile([share(rng.integers(0, count, count)) for _ in range(draws)], [2.5, 97.5])
+    low, high = np.nanpercentile([share(rng.integers(0, count, count)) for _ in range(draws)], [2.5, 97.5])
     return Interval(share(np.arange(count)), float(low), float(high))

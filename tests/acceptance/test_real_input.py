@@ -18,7 +18,7 @@ from tests.senders import send_raw, split_part10
 from tests.wire import WireTap
 
 MAMMOGRAM, MAMMOGRAM_ISSUER = "GH133.dcm", "xxxxxxxx"  # the one real mammogram with an identity
-BUNDLE = ROOT / "models" / "bundles" / "aln-demo-1.0.0"
+BUNDLE = ROOT / "models" / "bundles" / "aln-demo-2.0.0"
 
 
 def inventory() -> list[Path]:

@@ -11,70 +11,83 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed (extra: tr
 from models import export as exporting  # noqa: E402
 from models.fusion import bundle, data  # noqa: E402
 from models.fusion.calibrate import calibrate  # noqa: E402
-from models.fusion.network import FusionNetwork  # noqa: E402
-from models.fusion.settings import Settings, Sizes  # noqa: E402
-from models.fusion.train import (  # noqa: E402
-    describe,
-    encoder_loss,
-    places_of,
-    restore,
-    save,
-    train_encoder,
-    train_heads,
-)
+from models.fusion.describe import Concepts, look  # noqa: E402
+from models.fusion.evidence import MASKS, bits, presence  # noqa: E402
+from models.fusion.network import FusionNetwork, saliency  # noqa: E402
+from models.fusion.settings import Settings  # noqa: E402
+from models.fusion.train import restore, save  # noqa: E402
+from models.fusion.train_encoder import encoder_loss, explained, places_of, train_encoder  # noqa: E402
+from models.fusion.train_heads import drop, train_heads  # noqa: E402
+from tests.models.fusion_settings import small  # noqa: E402
 
-SIZES = Sizes(height=64, width=56, stem=8, features=8, dilations=(1,), concept_hidden=8, clinical_hidden=8, evidence=4)
+PRESENT = ("clinical_present", "mammogram_present", "ultrasound_present", "mri_present")
+MODALITIES = ("MG", "US", "MR")
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A run small enough for a test."""
-    work = tmp_path_factory.mktemp("work")
-    return Settings(sizes=SIZES, render_rows=160, render_columns=128, encoder_epochs=2, heads_epochs=3, work=work)
+    return small(tmp_path_factory.mktemp("work"))
 
 
 @pytest.fixture(scope="module")
-def cohort(settings: Settings) -> data.Arrays:
-    """Forty patients."""
-    patients = data.draw(settings.encoder, 0, 40)
-    return data.to_arrays(patients, data.fact_specs(patients), settings)
+def table(settings: Settings) -> data.Table:
+    """What is told of 32 patients."""
+    patients = data.draw(settings.encoder, 0, 32)
+    return data.table(patients, data.fact_specs(patients))
 
 
 @pytest.fixture(scope="module")
-def trained(settings: Settings, cohort: data.Arrays) -> FusionNetwork:
+def pictures(settings: Settings) -> dict[str, data.Pictures]:
+    """What is shown of them."""
+    patients = data.draw(settings.encoder, 0, 32)
+    return {one.name: data.pictures(patients, one) for one in settings.imaging}
+
+
+@pytest.fixture(scope="module")
+def trained(settings: Settings, table: data.Table, pictures: dict[str, data.Pictures]) -> FusionNetwork:
     """A network trained for a moment, so that none of its parts is still at zero."""
     torch.manual_seed(0)
-    network = FusionNetwork(SIZES)
-    train_encoder(network.encoder, cohort, settings)
-    concepts = describe(network.encoder, cohort, "forty")
-    train_heads(network.evidence, cohort, concepts, settings)
-    calibrate(network, cohort, concepts.by_views[0], cohort, concepts.by_views[0])
+    network = FusionNetwork(settings)
+    seen = []
+    for encoder, one in zip(network.encoders, settings.imaging, strict=True):
+        train_encoder(encoder, pictures[one.name], one, settings)
+        seen.append(look(encoder, torch.from_numpy(pictures[one.name].images).float() / 255, one))
+    concepts = Concepts(tuple(seen))
+    train_heads(network.evidence, table, concepts, table, settings)
+    calibrate(network, table, concepts.full, table, concepts.full)
     return network.eval()
 
 
-def test_a_few_steps_lower_the_loss(cohort: data.Arrays) -> None:
-    """The encoder learns."""
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_a_few_steps_lower_the_loss(settings: Settings, pictures: dict[str, data.Pictures], index: int) -> None:
+    """The encoder of each modality learns."""
     torch.manual_seed(0)
-    encoder = FusionNetwork(SIZES).encoder.train()
+    one = settings.imaging[index]
+    encoder = FusionNetwork(settings).encoders[index].train()
     optimiser = torch.optim.AdamW(encoder.parameters(), 1e-2)
     losses = []
-    for _ in range(8):
+    for _ in range(16):
         optimiser.zero_grad()
-        loss = encoder_loss(encoder, cohort, np.arange(16), np.random.default_rng(0))
+        loss, concepts = encoder_loss(encoder, pictures[one.name], np.arange(16), one, np.random.default_rng(0))
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.85 * losses[0]
+    assert concepts.shape == (16, len(one.concepts))
 
 
 def test_training_goes_on_where_it_stopped(
-    settings: Settings, cohort: data.Arrays, trained: FusionNetwork, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    pictures: dict[str, data.Pictures],
+    trained: FusionNetwork,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Once all epochs are done, training again restores them and takes no step."""
-    again = FusionNetwork(SIZES).encoder
-    train_encoder(again, cohort, settings)
-    assert "train encoder" not in capsys.readouterr().out
-    for name, value in trained.encoder.state_dict().items():
+    again = FusionNetwork(settings).encoders[1]
+    train_encoder(again, pictures["US"], settings.imaging[1], settings)
+    assert "train US" not in capsys.readouterr().out
+    for name, value in trained.encoders[1].state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
 
 
@@ -95,10 +108,11 @@ def graph(settings: Settings, trained: FusionNetwork, tmp_path_factory: pytest.T
 
 
 def test_the_graph_computes_what_the_network_does(settings: Settings, trained: FusionNetwork, graph: Path) -> None:
-    """Every output agrees to 1e-4 at several numbers of axillae and views, with anything missing."""
-    patients = data.draw(settings.encoder, 0, 20)
-    cases = bundle.parity_cases(data.fact_specs(patients), settings)
-    assert exporting.check_parity(trained, graph, list(cases.values()), bundle.OUTPUTS) <= exporting.PARITY
+    """Every output agrees to 1e-4 at several numbers of axillae and images, with each subset of modalities."""
+    cases = bundle.parity_cases(data.fact_specs(data.draw(settings.encoder, 0, 20)), settings)
+    assert len(cases) == len(bundle.COUNTS) + MASKS
+    names = bundle.outputs(settings)
+    assert exporting.check_parity(trained, graph, list(cases.values()), names) <= exporting.PARITY
 
 
 def test_the_graph_is_one_file_that_names_no_place(graph: Path) -> None:
@@ -109,24 +123,85 @@ def test_the_graph_is_one_file_that_names_no_place(graph: Path) -> None:
 
 def test_a_graph_of_another_network_is_refused(settings: Settings, graph: Path) -> None:
     """The parity check can fail."""
-    cases = [bundle.random_inputs(settings, 2, 2, np.random.default_rng(0))]
+    cases = [bundle.random_inputs(settings, 2, (2, 2, 2), np.random.default_rng(0))]
     with pytest.raises(exporting.ParityError, match="differs"):
-        exporting.check_parity(FusionNetwork(SIZES).eval(), graph, cases, bundle.OUTPUTS)
+        exporting.check_parity(FusionNetwork(settings).eval(), graph, cases, bundle.outputs(settings))
 
 
-def test_what_is_missing_contributes_nothing(settings: Settings, trained: FusionNetwork) -> None:
-    """Absent facts and views change no output, whatever stands in their place."""
-    inputs = bundle.random_inputs(settings, 3, 2, np.random.default_rng(0))
-    inputs["clinical_present"][:] = 0
-    inputs["mammogram_present"][:] = [[1, 0]] * 3
+@pytest.mark.parametrize("mask", range(MASKS))
+def test_what_is_missing_contributes_nothing(settings: Settings, trained: FusionNetwork, mask: int) -> None:
+    """Contributions add up; absent modalities give exactly 0 and change nothing, whatever stands in their place."""
+    names = bundle.outputs(settings)
+    inputs = bundle.random_inputs(settings, 3, (2, 2, 4), np.random.default_rng(0))
+    for bit, name in enumerate(PRESENT):
+        inputs[name][:] = mask >> bit & 1
     changed = {name: value.copy() for name, value in inputs.items()}
-    changed["clinical"][:] = 9
-    changed["mammogram"][:, 1] = 0.5
-    before, after = (exporting.run_network(trained, x, bundle.OUTPUTS) for x in (inputs, changed))
-    for name in bundle.OUTPUTS:
-        np.testing.assert_allclose(before[name], after[name], atol=1e-6)
-    assert not before["contributions"][:, 1].any()
-    assert not before["mammogram_saliency"][:, 1].any()
+    for bit, name in enumerate(PRESENT):
+        if not mask >> bit & 1:
+            changed[name.removesuffix("_present")][:] = 0.7
+    before, after = (exporting.run_network(trained, x, names) for x in (inputs, changed))
+    np.testing.assert_allclose(before["contributions"].sum(1), before["logit"], atol=1e-5)
+    for name in names:
+        np.testing.assert_array_equal(before[name], after[name])
+    assert [bool(before["contributions"][:, 1 + bit].any()) for bit in range(4)] == [
+        bool(mask >> b & 1) for b in range(4)
+    ]
+    for bit, name in enumerate(names[3:], start=1):
+        assert bool(before[name].any()) == bool(mask >> bit & 1)
+        assert 0 <= before[name].min() <= before[name].max() <= 1
+
+
+def test_an_absent_image_changes_nothing(settings: Settings, trained: FusionNetwork) -> None:
+    """An image that is not present may hold anything, and its map is empty."""
+    names = bundle.outputs(settings)
+    inputs = bundle.random_inputs(settings, 2, (2, 3, 4), np.random.default_rng(0))
+    for name in PRESENT[1:]:
+        inputs[name][:] = 1
+        inputs[name][:, -1] = 0
+    changed = {name: value.copy() for name, value in inputs.items()}
+    for name in PRESENT[1:]:
+        changed[name.removesuffix("_present")][:, -1] = 0.3
+    before, after = (exporting.run_network(trained, x, names) for x in (inputs, changed))
+    for name in names:
+        np.testing.assert_array_equal(before[name], after[name])
+    assert not any(before[name][:, -1].any() for name in names[3:])
+
+
+def test_the_order_of_images_does_not_matter(settings: Settings, trained: FusionNetwork) -> None:
+    """Tumour and node may come in any order, so may slices."""
+    inputs = bundle.random_inputs(settings, 2, (2, 3, 4), np.random.default_rng(0))
+    turned = {n: x[:, ::-1].copy() if n.startswith(("mammo", "ultra", "mri")) else x for n, x in inputs.items()}
+    one, other = (exporting.run_network(trained, x, bundle.outputs(settings)) for x in (inputs, turned))
+    np.testing.assert_allclose(one["logit"], other["logit"], atol=1e-4)
+    np.testing.assert_allclose(one["mri_saliency"], other["mri_saliency"][:, ::-1], atol=1e-4)
+
+
+def test_slices_share_one_scale_and_images_have_their_own() -> None:
+    """Of a volume the strongest slice alone reaches 1; of separate images each does."""
+    gates = torch.full((1, 2, 1, 3, 3), -9.0)
+    gates[0, 0, 0, 1, 1], gates[0, 1, 0, 1, 1] = 2.0, -1.0
+    evidence, present = torch.ones(1, 1), torch.ones(1, 2)
+    volume, images = saliency(gates, evidence, present, True), saliency(gates, evidence, present, False)
+    assert volume[0, 0].max() > 0.95 > 0.2 > volume[0, 1].max()
+    assert images[0, 1].max() > 0.9
+
+
+def test_masks_and_bits_are_the_same_thing() -> None:
+    """Bit i of the mask says that modality i is there."""
+    one_hot = presence(bits())
+    assert torch.equal(one_hot, torch.eye(MASKS))
+    assert bits()[6].tolist() == [0, 1, 1, 0]
+
+
+def test_patients_who_are_not_shown_have_facts_alone() -> None:
+    """Of others every modality is left out now and then."""
+    shown = np.arange(4000) < 2000
+    known, mask = drop(np.random.default_rng(0), shown, 8)
+    there = mask @ bits()
+    assert not there[2000:, 1:].any()
+    assert (there[:2000].mean(0) > 0.4).all()
+    assert (there[:2000].mean(0) < 0.9).all()
+    assert torch.equal(known.amax(1), there[:, 0])
 
 
 def test_places_are_drawn_where_findings_lie() -> None:
@@ -140,13 +215,33 @@ def test_places_are_drawn_where_findings_lie() -> None:
     assert not places[0, 0, 1].any()
 
 
+def test_explained_is_the_squared_correlation() -> None:
+    """A concept told backwards is told; noise is not."""
+    x = np.random.default_rng(0).standard_normal((500, 2))
+    found = np.stack((-2 * x[:, 0] + 1, np.random.default_rng(1).standard_normal(500)), 1)
+    perfect, none = explained(found, x)
+    assert perfect == pytest.approx(1)
+    assert none < 0.05
+
+
 def test_shards_are_rendered_once(settings: Settings) -> None:
     """A second load reads what the first has written, and gives the same."""
-    small = data.Cohort("small", 1, 3)
-    specs = data.fact_specs(data.draw(small, 0, 3))
-    path = settings.work / "shard.npz"
-    data.write_shard(path, small, (0, 3), specs, settings)
-    first = data._read(path)
-    assert np.array_equal(first.images, data.to_arrays(data.draw(small, 0, 3), specs, settings).images)
-    assert first.spots[:, 0, 1].any() == np.False_  # no node on CC
-    assert [p.name for p in settings.work.glob("shard*")] == ["shard.npz"]
+    cohort = data.Cohort("small", 1, 3)
+    one = settings.imaging[0]
+    paths = data.shards(cohort, one, settings)
+    written = [p.stat().st_mtime_ns for p in paths]
+    first = data.join([data.read(p) for p in paths])
+    assert np.array_equal(first.images, data.pictures(data.draw(cohort, 0, 3), one).images)
+    assert not first.places[:, 0, 1].any()  # no node on CC
+    assert [p.stat().st_mtime_ns for p in data.shards(cohort, one, settings)] == written
+    assert not list(settings.work.rglob("*.partial"))
+
+
+def test_findings_lie_where_the_images_say(pictures: dict[str, data.Pictures]) -> None:
+    """Each modality shows each finding of every patient in at least one image, within its tensor."""
+    for name in MODALITIES:
+        places, size = pictures[name].places, pictures[name].images.shape[-2:]
+        assert (places[..., 2].max(1) > 0).all(), name
+        seen = places[places[..., 2] > 0]
+        assert (seen[:, :2] >= 0).all(), name
+        assert (seen[:, :2] <= size).all(), name

@@ -11,28 +11,25 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed (extra: tr
 from agent.core.manifest import parse_manifest
 from models.fusion import bundle
 from models.fusion.evaluate import evaluate
+from models.fusion.parallel import spread
 from models.fusion.progress import Progress
-from models.fusion.settings import Cohort, Settings, Sizes
+from models.fusion.settings import Cohort, Settings
 from models.fusion.train import train
+from tests.models.fusion_settings import small
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A whole run, small."""
     folder = tmp_path_factory.mktemp("run")
-    return Settings(
-        sizes=Sizes(height=64, width=56, stem=8, features=8, dilations=(1,), concept_hidden=8, evidence=4),
-        encoder=Cohort("encoder", 1, 32),
-        heads=Cohort("heads", 2, 32),
-        validation=Cohort("validation", 3, 32),
-        test=Cohort("test", 4, 40),
-        render_rows=160,
-        render_columns=128,
+    return small(
+        folder / "work",
+        encoder=Cohort("encoder", 1, 24),
+        heads=Cohort("heads", 2, 24),
+        validation=Cohort("validation", 3, 24),
+        test=Cohort("test", 4, 30),
         full_size=2,
-        encoder_epochs=1,
         heads_epochs=2,
-        processes=1,
-        work=folder / "work",
         bundles=folder / "bundles",
     )
 
@@ -50,20 +47,32 @@ def test_a_run_writes_a_bundle_that_the_agent_can_read(written: Path, settings: 
     """The manifest lists every file, states the tensors of this network, and is for demonstration."""
     manifest = parse_manifest(json.loads((written / "manifest.json").read_text(encoding="utf-8")))
     assert set(manifest.files) == {p.name for p in written.iterdir()} - {"manifest.json"}
-    assert manifest.inputs[2].shape == ("N", "V", 1, 64, 56)
-    assert manifest.outputs[3].shape == ("N", "V", 8, 7)
-    assert dict(manifest.preprocessing["mammogram"]) == settings.preprocessing
+    shapes = {t.name: t.shape for t in (*manifest.inputs, *manifest.outputs)}
+    assert shapes["mammogram"] == ("N", "V", 1, 64, 56)
+    assert shapes["mri"] == ("N", "S", 4, 40, 48)
+    assert shapes["ultrasound_saliency"] == ("N", "U", 8, 8)
+    assert shapes["contributions"] == ("N", 5)
+    assert manifest.modalities == ("clinical", "MG", "US", "MR")
+    assert {name: dict(given) for name, given in manifest.preprocessing.items()} == {
+        one.tensor: one.settings for one in settings.imaging
+    }
     assert manifest.is_demonstration
 
 
 def test_a_run_states_every_subset(written: Path) -> None:
     """The evaluation holds AUC, best possible AUC and share of the excess of each subset."""
     report = json.loads((written / "evaluation.json").read_text(encoding="utf-8"))
-    assert set(report["subsets"]) == {"nothing", "clinical", "MG", "MG+clinical"}
-    for name in ("clinical", "MG", "MG+clinical"):
-        assert {"auc", "bayes_auc", "share_of_excess", "ece", "coverage"} <= set(report["subsets"][name])
+    assert len(report["subsets"]) == 16
+    for name, one in report["subsets"].items():
+        if name != "nothing":
+            assert {"auc", "bayes_auc", "share_of_excess", "ece", "coverage"} <= set(one)
+    assert {"nothing", "clinical", "MG", "US+MR", "clinical+MG+US+MR"} <= set(report["subsets"])
     assert set(report["biopsies_avoided"]) == {"0.90", "0.95", "0.98"}
-    assert "$" not in (written / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert set(report["concepts"]) == set(report["pixel_baseline"]) == {"MG", "US", "MR"}
+    assert len(report["missing_images"]) == 6
+    card = (written / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "$" not in card
+    assert card.count("| clinical+MG") == 4
 
 
 def test_a_second_run_renders_nothing_again(written: Path, settings: Settings) -> None:
@@ -72,7 +81,15 @@ def test_a_second_run_renders_nothing_again(written: Path, settings: Settings) -
     train(settings)
     assert written.exists()
     assert {p: p.stat().st_mtime_ns for p in settings.work.rglob("*.npz")} == shards
-    assert len(shards) == 4
+    assert len(shards) == 12
+
+
+def test_a_bundle_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    """What goes into git has a bound."""
+    (tmp_path / "model.onnx").write_bytes(b"12345")
+    assert bundle.size_of(tmp_path) == 5
+    with pytest.raises(ValueError, match="5 bytes, at most 4"):
+        bundle.size_of(tmp_path, 4)
 
 
 def test_progress_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,3 +100,11 @@ def test_progress_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
     assert "60/100    10 s left" in capsys.readouterr().out
     progress.show(61)
     assert capsys.readouterr().out == ""
+    progress.say("a word")
+    assert "a word" in capsys.readouterr().out
+
+
+def test_work_is_spread_over_processes() -> None:
+    """Results come with the index of what they are of, whichever ends first."""
+    given = [(2, 3), (3, 2), (5, 1)]
+    assert dict(spread(pow, given, 2)) == dict(spread(pow, given, 1)) == {0: 8, 1: 9, 2: 5}

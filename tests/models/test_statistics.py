@@ -8,7 +8,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models.statistics import discrimination as d
-from models.statistics.calibration import calibration, expected_calibration_error, logistic, logit, sigmoid
+from models.statistics.calibration import (
+    calibration,
+    expected_calibration_error,
+    logistic,
+    logistic_towards,
+    logit,
+    sigmoid,
+)
+from models.statistics.excess import paired_share
 
 SCORED = st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30)
 
@@ -101,3 +109,34 @@ def test_logit_undoes_sigmoid_and_stays_finite() -> None:
     x = np.linspace(-10, 10, 21)
     assert logit(sigmoid(x)) == pytest.approx(x)
     assert np.isfinite(logit(np.array([0.0, 1.0]))).all()
+
+
+def test_the_truth_keeps_all_of_the_excess_and_noise_dilutes_it() -> None:
+    """Against itself the share is exactly 1; with noise it is less, and its interval holds it."""
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal(1500)
+    ideal, noisy = sigmoid(1.5 * x), sigmoid(1.5 * (x + 0.7 * rng.standard_normal(1500)))
+    positive = rng.random(1500) < ideal
+    itself = paired_share(ideal, ideal, positive, rng, draws=50)
+    assert (itself.low, itself.value, itself.high) == (1, 1, 1)
+    diluted = paired_share(noisy, ideal, positive, rng, draws=50)
+    assert 0.7 < diluted.low < diluted.value < diluted.high < 0.95
+
+
+def test_a_share_of_a_few_patients_has_an_interval() -> None:
+    """Samples in which the truth tells nobody apart are left out."""
+    ideal, positive = np.array([0.4, 0.4, 0.6, 0.6] * 5), np.array([False, True, True, True] * 5)
+    found = paired_share(ideal, ideal, positive, np.random.default_rng(0), draws=200)
+    assert (found.low, found.high) == (1, 1)
+
+
+def test_coefficients_are_drawn_to_where_they_are_expected() -> None:
+    """A weak penalty changes nothing, a strong one everything."""
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal((4000, 1))
+    y = rng.random(4000) < sigmoid(2 * x[:, 0])
+    expected = np.array([1.0, 0.0])
+    weak, middle, strong = (logistic_towards(x, y, expected, precision)[0] for precision in (1e-6, 400.0, 1e7))
+    assert weak == pytest.approx(logistic(x, y)[0], abs=1e-4)
+    assert strong == pytest.approx(1, abs=0.01)
+    assert 1.1 < middle < weak

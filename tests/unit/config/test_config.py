@@ -42,7 +42,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     assert config.storage.spool == tmp_path / "var/spool"
     assert config.database.url == f"sqlite:///{tmp_path}/var/sentinode.db"
     assert config.ehr.query == tmp_path / "sql/ehr/clinical_facts.sql"
-    assert config.models[0].bundle == tmp_path / "models/bundles/aln-demo-1.0.0"
+    assert config.models[0].bundle == tmp_path / "models/bundles/aln-demo-2.0.0"
 
 
 def test_other_databases_keep_their_url(tmp_path: Path) -> None:
