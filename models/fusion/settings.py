@@ -63,6 +63,7 @@ MAMMOGRAM: Final = Imaging(
     choices=((1, 1), (1, 0), (0, 1)),  # CC and MLO, CC, MLO
     preprocessing={"air_share": 0.05, "headroom": 2.6},
     render=(320, 256),
+    epochs=10,
     gamma=(0.85, 1.2),
 )
 ULTRASOUND: Final = Imaging(
@@ -75,6 +76,9 @@ ULTRASOUND: Final = Imaging(
     choices=((1, 1), (1, 0), (0, 1)),  # tumour and node, tumour, node
     preprocessing={"tensor_pixel_mm": 0.4},
     render=(176, 176),
+    unshuffle=2,
+    stem=24,
+    epochs=6,
     gamma=(0.9, 1.1),
 )
 MRI: Final = Imaging(
@@ -85,13 +89,13 @@ MRI: Final = Imaging(
     images=8,
     findings=(("mass", ("size", "washout", "uptake")),),
     choices=((1,) * 8, (1, 0) * 4, (0, 1) * 4),
-    preprocessing={"tensor_pixel_mm": 1.6, "phases": 4},
+    preprocessing={"tensor_pixel_mm": 1.6, "phases": 4, "headroom": 2.0, "enhancement_headroom": 1.2},
     render=(128, 204),
     stack=True,
     unshuffle=2,
     features=40,
     dilations=(1, 2),
-    epochs=7,
+    epochs=6,
 )
 
 
@@ -123,9 +127,9 @@ class Settings:
     version: str = "2.0.0"
     sizes: Sizes = field(default_factory=Sizes)
     imaging: tuple[Imaging, ...] = (MAMMOGRAM, ULTRASOUND, MRI)
-    encoder: Cohort = Cohort("encoder", 101, 3000)  # the image encoders learn from these
-    heads: Cohort = Cohort("heads", 102, 4000)  # the evidence learns from these, whose images no encoder saw
-    validation: Cohort = Cohort("validation", 103, 1500)  # calibration and operating points
+    encoder: Cohort = Cohort("encoder", 101, 6000)  # the image encoders learn from these
+    heads: Cohort = Cohort("heads", 102, 5000)  # the evidence learns from these, whose images no encoder saw
+    validation: Cohort = Cohort("validation", 103, 2000)  # calibration and operating points
     test: Cohort = Cohort("test", 104, 2000)  # looked at once, by evaluate
     full_size: int = 40  # test patients who are also rendered at full size
     seed: int = 7
