@@ -214,8 +214,11 @@ class Unit(Protocol):
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         """The objects of a version, in sending order."""
 
-    def predecessors(self, case: Case) -> Mapping[str, Reference]:
-        """The objects, by role, of the newest earlier version of the case that has any; empty if none has."""
+    def superseded(self, case: Case) -> int | None:
+        """Id of the newest earlier version that has result objects; None if none has."""
+
+    def references(self, case_id: int) -> Mapping[str, Reference]:
+        """The result objects of a version by role; empty if it has none."""
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         """The summary saved with the result; empty before."""

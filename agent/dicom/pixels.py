@@ -46,13 +46,15 @@ class Pixels:
     """One greyscale image.
 
     `image_hw` holds the values as stored, (H, W), 8- or 16-bit integers; low values are bright where `inverted`
-    (MONOCHROME1). `grey` is the grey level, uint8, of each value from `lowest` upwards.
+    (MONOCHROME1). `grey` is the grey level, uint8, of each value from `lowest` upwards. `frame` says which frame of
+    several this is, from 1; 0 where the image has one.
     """
 
     image_hw: NDArray[Any]
     inverted: bool
     lowest: int
     grey: NDArray[np.uint8]
+    frame: int = 0
 
     @property
     def reduction(self) -> int:
@@ -113,12 +115,13 @@ def decode(part10: bytes) -> Pixels:
     stored = _encapsulated(ds, uid) if ds.file_meta.TransferSyntaxUID.is_encapsulated else _native(ds)
     if stored.shape[:2] != (ds.Rows, ds.Columns) or (stored.ndim > 2 and ds.SamplesPerPixel == 1):
         raise Rejected(f"decoded to {stored.shape}, the header says {ds.Rows} x {ds.Columns}")
+    frame = _middle(ds) + 1 if _frames(ds) > 1 else 0
     if ds.PhotometricInterpretation not in _GREY:
-        return Pixels(luminance(ds, stored), False, 0, np.arange(256, dtype=np.uint8))
+        return Pixels(luminance(ds, stored), False, 0, np.arange(256, dtype=np.uint8), frame)
     native = np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
     lowest = -(1 << (ds.BitsStored - 1)) if ds.PixelRepresentation else 0
     grey = display_lut(ds, native, lowest, lowest + (1 << ds.BitsStored) - 1)
-    return Pixels(native, ds.PhotometricInterpretation == "MONOCHROME1", lowest, grey)
+    return Pixels(native, ds.PhotometricInterpretation == "MONOCHROME1", lowest, grey, frame)
 
 
 @rejecting("the image cannot be decoded")
@@ -170,6 +173,11 @@ def _frames(ds: Dataset) -> int:
     return frames
 
 
+def _middle(ds: Dataset) -> int:
+    """Index of the frame that is decoded."""
+    return _frames(ds) // 2
+
+
 def _native(ds: FileDataset) -> NDArray[Any]:
     samples = 2 if ds.PhotometricInterpretation == "YBR_FULL_422" else ds.SamplesPerPixel  # PS3.3 C.7.6.3.1.2
     length = ds.Rows * ds.Columns * samples * ds.BitsAllocated // 8 * _frames(ds)
@@ -181,7 +189,7 @@ def _native(ds: FileDataset) -> NDArray[Any]:
 def _encapsulated(ds: FileDataset, transfer_syntax_uid: str) -> NDArray[Any]:
     if transfer_syntax_uid not in JPEG and transfer_syntax_uid not in PLUGINS:
         raise Rejected(f"no decoder for transfer syntax {transfer_syntax_uid}")
-    codestream = get_frame(ds.PixelData, _frames(ds) // 2, number_of_frames=_frames(ds))
+    codestream = get_frame(ds.PixelData, _middle(ds), number_of_frames=_frames(ds))
     check_claims(codestream, transfer_syntax_uid, (ds.Rows, ds.Columns, ds.SamplesPerPixel))
     if transfer_syntax_uid in JPEG:
         to_grey = transfer_syntax_uid in LOSSY_JPEG
@@ -191,4 +199,4 @@ def _encapsulated(ds: FileDataset, transfer_syntax_uid: str) -> NDArray[Any]:
 
 def _by_pydicom(ds: Dataset, plugin: str) -> NDArray[Any]:
     decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
-    return np.asarray(decoder.as_array(ds, index=_frames(ds) // 2, raw=True, decoding_plugin=plugin)[0])
+    return np.asarray(decoder.as_array(ds, index=_middle(ds), raw=True, decoding_plugin=plugin)[0])

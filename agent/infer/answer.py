@@ -8,7 +8,7 @@ import structlog
 
 from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent, StaleCase, Transient
-from agent.core.ports import Store, StoredInstance
+from agent.core.ports import Store, StoredInstance, Unit
 from agent.core.result import Kind, Result, ResultObject, SourceImage
 from agent.crashpoint import crashpoint
 from agent.infer.admission import DEMONSTRATION, ActiveBundle, choose
@@ -112,11 +112,8 @@ class Answerer:
     def _answer(self, case: Case) -> None:
         bundle, admitted = choose(self.engines, case.question, case.patient)
         with self.store.unit() as unit:
-            asked = read_findings(unit.findings(case.id))
-            stored = unit.instances(case.id)
-            setting = Setting(
-                case, unit.installation(), self.now(), unit.predecessors(case), self.settings.site_prevalence
-            )
+            asked, stored = read_findings(unit.findings(case.id)), unit.instances(case.id)
+            setting = self._setting(case, unit)
         reason = asked.reason if admitted else DEMONSTRATION
         if reason or not asked.open_sides:
             computed = Computed(abstain(setting, bundle.engine, asked, reason), ())
@@ -130,6 +127,17 @@ class Answerer:
         self._save(case, computed.result, bundle.engine.device, objects)
         crashpoint("infer.after_save")
         _log.info("answer_saved", case_id=case.id, version=case.version, count=len(objects))
+
+    def _setting(self, case: Case, unit: Unit) -> Setting:
+        before = unit.superseded(case)
+        return Setting(
+            case=case,
+            installation=unit.installation(),
+            made_at=self.now(),
+            predecessors=unit.references(before) if before else {},
+            summary_before=unit.summary(before) if before else {},
+            site_prevalence=self.settings.site_prevalence,
+        )
 
     def _compute(
         self, setting: Setting, bundle: ActiveBundle, asked: Asked, stored: Sequence[StoredInstance]

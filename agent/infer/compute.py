@@ -57,7 +57,7 @@ def compute(setting: Setting, engine: Engine, asked: Asked, images: Images) -> C
         encoded=encoded if estimates else None,
         present=frozenset[str]().union(*present.values()),
         influences=found,
-        left_out=tuple(LeftOut(u.stored.instance.sop_instance_uid, u.reason) for u in images.unused),
+        left_out=tuple(LeftOut(u.instance.sop_instance_uid, u.reason, u.instance.modality) for u in images.unused),
     )
     return Computed(state(setting, engine, asked, outcome), used)
 

@@ -26,6 +26,10 @@ class Picture(Protocol):
         """Whether low values are bright."""
 
     @property
+    def frame(self) -> int:
+        """Which frame of several it is, from 1; 0 where the image has one."""
+
+    @property
     def reduction(self) -> int:
         """By how much it is reduced to be looked at."""
 
@@ -115,7 +119,8 @@ class ImageReader:
     def shown(self, instance: Instance, part10: bytes, picture: Picture) -> SourceImage:
         """Return an image as a report shows it."""
         reduction = picture.reduction
-        return SourceImage(instance, self.header(part10), picture.display_hw8(reduction), float(reduction))
+        shown_hw8 = picture.display_hw8(reduction)
+        return SourceImage(instance, self.header(part10), shown_hw8, float(reduction), picture.frame)
 
     def unseen(self, instance: Instance, part10: bytes) -> SourceImage:
         """Return an image of which a report needs the header alone."""

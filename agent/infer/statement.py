@@ -28,6 +28,7 @@ class Setting:
     installation: UUID
     made_at: datetime
     predecessors: Mapping[str, Reference]
+    summary_before: Mapping[str, Any]  # of the version that they belong to, from `summarise`; empty if there is none
     site_prevalence: float | None
 
 
@@ -66,12 +67,24 @@ def state(setting: Setting, engine: Engine, asked: Asked, outcome: Outcome) -> R
         model=engine.identity,
         operating_points=shifted_points(manifest.operating_points, shift),
         predecessors=setting.predecessors,
+        new_inputs=_new(manifest, setting.summary_before, outcome),
         site_prevalence=setting.site_prevalence,
     )
 
 
 def _missing(manifest: BundleManifest, present: frozenset[str] | None) -> tuple[str, ...]:
     return () if present is None else tuple(m for m in manifest.modalities if m not in present)
+
+
+def _new(manifest: BundleManifest, before: Mapping[str, Any], outcome: Outcome) -> tuple[str, ...]:
+    """Modalities of which images or facts are used that the version before did not use; empty if there is none."""
+    if not before:
+        return ()
+    images, facts = set(before["images_used"]), set(before["facts_used"])
+    new = {instance.modality for instance in outcome.used if instance.sop_instance_uid not in images}
+    if outcome.encoded and set(outcome.encoded.used) - facts:
+        new.add(CLINICAL)
+    return tuple(m for m in manifest.modalities if m in new)
 
 
 def _facts_left_out(asked: Asked, manifest: BundleManifest, encoded: Encoded | None) -> tuple[LeftOut, ...]:

@@ -44,6 +44,11 @@ class Unused:
     reason: str
     part10: bytes | None = None
 
+    @property
+    def instance(self) -> Instance:
+        """Its header."""
+        return self.stored.instance
+
 
 @dataclass(frozen=True)
 class Images:

@@ -94,12 +94,16 @@ class Results(Cases):
         )
         return [_object_of(row) for row in self._db.execute(query)]
 
-    def predecessors(self, case: Case) -> Mapping[str, Reference]:
-        """The objects, by role, of the newest earlier version of the case that has any; empty if none has."""
+    def superseded(self, case: Case) -> int | None:
+        """Id of the newest earlier version that has result objects; None if none has."""
         earlier = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
         answered = sa.exists().where(result_object.c.case_id == cases.c.id)
         newest = sa.select(cases.c.id).where(earlier, answered).order_by(cases.c.version.desc()).limit(1)
-        query = sa.select(result_object).where(result_object.c.case_id == newest.scalar_subquery())
+        return self._db.execute(newest).scalar_one_or_none()
+
+    def references(self, case_id: int) -> Mapping[str, Reference]:
+        """The result objects of a version by role; empty if it has none."""
+        query = sa.select(result_object).where(result_object.c.case_id == case_id)
         return {
             row.role: Reference(
                 row.sop_class_uid, row.sop_instance_uid, row.study_instance_uid, row.series_instance_uid

@@ -2,18 +2,17 @@
 
 from agent.core.case import CaseEvent
 from agent.core.ports import Store
-from agent.core.result import ResultObject
 from tests.state_stores import MINUTE, T0, delivering, result_object
 
 
-def test_the_first_version_has_no_predecessors(store: Store) -> None:
+def test_the_first_version_supersedes_none(store: Store) -> None:
     """Nor does its own result count as one."""
     with store.unit() as unit:
-        assert unit.predecessors(delivering(unit)) == {}
+        assert unit.superseded(delivering(unit)) is None
 
 
-def test_predecessors_are_those_of_the_newest_version_that_has_objects(store: Store) -> None:
-    """A version between that failed without a result is passed over, and another case's are never named."""
+def test_the_newest_version_that_has_objects_is_superseded(store: Store) -> None:
+    """A version between that failed without a result is passed over, and another case's never counts."""
     with store.unit() as unit:
         first = delivering(unit)
         delivering(unit, 1)
@@ -23,20 +22,27 @@ def test_predecessors_are_those_of_the_newest_version_that_has_objects(store: St
         assert failed is not None
         unit.apply(failed, CaseEvent.GAVE_UP, T0, reason="gone")
         third = unit.open_version(unit.case(second.id), T0 + MINUTE)
-        saved = {one.role: one.reference for one in unit.result_objects(first.id)}
-        assert unit.predecessors(third) == saved
-        assert len(saved) == 3
+        assert unit.superseded(third) == first.id
 
 
-def test_a_newer_result_replaces_the_older_one_as_predecessor(store: Store) -> None:
-    """Version 3 names version 2, not version 1."""
+def test_a_newer_result_supersedes_the_older_one(store: Store) -> None:
+    """Version 3 follows version 2, not version 1."""
     with store.unit() as unit:
         first = delivering(unit)
         second = unit.apply(unit.open_version(first, T0), CaseEvent.COMPLETE, T0)
         claimed = unit.claim(T0, T0 + MINUTE, "worker")
         assert claimed is not None
         assert claimed.id == second.id
-        newer: ResultObject = result_object("2.25.77")
-        unit.save_result(claimed, T0, {}, {"pacs": [newer]})
+        unit.save_result(claimed, T0, {}, {"pacs": [result_object("2.25.77")]})
         third = unit.open_version(unit.case(claimed.id), T0 + MINUTE)
-        assert unit.predecessors(third) == {newer.role: newer.reference}
+        assert unit.superseded(third) == second.id
+
+
+def test_the_objects_of_a_version_are_named_by_role(store: Store) -> None:
+    """As another study refers to them; a version without a result has none."""
+    with store.unit() as unit:
+        first = delivering(unit)
+        following = unit.open_version(first, T0)
+        assert unit.references(first.id) == {o.role: o.reference for o in unit.result_objects(first.id)}
+        assert set(unit.references(first.id)) == {"sr:L", "text_sr:", "secondary_capture:L"}
+        assert unit.references(following.id) == {}

@@ -8,7 +8,7 @@ from agent.core.case import CaseState
 from agent.core.errors import StaleCase
 from agent.core.patient import PatientKey
 from agent.core.ports import Store
-from tests.state_stores import CASE_UUID, MINUTE, PATIENT, QUESTION, T0, arrival, delivering, instance, opened
+from tests.state_stores import CASE_UUID, MINUTE, PATIENT, QUESTION, T0, arrival, instance, opened
 
 
 def test_a_patient_without_a_case(store: Store) -> None:
@@ -105,14 +105,3 @@ def test_findings_are_kept_with_the_version(store: Store) -> None:
         unit.save_findings(case, findings)
     with store.unit() as unit:
         assert unit.findings(case.id) == findings
-
-
-def test_a_version_names_what_it_follows(store: Store) -> None:
-    """The predecessors of a version are the objects of the newest earlier version that has any."""
-    with store.unit() as unit:
-        first = delivering(unit)
-        without_result = unit.open_version(first, T0)
-        third = unit.open_version(without_result, T0)
-        assert unit.predecessors(first) == {}
-        assert unit.predecessors(third) == {o.role: o.reference for o in unit.result_objects(first.id)}
-        assert set(unit.predecessors(third)) == {"sr:L", "text_sr:", "secondary_capture:L"}

@@ -317,12 +317,13 @@ class FakeUnit:
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         return self._t.objects.get(case_id, ())
 
-    def predecessors(self, case: Case) -> Mapping[str, Reference]:
+    def superseded(self, case: Case) -> int | None:
         earlier = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
-        for one in sorted(earlier, key=lambda c: -c.version):
-            if self.result_objects(one.id):
-                return {o.role: o.reference for o in self.result_objects(one.id)}
-        return {}
+        answered = [c for c in earlier if self.result_objects(c.id)]
+        return max(answered, key=lambda c: c.version).id if answered else None
+
+    def references(self, case_id: int) -> Mapping[str, Reference]:
+        return {o.role: o.reference for o in self.result_objects(case_id)}
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         found: dict[str, Any] = json.loads(self._t.summaries.get(case_id, "{}"))

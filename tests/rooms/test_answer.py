@@ -59,6 +59,7 @@ def test_the_images_of_the_other_side_are_left_out(scene: Scene) -> None:
     assert scene.used(case) == left
     assert set(scene.left_out(case)) == right
     assert {x.what for x in scene.result.left_out} == right
+    assert {x.modality for x in scene.result.left_out} == {"MG"}
     assert all("right breast" in reason for reason in scene.left_out(case).values())
 
 

@@ -66,9 +66,10 @@ def test_the_newest_study_comes_first_among_what_was_used(wide: Scene) -> None:
 
 
 def test_an_ultrasound_that_comes_late_is_used_by_the_next_version(wide: Scene) -> None:
-    """Version 1 stays as it is; version 2 rests on both and names the objects of version 1."""
+    """Version 1 stays as it is; version 2 rests on both, names the objects of version 1 and says what is new."""
     first = wide.ready([mammogram("L", "CC")])
     wide.worker().step()
+    assert wide.result.new_inputs == ()
     before = wide.summary(first)
     with wide.store.unit() as unit:
         second = unit.open_version(unit.case(first.id), T0)
@@ -82,4 +83,5 @@ def test_an_ultrasound_that_comes_late_is_used_by_the_next_version(wide: Scene) 
     assert wide.result.modalities_used == ("clinical", "MG", "US")
     assert wide.used(second) == {uid("s1", "L", "CC"), uid("u1", "L", 1)}
     assert wide.result.predecessors
+    assert wide.result.new_inputs == ("US",)
     assert wide.summary(first) == before

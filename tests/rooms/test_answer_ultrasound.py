@@ -99,11 +99,12 @@ def test_eight_images_are_used_and_further_ones_are_named(wide: Scene) -> None:
 
 
 def test_a_clip_alone_is_used(wide: Scene) -> None:
-    """By one frame of it."""
+    """By one frame of it, which the report is told."""
     still = ultrasound("L", 1)
     case = wide.ready([ultrasound("L", 1, NumberOfFrames=3, PixelData=still.PixelData * 3)])
     wide.worker().step()
     assert wide.used(case) == names("u1", "L", 1)
+    assert [source.frame for source in wide.sources] == [2]
 
 
 @pytest.mark.parametrize("laterality", ["", "B"])

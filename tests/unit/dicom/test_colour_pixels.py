@@ -118,7 +118,14 @@ def test_of_several_frames_the_middle_one_is_read(count: int) -> None:
     streams = [imagecodecs.jpegls_encode(image) for image in images]
     plain = native(images[0], NumberOfFrames=count, PixelData=stack, **CINE)
     for part10 in (plain, frames(streams, images[0], LS, **CINE)):
-        assert np.array_equal(decode(part10).image_hw, images[count // 2])
+        found = decode(part10)
+        assert np.array_equal(found.image_hw, images[count // 2])
+        assert found.frame == count // 2 + 1
+
+
+def test_an_image_of_one_frame_has_no_frame_number() -> None:
+    """Nothing may refer to a frame of it (PS3.3 10.3)."""
+    assert decode(native(TISSUE, **US)).frame == 0
 
 
 def test_frames_of_colour_are_read() -> None:
