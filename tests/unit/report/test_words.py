@@ -1,13 +1,13 @@
 """Figures and sentences."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.core.errors import Permanent
-from agent.core.prediction import Category, NoEstimate, OperatingPoint, Side
+from agent.core.prediction import Category, Estimate, NoEstimate, OperatingPoint, Side
 from agent.report import words
-from agent.report.figures import percent, predictive_values, written
+from agent.report.figures import interval, percent, predictive_values, written
 from tests import builders
 
 SHARES = st.floats(0, 1)
@@ -32,9 +32,20 @@ def test_words_round_the_number_of_the_sr(share: float) -> None:
     """What is read is what is encoded, to one decimal."""
     text = written(share)
     if text.startswith(("<", ">")):
-        assert not 0.05 <= percent(share) <= 99.95
+        assert not 0.05 <= percent(share) < 99.95
     else:
         assert abs(float(text) - percent(share)) <= 0.0501
+
+
+@given(st.one_of(SHARES, st.floats(0.999, 1), st.floats(0, 0.001)), SHARES)
+@example(0.9995, 0.0005)
+@example(0.99949999, 0.00049999)
+@example(0.99999, 1.0)
+def test_no_probability_is_read_as_certain(share: float, other: float) -> None:
+    """Neither 0.0 nor 100.0 %, and neither end of an interval is."""
+    low, high = sorted((share, other))
+    ends = interval(Estimate(Side.L, share, low, high, Category.LOW, {})).split(" to ")
+    assert not {"0.0", "100.0"} & {written(share), *ends}
 
 
 def test_extremes_are_bounds() -> None:
