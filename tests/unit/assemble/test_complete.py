@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -200,7 +201,7 @@ def test_an_expected_modality_is_waited_for_then_missing() -> None:
     case = ward.case()
     assert (case.state, case.reason) == (CaseState.READY, "complete without US")
     assert ward.findings()["missing"] == ["US"]
-    assert "US did not arrive within 2 h." in ward.findings()["evidence"]
+    assert "No usable US arrived within 2 h." in ward.findings()["evidence"]
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,15 @@ def test_an_image_that_cannot_be_used_does_not_end_the_wait(ward: Ward, useless:
     ward.image()
     ward.pass_time()
     assert (ward.case().state, ward.findings()["missing"]) == (CaseState.READY, [])
+
+
+def test_when_the_wait_is_over_unusable_images_are_not_called_absent(ward: Ward) -> None:
+    """Mammograms did arrive, of the other breast alone."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image(laterality="R")
+    ward.pass_time(EPISODE)
+    assert (ward.case().state, ward.findings()["missing"]) == (CaseState.READY, ["MG"])
+    assert any(re.fullmatch(r"No usable MG arrived within \d+ h\.", said) for said in ward.findings()["evidence"])
 
 
 @pytest.mark.parametrize(("modality", "laterality", "ends"), [("US", "", False), ("US", "L", True), ("MR", "", True)])

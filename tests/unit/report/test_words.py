@@ -122,7 +122,7 @@ def test_unknown_modality_keeps_its_code() -> None:
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [
-        ("MG did not arrive within 4 h.", "Mammography did not arrive within 4 h."),
+        ("No usable MG arrived within 4 h.", "No usable mammography arrived within 4 h."),
         ("Expected and present: MG, US.", "Expected and present: mammography, ultrasound."),
         ("the model does not use MR", "the model does not use MRI"),
         ("US and MR", "Ultrasound and MRI"),
