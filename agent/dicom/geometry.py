@@ -99,14 +99,14 @@ def mr_slice(part10: bytes) -> MrSlice:
     """
     ds = _read(part10, _MR)
     if int(ds.get("NumberOfFrames") or 1) != 1:
-        raise Rejected("a multi-frame MR image, which is not read yet")
+        raise Rejected("a multi-frame image, which is not read yet")
     row, column, normal = _axes(_floats(ds.get("ImageOrientationPatient"), 6, "Image Orientation (Patient)"))
     position = _floats(ds.get("ImagePositionPatient"), 3, "Image Position (Patient)")
     spacing = _floats(ds.get("PixelSpacing"), 2, "Pixel Spacing")
     check_pixel_mm(*spacing)
     slope, intercept = _rescale(ds)
     if ds.Rows < 2 or ds.Columns < 2:
-        raise Rejected(f"an MR image of {ds.Rows} x {ds.Columns} pixels")
+        raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels")
     return MrSlice(
         position_mm=float(position @ normal),
         columns_to_left=bool(row[0] > 0),
@@ -181,7 +181,7 @@ def _axes(orientation: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     row, column = row / lengths[0], column / lengths[1]
     normal = np.cross(row, column)
     if abs(normal[2]) < _AXIAL or abs(row[0]) < _AXIAL:
-        raise Rejected("not an axial MR image with rows from side to side")
+        raise Rejected("not an axial image with rows from side to side")
     return row, column, normal * np.sign(normal[2])
 
 

@@ -22,8 +22,8 @@ MOST_SLICES: Final = 48
 LONGEST_SIDE: Final = 640  # of a slice in memory
 
 OLDER: Final = "a newer MR examination is used"
-MULTI_FRAME: Final = "a multi-frame MR image: only classic ones, a file a slice, are read"
-ONE_BREAST: Final = "an MR image of one breast: only those of both, side by side, are used"
+MULTI_FRAME: Final = "a multi-frame image: only classic MR, a file a slice, is read"
+ONE_BREAST: Final = "an image of one breast: only MR of both, side by side, is used"
 OTHER_PHASE: Final = "the model looks at other phases"
 OTHER_SLICE: Final = f"{MOST_SLICES} evenly spaced slices are used, which is as many as the model gets"
 PARTNER: Final = "another phase of this slice position cannot be used"

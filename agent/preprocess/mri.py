@@ -112,7 +112,7 @@ def _levels(before_shw: NDArray[Any], tissue_share: float) -> tuple[float, float
     step = max(1, min(before_shw.shape[1:]) // 128)
     air, top = (float(level) for level in np.percentile(before_shw[:, ::step, ::step], (1, 99)))
     if top <= air:
-        raise Rejected("the MR images show no tissue")
+        raise Rejected("the MR shows no tissue")
     return air, air + tissue_share * (top - air)
 
 

@@ -213,7 +213,7 @@ def test_a_tilted_slice_lies_along_its_own_normal() -> None:
 )
 def test_what_is_not_axial_is_rejected(orientation: list[float]) -> None:
     """Oblique by more than 20 degrees, coronal, sagittal, or with rows from front to back."""
-    with pytest.raises(Rejected, match="not an axial MR image"):
+    with pytest.raises(Rejected, match="not an axial image"):
         mr_slice(mr(ImageOrientationPatient=orientation))
 
 
@@ -230,7 +230,7 @@ def test_what_is_not_axial_is_rejected(orientation: list[float]) -> None:
         ({"PixelSpacing": [0, 1]}, "pixels of 0 mm"),
         ({"PixelSpacing": [1, -1]}, "pixels of -1 mm"),
         ({"PixelSpacing": [1, 400]}, "pixels of 400 mm"),
-        ({"NumberOfFrames": 8}, "a multi-frame MR image"),
+        ({"NumberOfFrames": 8}, "a multi-frame image"),
         ({"RescaleSlope": "0", "RescaleIntercept": "0"}, "Rescale Slope"),
         ({"RescaleSlope": "-2", "RescaleIntercept": "0"}, "Rescale Slope"),
         ({"Rows": 1}, "1 x 80 pixels"),

@@ -1,5 +1,9 @@
 """Figures and sentences."""
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -9,8 +13,21 @@ from agent.core.prediction import Category, Estimate, NoEstimate, OperatingPoint
 from agent.report import words
 from agent.report.figures import interval, percent, predictive_values, written
 from tests import builders
+from tests.peers import ROOT
 
 SHARES = st.floats(0, 1)
+ROOMS = ("core", "preprocess", "dicom", "assemble", "infer")  # what they say, `words.plain` puts into words
+
+
+def texts(path: Path) -> list[str]:
+    """Every text of a module but its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
 
 
 @given(SHARES)
@@ -117,6 +134,13 @@ def test_unknown_modality_keeps_its_code() -> None:
     assert words.modality("XA") == "XA"
     assert words.view("XA", "", "") == "Image"
     assert words.images("XA", 2) == "2 images"
+
+
+def test_no_reason_speaks_of_images_by_a_modality_code() -> None:
+    """It would be read as an "MRI image"."""
+    said = [text for room in ROOMS for path in (ROOT / "agent" / room).rglob("*.py") for text in texts(path)]
+    assert len(said) > 500
+    assert [text for text in said if re.search(r"\b(MG|US|MR) images?\b", text)] == []
 
 
 @pytest.mark.parametrize(
