@@ -188,7 +188,7 @@ class Unit(Protocol):
         """Cases in one of `states` that are due, the longest due first."""
 
     def claim(self, now: datetime, lease_until: datetime, worker: str) -> Case | None:
-        """Lease the longest waiting READY case: CLAIMED, attempt + 1."""
+        """Lease the longest waiting READY version whose earlier ones are not READY or RUNNING: CLAIMED, attempt + 1."""
 
     def renew(self, case: Case, lease_until: datetime) -> None:
         """Prolong a lease. Raises StaleCase."""

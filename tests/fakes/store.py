@@ -249,8 +249,12 @@ class FakeUnit:
         return [found[key] for key in sorted(found) if key[0] <= now][:limit]
 
     def claim(self, now: datetime, lease_until: datetime, worker: str) -> Case | None:
+        unanswered = [c for c in self._t.cases.values() if c.state in (CaseState.READY, CaseState.RUNNING)]
         waiting = [
-            c for c in self._t.cases.values() if c.state is CaseState.READY and (c.due_at is None or c.due_at <= now)
+            c
+            for c in unanswered
+            if c.state is CaseState.READY and (c.due_at is None or c.due_at <= now)
+            if not any(e.case_uuid == c.case_uuid and e.version < c.version for e in unanswered)
         ]
         if not waiting:
             return None
