@@ -215,7 +215,7 @@ class Unit(Protocol):
         """The objects of a version, in sending order."""
 
     def superseded(self, case: Case) -> int | None:
-        """Id of the newest earlier version that has result objects; None if none has."""
+        """Id of the newest earlier version of which a destination has, or still may get, something; else None."""
 
     def references(self, case_id: int) -> Mapping[str, Reference]:
         """The result objects of a version by role; empty if it has none."""
