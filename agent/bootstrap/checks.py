@@ -12,9 +12,10 @@ from pathlib import Path
 
 import structlog
 
+from agent import log as logs
 from agent.bootstrap.common import Stop, secret, utc_now
 from agent.bootstrap.inspect import open_store
-from agent.bootstrap.process import fork
+from agent.bootstrap.process import Reported, fork
 from agent.config import ConfigError, LoadedConfig
 from agent.config.schema import Config, Model
 from agent.core.errors import SentinodeError, Transient
@@ -79,7 +80,9 @@ def _found_apart(config: Config, stop: Stop) -> list[Problem]:
 
 
 def _tell(config: Config, answer: Connection) -> None:
-    answer.send(list(_problems(config)))
+    logs.configure(config.operate.log.level, config.operate.log.format, "checks")
+    with Reported():
+        answer.send(list(_problems(config)))
 
 
 def _problems(config: Config) -> Iterator[Problem]:
