@@ -190,6 +190,19 @@ def test_demonstration_bundle_gives_real_patients_no_number(hospital: Hospital) 
     assert not re.search(r"\d ?%", words)
 
 
+def test_demonstration_bundle_gives_patients_of_the_sites_issuer_no_number(hospital: Hospital) -> None:
+    """Images that name no issuer are of a real patient of the site: no estimate."""
+    patient = hospital.patient(1, issuer="EXAMPLE")
+    images = views(patient)
+    for ds in images:
+        del ds.IssuerOfPatientID
+    hospital.send(images)
+    (case,) = hospital.wait_ended()
+    assert case["issuer"] == "EXAMPLE"
+    assert Counter(kinds(hospital.results())) == {"text_sr": 1, "secondary_capture": 1}
+    assert all(a.get("probability") is None for a in case["summary"]["answers"])
+
+
 def test_archive_that_is_away_gets_the_results_later(hospital: Hospital) -> None:
     """While the PACS refuses, the outbox waits; afterwards every object arrives once."""
     hospital.archive.switches.refuse_first = 4
