@@ -151,7 +151,7 @@ def test_blank_image_is_no_evidence(hospital: Hospital) -> None:
     (case,) = hospital.wait_ended()
     (told,) = story(hospital.agent, case["id"])["instances"]
     assert (told["used"], told["left_out"]) == (False, "the image is blank")
-    assert case["summary"]["modalities_missing"] == ["MG"]
+    assert case["summary"]["modalities_missing"] == ["MG", "US", "MR"]
 
 
 def test_results_coming_back_start_nothing(hospital: Hospital) -> None:
