@@ -27,7 +27,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 ENOUGH = 200
 FAILED_AT_MOST = 3  # versions on which random kills met two workers
-ABOUT = 232  # kills at boundaries, for the time that is left, until they are counted
+ABOUT = 236  # kills at boundaries, for the time that is left, until they are counted
 SECONDS = {"boundary": 4.5, "random": 3.0}  # of one kill, before any was timed
 
 

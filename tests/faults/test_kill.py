@@ -1,5 +1,6 @@
 """Kill -9: a part of what `make faults` does. Nothing acknowledged is lost, and one result set a version arrives."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def test_an_order_that_comes_too_late_kills_nobody(place: Installation) -> None:
     assert not outcome.died
     assert not outcome.violations
     assert place.agent.living() == before
+
+
+def test_succession_is_read_from_the_reports(place: Installation) -> None:
+    """The version that adds modalities names the one before; one that does not, or that has no capture, is found."""
+    assert set(Boundaries(place).crossings(ADDED)) == set(POINTS)
+    seen = place.look()
+    second = max(seen.versions, key=lambda version: version.case.id)
+    assert (second.case.version, second.used) == (2, {"clinical", "MG", "US", "MR"})
+    assert {made.role for made in second.made if made.predecessor} == {"sr:L", "text_sr"}
+    unnamed = replace(second, made=[replace(made, predecessor="") for made in second.made])
+    bare = replace(second, made=[made for made in second.made if not made.is_capture], outbox=[])
+    others = [version for version in seen.versions if version is not second]
+    assert [v.kind for v in check(replace(seen, versions=[*others, unnamed]))] == [Kind.LOST] * 2
+    assert any(v.what.endswith("has no capture") for v in check(replace(seen, versions=[*others, bare])))
 
 
 def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
