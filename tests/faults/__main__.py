@@ -141,7 +141,8 @@ def main() -> None:
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     for number in SIGNALS:
-        signal.signal(number, interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, interrupt)
     folder = Path(tempfile.mkdtemp(prefix="sentinode-faults-"))
     print(f"seed {seed}; logs, spools and databases are in {folder}", flush=True)
     try:

@@ -111,10 +111,12 @@ def open_folder() -> Iterator[Path]:
         yield folder
 
 
+@pytest.mark.usefixtures("signals_restored")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_no_process(open_folder: Path, number: signal.Signals) -> None:
     """Neither the agent nor the database server outlives it; the logs are kept, and where they are is said."""
     skip_if_missing()
+    signal.signal(number, signal.default_int_handler)  # the runner would inherit that it is ignored
     with (open_folder / "out").open("wb") as out:
         runner = subprocess.Popen(
             [sys.executable, "-m", "tests.faults", "--seed", "7"],
