@@ -41,10 +41,16 @@ class Tally:
     broken: Counter[Kind] = field(default_factory=Counter)
     failed: int = 0  # given up: workers died on them twice
     reached: set[tuple[str, str, str]] = field(default_factory=set)
+    _known: set[tuple[str, str, Violation]] = field(default_factory=set)
     _last: float = field(default_factory=time.monotonic)
 
-    def tell(self, part: str, what: str, violations: Sequence[Violation], *, is_kill: bool = True) -> None:
-        """Count one kill, and say it in a line; violations in a line each."""
+    def tell(
+        self, part: str, database: str, what: str, violations: Sequence[Violation], *, is_kill: bool = True
+    ) -> None:
+        """Count one kill, and say it in a line; violations in a line each, once: every later look sees them again."""
+        new = {(part, database, violation): violation for violation in violations}
+        violations = [violation for key, violation in new.items() if key not in self._known]
+        self._known.update(new)
         now = time.monotonic()
         self.spent_s[part] += now - self._last
         self._last = now
@@ -52,7 +58,7 @@ class Tally:
         self.broken.update(violation.kind for violation in violations)
         left_s = sum(max(0, self.planned[p] - self.done[p]) * self._each_s(p) for p in self.planned)
         counted = f"{self.done.total()}/{sum(self.planned.values())}"
-        print(f"[{counted}, {left_s / 60:.0f} min left] {what}", flush=True)
+        print(f"[{counted}, {left_s / 60:.0f} min left] {database}: {what}", flush=True)
         for violation in violations:
             print(f"    {violation.kind}: {violation.what}", flush=True)
 
@@ -72,8 +78,8 @@ def at_boundaries(place: Installation, database: str, tally: Tally) -> None:
             outcome = boundaries.kill(kill)
         if outcome.died:
             tally.reached.add((database, kill.proves, kill.boundary))
-        told = f"{database}: {kill}{'' if outcome.died else ': not reached'}"
-        tally.tell("boundary", told, outcome.violations, is_kill=outcome.died)
+        told = f"{kill}{'' if outcome.died else ': not reached'}"
+        tally.tell("boundary", database, told, outcome.violations, is_kill=outcome.died)
     place.agent.stop()
 
 
@@ -81,7 +87,7 @@ def at_random(place: Installation, database: str, kills: int, seed: int, tally: 
     """Kill at random moments under load."""
 
     def tell(what: str, violations: Sequence[Violation], *, is_kill: bool) -> None:
-        tally.tell("random", f"{database}: {what}", violations, is_kill=is_kill)
+        tally.tell("random", database, what, violations, is_kill=is_kill)
 
     tally.failed += given_up(RandomKills(place, seed).run(kills, tell).versions)
 

@@ -234,7 +234,9 @@ def _succession(versions: Sequence[Version]) -> Iterator[Violation]:
             earlier, own = documents.get(case.case_uuid, {}), [one for one in version.made if not one.is_capture]
             for one in own:
                 if one.predecessor != earlier.get(one.role, ""):
-                    yield Violation(Kind.LOST, f"case {case.id} {one.role} names {one.predecessor} as predecessor")
+                    yield Violation(
+                        Kind.LOST, f"case {case.id} {one.role} names {one.predecessor or 'nothing'} as predecessor"
+                    )
             documents[case.case_uuid] = {one.role: one.bytes.sop_instance_uid for one in own}
 
 

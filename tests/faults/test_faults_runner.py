@@ -17,7 +17,7 @@ import tests.postgres
 from agent.crashpoint import POINTS
 from tests.faults.__main__ import DATABASES, ENOUGH, FAILED_AT_MOST, INTERRUPTED, Tally, figures, is_proven, main
 from tests.faults.boundaries import ADDED, BILATERAL, SCOPES
-from tests.faults.invariants import Kind
+from tests.faults.invariants import Kind, Violation
 from tests.harness import wait_until
 from tests.peers import ROOT
 from tests.postgres import PostgresMissing, running_postgres, skip_if_missing
@@ -62,11 +62,19 @@ def test_a_story_that_was_not_killed_at_a_boundary_is_named() -> None:
 def test_only_kills_that_took_effect_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     """What killed nobody is told, with how far the run is, and is no kill."""
     tally = Tally({"boundary": 3, "random": 0})
-    tally.tell("boundary", "first", [])
-    tally.tell("boundary", "nobody", [], is_kill=False)
+    tally.tell("boundary", "sqlite", "first", [])
+    tally.tell("boundary", "sqlite", "nobody", [], is_kill=False)
     assert figures(tally, 1)["kills"] == 1
     assert [line.split(", ")[0] for line in capsys.readouterr().out.splitlines()] == ["[1/3", "[1/3"]
     assert tally.broken[Kind.LOST] == 0
+
+
+def test_what_stays_broken_is_counted_once() -> None:
+    """Every look after it sees it again; on the other database it is another one."""
+    tally = Tally({"boundary": 3, "random": 0})
+    for database in ("sqlite", "sqlite", "postgresql"):
+        tally.tell("boundary", database, "a kill", [Violation(Kind.LOST, "case 7 is failed")] * 2)
+    assert figures(tally, 1)["lost"] == 2
 
 
 @pytest.fixture
