@@ -110,6 +110,7 @@ def cases(
     context: typer.Context,
     config: ConfigFile = DEFAULT,
     overrides: Overrides = None,
+    *,
     state: Annotated[str | None, typer.Option(help="Only cases in this state.")] = None,
     limit: Annotated[int, typer.Option(help="At most this many, the newest first.")] = 50,
     as_json: AsJson = False,

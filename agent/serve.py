@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import structlog
 
 from agent import log as logs
 from agent.bootstrap.common import Stop
-from agent.bootstrap.process import fork
+from agent.bootstrap.process import Reported, fork
 from agent.bootstrap.roles import Role
 from agent.config import Config
 
@@ -103,20 +102,8 @@ def _until_next(children: Sequence[Child]) -> float:
 def _run(role: Role, name: str, config: Config, stop: Stop) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor passes it on
     logs.configure(config.operate.log.level, config.operate.log.format, name)
-    with _Reported():
+    with Reported():
         role(config, stop)
-
-
-class _Reported:
-    """Ends the process on an error that nobody handled, and logs it; multiprocessing would print its text."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
-        if error is not None and not isinstance(error, SystemExit):
-            structlog.get_logger().critical("process_failed", exc_info=error)
-            sys.exit(1)
 
 
 def _drain(children: Sequence[Child], drain_s: float) -> int:

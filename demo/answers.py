@@ -36,9 +36,9 @@ def answer_card(answer: Mapping[str, Any]) -> str:
         )
     category = str(answer["category"])
     return (
-        f"<div class=answer>{head}<div class=line><span class=big>{answer['probability']:.1%}</span>"
+        f"<div class=answer>{head}<div class=line><span class=big>{escape(words.share(answer['probability']))}</span>"
         f"<span class='chip {category_class(category)}'>{escape(category)}</span>"
-        f"<span class=soft>95 % CI {words.interval(answer)}</span></div>{scale(answer)}"
+        f"<span class=soft>95 % CI {escape(words.interval(answer))}</span></div>{scale(answer)}"
         f"<div class=ends><span>0 %</span><span>probability of nodal metastasis</span><span>100 %</span></div>"
         f"{_contributions(answer)}</div>"
     )
@@ -51,7 +51,7 @@ def _contributions(answer: Mapping[str, Any]) -> str:
     total = sum(parts.values())
     return (
         f"<div class=bars>{rows}<span class='soft total'>together</span><span class='soft total'>log-odds, that is "
-        f"{1 / (1 + math.exp(-total)):.1%}</span><span class='number total'>{total:+.2f}</span></div>"
+        f"{escape(words.share(1 / (1 + math.exp(-total))))}</span><span class='number total'>{total:+.2f}</span></div>"
     )
 
 

@@ -55,7 +55,13 @@ def _of_version(version: Version, versions: int) -> Iterator[tuple[str, ...]]:
         if answer.get("probability") is None:
             yield side, "-", f"no estimate: {answer['reason']}", "-", took
         else:
-            yield side, used, f"{answer['probability']:.1%} ({words.interval(answer)})", answer["category"], took
+            yield (
+                side,
+                used,
+                f"{words.share(answer['probability'])} ({words.interval(answer)})",
+                answer["category"],
+                took,
+            )
     if not version.answers:
         yield "-", "-", f"{version.case['state']}: {version.case['reason']}", "-", took
 

@@ -7,6 +7,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from demo.tethered import tethered
@@ -118,11 +119,10 @@ class Pacs(ABC):
                 start_new_session=True,
             )
         (self.folder / "pid").write_text(str(self._process.pid))
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.kill)  # also when the wait is interrupted
             self._wait_until_it_answers(self._process)
-        except BaseException:
-            self.kill()
-            raise
+            undo.pop_all()
 
     def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + 30

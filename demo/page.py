@@ -96,7 +96,7 @@ def _answer_cells(version: Version, versions: int) -> list[str]:
 def _estimate_cells(answer: Mapping[str, Any]) -> str:
     category = str(answer["category"])
     return (
-        f"<td>{scale(answer)}<td class=number><b>{answer['probability']:.1%}</b> "
-        f"<span class=soft>({words.interval(answer)})</span><td><span class='chip {category_class(category)}'>"
+        f"<td>{scale(answer)}<td class=number><b>{escape(words.share(answer['probability']))}</b> "
+        f"<span class=soft>({escape(words.interval(answer))})</span><td><span class='chip {category_class(category)}'>"
         f"{escape(category)}</span>"
     )

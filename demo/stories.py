@@ -76,7 +76,8 @@ STORIES: Final = (
     ),
     Story(
         "Both breasts",
-        "Cancer of both breasts: two answers and a report for each axilla. The one MRI shows both sides.",
+        "Cancer of both breasts: two answers and a report for each axilla. The one MRI shows both sides. The clinical "
+        "database describes one tumour and does not say of which breast, so of its facts only her age is used.",
         "FICTA^ELEONORA",
         "MG US MR",
         estimate("clinical MG US MR", sides="LR"),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from agent.report.figures import written
 from agent.report.words import fact
 from demo.outcome import Outcome, Version
 
@@ -20,9 +21,14 @@ IMAGES: Final = {"MG": "mammogram", "US": "ultrasound image", "MR": "MR image", 
 SIDES: Final = {"L": "left", "R": "right"}
 
 
+def share(probability: float) -> str:
+    """Return a probability as the reports write it."""
+    return f"{written(probability)} %"
+
+
 def interval(answer: Mapping[str, Any]) -> str:
     """Return the 95 % interval of an estimate."""
-    return f"{answer['low']:.1%} to {answer['high']:.1%}"
+    return f"{written(answer['low'])} to {written(answer['high'])} %"
 
 
 def seconds(span: float | None) -> str:

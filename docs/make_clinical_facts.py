@@ -17,16 +17,22 @@ refused. `<name>_source` may say where it is from. A value outside its range or 
 the others are used. Facts that became known on or after the day of treatment are not used. Age is derived from
 `birth_date`.
 
+A row describes one tumour and one axilla. Where `side` is B it does not say which: then the model gets only facts about
+the patient, the same for both axillae, and the report names the others as left out. Whether an estimate may be given at
+all is still decided with every fact.
+
 This page is rendered from the table in `agent/core/facts.py`.
 
-| name | unit | accepted |
-|-|-|-|
+| name | about | unit | accepted |
+|-|-|-|-|
 """
 
 
 def render() -> str:
     """Return the whole page."""
-    return HEAD + "".join(f"| `{name}` | {rule.unit or ''} | {_accepted(name)} |\n" for name, rule in FACTS.items())
+    return HEAD + "".join(
+        f"| `{name}` | {rule.about} | {rule.unit or ''} | {_accepted(name)} |\n" for name, rule in FACTS.items()
+    )
 
 
 def _accepted(name: str) -> str:

@@ -33,7 +33,8 @@ EVENTS: Final = {
     CaseEvent.COMPLETE: "The evidence says that nothing more is to be waited for, and cancer is confirmed.",
     CaseEvent.NOT_ASKED: "The question does not apply now.",
     CaseEvent.EXPIRED: "The episode is over without a confirmed cancer.",
-    CaseEvent.CLAIMED: "A worker took the case: one more attempt, with a lease.",
+    CaseEvent.CLAIMED: "A worker took the case: one more attempt, with a lease. A version waits until those before it"
+    " are neither ready nor running.",
     CaseEvent.LEASE_EXPIRED: "The worker died, or did not end in time; whatever it still saves is discarded. The second"
     " time is the last.",
     CaseEvent.RELEASED: "The whole agent stopped, or lost its database: nothing that this case did.",

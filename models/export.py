@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,7 @@ def write_onnx(
     dynamic : Mapping
         By input, its dynamic dimensions and their names.
     """
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it remarks that torchvision is not here
     dims = {name: torch.export.Dim(name) for name in dict.fromkeys(d for ds in dynamic.values() for d in ds.values())}
     with warnings.catch_warnings():
         # torch's exporter uses what torch has deprecated, and remarks that one name serves several inputs

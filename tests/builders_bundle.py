@@ -2,7 +2,8 @@
 
 clinical = sum over known facts of WEIGHT * value
 image    = its gain * sum over present views of the mean of the view, over all channels
-logit    = BIAS + clinical + images,  logit_sd = SD,  saliency = the mean of a view's channels over POOL x POOL blocks
+logit    = BIAS + clinical + images,  logit_sd = SD
+saliency = the mean of a view's channels over POOL x POOL blocks,  evidence = a view's part of its image
 """
 
 import hashlib
@@ -49,6 +50,7 @@ def graph_text(names: Sequence[str]) -> str:
         sizes = ",".join(map(str, image.shape))
         ins += [f"float[N,{image.many},{sizes}] {name}", f"float[N,{image.many}] {name}_present"]
         outs.append(f"float[N,{image.many},h_{name},w_{name}] {name}_saliency")
+        outs.append(f"float[N,{image.many}] {name}_evidence")
         planes.append(f"int64[4] planes_{name} = {{-1,{sizes}}}, float[1] gain_{name} = {{{image.gain}}}")
         lines.append(_image_text(name))
     parts = ", ".join(["prior", "from_facts", *(f"from_{name}" for name in names)])
@@ -77,8 +79,8 @@ def _image_text(name: str) -> str:
     return f"""
   means_{name} = ReduceMean<keepdims=0>({name}, pixels)
   seen_{name} = Mul(means_{name}, {name}_present)
-  sum_{name} = ReduceSum<keepdims=1>(seen_{name}, last)
-  from_{name} = Mul(sum_{name}, gain_{name})
+  {name}_evidence = Mul(seen_{name}, gain_{name})
+  from_{name} = ReduceSum<keepdims=1>({name}_evidence, last)
   batch_{name} = Reshape({name}, planes_{name})
   pooled_{name} = AveragePool<kernel_shape=[{POOL},{POOL}], strides=[{POOL},{POOL}]>(batch_{name})
   grey_{name} = ReduceMean<keepdims=1>(pooled_{name}, last)
@@ -124,6 +126,7 @@ def manifest(images: Sequence[str] = MG_ALONE, **changes: Any) -> dict[str, Any]
             tensor("logit_sd", "N", low=0),
             tensor("contributions", "N", 2 + len(images)),
             *(tensor(f"{name}_saliency", "N", IMAGES[name].many, "h", "w", low=0, high=1) for name in images),
+            *(tensor(f"{name}_evidence", "N", IMAGES[name].many) for name in images),
         ],
         "facts": [
             {"name": "size_ultrasound_mm", "unit": "mm", "mean": 20.0, "sd": 10.0, "low": 2.0, "high": 60.0},
@@ -146,19 +149,21 @@ def answers(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What the graph answers, worked out without it."""
     n = len(inputs["clinical"])
     parts = [np.full(n, BIAS), WEIGHT * (inputs["clinical"] * inputs["clinical_present"]).sum(1)]
-    saliency = {}
+    of_images = {}
     for name, image in IMAGES.items():
         if name in inputs:
             views = inputs[name]
-            parts.append(image.gain * (views.mean((2, 3, 4)) * inputs[f"{name}_present"]).sum(1))
+            evidence = image.gain * views.mean((2, 3, 4)) * inputs[f"{name}_present"]
+            parts.append(evidence.sum(1))
             *counts, height, width = views.mean(2).shape
             blocks = views.mean(2).reshape(*counts, height // POOL, POOL, width // POOL, POOL)
-            saliency[f"{name}_saliency"] = blocks.mean((3, 5)).astype(np.float32)
+            of_images[f"{name}_saliency"] = blocks.mean((3, 5)).astype(np.float32)
+            of_images[f"{name}_evidence"] = evidence.astype(np.float32)
     return {
         "logit": np.sum(parts, 0).astype(np.float32),
         "logit_sd": np.full(n, SD, np.float32),
         "contributions": np.stack(parts, 1).astype(np.float32),
-        **saliency,
+        **of_images,
     }
 
 

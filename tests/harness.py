@@ -56,7 +56,6 @@ class AgentProcess:
         destination = {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs_port}
         retry = {"first_s": 0.2, "max_s": 1, "give_up_after": "10m"}
         return {
-            "site": {"issuer_of_patient_id": "PHANTOM"},
             "dicom": {"port": self.port, "accept_from": "any"},
             "storage": {
                 "spool": str(self.folder / "spool"),

@@ -85,6 +85,21 @@ class FakeComposer:
         return (sr, text)
 
 
+class FakeWatchdog:
+    """Remembers for how long it was armed each time; None: it was disarmed."""
+
+    def __init__(self) -> None:
+        self.told: list[float | None] = []
+
+    def arm(self, seconds: float) -> None:
+        """Note the time that is given."""
+        self.told.append(seconds)
+
+    def disarm(self) -> None:
+        """Note the end of the watch."""
+        self.told.append(None)
+
+
 @dataclass
 class Scene:
     """Everything around one worker."""
@@ -94,6 +109,7 @@ class Scene:
     store: FakeStore = field(default_factory=FakeStore)
     spool: FakeSpool = field(default_factory=FakeSpool)
     compose: FakeComposer = field(default_factory=FakeComposer)
+    watchdog: FakeWatchdog = field(default_factory=FakeWatchdog)
     quarantined: list[tuple[str, bytes, str]] = field(default_factory=list)
     now: datetime = T0
 
@@ -146,6 +162,7 @@ class Scene:
             quarantine=self.keep,
             destinations=PACS,
             settings=AnswerSettings(worker="worker-1", **settings),
+            watchdog=self.watchdog,
             now=lambda: self.now,
         )
 

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import structlog
 
+from agent import log as logs
 from agent.bootstrap.common import Stop, secret, utc_now
 from agent.bootstrap.inspect import open_store
-from agent.bootstrap.process import fork
+from agent.bootstrap.process import Reported, fork
 from agent.config import ConfigError, LoadedConfig
 from agent.config.schema import Config, Model
 from agent.core.errors import SentinodeError, Transient
+from agent.core.patient import OF_SENDER
 from agent.ehr.source import EhrSource
 from agent.spool import is_taken
 
@@ -78,11 +80,14 @@ def _found_apart(config: Config, stop: Stop) -> list[Problem]:
 
 
 def _tell(config: Config, answer: Connection) -> None:
-    answer.send(list(_problems(config)))
+    logs.configure(config.operate.log.level, config.operate.log.format, "checks")
+    with Reported():
+        answer.send(list(_problems(config)))
 
 
 def _problems(config: Config) -> Iterator[Problem]:
     yield from _names(config)
+    yield from _issuers(config)
     yield from _secrets(config)
     yield from _folder(("storage", "spool"), config.storage.spool)
     yield from _folder(("storage", "quarantine"), config.storage.quarantine)
@@ -115,6 +120,25 @@ def _names(config: Config) -> Iterator[Problem]:
         if destination.name in seen:
             yield Problem(("destinations", n, "name"), "another destination has this name")
         seen.add(destination.name)
+
+
+def _issuers(config: Config) -> Iterator[Problem]:
+    """Whoever names no issuer is real: neither the site's issuer nor a sender's AE title makes a patient synthetic."""
+    site = config.site.issuer_of_patient_id
+    for n, model in enumerate(config.models):
+        if site in model.demo_issuers:
+            yield Problem(
+                ("site", "issuer_of_patient_id"),
+                f"{site} is also in models[{n}].demo_issuers: real patients whose images name no issuer would count as"
+                " synthetic; name another issuer here, or take it out there",
+            )
+        for issuer in model.demo_issuers:
+            if issuer.startswith(OF_SENDER):
+                yield Problem(
+                    ("models", n, "demo_issuers"),
+                    f"{issuer} stands for every patient of a sender that names no issuer: real ones would count as"
+                    " synthetic; have the sender name an issuer of its own, and list that",
+                )
 
 
 def _secrets(config: Config) -> Iterator[Problem]:

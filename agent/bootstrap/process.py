@@ -9,6 +9,8 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Final
 
+import structlog
+
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None)
 
@@ -23,6 +25,18 @@ def fork(name: str, run: Callable[..., None], *arguments: object) -> BaseProcess
     process = context.Process(target=_main, args=(os.getpid(), run, arguments), name=name)
     process.start()
     return process
+
+
+class Reported:
+    """Ends the process on an error that nobody handled, and logs it; multiprocessing would print its text."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
+        if error is not None and not isinstance(error, SystemExit):
+            structlog.get_logger().critical("process_failed", exc_info=error)
+            sys.exit(1)
 
 
 def _main(parent: int, run: Callable[..., None], arguments: tuple[object, ...]) -> None:

@@ -1,5 +1,6 @@
 """A worker process: decodes, prepares, infers and reports, one case at a time, on warm models."""
 
+import faulthandler
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from multiprocessing import current_process
@@ -31,7 +32,24 @@ from agent.state import SqlStore
 IDLE_S: Final = 0.2
 LEASE: Final = timedelta(minutes=5)
 
+_STDERR: Final = 2
+
 Compose = Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
+
+
+class HangWatchdog:
+    """Ends this process by the interpreter's own watchdog: a thread of C, which needs no turn at running Python.
+
+    It first writes to standard error where every thread stands: files, lines and functions, no values.
+    """
+
+    def arm(self, seconds: float) -> None:
+        """End the process so many seconds from now."""
+        faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
+
+    def disarm(self) -> None:
+        """Let it live."""
+        faulthandler.cancel_dump_traceback_later()
 
 
 def run_worker(config: Config, stop: Stop, *, agent_started: datetime | None = None) -> None:
@@ -86,6 +104,7 @@ def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: 
             lease_s=LEASE.total_seconds(),
             site_prevalence=config.site.prevalence,
         ),
+        watchdog=HangWatchdog(),
         now=utc_now,
     )
 

@@ -131,7 +131,8 @@ class Model(Section):
     role: Literal["active"] = Field("active", description="An active bundle answers.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu or cuda:N.")
     demo_issuers: tuple[str, ...] = Field(
-        ("PHANTOM",), description="A demonstration bundle answers only for patients of these issuers."
+        ("PHANTOM",),
+        description="A demonstration bundle answers only for patients of these issuers; never the site's own.",
     )
     send_research: bool = Field(False, description="Whether a research bundle's results are sent.")
 

@@ -76,7 +76,9 @@ def _proof(observed: Observed, patience: Patience, missing: tuple[str, ...]) -> 
     ]
     if there := [m for m in patience.expected if m in observed.present]:
         sentences.append(f"Expected and present: {', '.join(there)}.")
-    sentences += [f"{m} did not arrive within {spell(patience.wait_for.get(m, timedelta()))}." for m in missing]
+    for modality in missing:
+        wait = patience.wait_for.get(modality)
+        sentences.append(f"No usable {modality} arrived{f' within {spell(wait)}' if wait else ''}.")
     if not observed.facts_known:
         sentences.append("The clinical database could not be asked.")
     return tuple(sentences)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
@@ -17,11 +18,20 @@ class _Refused(Exception):
     """A value breaks the rule of its fact."""
 
 
+class About(StrEnum):
+    """Whom or what a fact describes. What names its side itself is about the patient."""
+
+    PATIENT = "the patient"
+    TUMOUR = "a tumour"
+    AXILLA = "an axilla"
+
+
 @dataclass(frozen=True, slots=True)
 class FactRule:
     """What one fact may be. `parse` returns its value or refuses it with the rule that it breaks."""
 
     name: str
+    about: About
     unit: str
     parse: Callable[[object], Value]
 
@@ -111,6 +121,7 @@ def _tnm(letter: str, categories: str) -> Callable[[object], Value]:
     return parse
 
 
+_PATIENT, _TUMOUR, _AXILLA = About
 _SIDE = _one_of("L", "R", "B", "none")
 _PERCENT = _number(0, 100)
 _DIAMETER = _number(1, 200)
@@ -119,63 +130,71 @@ FACTS: Final[Mapping[str, FactRule]] = MappingProxyType(
     {
         rule.name: rule
         for rule in (
-            FactRule("diagnosis", "", _one_of("invasive", "dcis", "benign", "none", "unknown")),
-            FactRule("side", "", _one_of("L", "R", "B")),
-            FactRule("birth_date", "date", _day),
-            FactRule("sex", "", _one_of("F", "M", "O")),
-            FactRule("menopausal_status", "", _one_of("pre", "peri", "post")),
-            FactRule("clinical_t", "TNM", _tnm("T", r"X|0|is|1(mi|[abc])?|2|3|4[abcd]?")),
-            FactRule("clinical_n", "TNM", _tnm("N", r"X|0|1(mi)?|2[ab]?|3[abc]?")),
-            FactRule("clinical_m", "TNM", _tnm("M", r"0|1")),
-            FactRule("tnm_edition", "", _count(7, 9)),
-            FactRule("size_mammography_mm", "mm", _DIAMETER),
-            FactRule("size_ultrasound_mm", "mm", _DIAMETER),
-            FactRule("size_mri_mm", "mm", _DIAMETER),
-            FactRule("size_palpation_mm", "mm", _DIAMETER),
-            FactRule("size_pathology_mm", "mm", _DIAMETER),
-            FactRule("multifocal", "", _flag),
-            FactRule("multicentric", "", _flag),
-            FactRule("quadrant", "", _one_of("UOQ", "UIQ", "LOQ", "LIQ", "central")),
-            FactRule("palpable_tumour", "", _flag),
-            FactRule("palpable_nodes", "", _flag),
-            FactRule("histological_type", "", _one_of("NST", "lobular", "mixed", "other")),
-            FactRule("grade", "", _count(1, 3)),
-            FactRule("er_percent", "%", _PERCENT),
-            FactRule("pr_percent", "%", _PERCENT),
-            FactRule("er", "", _one_of("positive", "negative")),
-            FactRule("pr", "", _one_of("positive", "negative")),
-            FactRule("her2", "", _one_of("negative", "positive", "low", "equivocal")),
-            FactRule("ki67_percent", "%", _PERCENT),
-            FactRule("lymphovascular_invasion", "", _flag),
-            FactRule("subtype", "", _one_of("luminal_a", "luminal_b", "her2", "triple_negative")),
-            FactRule("aus_cortex_mm", "mm", _number(0, 30)),
-            FactRule("aus_hilum", "", _one_of("present", "displaced", "absent")),
-            FactRule("aus_suspicious_nodes", "count", _count(0, 50)),
-            FactRule("node_biopsy", "", _one_of("positive", "negative", "pending", "not_done")),
-            FactRule("sentinel_removed", "count", _count(0, 20)),
-            FactRule("sentinel_positive", "count", _count(0, 20)),
-            FactRule("sentinel_largest_metastasis_mm", "mm", _number(0, 50)),
-            FactRule("extranodal_extension", "", _flag),
-            FactRule("nodes_removed", "count", _count(0, 60)),
-            FactRule("nodes_positive", "count", _count(0, 60)),
-            FactRule("surgery_date", "date", _day),
-            FactRule("axillary_surgery_date", "date", _day),
-            FactRule("systemic_therapy_date", "date", _day),
-            FactRule("radiotherapy_date", "date", _day),
-            FactRule("previous_breast_cancer_side", "", _SIDE),
-            FactRule("previous_axillary_surgery_side", "", _SIDE),
-            FactRule("pregnant", "", _flag),
-            FactRule("lactating", "", _flag),
-            FactRule("implant_side", "", _SIDE),
-            FactRule("breast_density", "", _one_of("a", "b", "c", "d")),
-            FactRule("bi_rads", "", _count(0, 6)),
-            FactRule("body_mass_index_kg_m2", "kg/m2", _number(10, 80)),
-            FactRule("family_history", "", _one_of("none", "second_degree", "first_degree")),
-            FactRule("gene_expression_uri", "", _text),
+            FactRule("diagnosis", _PATIENT, "", _one_of("invasive", "dcis", "benign", "none", "unknown")),
+            FactRule("side", _PATIENT, "", _one_of("L", "R", "B")),
+            FactRule("birth_date", _PATIENT, "date", _day),
+            FactRule("sex", _PATIENT, "", _one_of("F", "M", "O")),
+            FactRule("menopausal_status", _PATIENT, "", _one_of("pre", "peri", "post")),
+            FactRule("clinical_t", _TUMOUR, "TNM", _tnm("T", r"X|0|is|1(mi|[abc])?|2|3|4[abcd]?")),
+            FactRule("clinical_n", _AXILLA, "TNM", _tnm("N", r"X|0|1(mi)?|2[ab]?|3[abc]?")),
+            FactRule("clinical_m", _PATIENT, "TNM", _tnm("M", r"0|1")),
+            FactRule("tnm_edition", _PATIENT, "", _count(7, 9)),
+            FactRule("size_mammography_mm", _TUMOUR, "mm", _DIAMETER),
+            FactRule("size_ultrasound_mm", _TUMOUR, "mm", _DIAMETER),
+            FactRule("size_mri_mm", _TUMOUR, "mm", _DIAMETER),
+            FactRule("size_palpation_mm", _TUMOUR, "mm", _DIAMETER),
+            FactRule("size_pathology_mm", _TUMOUR, "mm", _DIAMETER),
+            FactRule("multifocal", _TUMOUR, "", _flag),
+            FactRule("multicentric", _TUMOUR, "", _flag),
+            FactRule("quadrant", _TUMOUR, "", _one_of("UOQ", "UIQ", "LOQ", "LIQ", "central")),
+            FactRule("palpable_tumour", _TUMOUR, "", _flag),
+            FactRule("palpable_nodes", _AXILLA, "", _flag),
+            FactRule("histological_type", _TUMOUR, "", _one_of("NST", "lobular", "mixed", "other")),
+            FactRule("grade", _TUMOUR, "", _count(1, 3)),
+            FactRule("er_percent", _TUMOUR, "%", _PERCENT),
+            FactRule("pr_percent", _TUMOUR, "%", _PERCENT),
+            FactRule("er", _TUMOUR, "", _one_of("positive", "negative")),
+            FactRule("pr", _TUMOUR, "", _one_of("positive", "negative")),
+            FactRule("her2", _TUMOUR, "", _one_of("negative", "positive", "low", "equivocal")),
+            FactRule("ki67_percent", _TUMOUR, "%", _PERCENT),
+            FactRule("lymphovascular_invasion", _TUMOUR, "", _flag),
+            FactRule("subtype", _TUMOUR, "", _one_of("luminal_a", "luminal_b", "her2", "triple_negative")),
+            FactRule("aus_cortex_mm", _AXILLA, "mm", _number(0, 30)),
+            FactRule("aus_hilum", _AXILLA, "", _one_of("present", "displaced", "absent")),
+            FactRule("aus_suspicious_nodes", _AXILLA, "count", _count(0, 50)),
+            FactRule("node_biopsy", _AXILLA, "", _one_of("positive", "negative", "pending", "not_done")),
+            FactRule("sentinel_removed", _AXILLA, "count", _count(0, 20)),
+            FactRule("sentinel_positive", _AXILLA, "count", _count(0, 20)),
+            FactRule("sentinel_largest_metastasis_mm", _AXILLA, "mm", _number(0, 50)),
+            FactRule("extranodal_extension", _AXILLA, "", _flag),
+            FactRule("nodes_removed", _AXILLA, "count", _count(0, 60)),
+            FactRule("nodes_positive", _AXILLA, "count", _count(0, 60)),
+            FactRule("surgery_date", _PATIENT, "date", _day),
+            FactRule("axillary_surgery_date", _PATIENT, "date", _day),
+            FactRule("systemic_therapy_date", _PATIENT, "date", _day),
+            FactRule("radiotherapy_date", _PATIENT, "date", _day),
+            FactRule("previous_breast_cancer_side", _PATIENT, "", _SIDE),
+            FactRule("previous_axillary_surgery_side", _PATIENT, "", _SIDE),
+            FactRule("pregnant", _PATIENT, "", _flag),
+            FactRule("lactating", _PATIENT, "", _flag),
+            FactRule("implant_side", _PATIENT, "", _SIDE),
+            FactRule("breast_density", _PATIENT, "", _one_of("a", "b", "c", "d")),
+            FactRule("bi_rads", _TUMOUR, "", _count(0, 6)),
+            FactRule("body_mass_index_kg_m2", _PATIENT, "kg/m2", _number(10, 80)),
+            FactRule("family_history", _PATIENT, "", _one_of("none", "second_degree", "first_degree")),
+            FactRule("gene_expression_uri", _TUMOUR, "", _text),
         )
     }
 )
-"""Every fact by its name: unit, and the values it may have."""
+"""Every fact by its name: what it is about, unit, and the values it may have."""
+
+SIDE_UNSAID: Final = MappingProxyType(
+    {
+        About.TUMOUR: "the clinical database describes one tumour and does not say of which breast",
+        About.AXILLA: "the clinical database describes one axilla and does not say which",
+    }
+)
+"""Why a fact is not used where both sides are diseased."""
 
 IDENTITY: Final = ("patient_id", "issuer_of_patient_id")
 COLUMNS: Final = frozenset(
@@ -225,6 +244,14 @@ def known_by(facts: ClinicalFacts, day: date) -> ClinicalFacts:
     early = {name: fact for name, fact in facts.facts.items() if fact.known_on <= limit}
     late = tuple(Refusal(name, "dated in the future") for name in facts.facts if name not in early)
     return ClinicalFacts(MappingProxyType(early), facts.refused + late)
+
+
+def about_patient(facts: ClinicalFacts) -> ClinicalFacts:
+    """Refuse what describes one tumour or one axilla: where both sides are diseased, nobody knows which."""
+    why = {name: SIDE_UNSAID.get(FACTS[name].about) for name in facts.facts}
+    kept = {name: fact for name, fact in facts.facts.items() if not why[name]}
+    of_one_side = tuple(Refusal(name, reason) for name, reason in why.items() if reason)
+    return ClinicalFacts(MappingProxyType(kept), facts.refused + of_one_side)
 
 
 def _fact(row: Mapping[str, object], rule: FactRule) -> Fact | None:

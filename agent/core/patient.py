@@ -1,8 +1,12 @@
 """Who a patient is: Patient ID together with the authority that issued it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from agent.core.errors import Rejected
+
+OF_SENDER: Final = "AE:"
+"""How an issuer begins that stands for a sender: neither its objects nor the site name one."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -26,4 +30,4 @@ def patient_key(patient_id: str, issuer: str, site_issuer: str | None, calling_a
     """
     if not patient_id.strip():
         raise Rejected("no Patient ID (0010,0020)")
-    return PatientKey(issuer.strip() or site_issuer or f"AE:{calling_ae_title.strip()}", patient_id.strip())
+    return PatientKey(issuer.strip() or site_issuer or f"{OF_SENDER}{calling_ae_title.strip()}", patient_id.strip())

@@ -188,7 +188,7 @@ class Unit(Protocol):
         """Cases in one of `states` that are due, the longest due first."""
 
     def claim(self, now: datetime, lease_until: datetime, worker: str) -> Case | None:
-        """Lease the longest waiting READY case: CLAIMED, attempt + 1."""
+        """Lease the longest waiting READY version whose earlier ones are not READY or RUNNING: CLAIMED, attempt + 1."""
 
     def renew(self, case: Case, lease_until: datetime) -> None:
         """Prolong a lease. Raises StaleCase."""
@@ -215,7 +215,7 @@ class Unit(Protocol):
         """The objects of a version, in sending order."""
 
     def superseded(self, case: Case) -> int | None:
-        """Id of the newest earlier version that has result objects; None if none has."""
+        """Id of the newest earlier version of which a destination has, or still may get, something; else None."""
 
     def references(self, case_id: int) -> Mapping[str, Reference]:
         """The result objects of a version by role; empty if it has none."""

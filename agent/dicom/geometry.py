@@ -15,7 +15,7 @@ from agent.dicom.container import inflated
 from agent.dicom.guard import rejecting
 from agent.preprocess.placement import Box, check_pixel_mm
 
-_ULTRASOUND: Final = ["Rows", "Columns", "SequenceOfUltrasoundRegions", "PixelSpacing"]
+_ULTRASOUND: Final = ["Rows", "Columns", "ImageType", "SequenceOfUltrasoundRegions", "PixelSpacing"]
 _MR: Final = [
     *("Rows", "Columns", "NumberOfFrames", "ImageType", "ImageOrientationPatient", "ImagePositionPatient"),
     *("PixelSpacing", "RescaleSlope", "RescaleIntercept", "TemporalPositionIdentifier"),
@@ -24,10 +24,16 @@ _MR: Final = [
     *("RepetitionTime", "EchoTime", "FlipAngle", "ScanOptions"),
 ]
 _TWO_DIMENSIONAL, _TISSUE, _CM = 1, 1, 3  # PS3.3 C.8.5.5.1.1, C.8.5.5.1.2, C.8.5.5.1.15
+_SPECTRAL: Final = 3  # PS3.3 C.8.5.5.1.1
+_DOPPLER: Final = frozenset(range(2, 8))  # colour flow, spectra, traces: PS3.3 C.8.5.5.1.2
+_DOPPLER_MODES: Final = 0x0004 | 0x0008 | 0x0010 | 0x0020 | 0x0100  # CW, PW, three of colour: PS3.3 C.8.5.6.1.1
 _SQUARE: Final = 0.02  # by how much the sides of a square pixel may differ
 _STRAY_PIXELS: Final = 2  # some count a region's last column from 1
 _AXIAL: Final = math.cos(math.radians(20))
 _COMPUTED: Final = frozenset({"SUB", "SUBTRACT", "SUBTRACTION", "MIP", "MPR", "PROJECTION IMAGE"})
+
+
+DOPPLER: Final = "a Doppler image: the model reads greyscale (B-mode) images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,11 @@ def ultrasound_scale(part10: bytes) -> UltrasoundScale:
     Raises
     ------
     Rejected
-        If a region is not within the image, or a spacing is none or not square.
+        If it is a Doppler image, a region is not within the image, or a spacing is none or not square.
     """
     ds = _read(part10, _ULTRASOUND)
+    if _is_doppler(ds):
+        raise Rejected(DOPPLER)
     regions = [item for item in ds.get("SequenceOfUltrasoundRegions") or () if _shows_tissue(item)]
     if regions:
         box, item = max(
@@ -91,14 +99,14 @@ def mr_slice(part10: bytes) -> MrSlice:
     """
     ds = _read(part10, _MR)
     if int(ds.get("NumberOfFrames") or 1) != 1:
-        raise Rejected("a multi-frame MR image, which is not read yet")
+        raise Rejected("a multi-frame image, which is not read yet")
     row, column, normal = _axes(_floats(ds.get("ImageOrientationPatient"), 6, "Image Orientation (Patient)"))
     position = _floats(ds.get("ImagePositionPatient"), 3, "Image Position (Patient)")
     spacing = _floats(ds.get("PixelSpacing"), 2, "Pixel Spacing")
     check_pixel_mm(*spacing)
     slope, intercept = _rescale(ds)
     if ds.Rows < 2 or ds.Columns < 2:
-        raise Rejected(f"an MR image of {ds.Rows} x {ds.Columns} pixels")
+        raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels")
     return MrSlice(
         position_mm=float(position @ normal),
         columns_to_left=bool(row[0] > 0),
@@ -117,6 +125,16 @@ def mr_slice(part10: bytes) -> MrSlice:
 
 def _read(part10: bytes, keywords: list[str]) -> Dataset:
     return dcmread(BytesIO(inflated(part10)), stop_before_pixels=True, specific_tags=keywords)
+
+
+def _is_doppler(ds: Dataset) -> bool:
+    """Whether Image Type or a region says that flow is shown. A colour bar says nothing: it may be of tinted tissue."""
+    kind: Any = ds.get("ImageType") or ()
+    modes = "" if isinstance(kind, str) else "".join(str(value) for value in kind[3:4])
+    if re.fullmatch(r"[0-9A-Fa-f]{4}", modes, re.ASCII) and int(modes, 16) & _DOPPLER_MODES:
+        return True
+    regions = ds.get("SequenceOfUltrasoundRegions") or ()
+    return any(i.get("RegionDataType") in _DOPPLER or i.get("RegionSpatialFormat") == _SPECTRAL for i in regions)
 
 
 def _shows_tissue(item: Dataset) -> bool:
@@ -163,7 +181,7 @@ def _axes(orientation: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     row, column = row / lengths[0], column / lengths[1]
     normal = np.cross(row, column)
     if abs(normal[2]) < _AXIAL or abs(row[0]) < _AXIAL:
-        raise Rejected("not an axial MR image with rows from side to side")
+        raise Rejected("not an axial image with rows from side to side")
     return row, column, normal * np.sign(normal[2])
 
 

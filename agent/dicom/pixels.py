@@ -106,11 +106,10 @@ def decode(part10: bytes) -> Pixels:
     Raises
     ------
     Rejected
-        If it is no such image, claims to be larger than 512 MiB, is of another length than it claims, or a codec
-        fails. The reason quotes no attribute of the patient.
+        If it is no such image, claims to be larger than 512 MiB (with all its frames where they are not compressed),
+        is of another length than it claims, or a codec fails. The reason quotes no attribute of the patient.
     """
-    ds = dcmread(BytesIO(inflated(part10)), specific_tags=_ELEMENTS)
-    _check_plane(ds)
+    ds = _checked(inflated(part10))
     uid = str(ds.file_meta.TransferSyntaxUID)
     stored = _encapsulated(ds, uid) if ds.file_meta.TransferSyntaxUID.is_encapsulated else _native(ds)
     if stored.shape[:2] != (ds.Rows, ds.Columns) or (stored.ndim > 2 and ds.SamplesPerPixel == 1):
@@ -139,17 +138,28 @@ def header(part10: bytes) -> bytes:
     return plain[: stream.tell()]
 
 
-def _check_plane(ds: FileDataset) -> None:
-    """Refuse whatever is not one plane of a bearable size and of a kind that is read, in words (PS3.3 C.7.6.3)."""
+def _checked(part10: bytes) -> FileDataset:
+    """Read an image of a bearable size; what may be too large by its header alone, before its pixels are copied."""
+    if len(part10) > LIMIT_BYTES:
+        _check_claims(dcmread(BytesIO(part10), stop_before_pixels=True, specific_tags=_ELEMENTS))
+    ds = dcmread(BytesIO(part10), specific_tags=_ELEMENTS)
     if "PixelData" not in ds:
         raise Rejected("no Pixel Data (7FE0,0010)")
+    _check_claims(ds)
+    return ds
+
+
+def _check_claims(ds: FileDataset) -> None:
+    """Refuse whatever is not of a bearable size and of a kind that is read, in words (PS3.3 C.7.6.3)."""
     _check_kind(ds)
     if ds.Rows < 1 or ds.Columns < 1:
         raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels")
     if ds.BitsAllocated not in (8, 16) or not 1 <= ds.BitsStored <= ds.BitsAllocated:
         raise Rejected(f"{ds.BitsStored} bits stored in {ds.BitsAllocated} allocated")
-    if ds.Rows * ds.Columns * ds.SamplesPerPixel * ds.BitsAllocated // 8 > LIMIT_BYTES:
-        raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels is larger than {LIMIT_BYTES >> 20} MiB")
+    frames = 1 if ds.file_meta.TransferSyntaxUID.is_encapsulated else _frames(ds)
+    if ds.Rows * ds.Columns * ds.SamplesPerPixel * ds.BitsAllocated // 8 * frames > LIMIT_BYTES:
+        many = f" and {frames} frames" if frames > 1 else ""
+        raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels{many} is larger than {LIMIT_BYTES >> 20} MiB")
 
 
 def _check_kind(ds: FileDataset) -> None:

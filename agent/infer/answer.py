@@ -12,7 +12,7 @@ from agent.core.ports import Store, StoredInstance, Unit
 from agent.core.result import Kind, Result, ResultObject, SourceImage
 from agent.crashpoint import crashpoint
 from agent.infer.admission import DEMONSTRATION, ActiveBundle, choose
-from agent.infer.attempts import Attempts, AttemptSettings
+from agent.infer.attempts import Attempts, AttemptSettings, Watchdog
 from agent.infer.compute import Computed, abstain, compute
 from agent.infer.prepare import prepare_images
 from agent.infer.question import Asked, read_findings
@@ -49,8 +49,12 @@ class Answerer:
         Keeps a copy of an object that cannot be used, with the reason.
     destinations
         Name -> the kinds of objects that it gets.
-    settings, now
-        How to work; the time, in UTC.
+    settings
+        How to work.
+    watchdog
+        Ends this process where it is stuck with a case longer than its lease.
+    now
+        The time, in UTC.
     """
 
     store: Store
@@ -60,12 +64,13 @@ class Answerer:
     quarantine: Callable[[StoredInstance, bytes, str], None]
     destinations: Mapping[str, frozenset[Kind]]
     settings: AnswerSettings
+    watchdog: Watchdog
     now: Callable[[], datetime]
 
     @property
     def attempts(self) -> Attempts:
         """The worker's hold on cases."""
-        return Attempts(self.store, self.settings, self.now)
+        return Attempts(self.store, self.settings, self.watchdog, self.now)
 
     def release_own(self) -> int:
         """Give back what a process of this worker's name held when it died; call it before the first step."""
@@ -75,7 +80,7 @@ class Answerer:
         """Claim and answer one case; return whether there was one.
 
         Errors raised on purpose end as a retry or as FAILED with the reason. Any other one is not caught: the process
-        ends, and a version on which that happens twice is given up.
+        ends, and a version on which that happens twice is given up. So does a process that is stuck.
         """
         try:
             case = self.attempts.claim()
@@ -86,6 +91,8 @@ class Answerer:
         except Transient as exc:
             _log.warning("state_unreachable", reason=str(exc))
             return False
+        finally:
+            self.attempts.let_go()
         return True
 
     def _work(self, case: Case) -> None:
@@ -122,7 +129,7 @@ class Answerer:
         crashpoint("infer.after_estimate")
         sources = computed.sources or self.reader.header_only(stored)
         with self.store.unit() as unit:
-            unit.renew(case, self.attempts.lease_until())
+            self.attempts.renew(unit, case)
         objects = self.compose(computed.result, sources)
         self._save(case, computed.result, bundle.engine.device, objects)
         crashpoint("infer.after_save")
@@ -155,7 +162,7 @@ class Answerer:
             if unused.part10 is not None:
                 self.quarantine(unused.stored, unused.part10, unused.reason)
         with self.store.unit() as unit:
-            unit.renew(case, self.attempts.lease_until())
+            self.attempts.renew(unit, case)
             for unused in images.unused:
                 unit.mark_left_out(case, unused.stored, unused.reason, quarantined=unused.part10 is not None)
 

@@ -3,18 +3,30 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from agent.core.case import Case, CaseEvent
 from agent.core.errors import SentinodeError, StaleCase, Transient
-from agent.core.ports import Store, StoredInstance
+from agent.core.ports import Store, StoredInstance, Unit
 
-DIED: Final = "the worker died twice on this case"
+STUCK: Final = "a worker died or stalled on this case twice"
+FIT: Final = "fit to be used"
 LONGEST_RETRY_S: Final = 300.0
+WATCHED: Final = 0.95  # of a lease: a worker that is stuck ends a little before its case is another's
 
 _log = structlog.get_logger()
+
+
+class Watchdog(Protocol):
+    """Ends this process when its time is over, also while a library never returns."""
+
+    def arm(self, seconds: float) -> None:
+        """Give the process so much time from now on, whatever it had before."""
+
+    def disarm(self) -> None:
+        """Let the process live; harmless if nothing was armed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +48,13 @@ class Attempts:
 
     store: Store
     settings: AttemptSettings
+    watchdog: Watchdog
     now: Callable[[], datetime]
 
     def release_own(self) -> int:
         """Give back what a process of this worker's name held when it ended; call it before the first claim.
 
-        That process died on the case, unless the whole agent was started since.
+        That process died on the case or was stuck with it, unless the whole agent was started since.
         """
         with self.store.unit() as unit:
             held = unit.leases_of(self.settings.worker)
@@ -49,28 +62,45 @@ class Attempts:
             if self._is_of_an_earlier_agent(case):
                 self._give_back(case, CaseEvent.RELEASED, "the agent was stopped")
             else:
-                self._give_back(case, CaseEvent.LEASE_EXPIRED, "the worker died")
+                self._give_back(case, CaseEvent.LEASE_EXPIRED, "the worker died or stalled")
         return len(held)
 
     def claim(self) -> Case | None:
-        """Lease the longest waiting case; what this worker still holds it lost with the database, and gives back."""
+        """Lease the longest waiting case; what this worker still holds it lost with the database, and gives back.
+
+        From here on the worker is watched: one that is stuck past its lease ends. `let_go` ends the watch.
+        """
         with self.store.unit() as unit:
             held = unit.leases_of(self.settings.worker)
         for case in held:
             self._give_back(case, CaseEvent.RELEASED, "the agent's state could not be reached", self._retry_at(0))
         with self.store.unit() as unit:
-            return unit.claim(self.now(), self.lease_until(), self.settings.worker)
+            claimed = unit.claim(self.now(), self._lease_until(), self.settings.worker)
+        if claimed is not None:
+            self._watch()
+        return claimed
 
-    def lease_until(self) -> datetime:
-        """When a lease that begins now ends."""
+    def renew(self, unit: Unit, case: Case) -> None:
+        """Prolong the lease, and the worker's own time with it. Raises StaleCase."""
+        unit.renew(case, self._lease_until())
+        self._watch()
+
+    def let_go(self) -> None:
+        """Watch no more: the work on the case is over."""
+        self.watchdog.disarm()
+
+    def _lease_until(self) -> datetime:
         return self.now() + timedelta(seconds=self.settings.lease_s)
+
+    def _watch(self) -> None:
+        self.watchdog.arm(WATCHED * self.settings.lease_s)
 
     def is_over(self, case: Case) -> str:
         """Why a case that was claimed just now is not to be tried again; empty: it is."""
         with self.store.unit() as unit:
             tally = unit.tally(case.id)
         if tally.get(CaseEvent.LEASE_EXPIRED, 0) >= self.settings.max_deaths:
-            return DIED
+            return STUCK
         if tally.get(CaseEvent.CLAIMED, 0) > self.settings.max_claims:
             return f"{self.settings.max_claims} attempts ended without an answer"
         return ""
@@ -117,9 +147,9 @@ class Attempts:
 
 
 def _listed(refused: Sequence[tuple[StoredInstance, str]]) -> str:
-    """Name every input of a case and whether the model was to get it."""
+    """Name every input of a case and, from its header, whether the model could have got it."""
     lines = [
-        f"{stored.instance.sop_instance_uid} ({stored.instance.modality}, {f'not used: {why}' if why else 'used'})"
+        f"{stored.instance.sop_instance_uid} ({stored.instance.modality}, {f'not used: {why}' if why else FIT})"
         for stored, why in refused
     ]
     return f"; its inputs: {', '.join(lines)}" if lines else "; it has no images"

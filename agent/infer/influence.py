@@ -1,4 +1,4 @@
-"""Where each image had its influence, in the image's own pixels, and how much of its modality's contribution."""
+"""Where each image had its influence, in the image's own pixels, and what it contributed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -19,49 +19,53 @@ KEY_IMAGE_ALONE: Final = frozenset({"MR"})
 def influences(
     estimate: Estimate, views: Sequence[View], outputs: Mapping[str, NDArray[Any]], row: int
 ) -> tuple[Influence, ...]:
-    """Map the saliency of each view of an axilla back to the pixels of its source image.
+    """Say what each view of an axilla contributed, and map its saliency back to the pixels of its source image.
 
-    What a modality contributed is divided among its views by the mass of their saliency; all that MR contributed is
-    said of its key slice, the one with the greatest mass.
+    All that MR contributed is said of its key slice, the one with the most saliency.
 
     Parameters
     ----------
     estimate
-        Of the axilla; its contributions are divided.
+        Of the axilla.
     views
         The views of the axilla, those of one modality in the order of its tensor.
     outputs
-        "<input>_saliency" (N, K, h, w) of each image modality, in [0, 1]; what is beyond the views is padding.
+        Of each image modality "<input>_saliency" (N, K, h, w), in [0, 1], and "<input>_evidence" (N, K), logit; what is
+        beyond the views is padding.
     row
         Index within N.
     """
     found: list[Influence] = []
     for modality, name in IMAGE_INPUTS.items():
         of_modality = [view for view in views if view.instance.modality == modality]
-        if of_modality:
-            saliency_khw = outputs[f"{name}_saliency"][row]
-            shares = _shares(saliency_khw[: len(of_modality)], modality in KEY_IMAGE_ALONE)
-            found += [_influence(estimate, of_modality[n], share, saliency_khw[n]) for n, share in shares.items()]
+        if not of_modality:
+            continue
+        saliency_khw, evidence_k = outputs[f"{name}_saliency"][row], outputs[f"{name}_evidence"][row]
+        if modality in KEY_IMAGE_ALONE:
+            n = _key_image(saliency_khw[: len(of_modality)])
+            found.append(_influence(estimate, of_modality[n], estimate.contributions[modality], saliency_khw[n]))
+        else:
+            found += [
+                _influence(estimate, view, float(part), map_hw)
+                for view, part, map_hw in zip(of_modality, evidence_k, saliency_khw, strict=False)
+            ]
     return tuple(found)
 
 
-def _shares(saliency_khw: NDArray[Any], key_image_alone: bool) -> dict[int, float]:
-    """Which views are shown, and the share of each in what the modality contributed."""
+def _key_image(saliency_khw: NDArray[Any]) -> int:
+    """Index of the image with the most saliency; of equals the middle one."""
     count = len(saliency_khw)
     mass = [float(one.sum()) for one in saliency_khw]
-    if key_image_alone:
-        return {max(range(count), key=lambda n: (mass[n], -abs(2 * n - count + 1))): 1.0}  # of equals the middle one
-    total = sum(mass)
-    return {n: one / total if total > 0 else 1 / count for n, one in enumerate(mass)}
+    return max(range(count), key=lambda n: (mass[n], -abs(2 * n - count + 1)))
 
 
-def _influence(estimate: Estimate, view: View, share: float, saliency_hw: NDArray[Any]) -> Influence:
+def _influence(estimate: Estimate, view: View, contribution: float, saliency_hw: NDArray[Any]) -> Influence:
     instance = view.instance
     height, width = view.source.image_hw.shape
     return Influence(
         sop_instance_uid=instance.sop_instance_uid,
         modality=instance.modality,
         side=estimate.side,
-        contribution=share * estimate.contributions[instance.modality],
+        contribution=contribution,
         saliency_hw=np.clip(to_source(view.placement, saliency_hw, (height, width)), 0, 1),
     )

@@ -15,7 +15,7 @@ from agent.preprocess.tabular import Encoded
 
 CLINICAL: Final = "clinical"
 IMAGE_INPUTS: Final[Mapping[str, str]] = {"MG": "mammogram", "US": "ultrasound", "MR": "mri"}
-"""By modality, the name of its input; beside it stand "<name>_present" and the output "<name>_saliency"."""
+"""By modality, its input; beside it stand "<name>_present" and the outputs "<name>_saliency", "<name>_evidence"."""
 
 _TRIALS: Final[Mapping[str, Callable[[Mapping[str, Any]], Floats]]] = {
     "mammogram": lambda settings: mammogram.prepare(_disc(), inverted=False, **settings)[0][None],
@@ -106,7 +106,7 @@ def _check_names(manifest: BundleManifest, names: Sequence[str]) -> None:
     """Every input can be made, and every output is there that is read."""
     wanted = {
         "input": {*names, *(f"{name}_present" for name in names)},
-        "output": {"logit", "logit_sd", "contributions", *(f"{name}_saliency" for name in names[1:])},
+        "output": {"logit", "logit_sd", "contributions", *_of_images(names[1:])},
         "preprocessing": set(names[1:]),
     }
     inputs, outputs = ({tensor.name for tensor in tensors} for tensors in (manifest.inputs, manifest.outputs))
@@ -117,6 +117,10 @@ def _check_names(manifest: BundleManifest, names: Sequence[str]) -> None:
         if lacking or unknown:
             what = f"lacks the {role} {min(lacking)}" if lacking else f"has the unknown {role} {min(unknown)}"
             raise _Unfit(f"it {what}")
+
+
+def _of_images(names: Sequence[str]) -> set[str]:
+    return {f"{name}_{kind}" for name in names for kind in ("saliency", "evidence")}
 
 
 def _named(tensors: Sequence[Tensor], name: str) -> Tensor:

@@ -1,6 +1,6 @@
 """Dynamic MR of a case as views: the newest examination of both breasts, one view a slice position."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -22,8 +22,6 @@ MOST_SLICES: Final = 48
 LONGEST_SIDE: Final = 640  # of a slice in memory
 
 OLDER: Final = "a newer MR examination is used"
-MULTI_FRAME: Final = "a multi-frame MR image: only classic ones, a file a slice, are read"
-ONE_BREAST: Final = "an MR image of one breast: only those of both, side by side, are used"
 OTHER_PHASE: Final = "the model looks at other phases"
 OTHER_SLICE: Final = f"{MOST_SLICES} evenly spaced slices are used, which is as many as the model gets"
 PARTNER: Final = "another phase of this slice position cannot be used"
@@ -54,21 +52,12 @@ def prepare_mri(
     """Prepare the newest examination that has a dynamic series, for each side; slices from the feet upwards."""
     unused: list[Unused] = []
     views: dict[Side, tuple[View, ...]] = {}
-    for study in newest_studies_first(_fitting(stored, unused)):
+    for study in newest_studies_first(stored):
         if views:
             unused += [Unused(one, OLDER) for one in study]
         else:
             views = _study(study, sides, settings, reader, unused)
     return Images(views, tuple(unused))
-
-
-def _fitting(stored: Sequence[StoredInstance], unused: list[Unused]) -> Iterator[StoredInstance]:
-    for one in stored:
-        reason = MULTI_FRAME if one.instance.frames > 1 else ONE_BREAST if one.instance.laterality in ("L", "R") else ""
-        if reason:
-            unused.append(Unused(one, reason))
-        else:
-            yield one
 
 
 def _study(

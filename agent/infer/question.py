@@ -8,6 +8,7 @@ from typing import Any
 from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
 from agent.core.errors import Permanent
+from agent.core.facts import about_patient
 from agent.core.prediction import Side
 from agent.core.usable import Window
 
@@ -19,7 +20,7 @@ class Asked:
     reason: str
     axillae: Mapping[Side, str]  # side -> why there is no estimate of it; empty: it is asked about
     window: Window  # days whose images count; facts of its cutoff or later are not used
-    facts: ClinicalFacts  # known before the cutoff
+    facts: ClinicalFacts  # known before the cutoff; where both sides are diseased, about the patient alone
     evidence: tuple[str, ...]
     asked_on: date
 
@@ -41,12 +42,13 @@ def read_findings(findings: Mapping[str, Any]) -> Asked:
         eligibility = findings["eligibility"]
         cutoff = _day(eligibility["cutoff"])
         axillae = {Side(axilla["side"]): str(axilla["reason"]) for axilla in eligibility["axillae"]}
+        facts = facts_from_json(findings).before(cutoff)
         reason = str(eligibility["reason"]) or ("" if axillae else "the side of the cancer is not known")
         return Asked(
             reason=reason,
             axillae=axillae,
             window=Window(_day(eligibility.get("earliest")), cutoff),
-            facts=facts_from_json(findings).before(cutoff),
+            facts=about_patient(facts) if len(axillae) > 1 else facts,
             evidence=tuple(findings.get("evidence", ())),
             asked_on=datetime.fromisoformat(findings["asked_at"]).date(),
         )

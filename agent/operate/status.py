@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from agent.report.figures import written
 from agent.state.overview import CaseLine, Overview, Story
 
 
@@ -39,8 +40,8 @@ def answer_words(line: CaseLine) -> str:
         if answer.get("probability") is None:
             said.append(f"{side}no estimate: {answer['reason']}")
         else:
-            share = f"{answer['probability']:.1%} ({answer['low']:.1%} to {answer['high']:.1%})"
-            said.append(f"{side}{share} {answer['category']}")
+            number, low, high = (written(answer[name]) for name in ("probability", "low", "high"))
+            said.append(f"{side}{number} % ({low} to {high} %) {answer['category']}")
     return "; ".join(said) or line.reason
 
 

@@ -112,7 +112,7 @@ def _levels(before_shw: NDArray[Any], tissue_share: float) -> tuple[float, float
     step = max(1, min(before_shw.shape[1:]) // 128)
     air, top = (float(level) for level in np.percentile(before_shw[:, ::step, ::step], (1, 99)))
     if top <= air:
-        raise Rejected("the MR images show no tissue")
+        raise Rejected("the MR shows no tissue")
     return air, air + tissue_share * (top - air)
 
 
@@ -129,8 +129,12 @@ def _boxes(
 ) -> tuple[Box, Box]:
     """What is shown of the oriented images, and where in the tensor."""
     rows, columns, midline = shape[2], shape[3], shape[3] // 2
-    top, crop_h, to_row, placed_h = along(foremost, rows - foremost, size[0], pixel_mm[0], tensor_pixel_mm, 0)
-    left, crop_w, to_column, placed_w = along(midline, columns - midline, size[1], pixel_mm[1], tensor_pixel_mm, 0)
+    top, crop_h, to_row, placed_h = along(
+        foremost, rows - foremost, size[0], pixel_mm=pixel_mm[0], tensor_pixel_mm=tensor_pixel_mm, anchor=0
+    )
+    left, crop_w, to_column, placed_w = along(
+        midline, columns - midline, size[1], pixel_mm=pixel_mm[1], tensor_pixel_mm=tensor_pixel_mm, anchor=0
+    )
     return Box(top, left, crop_h, crop_w), Box(to_row, to_column, placed_h, placed_w)
 
 

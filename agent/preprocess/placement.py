@@ -54,7 +54,7 @@ def check_pixel_mm(*pixel_mm: float) -> None:
             raise Rejected(f"pixels of {one:g} mm")
 
 
-def along(start: int, length: int, size: int, pixel_mm: float, tensor_pixel_mm: float, anchor: float) -> list[int]:
+def along(start: int, length: int, size: int, *, pixel_mm: float, tensor_pixel_mm: float, anchor: float) -> list[int]:
     """Fit one axis of an image into one axis of a tensor at a fixed scale.
 
     Parameters

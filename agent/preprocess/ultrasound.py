@@ -64,8 +64,12 @@ def prepare(
     scale_mm = height * tensor_pixel_mm / field.height if pixel_mm is None else float(pixel_mm)
     if pixel_mm is not None:
         check_pixel_mm(scale_mm)
-    top, crop_h, to_row, placed_h = along(field.top, field.height, height, scale_mm, tensor_pixel_mm, 0)
-    left, crop_w, to_column, placed_w = along(field.left, field.width, width, scale_mm, tensor_pixel_mm, 0.5)
+    top, crop_h, to_row, placed_h = along(
+        field.top, field.height, height, pixel_mm=scale_mm, tensor_pixel_mm=tensor_pixel_mm, anchor=0
+    )
+    left, crop_w, to_column, placed_w = along(
+        field.left, field.width, width, pixel_mm=scale_mm, tensor_pixel_mm=tensor_pixel_mm, anchor=0.5
+    )
     crop, placed = Box(top, left, crop_h, crop_w), Box(to_row, to_column, placed_h, placed_w)
     shown = resize(crop.of(image_hw), placed_h, placed_w)
     tensor = np.zeros((height, width), np.float32)

@@ -18,7 +18,7 @@ def written(share: float) -> str:
     value = percent(share)
     if value < 0.05:
         return "< 0.1"
-    if value > 99.95:
+    if value >= 99.95:
         return "> 99.9"
     return f"{value:.1f}"
 

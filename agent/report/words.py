@@ -23,7 +23,7 @@ INTERVAL: Final = (
     "The interval covers the model's uncertainty given the inputs above, not what missing inputs would have shown."
 )
 NO_INFLUENCE: Final = "No image influenced this estimate."
-LEGEND: Final = "relative influence on the estimate (not the outline of a lesion)"
+LEGEND: Final = "relative influence in this image (not the outline of a lesion)"
 LEGEND_LOW, LEGEND_HIGH = "low", "high"
 MOVED: Final = "What moved this estimate"
 LOWERED, RAISED, ODDS = "lowered", "raised", "odds"

@@ -167,9 +167,14 @@ class Cases(Work):
         return [case_of(row) for row in self._db.execute(query.order_by(cases.c.due_at, cases.c.id).limit(limit))]
 
     def claim(self, now: datetime, lease_until: datetime, worker: str) -> Case | None:
-        """Lease the longest waiting READY case: CLAIMED, attempt + 1."""
+        """Lease the longest waiting READY version whose earlier ones are not READY or RUNNING: CLAIMED, attempt + 1."""
         may_run = sa.or_(cases.c.due_at.is_(None), cases.c.due_at <= now)
-        query = sa.select(cases).where(IS_READY, may_run).order_by(cases.c.ready_at, cases.c.id).limit(1)
+        query = (
+            sa.select(cases)
+            .where(IS_READY, may_run, ~_is_behind_another())
+            .order_by(cases.c.ready_at, cases.c.id)
+            .limit(1)
+        )
         row = self._db.execute(query.with_for_update(skip_locked=True)).one_or_none()
         if row is None:
             return None
@@ -210,6 +215,13 @@ class Cases(Work):
     def _document(self, case_id: int, name: str) -> Mapping[str, Any]:
         query = sa.select(case_document.c.body).where(case_document.c.case_id == case_id, case_document.c.name == name)
         return self._db.execute(query).scalar_one_or_none() or {}
+
+
+def _is_behind_another() -> sa.ColumnElement[bool]:
+    """Whether an earlier version of the case is still to be answered: the later one will name it as its predecessor."""
+    earlier = cases.alias("earlier")
+    same_case = (earlier.c.case_uuid == cases.c.case_uuid, earlier.c.version < cases.c.version)
+    return sa.exists().where(*same_case, earlier.c.state.in_([CaseState.READY, CaseState.RUNNING]))
 
 
 def _same(case: Case) -> tuple[sa.ColumnElement[bool], ...]:

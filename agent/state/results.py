@@ -95,10 +95,18 @@ class Results(Cases):
         return [_object_of(row) for row in self._db.execute(query)]
 
     def superseded(self, case: Case) -> int | None:
-        """Id of the newest earlier version that has result objects; None if none has."""
+        """Id of the newest earlier version of which a destination has, or still may get, something; else None.
+
+        What was given up without ever being stored is nobody's predecessor, whatever was tried.
+        """
         earlier = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
-        answered = sa.exists().where(result_object.c.case_id == cases.c.id)
-        newest = sa.select(cases.c.id).where(earlier, answered).order_by(cases.c.version.desc()).limit(1)
+        out = sa.or_(outbox.c.status != OutboxStatus.REFUSED, outbox.c.stored_at.is_not(None))
+        newest = (
+            sa.select(cases.c.id)
+            .where(earlier, sa.exists().where(outbox.c.case_id == cases.c.id, out))
+            .order_by(cases.c.version.desc())
+            .limit(1)
+        )
         return self._db.execute(newest).scalar_one_or_none()
 
     def references(self, case_id: int) -> Mapping[str, Reference]:

@@ -65,7 +65,8 @@ def size_of(folder: Path, most: int = MOST_BYTES) -> int:
 
 def outputs(settings: Settings) -> tuple[str, ...]:
     """Names of the outputs, in the order of the network's."""
-    return ("logit", "logit_sd", "contributions", *(f"{one.tensor}_saliency" for one in settings.imaging))
+    of_images = (f"{one.tensor}_{kind}" for kind in ("saliency", "evidence") for one in settings.imaging)
+    return ("logit", "logit_sd", "contributions", *of_images)
 
 
 def dynamic(settings: Settings) -> dict[str, dict[int, str]]:
@@ -141,11 +142,15 @@ def outputs_of(settings: Settings) -> tuple[Tensor, ...]:
         Tensor(f"{o.tensor}_saliency", "float32", ("N", o.axis, *o.grid), f"N {o.axis} h w", 0.0, 1.0)
         for o in settings.imaging
     ]
+    divided = [
+        Tensor(f"{o.tensor}_evidence", "float32", ("N", o.axis), f"N {o.axis}", -30.0, 30.0) for o in settings.imaging
+    ]
     return (
         Tensor("logit", "float32", ("N",), "N", -30.0, 30.0),
         Tensor("logit_sd", "float32", ("N",), "N", 0.0, 30.0),
         Tensor("contributions", "float32", ("N", pieces), "N prior+modalities", -30.0, 30.0),
         *maps,
+        *divided,
     )
 
 

@@ -12,6 +12,7 @@ from agent.core.clinical import ClinicalFacts, Fact
 from agent.core.manifest import FactSpec
 from agent.preprocess.tabular import encode
 from models.fusion.images import prepare
+from models.fusion.origin import origin
 from models.fusion.parallel import spread
 from models.fusion.progress import Progress
 from models.fusion.settings import Cohort, Imaging, Settings
@@ -111,7 +112,8 @@ def shards(cohort: Cohort, imaging: Imaging, settings: Settings) -> list[Path]:
     bounds = [(a, min(a + SHARD, cohort.patients)) for a in range(0, cohort.patients, SHARD)]
     folder = settings.work / cohort.name
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{imaging.name}-{cohort.seed}-{start}-{stop}.npz" for start, stop in bounds]
+    name = f"{imaging.name}-{cohort.seed}-{origin(imaging)}"
+    paths = [folder / f"{name}-{start}-{stop}.npz" for start, stop in bounds]
     missing = [(path, bound) for path, bound in zip(paths, bounds, strict=True) if not path.exists()]
     done = len(paths) - len(missing)
     progress = Progress(f"render {imaging.name} {cohort.name}", len(paths), skipped=done)

@@ -14,6 +14,7 @@ from models.fusion.evidence import Evidence, Recalibration, presence
 from models.fusion.settings import Settings
 
 FAINT: Final = 0.002  # below this an image's strongest place is not scaled up to 1
+UNSEEN: Final = 0.001  # cells of a finding that every image is taken to show: one that none shows is divided evenly
 
 
 class FusionNetwork(nn.Module):
@@ -51,6 +52,8 @@ class FusionNetwork(nn.Module):
         logit_sd : (N,)
         contributions : (N, 5), of prior, clinical facts, MG, US and MR; their sum is the logit
         mammogram_saliency, ultrasound_saliency, mri_saliency : (N, images, h, w), in [0, 1]
+        mammogram_evidence, ultrasound_evidence, mri_evidence : (N, images), what each image shows of its modality's
+            contribution; their sum is that contribution
         """
         shown = ((mammogram, mammogram_present), (ultrasound, ultrasound_present), (mri, mri_present))
         there = torch.stack([p.amax(1).clamp(0, 1) for p in (clinical_present, *(p for _, p in shown))], 1)
@@ -71,7 +74,11 @@ class FusionNetwork(nn.Module):
             saliency(gates, pieces[:, own], present, encoder.stack)
             for encoder, (_, gates), own, (_, present) in zip(self.encoders, seen, owned[1:], shown, strict=True)
         ]
-        return contributions.sum(1), deviation, contributions, *maps
+        divided = [
+            divide(gates, pieces[:, own], present)
+            for (_, gates), own, (_, present) in zip(seen, owned[1:], shown, strict=True)
+        ]
+        return contributions.sum(1), deviation, contributions, *maps, *divided
 
 
 def saliency(gates: Tensor, evidence: Tensor, present: Tensor, stack: bool) -> Tensor:
@@ -95,3 +102,21 @@ def saliency(gates: Tensor, evidence: Tensor, present: Tensor, stack: bool) -> T
     places = (torch.sigmoid(gates) ** 2 * weight).sum(2) * present[:, :, None, None]
     peak = places.amax((1, 2, 3) if stack else (2, 3), keepdim=True)
     return places / (peak + FAINT)
+
+
+def divide(gates: Tensor, evidence: Tensor, present: Tensor) -> Tensor:
+    """Divide the evidence of each finding among the images that show it, by the area in which they do.
+
+    Parameters
+    ----------
+    gates : (N, I, K, h, w)
+    evidence : (N, K), signed
+    present : (N, I)
+
+    Returns
+    -------
+    (N, I), whose sum over the images is that of the evidence over the findings; 0 for an image that is not there
+    """
+    shown = ((torch.sigmoid(gates) ** 2).sum((3, 4)) + UNSEEN) * present[:, :, None]  # (N, I, K)
+    share = shown / shown.sum(1, keepdim=True).clamp(min=UNSEEN)
+    return (share * evidence[:, None]).sum(2)

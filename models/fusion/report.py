@@ -21,7 +21,7 @@ def name_of(mask: int) -> str:
 
 
 def subset_report(
-    logits: Floats, deviations: Floats, posterior: Floats, positive: Bools, mask: int, draws: int = 500
+    logits: Floats, deviations: Floats, posterior: Floats, positive: Bools, mask: int, *, draws: int = 500
 ) -> dict[str, Any]:
     """AUC against the best possible, calibration, and how often the interval covers the true posterior.
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from models.fusion.data import Pictures
 from models.fusion.encoder import ImageEncoder
+from models.fusion.origin import origin
 from models.fusion.progress import Progress
 from models.fusion.settings import Imaging, Settings
 
@@ -126,4 +127,4 @@ def _settings_of(imaging: Imaging, settings: Settings) -> str:
     """Everything on which the trained encoder depends."""
     everything = asdict(settings)
     names = ("encoder", "seed", "weight_decay", "encoder_rate")
-    return repr((asdict(imaging), settings.sizes.concept_hidden, {k: everything[k] for k in names}))
+    return repr((asdict(imaging), origin(imaging), settings.sizes.concept_hidden, {k: everything[k] for k in names}))

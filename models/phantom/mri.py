@@ -32,6 +32,9 @@ COMPARTMENTS: Final = {  # that take up contrast whatever the outcome: the least
     "liver": (0.3, 1.2),
 }
 FAT_SIGNAL, MASS_SIGNAL = 620.0, 420.0
+# what keeps a slice's mean and deviation from telling how much a mass takes up (deviations, as shares):
+UNSTEADY: Final = 0.45  # of a compartment's uptake between slices and phases: pulsation, flow, breathing
+SLAB: Final = 0.04  # of a slice's signal: the profile of the excited slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def mass_spot(patient: Patient, side: str) -> tuple[float, Spot]:
     """Where the mass of a diseased side lies: slice index (whole at a slice's middle), and Spot in the axial field."""
     rng = patient.random("mr mass", side)
     away, x, y = 1 if side == "L" else -1, rng.uniform(-14, 14), rng.uniform(68, 88)
-    position = float(rng.integers(3, 5)) + rng.uniform(-0.2, 0.2)
+    position = float(rng.integers(2, 6)) + rng.uniform(-0.2, 0.2)
     return position, Spot(MIDDLE_MM + away * APART_MM + x, y, size_mm(patient.axillae[side].size) / 2)
 
 
@@ -156,7 +159,8 @@ def _slice(scene: Scene, z: int) -> NDArray[np.uint16]:
     signal, takes_up = _tissues(scene, z, rng)
     vessels = _vessels(scene, z)
     signal += vessels * (260 - signal)
-    gains = (scene.curves @ takes_up.reshape(len(takes_up), -1)).reshape(-1, *on.shape)
+    curves = scene.curves * (1 + np.float32(UNSTEADY) * rng.standard_normal(scene.curves.shape, np.float32))
+    gains = (curves @ takes_up.reshape(len(takes_up), -1)).reshape(-1, *on.shape)
     gains += vessels * (np.array(scene.blood, np.float32)[:, None, None] - gains)
     for side, axilla in scene.patient.axillae.items():
         (rows, columns), body = _mass(on, scene.patient, side, z)
@@ -164,7 +168,7 @@ def _slice(scene: Scene, z: int) -> NDArray[np.uint16]:
         inner += body * (np.float32(MASS_SIGNAL * (1 + 0.04 * rng.standard_normal())) - inner)
         uptake = np.array(mass_curve(axilla), np.float32)[1:, None, None]
         gains[:, rows, columns] += body * (uptake - gains[:, rows, columns])
-    signal *= scene.coil
+    signal *= scene.coil * np.float32(1 + SLAB * rng.standard_normal())
     noise = np.float32(9 * (FIELD_HEIGHT_MM / ROWS / on.pixel_mm))
     made = rng.standard_normal((PHASES, *on.shape), np.float32) * noise + signal
     made[1:] += gains * signal

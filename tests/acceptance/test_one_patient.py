@@ -151,7 +151,7 @@ def test_blank_image_is_no_evidence(hospital: Hospital) -> None:
     (case,) = hospital.wait_ended()
     (told,) = story(hospital.agent, case["id"])["instances"]
     assert (told["used"], told["left_out"]) == (False, "the image is blank")
-    assert case["summary"]["modalities_missing"] == ["MG"]
+    assert case["summary"]["modalities_missing"] == ["MG", "US", "MR"]
 
 
 def test_results_coming_back_start_nothing(hospital: Hospital) -> None:
@@ -188,6 +188,19 @@ def test_demonstration_bundle_gives_real_patients_no_number(hospital: Hospital) 
     words = text(hospital.results()[kinds(hospital.results()).index("text_sr")])
     assert "no estimate" in words.lower()
     assert not re.search(r"\d ?%", words)
+
+
+def test_demonstration_bundle_gives_patients_of_the_sites_issuer_no_number(hospital: Hospital) -> None:
+    """Images that name no issuer are of a real patient of the site: no estimate."""
+    patient = hospital.patient(1, issuer="EXAMPLE")
+    images = views(patient)
+    for ds in images:
+        del ds.IssuerOfPatientID
+    hospital.send(images)
+    (case,) = hospital.wait_ended()
+    assert case["issuer"] == "EXAMPLE"
+    assert Counter(kinds(hospital.results())) == {"text_sr": 1, "secondary_capture": 1}
+    assert all(a.get("probability") is None for a in case["summary"]["answers"])
 
 
 def test_archive_that_is_away_gets_the_results_later(hospital: Hospital) -> None:

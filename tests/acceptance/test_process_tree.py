@@ -19,6 +19,7 @@ from agent.dimse.client import PacsClient
 from agent.spool import SpoolReader
 from demo.pacs import Orthanc, free_port, orthanc_binary
 from tests.acceptance.conftest import Hospital, kinds, part10, story, views
+from tests.fakes import deadly_agent, hanging_agent
 from tests.harness import wait_until
 from tests.postgres import PostgresServer, postgres
 
@@ -134,30 +135,45 @@ def is_taken(hospital: Hospital, ds: Dataset) -> bool:
 
 def test_worker_that_dies_twice_on_a_case_ends_that_case_alone(quiet_hospital: Hospital) -> None:
     """A patient whose images kill the worker ends FAILED with the reason and its inputs; the others are answered."""
-    agent = quiet_hospital.agent
-    agent.start("tests.fakes.deadly_agent")
+    fails_alone(quiet_hospital, deadly_agent.PATIENT_NUMBER, "tests.fakes.deadly_agent")
+    deaths = [e for e in quiet_hospital.agent.log_lines() if e.get("event") == "process_died"]
+    assert [(e["worker"], e["exit_code"]) for e in deaths] == [("worker-1", -signal.SIGKILL)] * 2
+
+
+def test_worker_that_hangs_twice_on_a_case_ends_that_case_alone(quiet_hospital: Hospital) -> None:
+    """The only worker never comes back from a codec, twice: it ends, is brought back, and answers the others."""
+    fails_alone(quiet_hospital, hanging_agent.PATIENT_NUMBER, "tests.fakes.hanging_agent")
+    deaths = [e for e in quiet_hospital.agent.log_lines() if e.get("event") == "process_died"]
+    assert [(e["worker"], e["exit_code"]) for e in deaths] == [("worker-1", 1)] * 2
+    log = quiet_hospital.agent.log()
+    assert log.count("in decode_or_hang") == 2
+    assert f"PH-{hanging_agent.PATIENT_NUMBER:04d}" not in log
+
+
+def fails_alone(hospital: Hospital, number: int, program: str) -> None:
+    """Send a patient on whom the worker of `program` ends, between two others, and see how each fares."""
+    agent = hospital.agent
+    agent.start(program)
     agent.wait_listening()
-    deadly = quiet_hospital.patient(666)
-    images = views(deadly, "L CC", "L MLO")
+    bad = hospital.patient(number)
+    images = views(bad, "L CC", "L MLO")
     for datasets in (
-        views(quiet_hospital.patient(1), "L CC", "L MLO"),
+        views(hospital.patient(1), "L CC", "L MLO"),
         images,
-        views(quiet_hospital.patient(2), "L CC", "L MLO"),
+        views(hospital.patient(2), "L CC", "L MLO"),
     ):
-        assert set(quiet_hospital.send(datasets)) == {0}
-    cases = quiet_hospital.wait_ended(3, seconds=60)
+        assert set(hospital.send(datasets)) == {0}
+    cases = hospital.wait_ended(3, seconds=60)
     assert Counter(c["state"] for c in cases) == {"done": 2, "failed": 1}
     (failed,) = (c for c in cases if c["state"] == "failed")
-    assert failed["reason"] == "the worker died twice on this case"
+    assert failed["reason"] == "a worker died or stalled on this case twice"
     told = story(agent, failed["id"])
     uids = {str(ds.SOPInstanceUID) for ds in images}
     assert {i["sop_instance_uid"] for i in told["instances"]} == uids
     (given_up,) = (e for e in told["events"] if e["event"] == "gave_up")
     assert given_up["reason"].startswith(failed["reason"])
     assert all(uid in given_up["reason"] for uid in uids)
-    deaths = [e for e in agent.log_lines() if e.get("event") == "process_died"]
-    assert [(e["worker"], e["exit_code"]) for e in deaths] == [("worker-1", -signal.SIGKILL)] * 2
-    assert deadly.patient_id not in {str(ds.PatientID) for ds in quiet_hospital.results()}
+    assert bad.patient_id not in {str(ds.PatientID) for ds in hospital.results()}
 
 
 def test_second_agent_on_the_same_spool_is_refused(hospital: Hospital) -> None:

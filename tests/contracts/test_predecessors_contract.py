@@ -1,7 +1,11 @@
 """A new version names the objects of the version before, in every store."""
 
+from collections.abc import Sequence
+
+import pytest
+
 from agent.core.case import CaseEvent
-from agent.core.ports import Store
+from agent.core.ports import OutboxStatus, Store
 from tests.state_stores import MINUTE, T0, delivering, result_object
 
 
@@ -23,6 +27,44 @@ def test_the_newest_version_that_has_objects_is_superseded(store: Store) -> None
         unit.apply(failed, CaseEvent.GAVE_UP, T0, reason="gone")
         third = unit.open_version(unit.case(second.id), T0 + MINUTE)
         assert unit.superseded(third) == first.id
+
+
+@pytest.mark.parametrize(
+    ("ends", "superseded"),
+    [
+        ([[OutboxStatus.REFUSED]] * 3, False),
+        ([[OutboxStatus.WAITING, OutboxStatus.REFUSED]] * 3, False),
+        ([[OutboxStatus.REFUSED], [OutboxStatus.REFUSED], []], True),
+        ([[OutboxStatus.REFUSED], [OutboxStatus.REFUSED], [OutboxStatus.CONFIRMED]], True),
+        ([[OutboxStatus.REFUSED], [OutboxStatus.REFUSED], [OutboxStatus.SENT]], True),
+        ([[OutboxStatus.REFUSED], [OutboxStatus.REFUSED], [OutboxStatus.SENT, OutboxStatus.REFUSED]], True),
+    ],
+    ids=["refused", "given up", "one on its way", "one confirmed", "one sent", "one stored, then given up"],
+)
+def test_only_what_a_destination_has_or_may_get_is_superseded(
+    store: Store, ends: Sequence[Sequence[OutboxStatus]], superseded: bool
+) -> None:
+    """A version that nobody stored, and nobody is to get any more, is no predecessor."""
+    with store.unit() as unit:
+        first = delivering(unit)
+        for item, statuses in zip(unit.outbox_of(first.id), ends, strict=True):
+            for status in statuses:
+                unit.settle(item, status, T0)
+        following = unit.open_version(first, T0 + MINUTE)
+        assert unit.superseded(following) == (first.id if superseded else None)
+
+
+def test_a_version_that_is_sent_again_is_superseded(store: Store) -> None:
+    """It was given up, and a person asked for it."""
+    with store.unit() as unit:
+        first = delivering(unit)
+        for item in unit.outbox_of(first.id):
+            unit.settle(item, OutboxStatus.REFUSED, T0)
+        failed = unit.apply(first, CaseEvent.GAVE_UP, T0, reason="refused")
+        following = unit.open_version(failed, T0 + MINUTE)
+        assert unit.superseded(following) is None
+        unit.apply(failed, CaseEvent.RESEND, T0 + MINUTE)
+        assert unit.superseded(following) == first.id
 
 
 def test_a_newer_result_supersedes_the_older_one(store: Store) -> None:

@@ -63,6 +63,37 @@ def test_a_renewed_lease_still_saves(store: Store) -> None:
         assert unit.save_result(case, T0, {}, {}).state is CaseState.DELIVERING
 
 
+def test_a_version_waits_for_the_one_before_it(store: Store) -> None:
+    """While an earlier version runs or is to be tried again, a later one is not claimed, and other cases are."""
+    with store.unit() as unit:
+        first = running(unit)
+        second = unit.apply(unit.open_version(first, T0), CaseEvent.COMPLETE, T0)
+        other = ready(unit, 1, T0 + MINUTE)
+        claimed = unit.claim(T0 + MINUTE, T0 + 2 * MINUTE, "worker-2")
+        assert claimed is not None
+        assert claimed.id == other.id
+        unit.apply(first, CaseEvent.RETRY_DUE, T0, due_at=T0 + 5 * MINUTE)
+        assert unit.claim(T0 + MINUTE, T0 + 2 * MINUTE, "worker-2") is None
+        again = unit.claim(T0 + 5 * MINUTE, T0 + 6 * MINUTE, "worker-1")
+        assert again is not None
+        assert again.id == first.id
+        unit.save_result(again, T0 + 5 * MINUTE, {}, {"pacs": OBJECTS})
+        after = unit.claim(T0 + 5 * MINUTE, T0 + 6 * MINUTE, "worker-2")
+        assert after is not None
+        assert (after.id, unit.superseded(after)) == (second.id, first.id)
+
+
+def test_a_version_follows_one_that_was_given_up(store: Store) -> None:
+    """Nobody answers that one any more."""
+    with store.unit() as unit:
+        first = running(unit)
+        second = unit.apply(unit.open_version(first, T0), CaseEvent.COMPLETE, T0)
+        unit.apply(first, CaseEvent.GAVE_UP, T0, reason="broken")
+        claimed = unit.claim(T0, T0 + MINUTE, "worker-1")
+        assert claimed is not None
+        assert claimed.id == second.id
+
+
 @pytest.mark.parametrize("reclaimed", [False, True])
 def test_a_lost_lease_cannot_be_renewed(store: Store, reclaimed: bool) -> None:
     """After its lease ended, and after another worker took over, a worker renews nothing."""

@@ -1,6 +1,6 @@
 """The agent with a codec that ends its process on the images of one patient, as a fault in a C library does.
 
-`python -m tests.fakes.deadly_agent serve ...`; the patient is the one with PATIENT_ID.
+`python -m tests.fakes.deadly_agent serve ...`; the patient is the one of PATIENT_NUMBER.
 """
 
 import os
@@ -12,13 +12,13 @@ from typing import Any
 from agent import cli
 from agent.dicom import pixels
 
-PATIENT_ID = "PH-0666"
+PATIENT_NUMBER = 666
 
 
 def _deadly(decode: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(decode)
     def decode_or_die(part10: bytes, *rest: Any, **named: Any) -> Any:
-        if PATIENT_ID.encode() in part10:
+        if f"PH-{PATIENT_NUMBER:04d}".encode() in part10:
             os.kill(os.getpid(), signal.SIGKILL)
         return decode(part10, *rest, **named)
 

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -35,7 +36,7 @@ class Link:
 
 @dataclass
 class Tables:
-    """Everything that is known. Values are frozen: copying the dictionaries is a snapshot."""
+    """Everything that is known. Values are frozen: copying the collections is a snapshot."""
 
     cursor: dict[int, SpoolRef] = field(default_factory=dict)
     associations: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)  # opened, closed
@@ -49,11 +50,12 @@ class Tables:
     objects: dict[int, tuple[ResultObject, ...]] = field(default_factory=dict)
     outbox: dict[int, OutboxItem] = field(default_factory=dict)
     tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
+    stored: set[int] = field(default_factory=set)  # outbox items that a destination acknowledged once
     commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def snapshot(self) -> "Tables":
         """Return a copy that later changes do not touch."""
-        return Tables(**{name: dict(table) for name, table in vars(self).items()})
+        return Tables(**{name: copy(table) for name, table in vars(self).items()})
 
 
 class FakeStore:
@@ -249,8 +251,12 @@ class FakeUnit:
         return [found[key] for key in sorted(found) if key[0] <= now][:limit]
 
     def claim(self, now: datetime, lease_until: datetime, worker: str) -> Case | None:
+        unanswered = [c for c in self._t.cases.values() if c.state in (CaseState.READY, CaseState.RUNNING)]
         waiting = [
-            c for c in self._t.cases.values() if c.state is CaseState.READY and (c.due_at is None or c.due_at <= now)
+            c
+            for c in unanswered
+            if c.state is CaseState.READY and (c.due_at is None or c.due_at <= now)
+            if not any(e.case_uuid == c.case_uuid and e.version < c.version for e in unanswered)
         ]
         if not waiting:
             return None
@@ -319,8 +325,11 @@ class FakeUnit:
 
     def superseded(self, case: Case) -> int | None:
         earlier = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
-        answered = [c for c in earlier if self.result_objects(c.id)]
-        return max(answered, key=lambda c: c.version).id if answered else None
+        out = [c for c in earlier if any(self._is_or_may_be_stored(item) for item in self.outbox_of(c.id))]
+        return max(out, key=lambda c: c.version).id if out else None
+
+    def _is_or_may_be_stored(self, item: OutboxItem) -> bool:
+        return item.status is not OutboxStatus.REFUSED or item.id in self._t.stored
 
     def references(self, case_id: int) -> Mapping[str, Reference]:
         return {o.role: o.reference for o in self.result_objects(case_id)}
@@ -357,6 +366,8 @@ class FakeUnit:
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
         self.about_to_send([item], now)
+        if status in (OutboxStatus.SENT, OutboxStatus.CONFIRMED):
+            self._t.stored.add(item.id)
         stored = self._t.outbox[item.id]
         attempts = stored.attempts + (status is OutboxStatus.WAITING)
         self._t.outbox[item.id] = replace(stored, status=status, attempts=attempts, next_at=next_at or now, error=error)

@@ -1,6 +1,5 @@
 """What must hold after every kill, judged from what can be seen from outside and in the database. Pure: no I/O."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from agent.core.case import Case, CaseState
 from agent.core.instance import Arrival, End, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus
+from agent.infer.attempts import STUCK as STUCK_TWICE
 
 PARTIAL_AT_LONGEST = timedelta(hours=1)
 OVERDUE = timedelta(minutes=2)
@@ -22,7 +22,6 @@ TOLD_WHY = frozenset({CaseState.HELD, CaseState.FAILED})
 UNANSWERED = frozenset({CaseState.HELD, CaseState.DORMANT, CaseState.CLOSED})
 SAVED = frozenset({CaseState.DELIVERING, CaseState.DONE})
 CAPTURE = "secondary_capture"
-DIED_TWICE = re.compile(r"worker died\b.*\btwice\b")
 
 
 class Kind(StrEnum):
@@ -125,7 +124,7 @@ def given_up(versions: Sequence[Version]) -> int:
 
 
 def _is_given_up(case: Case) -> bool:
-    return case.state is CaseState.FAILED and DIED_TWICE.search(case.reason) is not None
+    return case.state is CaseState.FAILED and case.reason.startswith(STUCK_TWICE)
 
 
 def _received(seen: Evidence) -> Iterator[Violation]:

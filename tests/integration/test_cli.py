@@ -6,6 +6,7 @@ import pytest
 
 from demo import ehr
 from tests.harness import AgentProcess
+from tests.peers import ROOT
 
 
 @pytest.fixture
@@ -53,6 +54,29 @@ def test_missing_bundle_stops_with_one_line(agent: AgentProcess, command: str) -
     line = refused(agent, command)
     assert line.startswith(f"{agent.overrides}:2:5: models[0].bundle: ")
     assert "nowhere" in line
+
+
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+def test_issuer_that_the_site_gives_to_real_patients_is_no_demonstration_issuer(
+    agent: AgentProcess, command: str
+) -> None:
+    """A patient whose images name no issuer would count as synthetic: one line, with what to do."""
+    agent.override("site", issuer_of_patient_id="PHANTOM")
+    line = refused(agent, command)
+    assert line.startswith(f"{agent.overrides}:")
+    assert ": site.issuer_of_patient_id: " in line
+    assert "demo_issuers" in line
+    assert "another issuer" in line
+
+
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+def test_sender_is_no_demonstration_issuer(agent: AgentProcess, command: str) -> None:
+    """Nor may a sender's AE title, where the site names no issuer, make its patients synthetic."""
+    bundle = str(ROOT / "models" / "bundles" / "aln-demo-2.0.0")
+    agent.override("models", [{"bundle": bundle, "demo_issuers": ["PHANTOM", "AE:MAMMO1"]}])
+    line = refused(agent, command)
+    assert ": models[0].demo_issuers: " in line
+    assert "AE:MAMMO1" in line
 
 
 def test_unreachable_ehr_is_one_line(agent: AgentProcess) -> None:

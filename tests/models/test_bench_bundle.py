@@ -14,11 +14,21 @@ def test_it_states_every_figure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     """The last line is JSON with the share of the excess of everything, of the mean, and of each subset."""
     monkeypatch.setattr("sys.argv", ["bench.bundle", "--patients", "60", "--seed", "5"])
     monkeypatch.setattr(bench, "PROCESSES", 1)
-    bench.main()
+    with pytest.raises(SystemExit) as ended:
+        bench.main()
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (found["patients"], found["seed"], found["subsets"], len(found["subset"])) == (60, 5, 15, 16)
     assert {"share_of_excess_all", "share_of_excess_mean", "ece_within_range"} <= set(found)
     assert found["share_of_excess_all"] > 0.5
+    assert ended.value.code == (0 if bench.is_enough(found) else 1)
+
+
+@pytest.mark.parametrize("short", ["share_of_excess_all", "share_of_excess_mean", "ece_within_range"])
+def test_a_bundle_that_falls_short_fails(short: str) -> None:
+    """Of everything, on average, or in calibration."""
+    enough = {"share_of_excess_all": 0.93, "share_of_excess_mean": 0.90, "ece_within_range": True}
+    assert bench.is_enough(enough)
+    assert not bench.is_enough(enough | {short: False if enough[short] is True else enough[short] - 0.001})
 
 
 def test_patients_that_the_bundle_knows_are_refused(

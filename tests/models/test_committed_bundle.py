@@ -21,6 +21,7 @@ SETTINGS = Settings()
 FOLDER = ROOT / SETTINGS.bundle
 SMALL = (640, 512)
 MAPS = {one.name: f"{one.tensor}_saliency" for one in SETTINGS.imaging}
+EVIDENCE = [f"{one.tensor}_evidence" for one in SETTINGS.imaging]
 Arrays = dict[str, NDArray[np.float32]]
 
 
@@ -118,9 +119,10 @@ def test_any_subset_gives_an_answer_that_adds_up(run, everything: Arrays, mask: 
     assert 0 < found["logit_sd"][0] < 3
     for bit in range(4):
         assert bool(found["contributions"][0, 1 + bit]) == bool(mask >> bit & 1)
-    for bit, name in enumerate(MAPS.values(), start=1):
+    for bit, (name, of_images) in enumerate(zip(MAPS.values(), EVIDENCE, strict=True), start=1):
         assert found[name].min() >= 0
         assert found[name].max() == pytest.approx(float(mask >> bit & 1), abs=0.05)
+        np.testing.assert_allclose(found[of_images].sum(1), found["contributions"][:, 1 + bit], atol=1e-5)
 
 
 @pytest.mark.parametrize(("tensor", "count"), [("mammogram", 5), ("ultrasound", 1), ("ultrasound", 6), ("mri", 3)])
@@ -150,6 +152,17 @@ def test_higher_latents_mean_a_higher_logit(run, manifest: BundleManifest) -> No
         contributions.append(run(inputs_of(ordered, manifest))["contributions"][0])
     low, high = contributions
     assert (high[1:] > low[1:] + 0.5).all()
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_each_image_says_what_it_shows(run, manifest: BundleManifest, large: bool) -> None:
+    """A large tumour and a calm node, or the other way round: one image raises the estimate, the other lowers it."""
+    tumour, node = (1.8, -1.2) if large else (-1.2, 1.8)
+    axilla = phantom.Axilla(0, 0, 0, tumour, node, node, 0, 0)
+    for i in range(4):
+        found = run(inputs_of(phantom.patient(25, str(i), axillae={"L": axilla}), manifest))
+        of_tumour, of_node = found["ultrasound_evidence"][0]
+        assert (of_tumour > 0 > of_node) if large else (of_node > 0 > of_tumour)
 
 
 @pytest.mark.parametrize("side", ["L", "R"])

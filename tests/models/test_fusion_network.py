@@ -1,5 +1,6 @@
 """The fusion network itself; needs torch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from models.fusion import bundle, data  # noqa: E402
 from models.fusion.calibrate import calibrate  # noqa: E402
 from models.fusion.describe import Concepts, look  # noqa: E402
 from models.fusion.evidence import MASKS, bits, presence  # noqa: E402
-from models.fusion.network import FusionNetwork, saliency  # noqa: E402
+from models.fusion.network import FusionNetwork, divide, saliency  # noqa: E402
 from models.fusion.settings import Settings  # noqa: E402
 from models.fusion.train import restore, save  # noqa: E402
 from models.fusion.train_encoder import encoder_loss, explained, places_of, train_encoder  # noqa: E402
@@ -146,9 +147,10 @@ def test_what_is_missing_contributes_nothing(settings: Settings, trained: Fusion
     assert [bool(before["contributions"][:, 1 + bit].any()) for bit in range(4)] == [
         bool(mask >> b & 1) for b in range(4)
     ]
-    for bit, name in enumerate(names[3:], start=1):
-        assert bool(before[name].any()) == bool(mask >> bit & 1)
-        assert 0 <= before[name].min() <= before[name].max() <= 1
+    for bit, (saliency_map, evidence) in enumerate(zip(names[3:6], names[6:], strict=True), start=1):
+        assert bool(before[saliency_map].any()) == bool(before[evidence].any()) == bool(mask >> bit & 1)
+        assert 0 <= before[saliency_map].min() <= before[saliency_map].max() <= 1
+        np.testing.assert_allclose(before[evidence].sum(1), before["contributions"][:, 1 + bit], atol=1e-5)
 
 
 def test_an_absent_image_changes_nothing(settings: Settings, trained: FusionNetwork) -> None:
@@ -184,6 +186,16 @@ def test_slices_share_one_scale_and_images_have_their_own() -> None:
     volume, images = saliency(gates, evidence, present, True), saliency(gates, evidence, present, False)
     assert volume[0, 0].max() > 0.95 > 0.2 > volume[0, 1].max()
     assert images[0, 1].max() > 0.9
+
+
+def test_evidence_is_divided_among_the_images_that_show_the_finding() -> None:
+    """With its sign, by area; what no image shows is divided evenly, and an image that is not there gets nothing."""
+    gates = torch.full((1, 3, 3, 4, 4), -12.0)
+    gates[0, 0, 0], gates[0, 1, 0, :, 0], gates[0, 1, 1] = 12.0, 12.0, 12.0
+    evidence, present = torch.tensor([[2.0, -1.0, 0.4]]), torch.tensor([[1.0, 1.0, 0.0]])
+    found = divide(gates, evidence, present)
+    np.testing.assert_allclose(found[0], [1.6 + 0.2, 0.4 - 1.0 + 0.2, 0], atol=1e-3)
+    assert torch.equal(divide(gates, evidence * 0, present * 0), torch.zeros(1, 3))
 
 
 def test_masks_and_bits_are_the_same_thing() -> None:
@@ -222,6 +234,14 @@ def test_explained_is_the_squared_correlation() -> None:
     perfect, none = explained(found, x)
     assert perfect == pytest.approx(1)
     assert none < 0.05
+
+
+def test_shards_of_other_settings_are_not_taken_again(settings: Settings) -> None:
+    """What the images are made from stands in the file's name; how long an encoder learns does not."""
+    cohort, one = data.Cohort("small", 1, 1), settings.imaging[0]
+    first = data.shards(cohort, one, settings)
+    assert data.shards(cohort, replace(one, epochs=one.epochs + 1), settings) == first
+    assert data.shards(cohort, replace(one, preprocessing={"headroom": 1.0}), settings) != first
 
 
 def test_shards_are_rendered_once(settings: Settings) -> None:

@@ -50,7 +50,7 @@ def test_a_run_writes_a_bundle_that_the_agent_can_read(written: Path, settings: 
     shapes = {t.name: t.shape for t in (*manifest.inputs, *manifest.outputs)}
     assert shapes["mammogram"] == ("N", "V", 1, 64, 56)
     assert shapes["mri"] == ("N", "S", 4, 40, 48)
-    assert shapes["ultrasound_saliency"] == ("N", "U", 8, 8)
+    assert shapes["ultrasound_saliency"] == ("N", "U", 16, 16)
     assert shapes["contributions"] == ("N", 5)
     assert manifest.modalities == ("clinical", "MG", "US", "MR")
     assert {name: dict(given) for name, given in manifest.preprocessing.items()} == {

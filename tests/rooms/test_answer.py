@@ -9,6 +9,7 @@ import pytest
 
 from agent.core.case import CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts, Refusal
+from agent.core.facts import SIDE_UNSAID, About
 from agent.core.prediction import Category, Estimate, NoEstimate, Side
 from agent.core.result import Kind, LeftOut
 from agent.infer.compute import NO_EVIDENCE
@@ -74,6 +75,18 @@ def test_both_axillae_are_answered_in_one_run_the_higher_risk_first(scene: Scene
     assert (first.side, second.side) == (Side.R, Side.L)  # two views say more than one
     assert first.probability > second.probability
     assert [i.side for i in scene.result.influences] == ["L", "R", "R"]
+
+
+def test_of_two_diseased_sides_no_tumours_facts_are_used(scene: Scene) -> None:
+    """Her age counts for both axillae; her tumour's size counts for none, and is named with the reason."""
+    scene.ready(four_views(), findings(axillae=BOTH_SIDES))
+    scene.worker().step()
+    for estimate in scene.result.estimates:
+        assert estimate.contributions["clinical"] == pytest.approx(WEIGHT)  # age: one standard deviation
+    assert len(scene.result.estimates) == 2
+    assert scene.result.facts_used == ("age",)
+    assert scene.result.modalities_missing == ()
+    assert LeftOut("size_ultrasound_mm", SIDE_UNSAID[About.TUMOUR]) in scene.result.left_out
 
 
 def test_an_axilla_with_a_reason_gets_no_estimate_beside_one_that_does(scene: Scene) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.errors import Transient
-from agent.infer.attempts import DIED
+from agent.infer.attempts import STUCK
 from tests.builders import mammogram, uid
 from tests.fakes.store import FakeUnit
 from tests.infer_scene import T0, Scene, four_views
@@ -40,7 +40,7 @@ def test_the_second_death_is_the_last(scene: Scene) -> None:
     die(scene)
     assert scene.worker().step() is True
     assert scene.compose.given == []
-    assert (scene.case(case).state, scene.case(case).reason) == (CaseState.FAILED, DIED)
+    assert (scene.case(case).state, scene.case(case).reason) == (CaseState.FAILED, STUCK)
     assert scene.worker().step() is True
     assert scene.case(other).state is CaseState.DELIVERING
 
@@ -53,7 +53,10 @@ def test_a_case_that_killed_its_workers_lists_its_inputs(scene: Scene) -> None:
     scene.worker().step()
     left, right = uid("s1", "L", "CC"), uid("s1", "R", "CC")
     other_side = "the right breast, which is not asked about"
-    assert last_event(scene, case) == f"{DIED}; its inputs: {left} (MG, used), {right} (MG, not used: {other_side})"
+    assert (
+        last_event(scene, case)
+        == f"{STUCK}; its inputs: {left} (MG, fit to be used), {right} (MG, not used: {other_side})"
+    )
     assert scene.left_out(case) == {right: other_side}
 
 
@@ -63,7 +66,7 @@ def test_a_case_without_images_says_so(scene: Scene) -> None:
     die(scene)
     die(scene)
     scene.worker().step()
-    assert last_event(scene, case) == f"{DIED}; it has no images"
+    assert last_event(scene, case) == f"{STUCK}; it has no images"
 
 
 def test_one_death_and_an_error_that_passes_are_counted_apart(scene: Scene) -> None:
@@ -90,7 +93,7 @@ def test_a_stuck_worker_counts_as_dead(scene: Scene) -> None:
             assert claimed is not None
             unit.apply(claimed, CaseEvent.LEASE_EXPIRED, scene.now)
     scene.worker().step()
-    assert scene.case(case).reason == DIED
+    assert scene.case(case).reason == STUCK
 
 
 def test_a_case_that_was_lost_with_the_whole_agent_is_tried_again(scene: Scene) -> None:
@@ -110,7 +113,7 @@ def test_a_worker_that_died_in_this_agents_time_died_on_its_case(scene: Scene) -
     for _ in range(2):
         die(scene, agent_started=T0)
     scene.worker().step()
-    assert scene.case(case).reason == DIED
+    assert scene.case(case).reason == STUCK
 
 
 def test_a_case_that_takes_the_whole_agent_down_is_given_up_some_day(scene: Scene) -> None:

@@ -11,8 +11,9 @@ from pydicom import Dataset
 
 from agent.core.prediction import Side
 from agent.core.result import Influence
+from agent.core.usable import MULTI_FRAME, ONE_BREAST
 from agent.infer.dynamic import DERIVED, NOT_IN_ALL, ONE_PHASE
-from agent.infer.mri import MULTI_FRAME, OLDER, ONE_BREAST, OTHER_PHASE, OTHER_SLICE, PARTNER
+from agent.infer.mri import OLDER, OTHER_PHASE, OTHER_SLICE, PARTNER
 from tests.builders import uid
 from tests.builders_us_mr import LESIONS, MR_COLUMNS, MR_ROWS, dynamic, mr_image
 from tests.infer_scene import BOTH_SIDES, KNOWN, Scene, findings

@@ -8,6 +8,7 @@ import pytest
 from pydicom import Dataset
 
 from agent.core.prediction import Side
+from agent.dicom.geometry import DOPPLER
 from agent.infer.ultrasound import OLDER, TOO_MANY
 from tests.builders import mammogram, uid
 from tests.builders_us_mr import US_COLUMNS, US_ROWS, ultrasound
@@ -121,6 +122,23 @@ def test_an_image_of_an_impossible_scale_is_left_out_but_not_quarantined(wide: S
     case = wide.ready([ultrasound("L", 1, PixelSpacing=[0.8, 0.1])])
     wide.worker().step()
     assert "not square" in wide.left_out(case)[uid("u1", "L", 1)]
+    assert wide.quarantined == []
+
+
+def test_a_doppler_image_is_left_out_but_not_quarantined(wide: Scene) -> None:
+    """The model has seen no colour and no spectrum; the greyscale image beside it is used."""
+    flow = Dataset()
+    flow.RegionSpatialFormat, flow.RegionDataType = 1, 2
+    case = wide.ready(
+        [
+            ultrasound("L", 1),
+            ultrasound("L", 2, SequenceOfUltrasoundRegions=[flow]),
+            ultrasound("L", 3, ImageType=["ORIGINAL", "PRIMARY", "BREAST", "0011"]),
+        ]
+    )
+    wide.worker().step()
+    assert wide.used(case) == names("u1", "L", 1)
+    assert wide.left_out(case) == dict.fromkeys(names("u1", "L", 2, 3), DOPPLER)
     assert wide.quarantined == []
 
 

@@ -26,6 +26,14 @@ def test_every_link_of_the_documentation_leads_somewhere() -> None:
     assert broken == []
 
 
+def test_every_change_says_of_which_kind_it_is() -> None:
+    """As the folder's README asks; at a release they are sorted by it."""
+    changes = [path for path in (ROOT / "changelog.d").glob("*.md") if path.name != "README.md"]
+    assert changes
+    kinds = ("Added: ", "Changed: ", "Fixed: ", "Removed: ")
+    assert [path.name for path in changes if not path.read_text(encoding="utf-8").startswith(kinds)] == []
+
+
 def test_the_conformance_statement_says_who_we_are() -> None:
     """Implementation Class UID and Version Name stand there as they are announced."""
     page = (ROOT / "docs/conformance.md").read_text(encoding="utf-8")

@@ -143,6 +143,23 @@ def test_pacs_that_cannot_start_says_where_to_look(tmp_path: Path) -> None:
     assert pacs.pid is None
 
 
+class ImpatientPacs(OwnArchive):
+    """One whose start is interrupted, as by Ctrl-C."""
+
+    def _answers(self) -> bool:
+        self.begun = self.pid
+        raise KeyboardInterrupt
+
+
+def test_pacs_whose_start_is_interrupted_is_ended(tmp_path: Path) -> None:
+    """Nothing is left running."""
+    pacs = ImpatientPacs(tmp_path, "PACS", free_port(), {})
+    with pytest.raises(KeyboardInterrupt):
+        pacs.start()
+    assert pacs.pid is None
+    assert not Path(f"/proc/{pacs.begun}").exists()
+
+
 def test_stopped_pacs_is_gone(tmp_path: Path, agent: Archive) -> None:
     """Stopped in order, its port is free again and its pid file gone; stopping twice is harmless."""
     port = free_port()

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -6,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydicom.uid import EnhancedMRImageStorage
 
 from agent.assemble.complete import Assembler, AssembleSettings
 from agent.core.case import Case, CaseEvent, CaseState
@@ -47,12 +49,13 @@ class Ward:
         laterality: str = "L",
         intent: str = "FOR PRESENTATION",
         association_id: str = "run/1",
+        sop_class_uid: str = "1.2",
+        frames: int = 1,
     ) -> Case:
         """Let an image of a patient arrive, as the indexer would take it in."""
         n = next(self._number)
-        instance = Instance(
-            f"1.2.{n}", "1.2", "1.2", "1.2", "1.2", patient, modality, laterality, "CC", intent, acquired_on
-        )
+        said = (patient, modality, laterality, "CC", intent, acquired_on)
+        instance = Instance(f"1.2.{n}", sop_class_uid, "1.2", "1.2", "1.2", *said, frames=frames)
         arrival = Arrival(SpoolRef(1, 1, n), self.clock(), association_id, f"1.2.{n}", End.COLLECTED, "collected")
         with self.store.unit() as unit:
             case = unit.newest_case("aln", patient)
@@ -200,7 +203,7 @@ def test_an_expected_modality_is_waited_for_then_missing() -> None:
     case = ward.case()
     assert (case.state, case.reason) == (CaseState.READY, "complete without US")
     assert ward.findings()["missing"] == ["US"]
-    assert "US did not arrive within 2 h." in ward.findings()["evidence"]
+    assert "No usable US arrived within 2 h." in ward.findings()["evidence"]
 
 
 @pytest.mark.parametrize(
@@ -218,14 +221,39 @@ def test_an_image_that_cannot_be_used_does_not_end_the_wait(ward: Ward, useless:
     assert (ward.case().state, ward.findings()["missing"]) == (CaseState.READY, [])
 
 
-@pytest.mark.parametrize(("modality", "laterality", "ends"), [("US", "", False), ("US", "L", True), ("MR", "", True)])
+def test_when_the_wait_is_over_unusable_images_are_not_called_absent(ward: Ward) -> None:
+    """Mammograms did arrive, of the other breast alone."""
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image(laterality="R")
+    ward.pass_time(EPISODE)
+    assert (ward.case().state, ward.findings()["missing"]) == (CaseState.READY, ["MG"])
+    assert any(re.fullmatch(r"No usable MG arrived within \d+ h\.", said) for said in ward.findings()["evidence"])
+
+
+@pytest.mark.parametrize(
+    ("modality", "laterality", "ends"),
+    [("US", "", False), ("US", "L", True), ("MR", "", True), ("MR", "L", False)],
+)
 def test_an_ultrasound_of_no_side_does_not_end_the_wait_for_one(modality: str, laterality: str, ends: bool) -> None:
-    """An ultrasound image must say of which breast it is; an MR shows both."""
+    """An ultrasound image must say of which breast it is; an MR must show both."""
     ward = Ward(Patience(QUIET, (modality,), {modality: 4 * HOUR}))
     ward.clinical.know(ALICE, "2026-11-01", **CANCER)
     ward.image(modality=modality, laterality=laterality)
     ward.pass_time()
     assert ward.case().state is (CaseState.READY if ends else CaseState.COLLECTING)
+
+
+@pytest.mark.parametrize("kind", [{"frames": 90}, {"sop_class_uid": EnhancedMRImageStorage}])
+def test_multi_frame_mr_does_not_end_the_wait_for_mr(kind: dict[str, Any]) -> None:
+    """It is not read yet: the case waits for classic MR, and says in the end that none came."""
+    ward = Ward(Patience(QUIET, ("MR",), {"MR": 4 * HOUR}))
+    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
+    ward.image(modality="MR", laterality="", **kind)
+    ward.pass_time()
+    assert ward.case().state is CaseState.COLLECTING
+    ward.pass_time(4 * HOUR)
+    assert ward.case().state is CaseState.READY
+    assert "No usable MR arrived within 4 h." in ward.findings()["evidence"]
 
 
 def test_the_missing_modality_arrives_in_time() -> None:

@@ -1,5 +1,6 @@
 """Forked children end with their parent, and tell what the checks found."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,20 @@ except ConfigError as error:
     print(error)
 """
 
+FAIL_IN_CHECKS = """
+from pathlib import Path
+from agent.bootstrap import checks
+from agent.bootstrap.common import Stop
+from agent.config import ConfigError, load_config
+def fail(config):
+    raise LookupError("Doe^Jane")
+checks._problems = fail
+try:
+    checks.refuse_to_start(load_config(Path("config.yaml"), []), Stop())
+except ConfigError as error:
+    print(error)
+"""
+
 STOP_IN_CHECKS = """
 import time
 from pathlib import Path
@@ -46,7 +61,12 @@ print(time.monotonic() - begun < 30)
 
 def run(code: str) -> str:
     """Run code in an interpreter of its own and return what it prints."""
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    return run_apart(code).stdout.strip()
+
+
+def run_apart(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in an interpreter of its own."""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
 
 
 def is_alive(pid: int) -> bool:
@@ -66,6 +86,17 @@ def test_child_ends_with_its_parent() -> None:
 def test_checks_that_die_are_one_clear_error() -> None:
     """A model runtime that crashes on a bundle ends the start with a sentence."""
     assert run(DIE_IN_CHECKS) == "the checks ended with exit code -11"
+
+
+def test_checks_that_fail_unexpectedly_quote_nothing() -> None:
+    """The error is logged by its class and place; its text might hold a row of a database."""
+    done = run_apart(FAIL_IN_CHECKS)
+    assert done.stdout.strip() == "the checks ended with exit code 1"
+    (line,) = done.stderr.strip().splitlines()
+    logged = json.loads(line)
+    assert (logged["event"], logged["process"], logged["error"]) == ("process_failed", "checks", "LookupError")
+    assert logged["where"][-1].endswith(":fail")
+    assert "Doe" not in done.stdout + done.stderr
 
 
 def test_stop_ends_the_checks() -> None:

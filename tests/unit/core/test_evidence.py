@@ -62,7 +62,7 @@ def test_partial_when_the_wait_is_over() -> None:
     """At the deadline the case is complete without the modality, which is named."""
     verdict = judge(replace(ALL, present=frozenset({"MG"})), PATIENCE, OPENED + 2 * HOUR)
     assert verdict.complete and verdict.missing == ("US",)
-    assert verdict.sentences[2:] == ("Expected and present: MG.", "US did not arrive within 2 h.")
+    assert verdict.sentences[2:] == ("Expected and present: MG.", "No usable US arrived within 2 h.")
 
 
 def test_a_modality_without_a_wait_does_not_hold() -> None:
@@ -70,7 +70,7 @@ def test_a_modality_without_a_wait_does_not_hold() -> None:
     patience = Patience(quiet=MINUTE, expected=("MR",))
     verdict = judge(ALL, patience, OPENED + MINUTE)
     assert verdict.complete and verdict.missing == ("MR",)
-    assert verdict.sentences[2:] == ("MR did not arrive within 0 s.",)
+    assert verdict.sentences[2:] == ("No usable MR arrived.",)
 
 
 def test_looks_again_when_the_last_wait_ends() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.clinical import ClinicalFacts, Fact
-from agent.core.facts import COLUMNS, FACTS, known_by, parse_row
+from agent.core.facts import COLUMNS, FACTS, SIDE_UNSAID, About, about_patient, known_by, parse_row
 from agent.core.patient import PatientKey
 from tests.peers import shared
 
@@ -214,3 +214,21 @@ def test_reasons_never_quote_a_value(name: str, canary: str) -> None:
     """Whatever stands in a column, no refusal repeats it."""
     facts = _parse(**{name: canary, f"{name}_date": canary, "recorded_date": canary})
     assert canary not in "".join(itertools.chain.from_iterable((r.name, r.reason) for r in facts.refused))
+
+
+def test_what_describes_one_side_is_refused_where_both_are_diseased() -> None:
+    """By name, in words; what is about the patient stays, and what was refused before."""
+    hers = {"birth_date": "1970-02-28", "menopausal_status": "pre"}
+    facts = about_patient(_parse(**hers, grade=2, er_percent=90, aus_hilum="absent", quadrant="?"))
+    assert set(facts.facts) == set(hers)
+    assert _reason(facts, "grade") == _reason(facts, "er_percent") == SIDE_UNSAID[About.TUMOUR]
+    assert _reason(facts, "aus_hilum") == SIDE_UNSAID[About.AXILLA]
+    assert "not one of" in _reason(facts, "quadrant")
+
+
+def test_what_names_its_side_or_the_whole_woman_is_about_the_patient() -> None:
+    """Sides, dates of treatment, and what is hers whatever her breasts show."""
+    about = {name for name, rule in FACTS.items() if rule.about is About.PATIENT}
+    assert about > {"diagnosis", "side", "birth_date", "sex", "menopausal_status", "clinical_m", "surgery_date"}
+    assert about > {"previous_breast_cancer_side", "implant_side", "body_mass_index_kg_m2", "family_history"}
+    assert not about & {name for name in FACTS if name.startswith(("size_", "aus_", "sentinel_", "nodes_"))}

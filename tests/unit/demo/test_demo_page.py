@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pydicom import Dataset
 
-from agent.core.prediction import NoEstimate, Side
+from agent.core.prediction import Category, Estimate, NoEstimate, Side
 from demo import words
 from demo.checks import check
 from demo.closing import Told, closing, rows, table
@@ -76,7 +76,7 @@ def test_page_is_well_formed_and_needs_no_network(tmp_path: Path, make: Make) ->
 def test_page_tells_answer_report_and_checks(tmp_path: Path, outcome: Outcome) -> None:
     """Story, number, interval, category, contributions, the text SR, what was missing, and the disclaimer."""
     page = written(tmp_path, outcome)
-    for text in ("A text.", "73.1%", "61.1% to 82.1%", "HIGH", "+1.20", "starting point", "ultrasound, MRI"):
+    for text in ("A text.", "73.1 %", "61.1 to 82.1 %", "HIGH", "+1.20", "starting point", "ultrasound, MRI"):
         assert text in page
     assert "LEFT axilla: probability of nodal metastasis 73.1 %" in page
     assert "Research software. Not cleared or CE-marked. Not for clinical use." in page
@@ -93,6 +93,15 @@ def test_page_escapes_what_it_shows(tmp_path: Path, outcome: Outcome) -> None:
     assert evil not in page
     assert page.count("&lt;script&gt;") >= 4
     assert "<PACS>" not in page
+
+
+def test_page_writes_numbers_as_the_report_does(tmp_path: Path, make: Make) -> None:
+    """None reads as certain, and its sign is text."""
+    sure = Estimate(Side.L, 0.9999, 0.9995, 1.0, Category.HIGH, {"prior": 9.2})
+    page = written(tmp_path, make([a_result(answers=[sure])]))
+    assert "&gt; 99.9 %" in page
+    assert ">100.0" not in page  # only a style may hold it
+    assert "to 100.0" not in page
 
 
 def test_page_marks_a_story_that_does_not_hold(tmp_path: Path, outcome: Outcome) -> None:
@@ -122,7 +131,7 @@ def test_table_has_a_row_for_each_version(make: Make) -> None:
     (one,), (two,) = told(make()), told(make([a_result(), a_result(2)]))
     assert [row[0] for row in rows(one)] == ["left"]
     assert [row[0] for row in rows(two)] == ["left, version 1", "left, version 2"]
-    assert rows(one)[0][2:] == ("73.1% (61.1% to 82.1%)", "HIGH", "1.5 s")
+    assert rows(one)[0][2:] == ("73.1 % (61.1 to 82.1 %)", "HIGH", "1.5 s")
     assert table([one, two]).row_count == 3
 
 

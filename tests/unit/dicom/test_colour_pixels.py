@@ -1,5 +1,6 @@
 """Colour ultrasound comes out as its luminance, and of several frames the middle one does."""
 
+import tracemalloc
 from typing import Any
 
 import imagecodecs
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from pydicom.uid import UltrasoundImageStorage, UltrasoundMultiFrameImageStorage
 
 from agent.core.errors import Rejected
+from agent.dicom import pixels
 from agent.dicom.pixels import decode
 from tests.builders_pixels import compressed, frames, image_dataset, native, ramp, write
 from tests.peers import shared
@@ -121,6 +123,40 @@ def test_of_several_frames_the_middle_one_is_read(count: int) -> None:
         found = decode(part10)
         assert np.array_equal(found.image_hw, images[count // 2])
         assert found.frame == count // 2 + 1
+
+
+LIMIT = 4 << 20
+
+
+def cine(count: int, transfer_syntax_uid: str = "") -> bytes:
+    """So many equal frames of 1 MiB, uncompressed unless a transfer syntax is given."""
+    image = np.tile(ramp(32, 32, np.uint8), (32, 32))
+    if transfer_syntax_uid:
+        return frames([imagecodecs.jpegls_encode(image)] * count, image, transfer_syntax_uid, **CINE)
+    return native(image, NumberOfFrames=count, PixelData=image.tobytes() * count, **CINE)
+
+
+def test_a_native_cine_is_as_large_as_all_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a compressed one a single frame is decoded: its number of frames is no matter."""
+    monkeypatch.setattr(pixels, "LIMIT_BYTES", LIMIT)
+    assert decode(cine(4)).frame == 3
+    assert decode(cine(5, LS)).frame == 3
+    with pytest.raises(Rejected, match="of 1024 x 1024 pixels and 5 frames is larger than 4 MiB"):
+        decode(cine(5))
+
+
+def test_what_is_too_large_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its header is enough to refuse it."""
+    monkeypatch.setattr(pixels, "LIMIT_BYTES", LIMIT)
+    part10 = cine(16)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Rejected, match="larger than"):
+            decode(part10)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1 << 20
 
 
 def test_an_image_of_one_frame_has_no_frame_number() -> None:

@@ -64,21 +64,45 @@ def test_the_tissue_region_is_the_field_of_view() -> None:
     "other",
     [
         region(RegionSpatialFormat=4),
-        region(RegionDataType=2),
+        region(RegionDataType=10),
         region(PhysicalUnitsXDirection=4),
         region(PhysicalUnitsYDirection=0),
         region(RegionLocationMaxX1=40),
     ],
 )
 def test_of_several_regions_the_largest_of_tissue_counts(other: Dataset) -> None:
-    """Not a trace, not flow, not one without centimetres, not a smaller one, whatever their order."""
+    """Not a trace, not a heartbeat, not one without centimetres, not a smaller one, whatever their order."""
     for regions in ((other, region()), (region(), other)):
         assert ultrasound_scale(us(*regions)).region == Box(10, 20, 40, 50)
 
 
+@pytest.mark.parametrize("flow", [*({"RegionDataType": n} for n in range(2, 8)), {"RegionSpatialFormat": 3}])
+def test_a_region_of_flow_makes_a_doppler_image(flow: dict[str, int]) -> None:
+    """Colour, spectra and their traces, whether there is a region of tissue beside it or not."""
+    for regions in ([region(**flow)], [region(), region(**flow)]):
+        with pytest.raises(Rejected, match="a Doppler image: the model reads greyscale"):
+            ultrasound_scale(us(*regions))
+
+
+@pytest.mark.parametrize("modes", ["0004", "0008", "0011", "0020", "0101"])
+def test_image_type_tells_a_doppler_image(modes: str) -> None:
+    """Its fourth value adds up the modes, in hexadecimal digits."""
+    with pytest.raises(Rejected, match="a Doppler image"):
+        ultrasound_scale(us(region(), ImageType=["ORIGINAL", "PRIMARY", "BREAST", modes]))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["", "A", ["A", "B"], *(["ORIGINAL", "PRIMARY", "", modes] for modes in ("", "0001", "0640", "16", "DOP1"))],
+)
+def test_what_image_type_does_not_say_counts_for_nothing(kind: Any) -> None:
+    """Too few values, other modes, or something that no manufacturer should write there."""
+    assert ultrasound_scale(us(region(), region(RegionDataType=14), ImageType=kind)).region == Box(10, 20, 40, 50)
+
+
 def test_without_a_tissue_region_pixel_spacing_counts() -> None:
     """The whole image is the field of view then."""
-    part10 = us(region(RegionDataType=2), PixelSpacing=[0.2, 0.2])
+    part10 = us(region(RegionDataType=13), PixelSpacing=[0.2, 0.2])
     assert ultrasound_scale(part10) == UltrasoundScale(None, pytest.approx(0.2))
 
 
@@ -189,7 +213,7 @@ def test_a_tilted_slice_lies_along_its_own_normal() -> None:
 )
 def test_what_is_not_axial_is_rejected(orientation: list[float]) -> None:
     """Oblique by more than 20 degrees, coronal, sagittal, or with rows from front to back."""
-    with pytest.raises(Rejected, match="not an axial MR image"):
+    with pytest.raises(Rejected, match="not an axial image"):
         mr_slice(mr(ImageOrientationPatient=orientation))
 
 
@@ -206,7 +230,7 @@ def test_what_is_not_axial_is_rejected(orientation: list[float]) -> None:
         ({"PixelSpacing": [0, 1]}, "pixels of 0 mm"),
         ({"PixelSpacing": [1, -1]}, "pixels of -1 mm"),
         ({"PixelSpacing": [1, 400]}, "pixels of 400 mm"),
-        ({"NumberOfFrames": 8}, "a multi-frame MR image"),
+        ({"NumberOfFrames": 8}, "a multi-frame image"),
         ({"RescaleSlope": "0", "RescaleIntercept": "0"}, "Rescale Slope"),
         ({"RescaleSlope": "-2", "RescaleIntercept": "0"}, "Rescale Slope"),
         ({"Rows": 1}, "1 x 80 pixels"),

@@ -55,7 +55,7 @@ def test_sizes_that_may_vary_fit_anything() -> None:
         (lambda raw: raw["inputs"].append(tensor("genes", "N", 9)), "it has the unknown input genes"),
         (lambda raw: raw["modalities"].remove("US"), "it has the unknown input ultrasound"),
         (lambda raw: raw["inputs"].pop(), "it lacks the input mri_present"),
-        (lambda raw: raw["outputs"].pop(), "it lacks the output mri_saliency"),
+        (lambda raw: raw["outputs"].pop(), "it lacks the output mri_evidence"),
         (lambda raw: raw["outputs"].pop(0), "it lacks the output logit"),
         (lambda raw: raw["preprocessing"].pop("ultrasound"), "it lacks the preprocessing ultrasound"),
         (lambda raw: raw["facts"].pop(), "clinical is ['N', 2], the facts make [1]"),

@@ -1,4 +1,4 @@
-"""A modality's contribution is divided among its images, and each map comes to lie on the right one."""
+"""Each image is given what the graph says of it, and each map comes to lie on the right one."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -31,34 +31,36 @@ def uniform(*levels: float) -> np.ndarray:
     return np.stack([np.full((16, 12), level, np.float32) for level in levels])[None]
 
 
-def test_views_share_the_contribution_by_the_mass_of_their_saliency() -> None:
-    """Padding behind the views counts for nothing."""
-    outputs = {"mammogram_saliency": uniform(0.25, 0.75, 1.0)}
+def evidence(*parts: float) -> np.ndarray:
+    """What each image of one axilla contributed."""
+    return np.array([parts], np.float32)
+
+
+def test_each_view_has_what_the_graph_says_that_it_contributed() -> None:
+    """With its sign, however strong its saliency; padding behind the views counts for nothing."""
+    outputs = {"mammogram_saliency": uniform(0.25, 0.75, 1.0), "mammogram_evidence": evidence(2.5, -0.5, 9.0)}
     one, two = influences(with_contribution(2.0), [view("a"), view("b")], outputs, 0)
-    assert (one.contribution, two.contribution) == (pytest.approx(0.5), pytest.approx(1.5))
+    assert (one.contribution, two.contribution) == (2.5, -0.5)
     assert (one.sop_instance_uid, two.side) == ("a", "L")
-
-
-def test_without_any_saliency_views_share_alike() -> None:
-    """There is nothing to divide by."""
-    outputs = {"mammogram_saliency": uniform(0, 0)}
-    found = influences(with_contribution(1.0), [view("a"), view("b")], outputs, 0)
-    assert [i.contribution for i in found] == [0.5, 0.5]
-    assert all(i.saliency_hw.max() == 0 for i in found)
 
 
 def test_the_map_has_the_size_of_the_shown_image_and_stays_within_0_and_1() -> None:
     """Even where the graph's own rounding does not."""
-    outputs = {"mammogram_saliency": uniform(1.00001)}
+    outputs = {"mammogram_saliency": uniform(1.00001), "mammogram_evidence": evidence(1.0)}
     (influence,) = influences(with_contribution(1.0), [view("a", (50, 30))], outputs, 0)
     assert influence.saliency_hw.shape == (50, 30)
     assert influence.saliency_hw.dtype == np.float32
     assert influence.saliency_hw.max() == 1.0
 
 
-def test_each_modality_divides_its_own_contribution() -> None:
-    """Whatever the order of the views, each map is that of its own place in its own tensor."""
-    outputs = {"mammogram_saliency": uniform(0.5), "ultrasound_saliency": uniform(0.2, 0.6)}
+def test_each_modality_has_tensors_of_its_own() -> None:
+    """Whatever the order of the views, map and evidence are those of its own place in its own tensor."""
+    outputs = {
+        "mammogram_saliency": uniform(0.5),
+        "mammogram_evidence": evidence(1.0),
+        "ultrasound_saliency": uniform(0.2, 0.6),
+        "ultrasound_evidence": evidence(-0.5, -1.5),
+    }
     views = [view("u1", modality="US"), view("m"), view("u2", modality="US")]
     found = influences(with_contribution(1.0, US=-2.0), views, outputs, 0)
     shares = {i.sop_instance_uid: (i.modality, i.contribution, float(i.saliency_hw.max())) for i in found}
@@ -71,7 +73,10 @@ def test_each_modality_divides_its_own_contribution() -> None:
 
 def test_of_mr_the_key_slice_alone_is_shown() -> None:
     """All that MR contributed is said of it; a row of another axilla is not looked at."""
-    outputs = {"mri_saliency": np.concatenate([uniform(1.0, 0, 0), uniform(0.1, 0.2, 0.1)])}
+    outputs = {
+        "mri_saliency": np.concatenate([uniform(1.0, 0, 0), uniform(0.1, 0.2, 0.1)]),
+        "mri_evidence": np.zeros((2, 3), np.float32),
+    }
     views = [view(name, modality="MR") for name in "abc"]
     (influence,) = influences(with_contribution(0, MR=0.7), views, outputs, 1)
     assert (influence.sop_instance_uid, influence.contribution) == ("b", 0.7)
@@ -81,5 +86,6 @@ def test_of_mr_the_key_slice_alone_is_shown() -> None:
 def test_of_slices_without_saliency_the_middle_one_is_shown(count: int, middle: str) -> None:
     """Nothing else speaks for one of them."""
     views = [view(name, modality="MR") for name in "abcde"[:count]]
-    (influence,) = influences(with_contribution(0, MR=0.7), views, {"mri_saliency": uniform(*[0.0] * count)}, 0)
+    outputs = {"mri_saliency": uniform(*[0.0] * count), "mri_evidence": evidence(*[0.0] * count)}
+    (influence,) = influences(with_contribution(0, MR=0.7), views, outputs, 0)
     assert influence.sop_instance_uid == middle

@@ -40,6 +40,17 @@ def test_facts_of_the_cutoff_or_later_are_not_used() -> None:
     assert read_findings(findings(known, cutoff="2026-01-01")).facts.value("grade") is None
 
 
+@pytest.mark.parametrize("right", ["", "earlier surgery"])
+def test_of_two_diseased_sides_facts_about_the_patient_alone_are_used(right: str) -> None:
+    """Even if one of the axillae gets no estimate: nobody knows whose tumour the others describe."""
+    axillae = ({"side": "L", "reason": ""}, {"side": "R", "reason": right})
+    known = facts(grade=2, birth_date=date(1956, 1, 1))
+    asked = read_findings(findings(known, axillae=axillae)).facts
+    assert set(asked.facts) == {"birth_date"}
+    assert [refusal.name for refusal in asked.refused] == ["grade"]
+    assert set(read_findings(findings(known, axillae=LEFT)).facts.facts) == {"grade", "birth_date"}
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent.core.instance import SpoolRef
 from agent.core.ports import StoredInstance
 from agent.core.prediction import Side
-from agent.core.usable import Window
+from agent.core.usable import ONE_BREAST, Window
 from agent.infer.mammograms import by_projection
 from agent.infer.selection import age_order, newest_studies_first, refusal
 from tests.state_stores import instance
@@ -59,11 +59,17 @@ def test_a_mammogram_that_says_both_breasts_is_of_neither() -> None:
     assert refusal(stored(laterality="B").instance, BOTH, Window(), MODALITIES)
 
 
-@pytest.mark.parametrize("laterality", ["", "B", "L"])
+@pytest.mark.parametrize("laterality", ["", "B"])
 @pytest.mark.parametrize("sides", [(Side.L,), BOTH])
 def test_an_mr_of_both_breasts_bears_on_each_side(laterality: str, sides: tuple[Side, ...]) -> None:
-    """Whether it says so or says nothing; one of the left breast bears on the left."""
+    """Whether it says so or says nothing."""
     assert refusal(stored(modality="MR", laterality=laterality).instance, sides, Window(), ("MR",)) == ""
+
+
+@pytest.mark.parametrize("sides", [(Side.L,), BOTH])
+def test_an_mr_of_one_breast_bears_on_none(sides: tuple[Side, ...]) -> None:
+    """Only those of both, side by side, are used."""
+    assert refusal(stored(modality="MR", laterality="L").instance, sides, Window(), ("MR",)) == ONE_BREAST
 
 
 def test_an_mr_bears_on_nothing_where_nothing_is_asked_or_outside_the_window() -> None:

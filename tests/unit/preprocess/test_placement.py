@@ -58,8 +58,8 @@ def test_a_rectangle_is_cut_out_of_every_image_of_a_stack() -> None:
 )
 def test_the_anchor_stays_where_it_is(anchor: float, crop: list[int], pad: list[int]) -> None:
     """What is too long is cropped and what is too short is padded, at the end or at both ends."""
-    assert along(10, 80, 25, 0.5, 1.0, anchor) == crop
-    assert along(10, 80, 60, 0.5, 1.0, anchor) == pad
+    assert along(10, 80, 25, pixel_mm=0.5, tensor_pixel_mm=1.0, anchor=anchor) == crop
+    assert along(10, 80, 60, pixel_mm=0.5, tensor_pixel_mm=1.0, anchor=anchor) == pad
 
 
 @given(st.integers(2, 4000), st.integers(1, 300), st.floats(0.005, 10), st.floats(0.1, 3), st.sampled_from([0.0, 0.5]))
@@ -67,7 +67,7 @@ def test_whatever_the_sizes_both_ends_stay_inside(
     length: int, size: int, pixel_mm: float, tensor_pixel_mm: float, anchor: float
 ) -> None:
     """Nothing is taken from outside the source or put outside the tensor, and there is always something."""
-    start, taken, to, fitted = along(7, length, size, pixel_mm, tensor_pixel_mm, anchor)
+    start, taken, to, fitted = along(7, length, size, pixel_mm=pixel_mm, tensor_pixel_mm=tensor_pixel_mm, anchor=anchor)
     assert 7 <= start < start + taken <= 7 + length
     assert 0 <= to < to + fitted <= size
 

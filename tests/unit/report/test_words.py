@@ -1,16 +1,33 @@
 """Figures and sentences."""
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.core.errors import Permanent
-from agent.core.prediction import Category, NoEstimate, OperatingPoint, Side
+from agent.core.prediction import Category, Estimate, NoEstimate, OperatingPoint, Side
 from agent.report import words
-from agent.report.figures import percent, predictive_values, written
+from agent.report.figures import interval, percent, predictive_values, written
 from tests import builders
+from tests.peers import ROOT
 
 SHARES = st.floats(0, 1)
+ROOMS = ("core", "preprocess", "dicom", "assemble", "infer")  # what they say, `words.plain` puts into words
+
+
+def texts(path: Path) -> list[str]:
+    """Every text of a module but its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
 
 
 @given(SHARES)
@@ -32,9 +49,20 @@ def test_words_round_the_number_of_the_sr(share: float) -> None:
     """What is read is what is encoded, to one decimal."""
     text = written(share)
     if text.startswith(("<", ">")):
-        assert not 0.05 <= percent(share) <= 99.95
+        assert not 0.05 <= percent(share) < 99.95
     else:
         assert abs(float(text) - percent(share)) <= 0.0501
+
+
+@given(st.one_of(SHARES, st.floats(0.999, 1), st.floats(0, 0.001)), SHARES)
+@example(0.9995, 0.0005)
+@example(0.99949999, 0.00049999)
+@example(0.99999, 1.0)
+def test_no_probability_is_read_as_certain(share: float, other: float) -> None:
+    """Neither 0.0 nor 100.0 %, and neither end of an interval is."""
+    low, high = sorted((share, other))
+    ends = interval(Estimate(Side.L, share, low, high, Category.LOW, {})).split(" to ")
+    assert not {"0.0", "100.0"} & {written(share), *ends}
 
 
 def test_extremes_are_bounds() -> None:
@@ -108,10 +136,17 @@ def test_unknown_modality_keeps_its_code() -> None:
     assert words.images("XA", 2) == "2 images"
 
 
+def test_no_reason_speaks_of_images_by_a_modality_code() -> None:
+    """It would be read as an "MRI image"."""
+    said = [text for room in ROOMS for path in (ROOT / "agent" / room).rglob("*.py") for text in texts(path)]
+    assert len(said) > 500
+    assert [text for text in said if re.search(r"\b(MG|US|MR) images?\b", text)] == []
+
+
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [
-        ("MG did not arrive within 4 h.", "Mammography did not arrive within 4 h."),
+        ("No usable MG arrived within 4 h.", "No usable mammography arrived within 4 h."),
         ("Expected and present: MG, US.", "Expected and present: mammography, ultrasound."),
         ("the model does not use MR", "the model does not use MRI"),
         ("US and MR", "Ultrasound and MRI"),

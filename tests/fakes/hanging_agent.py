@@ -1,0 +1,44 @@
+"""The agent with a codec that never ends on the images of one patient, as a loop in a C library does; short leases.
+
+`python -m tests.fakes.hanging_agent serve ...`; the patient is the one of PATIENT_NUMBER.
+"""
+
+import ctypes
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, Final
+
+from agent import cli
+from agent.bootstrap import roles
+from agent.bootstrap.common import Stop
+from agent.config import Config
+from agent.dicom import pixels
+
+PATIENT_NUMBER: Final = 777
+LEASE: Final = timedelta(seconds=4)
+
+_HOLDING_THE_INTERPRETER: Final = ctypes.PyDLL(None)  # as CDLL, but no other thread gets a turn during a call
+
+
+def _hanging(decode: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(decode)
+    def decode_or_hang(part10: bytes, *rest: Any, **named: Any) -> Any:
+        while f"PH-{PATIENT_NUMBER:04d}".encode() in part10:
+            _HOLDING_THE_INTERPRETER.sleep(3600)
+        return decode(part10, *rest, **named)
+
+    return decode_or_hang
+
+
+def _work(agent_started: datetime, config: Config, stop: Stop) -> None:
+    from agent.bootstrap import worker  # only in the worker's process, as in `agent.bootstrap.roles`
+
+    worker.LEASE = LEASE  # type: ignore[misc]
+    worker.run_worker(config, stop, agent_started=agent_started)
+
+
+if __name__ == "__main__":
+    pixels.decode = _hanging(pixels.decode)
+    roles._work = _work
+    cli.main()
