@@ -20,6 +20,13 @@ _DEBIAN: Final = Path("/usr/lib/postgresql")
 _SETTINGS: Final = "-c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off -c max_connections=60"
 
 
+class PostgresMissing(RuntimeError):
+    """There are no programs of a PostgreSQL server on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__("PostgreSQL's server (initdb, pg_ctl) is not installed; on Debian: apt-get install postgresql")
+
+
 @dataclass(frozen=True)
 class PostgresServer:
     """A running server."""
@@ -52,14 +59,22 @@ class PostgresServer:
 
 
 def _programs() -> Path:
-    """Return the folder of the newest server's programs, skipping the test if there is none."""
+    """Return the folder of the newest server's programs. Raises PostgresMissing."""
     found = sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
     on_path = shutil.which("initdb")
     if on_path is None:
-        pytest.skip("postgresql is not installed")
+        raise PostgresMissing
     return Path(on_path).parent
+
+
+def skip_if_missing() -> None:
+    """Skip the test, saying what to install, where there is no server."""
+    try:
+        _programs()
+    except PostgresMissing as missing:
+        pytest.skip(str(missing))
 
 
 def _as_user() -> str:
@@ -80,18 +95,19 @@ def _free_port() -> int:
 
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """Make a server, run it, and remove it."""
+    """Make a server, run it, and remove it. Raises PostgresMissing."""
     programs, folder, port = _programs(), Path(tempfile.mkdtemp(prefix="sentinode-pg-")), _free_port()
     shutil.chown(folder, _as_user())
     data = folder / "data"
     try:
         _run([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], folder)
         options = f"-p {port} -k {folder} {_SETTINGS}"
-        _run([programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "server.log", "-w", "start"], folder)
         try:
+            _run([programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "server.log", "-w", "start"], folder)
             yield PostgresServer(port, count(1))
         finally:
-            _run([programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], folder)
+            if (data / "postmaster.pid").exists():  # also where the start was interrupted
+                _run([programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -105,6 +121,7 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
     if _RUNNING in pytestconfig.stash:
         yield pytestconfig.stash[_RUNNING]
         return
+    skip_if_missing()
     with running_postgres() as server:
         pytestconfig.stash[_RUNNING] = server
         yield server

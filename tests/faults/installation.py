@@ -1,22 +1,25 @@
 """One agent with two archives, its EHR and its senders, on SQLite or PostgreSQL; and what can be seen of it."""
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
+from pydicom import dcmread
 
 from agent.core.case import Case, CaseState
 from agent.core.instance import SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, RecordKind
+from agent.core.result import Kind as ObjectKind
+from agent.core.result import ResultObject
 from agent.deliver.confirming import ASKED
 from agent.deliver.settings import DestinationSettings
 from agent.dimse.part10 import split
@@ -29,13 +32,14 @@ from demo import ehr
 from demo.archive import Archive
 from tests.faults.invariants import Bytes, Evidence, Made, Version, Witness
 from tests.faults.senders import Ledger
-from tests.harness import AgentProcess, wait_until
+from tests.faults.tree import Tree
+from tests.harness import wait_until
 
 ENDED = frozenset({CaseState.DONE, CaseState.FAILED, CaseState.CLOSED, CaseState.DORMANT, CaseState.HELD})
 FINAL = frozenset({CaseState.DONE, CaseState.FAILED, CaseState.CLOSED})
 COMMITMENT_WITHIN = timedelta(seconds=DestinationSettings("commitment", 1, 1, 1).commitment_within_s)
 CONFIRM = {"committing": "commitment", "listing": "read_back"}
-PATIENTS = 2000
+PATIENTS = 1000
 _PARTIAL = ("*.partial", "*.part", "*.tmp", "*.new")
 
 
@@ -73,7 +77,7 @@ class Installation:
         self.folder, self.ledger = folder, Ledger()
         self.order, self.trace = folder / "order", folder / "trace"
         self.archives = {name: WitnessArchive(name.upper(), folder / name) for name in CONFIRM}
-        self.agent = AgentProcess(folder, 0, self._changes(database_url))
+        self.agent = Tree(folder, 0, self._changes(database_url))
         for archive in self.archives.values():
             archive.peers["SENTINODE"] = ("127.0.0.1", self.agent.port)
         self.agent.migrate()
@@ -84,7 +88,8 @@ class Installation:
         self._cursor: dict[int, SpoolRef] = {}
         self._ended: dict[int, Version] = {}
         ehr.create(self.agent.ehr_path)
-        ehr.load(self.agent.ehr_path, [_ehr_row(number) for number in range(PATIENTS)])
+        known = [patient(number, bilateral=both) for number in range(PATIENTS) for both in (False, True)]
+        ehr.load(self.agent.ehr_path, [_ehr_row(who) for who in known])
 
     def __enter__(self) -> Self:
         return self
@@ -120,11 +125,6 @@ class Installation:
     def next_patient(self) -> int:
         """Return the number of a patient who was not sent yet."""
         return next(self._patients)
-
-    def children(self) -> dict[str, int]:
-        """Process ids by role, as the newest log lines tell them."""
-        started = [json.loads(line) for line in self.agent.log().splitlines() if '"process_started"' in line]
-        return {line["worker"]: line["pid"] for line in started}
 
     def order_kill(self, boundary: str, hit: int, whom: str) -> None:
         """Order a death at a crossing of a boundary, counted from now: of that process "alone" or the "tree"."""
@@ -218,14 +218,33 @@ class Installation:
 
 
 def _version(unit: SqlUnit, case: Case) -> Version:
-    answers = unit.summary(case.id).get("answers", [])
+    summary = unit.summary(case.id)
+    answers = summary.get("answers", [])
     return Version(
         case=case,
+        asked=asked(case.patient),
+        used=frozenset(summary.get("modalities_used", [])),
         members=frozenset(stored.instance.sop_instance_uid for stored in unit.instances(case.id)),
-        made=tuple(Made(made.role, _bytes(made.encoded)) for made in unit.result_objects(case.id)),
+        made=tuple(map(_made, unit.result_objects(case.id))),
         estimated=frozenset(answer["side"] for answer in answers if "probability" in answer),
         outbox=tuple(unit.outbox_of(case.id)),
     )
+
+
+def _made(one: ResultObject) -> Made:
+    return Made(one.role, _bytes(one.encoded), _predecessor(one))
+
+
+def _predecessor(one: ResultObject) -> str:
+    """Read from the object itself which one it supersedes (PS3.3 C.17.2); empty if none."""
+    if one.kind is ObjectKind.SECONDARY_CAPTURE:
+        return ""
+    header = dcmread(BytesIO(one.encoded), specific_tags=["PredecessorDocumentsSequence"])
+    studies = header.get("PredecessorDocumentsSequence", [])
+    references = [
+        ref for study in studies for series in study.ReferencedSeriesSequence for ref in series.ReferencedSOPSequence
+    ]
+    return " ".join(str(ref.ReferencedSOPInstanceUID) for ref in references)
 
 
 def _is_unanswered(item: OutboxItem) -> bool:
@@ -245,13 +264,18 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def patient(number: int) -> PatientKey:
-    """One of the patients whom the EHR knows."""
-    return PatientKey("PHANTOM", f"F-{number:04d}")
+def patient(number: int, *, bilateral: bool = False) -> PatientKey:
+    """One of the patients whom the EHR knows, with cancer of the left breast or of both."""
+    return PatientKey("PHANTOM", f"{'B' if bilateral else 'L'}-{number:04d}")
 
 
-def _ehr_row(number: int) -> dict[str, object]:
+def asked(who: PatientKey) -> frozenset[str]:
+    """The sides that the EHR asks about."""
+    return frozenset("LR" if who.patient_id.startswith("B") else "L")
+
+
+def _ehr_row(who: PatientKey) -> dict[str, object]:
     known = date.today() - timedelta(days=10)
-    row = {"patient_id": patient(number).patient_id, "issuer_of_patient_id": "PHANTOM", "recorded_date": known}
-    about = {"diagnosis": "invasive", "diagnosis_date": known, "side": "L", "birth_date": date(1970, 1, 1), "sex": "F"}
-    return row | about
+    row = {"patient_id": who.patient_id, "issuer_of_patient_id": who.issuer, "recorded_date": known}
+    about = {"diagnosis": "invasive", "diagnosis_date": known, "birth_date": date(1970, 1, 1), "sex": "F"}
+    return row | about | {"side": "B" if len(asked(who)) > 1 else "L"}

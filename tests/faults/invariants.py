@@ -5,16 +5,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import product
+from uuid import UUID
 
 from agent.core.case import Case, CaseState
 from agent.core.instance import Arrival, End, SpoolRef
+from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus
+from agent.infer.attempts import STUCK as STUCK_TWICE
 
 PARTIAL_AT_LONGEST = timedelta(hours=1)
 OVERDUE = timedelta(minutes=2)
 UNDERWAY = (OutboxStatus.WAITING, OutboxStatus.SENT)
 WAITING = frozenset({CaseState.COLLECTING, CaseState.READY, CaseState.RUNNING, CaseState.DELIVERING})
 TOLD_WHY = frozenset({CaseState.HELD, CaseState.FAILED})
+UNANSWERED = frozenset({CaseState.HELD, CaseState.DORMANT, CaseState.CLOSED})
+SAVED = frozenset({CaseState.DELIVERING, CaseState.DONE})
+CAPTURE = "secondary_capture"
 
 
 class Kind(StrEnum):
@@ -47,13 +54,21 @@ class Made:
 
     role: str
     bytes: Bytes
+    predecessor: str = ""  # SOP Instance UID of the document that it supersedes
+
+    @property
+    def is_capture(self) -> bool:
+        """Whether it is a picture, not a document."""
+        return self.role.startswith(CAPTURE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """One version of a case with all that hangs on it."""
+    """One version of a case with all that hangs on it. The question applies: an answer must come of it."""
 
     case: Case
+    asked: frozenset[str] = frozenset()  # sides that the EHR asks about, with facts enough for a number
+    used: frozenset[str] = frozenset()  # modalities on which the answer rests
     members: frozenset[str] = frozenset()  # SOP Instance UIDs
     made: Sequence[Made] = ()
     estimated: frozenset[str] = frozenset()  # sides with a number
@@ -82,14 +97,34 @@ class Evidence:
     partial_ages: Mapping[str, timedelta] = field(default_factory=dict)  # of files that are being written
 
 
-def check(seen: Evidence, *, drained: bool = False) -> list[Violation]:
-    """Return every broken promise; `drained` adds those that hold once all work is done."""
-    found = [*_received(seen), *_arrived(seen, drained), *_archived(seen), *_files(seen)]
+def check(seen: Evidence, *, drained: bool = False, may_give_up: bool = False) -> list[Violation]:
+    """Return every broken promise.
+
+    Parameters
+    ----------
+    seen
+        What is known.
+    drained
+        Whether all work is done: then every version is answered.
+    may_give_up
+        Whether more than one worker may have died on a version. That alone excuses FAILED: see `given_up`.
+    """
+    found = [*_received(seen), *_arrived(seen, drained), *_archived(seen), *_files(seen), *_succession(seen.versions)]
     for version in seen.versions:
         found += _state(version, seen.now, drained)
+        found += _answered(version, drained, may_give_up)
         found += _result_set(version)
         found += _delivered(version, seen.archives)
     return found
+
+
+def given_up(versions: Sequence[Version]) -> int:
+    """Return how many versions FAILED because workers died on them twice."""
+    return sum(_is_given_up(version.case) for version in versions)
+
+
+def _is_given_up(case: Case) -> bool:
+    return case.state is CaseState.FAILED and case.reason.startswith(STUCK_TWICE)
 
 
 def _received(seen: Evidence) -> Iterator[Violation]:
@@ -137,32 +172,71 @@ def _state(version: Version, now: datetime, drained: bool) -> Iterator[Violation
         yield Violation(Kind.STUCK, f"{about} at the end: {case.reason}")
 
 
+def _answered(version: Version, drained: bool, may_give_up: bool) -> Iterator[Violation]:
+    """No version ends without a result, but one on which workers died twice."""
+    case = version.case
+    about = f"case {case.id} is {case.state}"
+    if case.state is CaseState.FAILED and not (may_give_up and _is_given_up(case)):
+        yield Violation(Kind.LOST, f"{about}: {case.reason}")
+    if drained and case.state in UNANSWERED:
+        yield Violation(Kind.LOST, f"{about} at the end, without an answer: {case.reason}")
+    if case.state in SAVED and not version.made:
+        yield Violation(Kind.LOST, f"{about} without objects")
+
+
 def _result_set(version: Version) -> Iterator[Violation]:
-    """A delivered version has one text SR, an SR for each axilla with an estimate, and no role twice."""
-    if version.case.state not in (CaseState.DELIVERING, CaseState.DONE) or not version.made:
+    """A result has one text SR, an SR for each axilla asked about, a capture, and no role twice."""
+    if not version.made:
         return
     about = f"case {version.case.id}"
     roles = Counter(made.role for made in version.made)
     for role, count in roles.items():
         if count > 1:
             yield Violation(Kind.DUPLICATE, f"{about} has {count} objects {role}")
-    wanted = {"text_sr", *(f"sr:{side}" for side in version.estimated)}
-    reports = {role for role in roles if not role.startswith("secondary_capture")}
+    reports = {made.role for made in version.made if not made.is_capture}
+    wanted = {"text_sr", *(f"sr:{side}" for side in version.asked | version.estimated)}
     for role in sorted(wanted - reports):
         yield Violation(Kind.LOST, f"{about} has no object {role}")
-    for role in sorted(reports - wanted):
+    for role in sorted(reports - {"text_sr", *(f"sr:{side}" for side in version.estimated)}):
         yield Violation(Kind.DUPLICATE, f"{about} has an object {role} too many")
+    if not any(made.is_capture for made in version.made):
+        yield Violation(Kind.LOST, f"{about} has no capture")
 
 
 def _delivered(version: Version, archives: Mapping[str, Witness]) -> Iterator[Violation]:
-    """What counts as confirmed lies in the archive, with the bytes that were saved."""
-    made = {one.bytes.sop_instance_uid: one.bytes for one in version.made}
+    """What counts as confirmed lies in the archive, with the bytes that were saved; DONE means all, everywhere."""
+    case, made = version.case, {one.bytes.sop_instance_uid: one.bytes for one in version.made}
     for item in version.outbox:
         if item.status is OutboxStatus.CONFIRMED and made[item.sop_instance_uid] not in archives[item.destination].kept:
-            yield Violation(Kind.LOST, f"case {version.case.id} {item.role}: confirmed, not in {item.destination}")
-    if version.case.state is CaseState.DONE and version.made:
-        for name in archives.keys() - {item.destination for item in version.outbox}:
-            yield Violation(Kind.LOST, f"case {version.case.id}: nothing was queued for {name}")
+            yield Violation(Kind.LOST, f"case {case.id} {item.role}: confirmed, not in {item.destination}")
+    if case.state is CaseState.DONE:
+        queued = {(i.destination, i.role) for i in version.outbox if i.status is not OutboxStatus.REFUSED}
+        for name, role in sorted(set(product(archives, (one.role for one in version.made))) - queued):
+            yield Violation(Kind.LOST, f"case {case.id} {role}: done, not delivered to {name}")
+
+
+def _succession(versions: Sequence[Version]) -> Iterator[Violation]:
+    """A patient has one case; each version keeps what the one before had, and its documents name that one's.
+
+    A version that was answered before an earlier one cannot name it.
+    """
+    newest: dict[PatientKey, Version] = {}
+    documents: dict[UUID, dict[str, str]] = {}
+    for version in sorted(versions, key=lambda version: version.case.version):
+        case, before = version.case, newest.get(version.case.patient, version)
+        if before.case.case_uuid != case.case_uuid:
+            yield Violation(Kind.DUPLICATE, f"cases {before.case.id} and {case.id} are of one patient")
+        for gone in sorted(before.members - version.members):
+            yield Violation(Kind.LOST, f"case {case.id} lacks an instance of version {before.case.version}: {gone}")
+        newest[case.patient] = version
+        if version.made:
+            earlier, own = documents.get(case.case_uuid, {}), [one for one in version.made if not one.is_capture]
+            for one in own:
+                if one.predecessor != earlier.get(one.role, ""):
+                    yield Violation(
+                        Kind.LOST, f"case {case.id} {one.role} names {one.predecessor or 'nothing'} as predecessor"
+                    )
+            documents[case.case_uuid] = {one.role: one.bytes.sop_instance_uid for one in own}
 
 
 def _archived(seen: Evidence) -> Iterator[Violation]:

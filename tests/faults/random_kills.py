@@ -1,26 +1,30 @@
 """Kill -9 at random moments, of the tree or of one process, while several modalities send."""
 
-import os
 import random
-import signal
-from collections.abc import Callable
-from contextlib import suppress
+from typing import Protocol
 
-from agent.core.case import CaseState
 from agent.core.patient import PatientKey
-from tests.faults.installation import ENDED, Installation, patient
-from tests.faults.invariants import Evidence, Violation, check
+from tests.faults.installation import ENDED, Installation, asked, patient
+from tests.faults.invariants import Evidence, Kind, Violation, check, given_up
 from tests.faults.senders import Load
+from tests.harness import wait_until
 
 LONGEST_S = 1.5
+BACK_WITHIN_S = 30.0
 BACKLOG = 12  # unfinished versions above which the modalities pause
-
-
 OTHERS = 500  # patients left for those whose data is killed at boundaries
 
 
 def _patient(number: int) -> PatientKey:
-    return patient(OTHERS + number)
+    """Every third patient has cancer on both sides."""
+    return patient(OTHERS + number, bilateral=number % 3 == 2)
+
+
+class Tell(Protocol):
+    """Hears of each kill and of the end: what, which promises it broke, and whether somebody died."""
+
+    def __call__(self, what: str, violations: list[Violation], *, is_kill: bool) -> None:
+        """Hear of one."""
 
 
 class RandomKills:
@@ -34,50 +38,52 @@ class RandomKills:
         self._place = place
         self._chance = random.Random(seed)
         self._backlog = 0
-        self._load = Load(place.agent.port, place.ledger, _patient, lambda: self._backlog > BACKLOG, seed)
+        self._load = Load(place.agent.port, place.ledger, _patient, asked, lambda: self._backlog > BACKLOG, seed)
 
-    def run(self, kills: int, tell: Callable[[str, list[Violation]], None]) -> Evidence:
+    def run(self, kills: int, tell: Tell) -> Evidence:
         """Kill, drain, stop in order; `tell` hears of each kill and of the end. Returns the last evidence."""
         self._place.up()
         self._load.start()
         try:
             for number in range(kills):
                 self._load.stop_event.wait(self._chance.uniform(0, LONGEST_S))
-                whom = self._tree(number) if number % 2 else self._one_process()
-                tell(whom, self._check(self._place.look()))
+                whom, died = self._tree() if number % 2 else self._one_process()
+                late = [] if died else [Violation(Kind.STUCK, f"{whom}: not there to be killed")]
+                tell(whom, late + self._check(self._place.look()), is_kill=died)
         finally:
             self._load.stop()
         return self._drain(tell)
 
-    def _tree(self, number: int) -> str:
+    def _tree(self) -> tuple[str, bool]:
         agent = self._place.agent
         alone = self._chance.random() < 0.1
-        agent.kill_supervisor() if alone else agent.kill()
+        died = agent.kill_all(supervisor_alone=alone)
         self._place.start()
         if self._chance.random() < 0.8:  # else the next kill may come while it starts
             agent.wait_listening()
-        return "supervisor" if alone else "tree"
+        return "supervisor" if alone else "tree", died
 
-    def _one_process(self) -> str:
+    def _one_process(self) -> tuple[str, bool]:
+        """Kill one process; where it is on its way back from another kill, as soon as it is there."""
         role = self._chance.choice(["receiver", "keeper", "worker-1"])
-        with suppress(ProcessLookupError, KeyError):  # it may be on its way back from another kill
-            os.kill(self._place.children()[role], signal.SIGKILL)
-        return role
+        try:
+            wait_until(lambda: self._place.agent.kill_one(role), BACK_WITHIN_S, f"{role} did not die", every_s=0.02)
+        except AssertionError:
+            return role, False
+        return role, True
 
     def _check(self, seen: Evidence) -> list[Violation]:
         self._backlog = sum(version.case.state not in ENDED for version in seen.versions)
-        return check(seen)
+        return check(seen, may_give_up=True)
 
-    def _drain(self, tell: Callable[[str, list[Violation]], None]) -> Evidence:
+    def _drain(self, tell: Tell) -> Evidence:
         """Let everything end, stop as systemd would, and read everything again."""
         self._place.agent.wait_listening()
         self._place.wait_ended(120)
         assert self._place.agent.stop() == 0, self._place.agent.log()[-2000:]
         self._place.forget()
         seen = self._place.look()
-        failed = sum(version.case.state is CaseState.FAILED for version in seen.versions)
-        tell(
-            f"drained: {len(seen.acknowledged)} acknowledged, {len(seen.versions)} versions, {failed} failed",
-            check(seen, drained=True),
-        )
+        counted = f"{len(seen.acknowledged)} acknowledged, {len(seen.versions)} versions"
+        found = check(seen, drained=True, may_give_up=True)
+        tell(f"drained: {counted}, {given_up(seen.versions)} given up", found, is_kill=False)
         return seen

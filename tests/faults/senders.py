@@ -3,13 +3,14 @@
 import hashlib
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from agent.core.patient import PatientKey
 from tests.builders import mammogram, part10
+from tests.builders_us_mr import dynamic, ultrasound
 from tests.faults.invariants import Bytes
 from tests.senders import AssociationAborted, AssociationRejected, RawAssociation, Sendable, split_part10
 
@@ -36,11 +37,27 @@ class Ledger:
             return frozenset(self._acknowledged)
 
 
-def study(patient: PatientKey, name: str) -> list[Sendable]:
-    """Return two small views of the left breast."""
-    day = date.today() - timedelta(days=3)
-    views = [mammogram("L", v, study=name, day=day, rows=160, columns=128, patient=patient) for v in ("CC", "MLO")]
-    return [_sendable(part10(view)) for view in views]
+def mammograms(patient: PatientKey, name: str, sides: Iterable[str] = "L") -> list[Sendable]:
+    """Return two small views of each breast."""
+    views = [(side, view) for side in sorted(sides) for view in ("CC", "MLO")]
+    made = [mammogram(*v, study=name, day=_day(), rows=160, columns=128, patient=patient) for v in views]
+    return [_sendable(part10(view)) for view in made]
+
+
+def ultrasounds(patient: PatientKey, name: str, sides: Iterable[str] = "L") -> list[Sendable]:
+    """Return a still of each breast."""
+    made = [ultrasound(side, study=f"{name}us", day=_day(), patient=patient) for side in sorted(sides)]
+    return [_sendable(part10(still)) for still in made]
+
+
+def breast_mr(patient: PatientKey, name: str) -> list[Sendable]:
+    """Return a dynamic MR of both breasts: two phases of three slices."""
+    made = dynamic(phases=2, slices=3, study=f"{name}mr", day=_day(), patient=patient)
+    return [_sendable(part10(image)) for image in made]
+
+
+def _day() -> date:
+    return date.today() - timedelta(days=3)
 
 
 def truncated(patient: PatientKey, name: str) -> Sendable:
@@ -90,6 +107,8 @@ class Load:
     ----------
     patient
         The n-th patient.
+    asked
+        The sides that the EHR asks about.
     is_too_much
         Whether to wait before the next study.
     """
@@ -97,6 +116,7 @@ class Load:
     port: int
     ledger: Ledger
     patient: Callable[[int], PatientKey]
+    asked: Callable[[PatientKey], Iterable[str]]
     is_too_much: Callable[[], bool]
     seed: int
     senders: int = 3
@@ -131,8 +151,10 @@ class Load:
             studies += 1
 
     def _send(self, chance: random.Random, patient: PatientKey, name: str) -> None:
-        """Send a study, now and then with a damaged object, or something that was sent before."""
-        items = study(patient, name)
+        """Send a study of some kind, now and then with a damaged object, or something that was sent before."""
+        sides = self.asked(patient)
+        makers = (mammograms, mammograms, ultrasounds, lambda who, called, _: breast_mr(who, called))
+        items = chance.choice(makers)(patient, name, sides)
         if chance.random() < 0.2:
             items.insert(1, truncated(patient, name + "t"))
         if self._sent and chance.random() < 0.3:

@@ -1,5 +1,6 @@
 """Kill -9: a part of what `make faults` does. Nothing acknowledged is lost, and one result set a version arrives."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from agent.core.ports import RecordKind
 from agent.crashpoint import POINTS
 from agent.spool import SpoolReader
-from tests.faults.boundaries import Boundaries, Kill, plan
+from tests.faults.boundaries import ADDED, BILATERAL, Boundaries, Kill
 from tests.faults.installation import Installation
 from tests.faults.invariants import Kind, Violation, check
 from tests.faults.random_kills import RandomKills
@@ -15,8 +16,8 @@ from tests.faults.random_kills import RandomKills
 KILLS = [
     Kill("spool.after_append", 3, "tree"),
     Kill("receive.after_success", 1, "alone"),
-    Kill("infer.after_save", 1, "alone"),
-    Kill("deliver.between_stores", 1, "tree"),
+    Kill("infer.after_save", 1, "alone", ADDED),
+    Kill("deliver.between_stores", 1, "tree", BILATERAL),
 ]
 RANDOM = 5
 SEED = 20260101
@@ -26,7 +27,6 @@ def test_every_declared_boundary_is_crossed(place: Installation) -> None:
     """One ordinary patient crosses every boundary of the registry, so none is declared in vain."""
     crossings = Boundaries(place).crossings()
     assert set(crossings) == set(POINTS)
-    assert {kill.boundary for kill, is_last in plan(crossings) if is_last} == set(POINTS)
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=str)
@@ -39,19 +39,39 @@ def test_a_kill_at_a_boundary_breaks_no_promise(place: Installation, kill: Kill)
 
 def test_an_order_that_comes_too_late_kills_nobody(place: Installation) -> None:
     """A boundary that is crossed fewer times than ordered is no kill, and is not counted as one."""
-    before = place.children()
+    before = place.agent.living()
     outcome = Boundaries(place).kill(Kill("infer.after_save", 9, "alone"))
     assert not outcome.died
     assert not outcome.violations
-    assert place.children() == before
+    assert place.agent.living() == before
+
+
+def test_succession_is_read_from_the_reports(place: Installation) -> None:
+    """The version that adds modalities names the one before; one that does not, or that has no capture, is found."""
+    assert set(Boundaries(place).crossings(ADDED)) == set(POINTS)
+    seen = place.look()
+    second = max(seen.versions, key=lambda version: version.case.id)
+    assert (second.case.version, second.used) == (2, {"clinical", "MG", "US", "MR"})
+    assert {made.role for made in second.made if made.predecessor} == {"sr:L", "text_sr"}
+    unnamed = replace(second, made=[replace(made, predecessor="") for made in second.made])
+    bare = replace(second, made=[made for made in second.made if not made.is_capture], outbox=[])
+    others = [version for version in seen.versions if version is not second]
+    assert [v.kind for v in check(replace(seen, versions=[*others, unnamed]))] == [Kind.LOST] * 2
+    assert any(v.what.endswith("has no capture") for v in check(replace(seen, versions=[*others, bare])))
 
 
 def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
     """Tree and single processes die while three modalities send; all is there once, and the agent stops in order."""
-    told: list[tuple[str, list[Violation]]] = []
-    seen = RandomKills(place, SEED).run(RANDOM, lambda what, found: told.append((what, found)))
-    assert [found for _, found in told if found] == []
-    assert len(told) == RANDOM + 1
+    kills: list[bool] = []
+    broken: list[Violation] = []
+
+    def tell(what: str, violations: list[Violation], *, is_kill: bool) -> None:
+        kills.append(is_kill)
+        broken.extend(violations)
+
+    seen = RandomKills(place, SEED).run(RANDOM, tell)
+    assert broken == []
+    assert kills == [True] * RANDOM + [False]
     assert len(seen.acknowledged) > 3 * len(KILLS)
 
 
