@@ -64,6 +64,11 @@ class BundleManifest:
         return self.intended_use == "demonstration"
 
 
+def _point(raw: Mapping[str, Any]) -> OperatingPoint:
+    measured = {name: (found[0], found[1]) for name, found in raw.get("by_inputs", {}).items()}
+    return OperatingPoint(**{**raw, "by_inputs": measured})
+
+
 def parse_manifest(raw: Mapping[str, Any]) -> BundleManifest:
     """Build the manifest from its JSON object.
 
@@ -84,7 +89,7 @@ def parse_manifest(raw: Mapping[str, Any]) -> BundleManifest:
                 "inputs": tuple(Tensor(**t | {"shape": tuple(t["shape"])}) for t in fields["inputs"]),
                 "outputs": tuple(Tensor(**t | {"shape": tuple(t["shape"])}) for t in fields["outputs"]),
                 "facts": tuple(FactSpec(**f | {"values": tuple(f.get("values", ()))}) for f in fields["facts"]),
-                "operating_points": tuple(OperatingPoint(**p) for p in fields["operating_points"]),
+                "operating_points": tuple(_point(p) for p in fields["operating_points"]),
             }
         )
     except (AttributeError, KeyError, TypeError) as exc:

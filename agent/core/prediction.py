@@ -1,7 +1,7 @@
 """The answer for one axilla: an estimate with its interval, or no estimate with its reason."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -23,12 +23,25 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold chosen on validation patients, with what it achieved there (shares in [0, 1])."""
+    """A threshold chosen on validation patients of whom everything is there, and what it achieves (shares in [0, 1]).
+
+    `by_inputs` says what the same threshold achieves where only some inputs are there: sensitivity and specificity by
+    their names, as in "clinical+MG", in the manifest's order.
+    """
 
     name: str  # "low" or "high"
     threshold: float
     sensitivity: float
     specificity: float
+    by_inputs: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    inputs: str = ""  # those that sensitivity and specificity hold for; empty: everything
+
+    def given(self, inputs: Collection[str]) -> "OperatingPoint":
+        """Return the same threshold with what it achieves given these inputs; unchanged where nobody measured it."""
+        for name, (sensitivity, specificity) in self.by_inputs.items():
+            if set(name.split("+")) == set(inputs):
+                return replace(self, sensitivity=sensitivity, specificity=specificity, inputs=name)
+        return self
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,7 @@ class Estimate:
     high: float
     category: Category
     contributions: Mapping[str, float]  # logit by modality ("clinical", "MG", ...) and "prior"; they add up
+    points: tuple[OperatingPoint, ...] = ()  # with what they achieve given this axilla's inputs
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.probability <= self.high <= 1:

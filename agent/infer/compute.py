@@ -48,7 +48,7 @@ def compute(setting: Setting, engine: Engine, asked: Asked, images: Images) -> C
     refused = {side: _refusal(engine.manifest, present[side]) for side in asked.open_sides}
     answered = tuple(side for side, reason in refused.items() if not reason)
     views = {side: images.views[side] for side in answered}
-    estimates, found = _run(engine, encoded, views, setting.site_prevalence)
+    estimates, found = _run(engine, encoded, views, present, setting.site_prevalence)
     others = [NoEstimate(side, own or refused[side]) for side, own in asked.axillae.items() if side not in views]
     used = _index_study_first([source for of_axilla in views.values() for view in of_axilla for source in view.sources])
     outcome = Outcome(
@@ -75,14 +75,21 @@ def _refusal(manifest: BundleManifest, present: frozenset[str]) -> str:
 
 
 def _run(
-    engine: Engine, encoded: Encoded, views: Mapping[Side, tuple[View, ...]], site_prevalence: float | None
+    engine: Engine,
+    encoded: Encoded,
+    views: Mapping[Side, tuple[View, ...]],
+    present: Mapping[Side, frozenset[str]],
+    site_prevalence: float | None,
 ) -> tuple[list[Estimate], tuple[Influence, ...]]:
     if not views:
         return [], ()
     manifest = engine.manifest
     shift = prior_shift(site_prevalence, manifest.training_prevalence)
     outputs = engine.run(tensors(manifest, encoded, list(views.values())))
-    estimates = [estimate_axilla(side, manifest, outputs, row, shift) for row, side in enumerate(views)]
+    estimates = [
+        estimate_axilla(side, manifest, outputs, row, present=present[side], shift=shift)
+        for row, side in enumerate(views)
+    ]
     found: list[Influence] = []
     for row, (estimate, of_axilla) in enumerate(zip(estimates, views.values(), strict=True)):
         found.extend(influences(estimate, of_axilla, outputs, row))

@@ -1,7 +1,7 @@
 """What the graph's numbers mean: probability, interval and category."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -51,7 +51,13 @@ def shifted_points(points: Sequence[OperatingPoint], shift: float) -> tuple[Oper
 
 
 def estimate_axilla(
-    side: Side, manifest: BundleManifest, outputs: dict[str, NDArray[Any]], row: int, shift: float
+    side: Side,
+    manifest: BundleManifest,
+    outputs: dict[str, NDArray[Any]],
+    row: int,
+    *,
+    present: Collection[str],
+    shift: float,
 ) -> Estimate:
     """Read one row of the graph's answer.
 
@@ -65,6 +71,8 @@ def estimate_axilla(
         logit, logit_sd (N,); contributions (N, 1 + M).
     row
         Index within N.
+    present
+        The modalities that are there for this axilla.
     shift
         What the site's prevalence adds to the logit; it counts as part of the prior's contribution.
 
@@ -79,12 +87,13 @@ def estimate_axilla(
         raise Permanent(f"{manifest.name}: the model answered with a number that is none")
     contributions = dict(zip((PRIOR, *manifest.modalities), parts, strict=True))
     contributions[PRIOR] += shift
-    probability = sigmoid(logit)
+    probability, points = sigmoid(logit), shifted_points(manifest.operating_points, shift)
     return Estimate(
         side=side,
         probability=probability,
         low=sigmoid(logit - Z_95 * spread),
         high=sigmoid(logit + Z_95 * spread),
-        category=categorise(probability, shifted_points(manifest.operating_points, shift)),
+        category=categorise(probability, points),
         contributions=contributions,
+        points=tuple(point.given(present) for point in points),
     )

@@ -60,10 +60,11 @@ def _findings(draft: Draft) -> list[str]:
     lines: list[str] = []
     for estimate in draft.ranked:
         lines.append(words.answer(estimate, draft.words.event))
-        lines.append(words.category(estimate, result.operating_points))
+        points = estimate.points or result.operating_points
+        lines.append(words.category(estimate, points))
+        if result.site_prevalence is not None:
+            lines += words.at_prevalence(estimate, points, result.site_prevalence)
     lines += [words.answer(a, draft.words.event) for a in draft.refused]
-    if draft.ranked and result.site_prevalence is not None:
-        lines += words.at_prevalence(result.operating_points, result.site_prevalence)
     return lines
 
 

@@ -167,19 +167,21 @@ def category(given: Estimate, points: Sequence[OperatingPoint]) -> str:
 
 
 def _performance(point: OperatingPoint) -> str:
+    given = [modality(name) for name in point.inputs.split("+")] if point.inputs else ["everything"]
     return (
-        f"which had sensitivity {point.sensitivity:.2f} and specificity {point.specificity:.2f} on validation patients"
+        f"which had sensitivity {point.sensitivity:.2f} and specificity {point.specificity:.2f} "
+        f"on validation patients, given {listed(given)}"
     )
 
 
-def at_prevalence(points: Sequence[OperatingPoint], prevalence: float) -> list[str]:
-    """Say what the thresholds are worth at the site's prevalence."""
+def at_prevalence(given: Estimate, points: Sequence[OperatingPoint], prevalence: float) -> list[str]:
+    """Say what the thresholds are worth for an axilla at the site's prevalence."""
     lines = []
     for point in points:
         npv, ppv = predictive_values(point, prevalence)
         lines.append(
-            f"At the site's prevalence of {written(prevalence)} % the threshold of {written(point.threshold)} % "
-            f"has NPV {npv:.3f} and PPV {ppv:.3f}."
+            f"{axilla(given.side)}: at the site's prevalence of {written(prevalence)} % "
+            f"the threshold of {written(point.threshold)} % has NPV {npv:.3f} and PPV {ppv:.3f}."
         )
     return lines
 

@@ -42,16 +42,17 @@ def evaluate(settings: Settings) -> dict[str, Any]:
     validation, test = (data.load_table(c, specs) for c in (settings.validation, settings.test))
     seen, concepts = (describe(network.encoders, c, settings) for c in (settings.validation, settings.test))  # type: ignore[arg-type]
     torch.set_num_threads(settings.processes)
-    set_on = sigmoid(estimate(network, validation, seen.full, EVERYTHING)[0])
+    known = [sigmoid(estimate(network, validation, seen.full, mask)[0]) for mask in range(len(SUBSETS))]
+    set_on = known[EVERYTHING]
     found = [estimate(network, test, concepts.full, mask) for mask in range(len(SUBSETS))]
     subsets = {name_of(i): subset_report(*found[i], test.posterior[:, i], test.positive, i) for i in range(len(found))}
     report = {
         "summary": summarise(subsets),
         "patients": {"test": len(test), "positive": int(test.positive.sum())},
         # of the patients on whom the logit was calibrated
-        "prevalence": float(sigmoid(estimate(network, validation, seen.full, NOTHING)[0])[0]),
+        "prevalence": float(known[NOTHING][0]),
         "subsets": subsets,
-        "operating_points": points(set_on, validation.positive),
+        "operating_points": points(known, validation.positive),
         "biopsies_avoided": avoided(set_on, validation.positive, sigmoid(found[EVERYTHING][0]), test.positive),
         "missing_images": missing_images(network, test, concepts, settings),
         "concepts": concept_report(concepts, settings),
@@ -62,15 +63,31 @@ def evaluate(settings: Settings) -> dict[str, Any]:
     return report
 
 
-def points(probability: Floats, positive: Bools) -> list[dict[str, Any]]:
-    """The bundle's operating points: "low" at sensitivity 0.95, "high" at specificity 0.90."""
+def points(known: Sequence[Floats], positive: Bools) -> list[dict[str, Any]]:
+    """The bundle's operating points: with everything "low" at sensitivity 0.95, "high" at specificity 0.90.
+
+    Beside them stands what the same thresholds achieve given each subset; `known` holds the probabilities by subset.
+    """
+    probability = known[EVERYTHING]
     low = discrimination.threshold_for_sensitivity(probability, positive, 0.95)
     high = discrimination.threshold_for_specificity(probability, positive, HIGH_SPECIFICITY)
     at = {name: discrimination.at_threshold(probability, positive, t) for name, t in (("low", low), ("high", high))}
     return [
-        {"name": name, "threshold": x.threshold, "sensitivity": x.sensitivity, "specificity": x.specificity}
+        {
+            "name": name,
+            "threshold": x.threshold,
+            "sensitivity": x.sensitivity,
+            "specificity": x.specificity,
+            "by_inputs": {name_of(m): achieved(known[m], positive, x.threshold) for m in range(1, len(known))},
+        }
         for name, x in at.items()
     ]
+
+
+def achieved(probability: Floats, positive: Bools, threshold: float) -> tuple[float, float]:
+    """Sensitivity and specificity of a threshold."""
+    found = discrimination.at_threshold(probability, positive, threshold)
+    return found.sensitivity, found.specificity
 
 
 def avoided(set_on: Floats, known: Bools, found: Floats, positive: Bools) -> dict[str, Any]:

@@ -95,6 +95,15 @@ def test_category_is_explained_by_its_threshold(probability: float, said: str) -
     text = words.category(builders.estimate(probability=probability), builders.POINTS)
     assert text.startswith(said)
     assert "sensitivity" in text and "specificity" in text
+    assert text.endswith("on validation patients, given everything.")
+
+
+def test_the_worth_of_a_threshold_is_that_given_the_inputs() -> None:
+    """Sensitivity and specificity of the inputs that are there, and not those of everything."""
+    point = OperatingPoint("low", 0.1, 0.95, 0.48, {"clinical+MG": (0.97, 0.27)}).given(("MG", "clinical"))
+    text = words.category(builders.estimate(probability=0.04), (point,))
+    said = "sensitivity 0.97 and specificity 0.27 on validation patients, given clinical facts, mammography."
+    assert text.endswith(said)
 
 
 def test_not_low_names_both_thresholds() -> None:
