@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -77,9 +78,10 @@ def send(port: int, items: Sequence[Sendable], ledger: Ledger) -> list[Sendable]
     contexts = list(dict.fromkeys((one.sop_class_uid, (one.transfer_syntax_uid,)) for one in items))
     left = list(items)
     try:
-        with RawAssociation(
+        association = RawAssociation(
             "127.0.0.1", port, calling="MODALITY", called="SENTINODE", contexts=contexts, timeout_s=10
-        ) as association:
+        )
+        with closing(association.socket), association:  # closed also where the release is not answered
             for one in items:
                 context_id = 2 * contexts.index((one.sop_class_uid, (one.transfer_syntax_uid,))) + 1
                 if association.store(context_id, one.sop_class_uid, one.sop_instance_uid, one.dataset) == SUCCESS:

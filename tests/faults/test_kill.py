@@ -9,9 +9,11 @@ from agent.core.ports import RecordKind
 from agent.crashpoint import POINTS
 from agent.spool import SpoolReader
 from tests.faults.boundaries import ADDED, BILATERAL, Boundaries, Kill
-from tests.faults.installation import Installation
+from tests.faults.installation import Installation, patient
 from tests.faults.invariants import Kind, Violation, check
 from tests.faults.random_kills import RandomKills
+from tests.faults.senders import mammograms, send
+from tests.senders import AssociationAborted, RawAssociation
 
 KILLS = [
     Kill("spool.after_append", 3, "tree"),
@@ -58,6 +60,24 @@ def test_succession_is_read_from_the_reports(place: Installation) -> None:
     others = [version for version in seen.versions if version is not second]
     assert [v.kind for v in check(replace(seen, versions=[*others, unnamed]))] == [Kind.LOST] * 2
     assert any(v.what.endswith("has no capture") for v in check(replace(seen, versions=[*others, bare])))
+
+
+def test_a_sender_whose_release_is_not_answered_closes_its_socket(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent may be killed in that moment; what it had acknowledged stands."""
+    released: list[RawAssociation] = []
+
+    def release(association: RawAssociation) -> None:
+        released.append(association)
+        raise AssociationAborted
+
+    monkeypatch.setattr(RawAssociation, "release", release)
+    place.up()
+    items = mammograms(patient(place.next_patient()), "unreleased")
+    assert send(place.agent.port, items, place.ledger) == []
+    (association,) = released
+    assert association.socket.fileno() == -1
 
 
 def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
