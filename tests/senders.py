@@ -145,9 +145,11 @@ class RawAssociation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None and self.socket.fileno() >= 0:
-            self.release()
-        self.socket.close()
+        try:
+            if kind is None and self.socket.fileno() >= 0:
+                self.release()
+        finally:
+            self.socket.close()
 
     def store(self, context_id: int, sop_class: str, sop_instance: str, dataset: bytes) -> int:
         """C-STORE the bytes as they are and return the status."""

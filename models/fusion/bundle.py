@@ -213,6 +213,7 @@ def model_card(evaluation: dict[str, Any]) -> str:
         auc=span(everything["auc"]),
         everything=f"{summary['share_of_excess_all']:.3f}",
         mean=f"{summary['share_of_excess_mean']:.3f}",
+        within=summary["subsets_within_range"],
         concepts=_listed(known, 2),
         images=_listed(evaluation["missing_images"], 3),
         baseline=_listed(baseline, 3),

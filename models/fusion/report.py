@@ -78,7 +78,8 @@ def summarise(subsets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def rows(subsets: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
     """Lines of a Markdown table, a subset each."""
     return [
-        f"| {name} | {span(s['auc'])} | {s['bayes_auc']:.3f} | {span(s['share_of_excess_of_these_patients'])} |"
+        f"| {name} | {span(s['auc'])} | {s['bayes_auc_of_these_patients']:.3f} | {s['bayes_auc']:.3f} |"
+        f" {span(s['share_of_excess_of_these_patients'])} |"
         f" {s['ece']:.3f} (by luck up to {s['ece_by_luck']:.3f}) | {s['slope']:.2f} | {s['coverage']:.3f} |"
         for name, s in subsets.items()
         if "auc" in s

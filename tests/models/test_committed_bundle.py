@@ -80,6 +80,16 @@ def test_it_is_prepared_for_as_it_was_trained(manifest: BundleManifest) -> None:
     }
 
 
+def test_thresholds_are_measured_given_each_subset(manifest: BundleManifest) -> None:
+    """With less evidence the same threshold achieves something else, and with everything what it was set for."""
+    low, high = (next(p for p in manifest.operating_points if p.name == name) for name in ("low", "high"))
+    assert set(low.by_inputs) == set(high.by_inputs) == {name_of(mask) for mask in range(1, 16)}
+    everything, mammogram = low.given(manifest.modalities), low.given({"MG"})
+    assert (everything.sensitivity, everything.specificity) == (low.sensitivity, low.specificity)
+    assert everything.specificity > mammogram.specificity
+    assert high.given({"MG"}).sensitivity < high.sensitivity
+
+
 def test_it_names_no_place_of_the_machine_that_made_it() -> None:
     """No path of the exporting machine is left in the graph or the manifest."""
     marks = (str(ROOT).encode(), b"site-packages", b".py")
