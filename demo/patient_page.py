@@ -7,6 +7,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
+from agent.report.words import capital
 from demo import reading, words
 from demo.answers import answer_card
 from demo.closing import Told
@@ -113,13 +114,22 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _left_out(outcome: Outcome, version: Version) -> str:
-    items = words.left_out(outcome, version)
-    listed = f"<ul>{''.join(f'<li>{escape(item)}' for item in items)}</ul>" if items else "<p>nothing</p>"
-    missing = words.inputs(version.summary.get("modalities_missing", ()), "nothing")
+    """What was not used and what was missing; where there is no estimate, in the words of the text SR."""
+    if version.estimates:
+        unused = words.left_out(outcome, version)
+        missing = [words.inputs(version.summary.get("modalities_missing", ()), "nothing")]
+    else:
+        texts = [one.ds for one in version.of_kind("text_sr")]
+        unused = [*words.left_out(outcome, None), *(line for ds in texts for line in reading.not_used(ds))]
+        missing = [line for ds in texts for line in reading.absent(ds)] or ["nothing"]
     return (
-        f"<div class=answer><h3>Received and not used</h3>{listed}<h3>Not available</h3><p>{escape(missing)}</p>"
-        f"<h3>Facts used</h3><p>{escape(words.facts(version))}</p></div>"
+        f"<div class=answer><h3>Received and not used</h3>{_items(unused or ['nothing'])}<h3>Not available</h3>"
+        f"{_items(missing)}<h3>Facts used</h3>{_items([words.facts(version)])}</div>"
     )
+
+
+def _items(texts: Sequence[str]) -> str:
+    return f"<ul class=plain>{''.join(f'<li>{escape(capital(text))}' for text in texts)}</ul>"
 
 
 def _files(folder: Path, version: Version) -> str:

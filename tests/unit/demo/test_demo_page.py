@@ -126,6 +126,19 @@ def test_page_says_what_became_of_those_without_an_answer(tmp_path: Path, make: 
     assert Structure(page).open == []
 
 
+def test_page_says_of_a_refusal_what_its_report_says(tmp_path: Path, make: Make) -> None:
+    """The card beside "no estimate" names the images that lay there and those that did not come."""
+    evidence = ("Expected and present: MG.", "US did not arrive within 15 s.")
+    refusal = [NoEstimate(Side.L, "too late")]
+    none = a_result(answers=refusal, influences=(), used=(), modalities_missing=(), facts_used=(), evidence=evidence)
+    page = written(tmp_path, make([none], no_estimate("too late")))
+    card = page[page.index("<h3>Received and not used") : page.index("<h3>The report")]
+    assert "<li>Not used, because no estimate can be given: 2 mammograms." in card
+    assert "<li>Ultrasound did not arrive within 15 s." in card
+    assert "<li>None" in card
+    assert "<li>Nothing" not in card
+
+
 def test_table_has_a_row_for_each_version(make: Make) -> None:
     """And says which it is, only where there are two."""
     (one,), (two,) = told(make()), told(make([a_result(), a_result(2)]))
