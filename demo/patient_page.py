@@ -24,7 +24,7 @@ def patient_section(folder: Path, told: Told) -> str:
     newest, older = outcome.versions[-1:], outcome.versions[-2::-1]
     shown = "".join(_version(folder, outcome, version) for version in newest)
     before = "".join(
-        f"<details class=old><summary>Version {version.case['version']}, as it was sent</summary>"
+        f"<details class=old><summary>Version {version.case['version']}, superseded, as it was sent</summary>"
         f"{_version(folder, outcome, version)}</details>"
         for version in older
     )
@@ -76,12 +76,13 @@ def _version(folder: Path, outcome: Outcome, version: Version) -> str:
         return ""
     number = int(version.case["version"])
     replaced = f"Version {number} replaces version {number - 1}. " if number > 1 else ""
-    door = f"{replaced}Complete → first report in the PACS: {words.seconds(version.door_to_pacs_s)}"
+    waited, door = words.seconds(version.waited_s), words.seconds(version.door_to_pacs_s)
+    when = f"{replaced}Waited after the last image: {waited}. Complete → first report in the PACS: {door}"
     cards = "".join(answer_card(answer) for answer in version.answers)
     pictures = "".join(_picture(folder, one) for one in version.of_kind("secondary_capture"))
     cards += _left_out(outcome, version)
     return (
-        f"<div class=version><p class=when>{escape(door)}</p><div class=answers>{cards}</div>"
+        f"<div class=version><p class=when>{escape(when)}</p><div class=answers>{cards}</div>"
         f"<div class=pictures>{pictures}</div>{_report(version)}{_files(folder, version)}</div>"
     )
 
