@@ -13,9 +13,18 @@ from demo import words
 from demo.checks import Check
 from demo.outcome import Outcome, Version
 
-HEADINGS: Final = ("patient", "story", "axilla", "used", "probability (95 % CI)", "category", "waited", "to PACS")
+HEADINGS: Final = (
+    "patient",
+    "story",
+    "axilla",
+    "used",
+    "probability (95 % CI)",
+    "category",
+    "waited",
+    "complete to PACS",
+)
 
-TITLE: Final = "waited: last image → complete; to PACS: complete → first report in the PACS"
+TITLE: Final = "waited: last image → complete; complete to PACS: complete → first report in the PACS"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from agent.report.words import capital
 from demo import reading, words
 from demo.answers import answer_card
 from demo.closing import Told
+from demo.hanging import caption, hung
 from demo.outcome import Arrived, Outcome, Version
 from demo.pictures import thumbnails, write_capture, write_thumbnails
 
@@ -57,18 +58,20 @@ def _sent(folder: Path, outcome: Outcome) -> str:
 
 
 def _study(folder: Path, outcome: Outcome, images: Sequence[Dataset]) -> str:
-    modality, chosen = str(images[0].Modality), thumbnails(images)
+    modality, chosen = str(images[0].Modality), hung(thumbnails(images))
     where = folder / outcome.patient.folder / "sent"
     paths = [where / f"{modality}-{number}.jpg" for number in range(1, len(chosen) + 1)]
     write_thumbnails(chosen, paths)
     pictures = [
-        f"<img loading=lazy src='{_link(folder, path)}' alt='{escape(str(ds.SeriesDescription))}'>"
+        f"<div><img loading=lazy src='{_link(folder, path)}' alt='{escape(caption(ds))}'>{escape(caption(ds))}</div>"
         for ds, path in zip(chosen, paths, strict=True)
     ]
     late = ", later" if images[0] in outcome.patient.late else ""
     count = f"{len(images)} image{'s' if len(images) > 1 else ''}"
     said = f"sent{late}: {words.MODALITIES.get(modality, modality)}, {count}"
-    return f"<figure><figcaption>{escape(said)}</figcaption><div class=row>{''.join(pictures)}</div></figure>"
+    return (
+        f"<figure><figcaption>{escape(said)}</figcaption><div class='row {modality}'>{''.join(pictures)}</div></figure>"
+    )
 
 
 def _version(folder: Path, outcome: Outcome, version: Version) -> str:

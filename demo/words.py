@@ -53,7 +53,7 @@ def state(version: Version) -> str:
 
 def no_estimate(answer: Mapping[str, Any]) -> str:
     """Say why there is no number."""
-    return f"No estimate. {capital(str(answer['reason']))}"
+    return f"No estimate. {capital(str(answer['reason'])).rstrip('.')}"
 
 
 def no_answer(outcome: Outcome) -> str:
