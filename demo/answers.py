@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
+from agent.report.words import capital
 from demo import words
 
 CLASSES: Final = {"LOW": "low", "HIGH": "high"}
@@ -32,7 +33,7 @@ def answer_card(answer: Mapping[str, Any]) -> str:
     if answer.get("probability") is None:
         return (
             f"<div class=answer>{head}<div class=line><span class='chip none'>NO ESTIMATE</span></div>"
-            f"<p>{escape(str(answer['reason']))}</p></div>"
+            f"<p>{escape(capital(str(answer['reason'])))}</p></div>"
         )
     category = str(answer["category"])
     return (

@@ -110,7 +110,7 @@ def _numbers(outcome: Outcome) -> Iterator[Check]:
     for version in outcome.versions:
         if version.estimates:
             problem = next(filter(None, (_disagreement(version, kind) for kind in _SAID)), "")
-            yield Check("SR, text SR, captures and case list tell one number", problem)
+            yield Check("SR, text SR, Image Comments of the captures and case list tell one number", problem)
 
 
 def _contributions(outcome: Outcome) -> Iterator[Check]:

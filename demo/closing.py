@@ -13,7 +13,18 @@ from demo import words
 from demo.checks import Check
 from demo.outcome import Outcome, Version
 
-HEADINGS: Final = ("patient", "story", "axilla", "used", "probability (95 % CI)", "category", "door to PACS")
+HEADINGS: Final = (
+    "patient",
+    "story",
+    "axilla",
+    "used",
+    "probability (95 % CI)",
+    "category",
+    "waited",
+    "complete to PACS",
+)
+
+TITLE: Final = "waited: last image → complete; complete to PACS: complete → first report in the PACS"
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Told:
 
 def table(told: Sequence[Told]) -> Table:
     """One row an axilla and version, or one that says why there is none."""
-    made = Table(*HEADINGS, title="complete → first report in the PACS: door to PACS", title_justify="left")
+    made = Table(*HEADINGS, title=TITLE, title_justify="left")
     for one in told:
         for number, row in enumerate(rows(one)):
             patient = one.outcome.patient
@@ -41,29 +52,25 @@ def table(told: Sequence[Told]) -> Table:
 
 
 def rows(told: Told) -> list[tuple[str, ...]]:
-    """What the table says of a patient: axilla, used, answer, category, seconds."""
-    found = [row for version in told.outcome.versions for row in _of_version(version, len(told.outcome.versions))]
-    return found or [("-", "-", words.no_answer(told.outcome), "-", "-")]
+    """What the table says of a patient: axilla, used, answer, category, seconds of waiting and to the PACS."""
+    found = [row for version in told.outcome.versions for row in _of_version(told.outcome, version)]
+    return found or [("-", "-", words.no_answer(told.outcome), "-", "-", "-")]
 
 
-def _of_version(version: Version, versions: int) -> Iterator[tuple[str, ...]]:
+def _of_version(outcome: Outcome, version: Version) -> Iterator[tuple[str, ...]]:
     used = words.inputs(version.summary.get("modalities_used", ()))
-    took = words.seconds(version.door_to_pacs_s)
-    mark = f", version {version.case['version']}" if versions > 1 else ""
+    took = words.seconds(version.waited_s), words.seconds(version.door_to_pacs_s)
+    mark = f", version {version.case['version']}" if len(outcome.versions) > 1 else ""
+    mark += " (superseded)" if outcome.superseded(version) else ""
     for answer in version.answers:
         side = words.SIDES.get(str(answer.get("side")), "-") + mark
         if answer.get("probability") is None:
-            yield side, "-", f"no estimate: {answer['reason']}", "-", took
+            yield side, "-", words.no_estimate(answer), "-", *took
         else:
-            yield (
-                side,
-                used,
-                f"{words.share(answer['probability'])} ({words.interval(answer)})",
-                answer["category"],
-                took,
-            )
+            said = f"{words.share(answer['probability'])} ({words.interval(answer)})"
+            yield side, used, said, answer["category"], *took
     if not version.answers:
-        yield "-", "-", f"{version.case['state']}: {version.case['reason']}", "-", took
+        yield "-", "-", words.state(version), "-", *took
 
 
 def closing(told: Sequence[Told]) -> str:

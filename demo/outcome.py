@@ -65,6 +65,14 @@ class Version:
         return [one for one in self.arrived if one.kind == kind]
 
     @property
+    def waited_s(self) -> float | None:
+        """From the last image until the case was complete."""
+        if not self.case["ready_at"] or not self.instances:
+            return None
+        last = max(datetime.fromisoformat(row["received_at"]) for row in self.instances)
+        return (datetime.fromisoformat(self.case["ready_at"]) - last).total_seconds()
+
+    @property
     def door_to_pacs_s(self) -> float | None:
         """From the case's being complete until the PACS has its first report."""
         if not self.case["ready_at"] or not self.case["sr_stored_at"]:
@@ -86,6 +94,10 @@ class Outcome:
     def found(self) -> Counter[str]:
         """How many objects of each kind came back."""
         return Counter(one.kind for version in self.versions for one in version.arrived)
+
+    def superseded(self, version: Version) -> bool:
+        """Whether a later version has arrived."""
+        return any(v.arrived and v.case["version"] > version.case["version"] for v in self.versions)
 
     @property
     def lost(self) -> list[str]:

@@ -9,12 +9,15 @@ from typing import Any, Final
 from demo import words
 from demo.answers import category_class, scale
 from demo.closing import Told, closing
-from demo.outcome import Version
+from demo.outcome import Outcome, Version
 from demo.patient_page import patient_section
 
 STYLE: Final = Path(__file__).with_name("page.css")
 INPUTS: Final = {"MG": "MG", "US": "US", "MR": "MR", "clinical": "facts"}
-HEADINGS: Final = ("", "story", "axilla", "used", "probability of nodal metastasis", "", "", "door to PACS")
+HEADINGS: Final = (
+    "<th><th>story<th>axilla<th class=more>used<th class=more><th>probability of nodal metastasis<th>"
+    "<th class=more>waited after the last image<th class=more>complete to PACS"
+)
 
 
 def write_page(folder: Path, told: Sequence[Told], pacs_kind: str) -> Path:
@@ -42,7 +45,7 @@ def _head(told: Sequence[Told], pacs_kind: str) -> str:
         "text SR": count["text_sr"],
         "captures": count["secondary_capture"],
         "images lost": count["lost"],
-        "door to PACS, median": words.seconds(median),
+        "complete to PACS, median": words.seconds(median),
         "checks hold" if not failed else f"stories FAILED of {len(told)}": failed or count["checks"],
     }
     cells = "".join(
@@ -57,15 +60,14 @@ def _head(told: Sequence[Told], pacs_kind: str) -> str:
 
 
 def _summary(told: Sequence[Told]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in HEADINGS)
     rows = "".join(row for one in told for row in _rows(one))
-    return f"<div class=wide><table class=summary><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    return f"<div class=wide><table class=summary><thead><tr>{HEADINGS}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
 def _rows(told: Told) -> list[str]:
     """One row an axilla and version, or one that says why there is none."""
-    cells = [cell for version in told.outcome.versions for cell in _answer_cells(version, len(told.outcome.versions))]
-    cells = cells or [f"<td>–<td><td colspan=3 class=soft>{escape(words.no_answer(told.outcome))}<td>–"]
+    cells = [cell for version in told.outcome.versions for cell in _answer_cells(told.outcome, version)]
+    cells = cells or [_no_cells(words.no_answer(told.outcome))]
     patient = told.outcome.patient
     failed = " <span class='chip bad'>FAILED</span>" if told.problems else ""
     who = (
@@ -77,26 +79,31 @@ def _rows(told: Told) -> list[str]:
     ]
 
 
-def _answer_cells(version: Version, versions: int) -> list[str]:
-    mark = f" <span class=soft>v{version.case['version']}</span>" if versions > 1 else ""
+def _answer_cells(outcome: Outcome, version: Version) -> list[str]:
+    mark = f" <span class=soft>v{version.case['version']}</span>" if len(outcome.versions) > 1 else ""
+    mark += " <span class='chip none'>superseded</span>" if outcome.superseded(version) else ""
     used = set(version.summary.get("modalities_used", ()))
     tags = "".join(f"<span class='tag{' on' if code in used else ''}'>{name}</span>" for code, name in INPUTS.items())
-    took = f"<td class=number>{words.seconds(version.door_to_pacs_s)}"
+    spans = (words.seconds(version.waited_s), words.seconds(version.door_to_pacs_s))
+    took = "".join(f"<td class='number more'>{span}" for span in spans)
     found = []
     for answer in version.answers:
-        side = f"<td>{escape(words.SIDES.get(str(answer.get('side')), '–'))}{mark}<td>"
+        side = f"<td>{escape(words.SIDES.get(str(answer.get('side')), '–'))}{mark}<td class=more>"
         if answer.get("probability") is None:
-            found.append(f"{side}<td colspan=3 class=soft>no estimate: {escape(str(answer['reason']))}{took}")
+            found.append(f"{side}<td colspan=3 class=soft>{escape(words.no_estimate(answer))}{took}")
         else:
             found.append(f"{side}<div class=tags>{tags}</div>{_estimate_cells(answer)}{took}")
-    state = f"{version.case['state']}: {version.case['reason']}"
-    return found or [f"<td>–<td><td colspan=3 class=soft>{escape(state)}<td>–"]
+    return found or [_no_cells(words.state(version))]
+
+
+def _no_cells(why: str) -> str:
+    return f"<td>–<td class=more><td colspan=3 class=soft>{escape(why)}<td class=more>–<td class=more>–"
 
 
 def _estimate_cells(answer: Mapping[str, Any]) -> str:
     category = str(answer["category"])
     return (
-        f"<td>{scale(answer)}<td class=number><b>{escape(words.share(answer['probability']))}</b> "
+        f"<td class=more>{scale(answer)}<td class=number><b>{escape(words.share(answer['probability']))}</b> "
         f"<span class=soft>({escape(words.interval(answer))})</span><td><span class='chip {category_class(category)}'>"
         f"{escape(category)}</span>"
     )

@@ -7,9 +7,11 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
+from agent.report.words import capital
 from demo import reading, words
 from demo.answers import answer_card
 from demo.closing import Told
+from demo.hanging import caption, hung
 from demo.outcome import Arrived, Outcome, Version
 from demo.pictures import thumbnails, write_capture, write_thumbnails
 
@@ -23,7 +25,7 @@ def patient_section(folder: Path, told: Told) -> str:
     newest, older = outcome.versions[-1:], outcome.versions[-2::-1]
     shown = "".join(_version(folder, outcome, version) for version in newest)
     before = "".join(
-        f"<details class=old><summary>Version {version.case['version']}, as it was sent</summary>"
+        f"<details class=old><summary>Version {version.case['version']}, superseded, as it was sent</summary>"
         f"{_version(folder, outcome, version)}</details>"
         for version in older
     )
@@ -56,18 +58,20 @@ def _sent(folder: Path, outcome: Outcome) -> str:
 
 
 def _study(folder: Path, outcome: Outcome, images: Sequence[Dataset]) -> str:
-    modality, chosen = str(images[0].Modality), thumbnails(images)
+    modality, chosen = str(images[0].Modality), hung(thumbnails(images))
     where = folder / outcome.patient.folder / "sent"
     paths = [where / f"{modality}-{number}.jpg" for number in range(1, len(chosen) + 1)]
     write_thumbnails(chosen, paths)
     pictures = [
-        f"<img loading=lazy src='{_link(folder, path)}' alt='{escape(str(ds.SeriesDescription))}'>"
+        f"<div><img loading=lazy src='{_link(folder, path)}' alt='{escape(caption(ds))}'>{escape(caption(ds))}</div>"
         for ds, path in zip(chosen, paths, strict=True)
     ]
     late = ", later" if images[0] in outcome.patient.late else ""
     count = f"{len(images)} image{'s' if len(images) > 1 else ''}"
     said = f"sent{late}: {words.MODALITIES.get(modality, modality)}, {count}"
-    return f"<figure><figcaption>{escape(said)}</figcaption><div class=row>{''.join(pictures)}</div></figure>"
+    return (
+        f"<figure><figcaption>{escape(said)}</figcaption><div class='row {modality}'>{''.join(pictures)}</div></figure>"
+    )
 
 
 def _version(folder: Path, outcome: Outcome, version: Version) -> str:
@@ -75,12 +79,13 @@ def _version(folder: Path, outcome: Outcome, version: Version) -> str:
         return ""
     number = int(version.case["version"])
     replaced = f"Version {number} replaces version {number - 1}. " if number > 1 else ""
-    door = f"{replaced}Complete → first report in the PACS: {words.seconds(version.door_to_pacs_s)}"
+    waited, door = words.seconds(version.waited_s), words.seconds(version.door_to_pacs_s)
+    when = f"{replaced}Waited after the last image: {waited}. Complete → first report in the PACS: {door}"
     cards = "".join(answer_card(answer) for answer in version.answers)
     pictures = "".join(_picture(folder, one) for one in version.of_kind("secondary_capture"))
     cards += _left_out(outcome, version)
     return (
-        f"<div class=version><p class=when>{escape(door)}</p><div class=answers>{cards}</div>"
+        f"<div class=version><p class=when>{escape(when)}</p><div class=answers>{cards}</div>"
         f"<div class=pictures>{pictures}</div>{_report(version)}{_files(folder, version)}</div>"
     )
 
@@ -113,13 +118,22 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _left_out(outcome: Outcome, version: Version) -> str:
-    items = words.left_out(outcome, version)
-    listed = f"<ul>{''.join(f'<li>{escape(item)}' for item in items)}</ul>" if items else "<p>nothing</p>"
-    missing = words.inputs(version.summary.get("modalities_missing", ()), "nothing")
+    """What was not used and what was missing; where there is no estimate, in the words of the text SR."""
+    if version.estimates:
+        unused = words.left_out(outcome, version)
+        missing = [words.inputs(version.summary.get("modalities_missing", ()), "nothing")]
+    else:
+        texts = [one.ds for one in version.of_kind("text_sr")]
+        unused = [*words.left_out(outcome, None), *(line for ds in texts for line in reading.not_used(ds))]
+        missing = [line for ds in texts for line in reading.absent(ds)] or ["nothing"]
     return (
-        f"<div class=answer><h3>Received and not used</h3>{listed}<h3>Not available</h3><p>{escape(missing)}</p>"
-        f"<h3>Facts used</h3><p>{escape(words.facts(version))}</p></div>"
+        f"<div class=answer><h3>Received and not used</h3>{_items(unused or ['nothing'])}<h3>Not available</h3>"
+        f"{_items(missing)}<h3>Facts used</h3>{_items([words.facts(version)])}</div>"
     )
+
+
+def _items(texts: Sequence[str]) -> str:
+    return f"<ul class=plain>{''.join(f'<li>{escape(capital(text))}' for text in texts)}</ul>"
 
 
 def _files(folder: Path, version: Version) -> str:

@@ -89,6 +89,8 @@ def _row(story: Story, who: phantom.Patient, today: date) -> dict[str, object]:
     row = {**phantom.ehr_row(who), "diagnosis": story.diagnosis}
     if story.operated_ago is not None:
         row |= {name: today - story.operated_ago for name in ("surgery_date", "surgery_date_date")}
+    if "US" not in story.sends.split():
+        del row["size_ultrasound_mm"]  # nobody has measured it
     return {name: value for name, value in row.items() if name in (story.columns or row)}
 
 

@@ -72,6 +72,17 @@ def sections(ds: Dataset) -> list[tuple[str, list[str]]]:
     ]
 
 
+def not_used(ds: Dataset) -> list[str]:
+    """Return what a text SR says of images and facts that were there and not used."""
+    starts = ("Not used", "Clinical facts not used")
+    return [line for _, lines in sections(ds) for line in lines if line.startswith(starts)]
+
+
+def absent(ds: Dataset) -> list[str]:
+    """Return what a text SR says of images that were waited for and did not come."""
+    return [line for _, lines in sections(ds) for line in lines if "did not arrive" in line]
+
+
 def _name(item: Dataset) -> Dataset:
     names = item.get("ConceptNameCodeSequence") or [Dataset()]
     first: Dataset = names[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from agent.report.figures import written
-from agent.report.words import fact
+from agent.report.words import capital, fact
 from demo.outcome import Outcome, Version
 
 DISCLAIMER: Final = "Research software. Not cleared or CE-marked. Not for clinical use."
@@ -46,11 +46,20 @@ def facts(version: Version) -> str:
     return ", ".join(fact(name) for name in version.summary.get("facts_used", ())) or "none"
 
 
+def state(version: Version) -> str:
+    """Say in which state a version ended, and why."""
+    return ". ".join(capital(str(version.case[name])) for name in ("state", "reason") if version.case[name])
+
+
+def no_estimate(answer: Mapping[str, Any]) -> str:
+    """Say why there is no number."""
+    return f"No estimate. {capital(str(answer['reason'])).rstrip('.')}"
+
+
 def no_answer(outcome: Outcome) -> str:
     """Say why nothing was answered: what the case waits for, or what became of the images."""
     if outcome.versions:
-        case = outcome.versions[-1].case
-        return f"{case['state']}: {case['reason']}"
+        return state(outcome.versions[-1])
     reasons = Counter(reason for _, reason in outcome.ends.values())
     return "; ".join(f"{n} images {reason}" for reason, n in reasons.items()) or "no image arrived"
 

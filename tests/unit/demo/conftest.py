@@ -52,7 +52,11 @@ def a_version(folder: Path, result: Result, state: str = "done", reason: str = "
         "case_uuid": str(result.case_uuid),
         "summary": to_json(summarise(result, "cpu")) if result.answers else {},
     }
-    instances = [{"sop_instance_uid": str(ds.SOPInstanceUID), "left_out": None} for ds in IMAGES]
+    received = ("2026-01-06T09:29:43+00:00", "2026-01-06T09:29:42+00:00")
+    instances = [
+        {"sop_instance_uid": str(ds.SOPInstanceUID), "left_out": None, "received_at": at}
+        for ds, at in zip(IMAGES, received, strict=True)
+    ]
     deliveries = [{"role": one.role, "sop_instance_uid": one.uid, "status": "confirmed"} for one in arrived]
     return Version(case, [], instances, deliveries, arrived)
 

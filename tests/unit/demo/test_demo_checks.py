@@ -223,7 +223,9 @@ def _set_comment(ds: Dataset) -> None:
 def test_one_object_tells_another_number(outcome: Outcome, role: str, change: Callable[[Dataset], None]) -> None:
     """SR, text SR and captures must tell what the case list tells."""
     problem = the_only(with_object(outcome, role, change))
-    assert problem.startswith(f"SR, text SR, captures and case list tell one number: {role.split(':')[0]}: ")
+    assert problem.startswith(
+        f"SR, text SR, Image Comments of the captures and case list tell one number: {role.split(':')[0]}: "
+    )
 
 
 def test_contributions_that_do_not_add_up(outcome: Outcome) -> None:

@@ -83,6 +83,24 @@ def test_page_tells_answer_report_and_checks(tmp_path: Path, outcome: Outcome) -
     assert "FAILED" not in page
 
 
+def test_page_tells_waiting_from_working(tmp_path: Path, make: Make) -> None:
+    """How long the agent waited for more images is not how long it took to answer; an older version is marked."""
+    page = written(tmp_path, make([a_result(), a_result(2)]))
+    assert "Waited after the last image: 17.0 s. Complete → first report in the PACS: 1.5 s" in page
+    assert "<b>1.5 s</b><span>complete to PACS, median</span>" in page
+    assert "door to PACS" not in page
+    assert page.count("<span class='chip none'>superseded</span>") == 1
+
+
+def test_older_version_is_not_superseded_before_the_newer_arrives(make: Make) -> None:
+    """What the PACS shows as the newest, is not called replaced."""
+    outcome = make([a_result(), a_result(2)])
+    first, second = outcome.versions
+    assert outcome.superseded(first)
+    assert not outcome.superseded(second)
+    assert not replace(outcome, versions=[first, replace(second, arrived=[])]).superseded(first)
+
+
 def test_page_escapes_what_it_shows(tmp_path: Path, outcome: Outcome) -> None:
     """Neither a name nor a story nor a reason is read as HTML."""
     evil = "<script>alert(1)</script>"
@@ -120,18 +138,33 @@ def test_page_says_what_became_of_those_without_an_answer(tmp_path: Path, make: 
     unwanted = Outcome(patient, [], dict.fromkeys(patient.sent, ("not_relevant", "no model uses CT")), [])
     page = written(tmp_path, asleep, refused, unwanted)
     assert page.count("Nothing was sent.") == 2
-    assert "dormant: the diagnosis is benign" in page
+    assert "Dormant. The diagnosis is benign" in page
+    assert page.count("No estimate. Too late") == 1
+    assert "<p>Too late</p>" in page
     assert "NO ESTIMATE" in page
     assert "2 images no model uses CT" in page
     assert Structure(page).open == []
+
+
+def test_page_says_of_a_refusal_what_its_report_says(tmp_path: Path, make: Make) -> None:
+    """The card beside "no estimate" names the images that lay there and those that did not come."""
+    evidence = ("Expected and present: MG.", "US did not arrive within 15 s.")
+    refusal = [NoEstimate(Side.L, "too late")]
+    none = a_result(answers=refusal, influences=(), used=(), modalities_missing=(), facts_used=(), evidence=evidence)
+    page = written(tmp_path, make([none], no_estimate("too late")))
+    card = page[page.index("<h3>Received and not used") : page.index("<h3>The report")]
+    assert "<li>Not used, because no estimate can be given: 2 mammograms." in card
+    assert "<li>Ultrasound did not arrive within 15 s." in card
+    assert "<li>None" in card
+    assert "<li>Nothing" not in card
 
 
 def test_table_has_a_row_for_each_version(make: Make) -> None:
     """And says which it is, only where there are two."""
     (one,), (two,) = told(make()), told(make([a_result(), a_result(2)]))
     assert [row[0] for row in rows(one)] == ["left"]
-    assert [row[0] for row in rows(two)] == ["left, version 1", "left, version 2"]
-    assert rows(one)[0][2:] == ("73.1 % (61.1 to 82.1 %)", "HIGH", "1.5 s")
+    assert [row[0] for row in rows(two)] == ["left, version 1 (superseded)", "left, version 2"]
+    assert rows(one)[0][2:] == ("73.1 % (61.1 to 82.1 %)", "HIGH", "17.0 s", "1.5 s")
     assert table([one, two]).row_count == 3
 
 

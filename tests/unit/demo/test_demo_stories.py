@@ -94,6 +94,14 @@ def test_row_of_the_clinical_database() -> None:
     assert make_patient(1, replace(CT, in_ehr=False), TODAY).ehr_row is None
 
 
+@pytest.mark.parametrize(("sends", "late", "known"), [("US", "", True), ("CT", "", False), ("CT", "US", False)])
+def test_size_on_ultrasound_is_known_of_those_who_had_one(sends: str, late: str, known: bool) -> None:
+    """What is measured on images that were not yet taken stands in no database; her other facts do."""
+    row = make_patient(1, replace(CT, sends=sends, late=late), TODAY).ehr_row or {}
+    assert ("size_ultrasound_mm" in row) is known
+    assert "grade" in row
+
+
 def test_cut_image_is_one_of_hers() -> None:
     """The last image does not go through the PACS, and counts as sent."""
     patient = make_patient(1, replace(CT, cut_last=True), TODAY)
