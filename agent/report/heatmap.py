@@ -57,7 +57,7 @@ def heatmap(draft: Draft, estimate: Estimate, place: Place) -> Picture:
     lefts = [middle - size[0] // 2 for middle in HALVES]
     pair.paste(_overlay(grey, shown.of(place.influence.saliency_hw)), (lefts[0], 0))
     pair.paste(grey.convert("RGB"), (lefts[1], 0))
-    above = (*headline(draft, estimate), _captions(place), *_sides(source, estimate, size[0]))
+    above = (*headline(draft, estimate), _captions(estimate, place), *_sides(source, estimate, size[0]))
     below = (
         legend(),
         strip(draft.result, estimate, place.influence.modality),
@@ -84,10 +84,11 @@ def _overlay(grey: Image.Image, saliency_hw: NDArray[np.float32]) -> Image.Image
     return Image.composite(levels.convert("RGB"), grey.convert("RGB"), opacity)
 
 
-def _captions(place: Place) -> Image.Image:
+def _captions(estimate: Estimate, place: Place) -> Image.Image:
     band = block(2 * SMALL)
     draw = ImageDraw.Draw(band)
-    texts = (words.effect(place.influence), caption(place.source, place.influence.side))
+    whole = estimate.contributions.get(place.influence.modality, 0.0)
+    texts = (words.effect(place.influence, whole), caption(place.source, place.influence.side))
     for middle, text in zip(HALVES, texts, strict=True):
         centred(draw, (middle, SMALL), Line(text, GREY, BODY - 2), PANEL[0] - BODY)
     return band

@@ -28,6 +28,8 @@ LEGEND_LOW, LEGEND_HIGH = "low", "high"
 MOVED: Final = "What moved this estimate"
 LOWERED, RAISED, ODDS = "lowered", "raised", "odds"
 NO_ESTIMATE: Final = "no estimate"
+AI_INFLUENCE: Final = "AI influence"
+NEGLIGIBLE: Final = 0.1  # logit: a smaller contribution has no direction to speak of
 
 SIDES: Final[Mapping[str, str]] = {"L": "LEFT", "R": "RIGHT"}
 MODALITIES: Final[Mapping[str, str]] = {
@@ -212,11 +214,27 @@ def view(kind: str, side: str, part: str, *, series: int = 0, number: int = 0) -
     return ", ".join(filter(None, (VIEWS.get(kind, "Image"), words, *places)))
 
 
-def effect(influence: Influence) -> str:
-    """Say which way one image moved the estimate."""
-    if influence.contribution == 0:
-        return "AI influence: estimate not moved"
-    return f"AI influence: estimate {RAISED if influence.contribution > 0 else LOWERED}"
+def effect(influence: Influence, whole: float) -> str:
+    """Say which way one image moved the estimate, where its modality's bar says the same.
+
+    What several inputs say together is divided among them: alone, an image's part of it may have the other sign.
+
+    Parameters
+    ----------
+    influence
+        Of the image.
+    whole
+        What its modality contributed, logit.
+    """
+    raised = influence.contribution > 0
+    if raised != (whole > 0) or not is_notable(influence) or abs(whole) < NEGLIGIBLE:
+        return AI_INFLUENCE
+    return f"{AI_INFLUENCE}: estimate {RAISED if raised else LOWERED}"
+
+
+def is_notable(influence: Influence) -> bool:
+    """Whether what an image contributed is worth a word."""
+    return abs(influence.contribution) >= NEGLIGIBLE
 
 
 def listed(names: Sequence[str], none: str = "none") -> str:

@@ -191,3 +191,14 @@ def test_colours_are_uniform_to_the_eye() -> None:
     assert OPACITY[0] == OPACITY[30] == 0
     assert max(OPACITY) < 160
     assert list(OPACITY) == sorted(OPACITY)
+
+
+def test_caption_gives_no_direction_against_its_bar(composer: Composer, mlo: SourceImage) -> None:
+    """An image whose part has the other sign than its modality's bar is captioned like one that did next to nothing."""
+    with_bar, against, hardly = (
+        Read(composer(builders.result(None, [mlo], [builders.influence(mlo, contribution=c)]), [mlo]))[ROLE].pixel_array
+        for c in (0.6, -0.6, 0.05)
+    )
+    caption = slice(TOP - 52, TOP), slice(0, 600)
+    assert np.array_equal(against[caption], hardly[caption])
+    assert not np.array_equal(against[caption], with_bar[caption])
