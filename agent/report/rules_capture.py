@@ -35,10 +35,12 @@ def attributes_are_those_of_a_capture(draft: Draft, one: Finished) -> bool:
 
 
 def side_equals_the_source(draft: Draft, one: Finished) -> bool:
-    """A heatmap has its axilla's side, which is its source's; a picture of words has both."""
+    """A heatmap has its axilla's side, which is its source's; a picture of words the side of its answers, or both."""
     sides = {s.instance.sop_instance_uid: s.instance.laterality for s in draft.sources}
     if not one.slot.axilla:
-        return str(one.ds.get("ImageLaterality")) == "B"
+        said = str(one.ds.get("ImageComments"))
+        spoken = {str(a.side or "B") for a in draft.result.answers if words.answer(a, draft.words.event) in said}
+        return one.ds.get("ImageLaterality") == (spoken.pop() if len(spoken) == 1 else "B")
     sources = [item.ReferencedSOPInstanceUID for item in one.ds.get("SourceImageSequence", ())]
     return (
         str(one.ds.get("ImageLaterality")) == one.slot.axilla
