@@ -62,6 +62,8 @@ def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place)
     picture = heatmap(draft, estimate, place)
     ds = _capture(draft, slot, place.source, picture.image)
     ds.update(place.source.orientation)
+    if place.source.is_axillary:
+        ds.BodyPartExamined = "AXILLA"  # a defined term (PS3.16 Annex L)
     ds.ImageLaterality = slot.axilla
     ds.ImageComments = words.answer(estimate, draft.words.event)
     ds.DerivationDescription = DERIVATION

@@ -74,7 +74,7 @@ def _group(draft: Draft, estimate: Estimate, drawn: Drawing) -> sr.MeasurementsA
         ],
     )
     # each comment is a line of the label beside the region, above the numbers: five lines in all are shown
-    for line in (f"{side} axilla, AI influence", words.SHORT_DISCLAIMER):
+    for line in (words.influence_on(draft.words.short, side), words.SHORT_DISCLAIMER):
         group[0].ContentSequence.append(sr.TextContentItem(codes.COMMENT, line, CONTAINS))
     return group
 

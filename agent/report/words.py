@@ -232,6 +232,11 @@ def effect(influence: Influence, whole: float) -> str:
     return f"{AI_INFLUENCE}: estimate {RAISED if raised else LOWERED}"
 
 
+def influence_on(short: str, side: Side) -> str:
+    """Say, beside a region, what lies in it: what influenced an axilla's risk, be it of the breast or of the axilla."""
+    return f"{AI_INFLUENCE} on {side} {short} risk"
+
+
 def is_notable(influence: Influence) -> bool:
     """Whether what an image contributed is worth a word."""
     return abs(influence.contribution) >= NEGLIGIBLE

@@ -80,6 +80,13 @@ def test_region_at_the_corner_stays_inside(composer: Composer) -> None:
     assert box(objects["sr:L"])[2:] == [201, 251]
 
 
+def test_label_names_the_axilla_of_the_risk_and_not_of_the_region(bilateral: Read) -> None:
+    """What lies in the box may be a mass of the breast: the label calls it an influence on the axilla's risk."""
+    for side in "LR":
+        said = [item.TextValue for item in tree.named(bilateral[f"sr:{side}"], codes.COMMENT)]
+        assert said == [f"AI influence on {side} ALN risk", "NOT FOR CLINICAL USE"]
+
+
 def test_higher_risk_comes_first(bilateral: Read) -> None:
     """The axilla at the higher risk is sent first and has the lower Series Number."""
     assert bilateral.roles[:2] == ["sr:R", "sr:L"]

@@ -224,6 +224,8 @@ BROKEN: list[tuple[str, str, Callable[[Dataset], object]]] = [
     ("attributes_are_those_of_a_capture", HEATMAP, lambda ds: setattr(ds, "Modality", "MG")),
     ("attributes_are_those_of_a_capture", HEATMAP, lambda ds: setattr(ds, "PixelSpacing", [0.1, 0.1])),
     ("attributes_are_those_of_a_capture", SUMMARY, lambda ds: delattr(ds, "RecognizableVisualFeatures")),
+    ("body_part_equals_the_source", HEATMAP, lambda ds: setattr(ds, "BodyPartExamined", "AXILLA")),
+    ("body_part_equals_the_source", SUMMARY, lambda ds: delattr(ds, "BodyPartExamined")),
     ("burned_in_names_are_admitted", SUMMARY, lambda ds: delattr(ds, "BurnedInAnnotation")),
     ("burned_in_names_are_admitted", HEATMAP, lambda ds: setattr(ds, "BurnedInAnnotation", "YES")),
     ("side_equals_the_source", HEATMAP, lambda ds: setattr(ds, "ImageLaterality", "R")),
