@@ -22,6 +22,10 @@ NOT_AN_OUTLINE: Final = "A region of influence is not the outline of a lesion."
 INTERVAL: Final = (
     "The interval covers the model's uncertainty given the inputs above, not what missing inputs would have shown."
 )
+CONTRIBUTIONS: Final = (
+    "What an input contributed depends on which other inputs are there: contributions and starting points of versions "
+    "with different inputs cannot be compared."
+)
 NO_INFLUENCE: Final = "No image influenced this estimate."
 LEGEND: Final = "relative influence in this image (not the outline of a lesion)"
 LEGEND_LOW, LEGEND_HIGH = "low", "high"
@@ -61,6 +65,7 @@ FACTS: Final[Mapping[str, str]] = {
 IMAGES: Final[Mapping[str, str]] = {"MG": "mammogram", "US": "ultrasound image", "MR": "MR image"}
 VIEWS: Final[Mapping[str, str]] = {"MG": "Mammogram", "US": "Ultrasound", "MR": "MRI"}
 BREAST: Final = "breast"
+NO_VIEW: Final = "view unknown"
 _CODE: Final = re.compile(r"\b(MG|US|MR|SM)\b")
 
 
@@ -193,8 +198,8 @@ def contribution(given: Estimate, part: Part) -> str:
 
 
 def starting_point(share: float) -> str:
-    """Say what the estimate would be without any input."""
-    return f"Starting point, before any of these: {written(share)} %"
+    """Say where the contributions start from; which inputs are there changes it."""
+    return f"Starting point with these inputs: {written(share)} %"
 
 
 def view(kind: str, side: str, part: str, *, series: int = 0, number: int = 0) -> str:
@@ -209,9 +214,13 @@ def view(kind: str, side: str, part: str, *, series: int = 0, number: int = 0) -
     series, number
         Series Number and Instance Number; 0 where they would not help.
     """
-    words = " ".join(filter(None, ({"L": "left", "R": "right"}.get(side, ""), part)))
     places = (f"series {series}" if series else "", f"image {number}" if number else "")
-    return ", ".join(filter(None, (VIEWS.get(kind, "Image"), words, *places)))
+    return ", ".join(filter(None, (VIEWS.get(kind, "Image"), place(side, part), *places)))
+
+
+def place(side: str, part: str) -> str:
+    """Name what an image shows by its side and its view or part of the body: "left MLO"; empty if nothing is known."""
+    return " ".join(filter(None, ({"L": "left", "R": "right"}.get(side, ""), part)))
 
 
 def effect(influence: Influence, whole: float) -> str:

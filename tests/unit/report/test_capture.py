@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import Result, SourceImage
-from agent.report import layout, words
+from agent.report import layout, strip, words
 from agent.report.colour import OPACITY, PALETTE
 from agent.report.compose import Composer
 from agent.report.layout import Line, banner, paragraph, wrapped
@@ -240,3 +240,18 @@ def test_caption_gives_no_direction_against_its_bar(composer: Composer, mlo: Sou
     caption = slice(TOP - 52, TOP), slice(0, 600)
     assert np.array_equal(against[caption], hardly[caption])
     assert not np.array_equal(against[caption], with_bar[caption])
+
+
+def bar_length(of: dict[str, float]) -> int:
+    """Return the pixels of the first input's bar in the strip of an estimate with these contributions."""
+    answer = builders.estimate(contributions={"prior": 0.0, **of})
+    picture = np.asarray(strip.strip(builders.result([answer], [], modalities_missing=()), answer))
+    return int((picture[strip.ROW + strip.ROW // 2] == strip.RAISES).all(axis=1).sum())
+
+
+def test_bars_of_two_pictures_can_be_compared() -> None:
+    """A contribution is as long whatever stands beside it, up to odds x 12; beyond, the longest bar fills its half."""
+    alone, beside = bar_length({"clinical": 0.5}), bar_length({"clinical": 0.5, "SM": 2.5})
+    assert alone == beside == round(strip.HALF * 0.5 / 2.5) + 1
+    assert bar_length({"clinical": 5.0}) == strip.HALF + 1
+    assert bar_length({"clinical": 0.5, "SM": 5.0}) == strip.HALF // 10 + 1
