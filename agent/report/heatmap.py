@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from agent.core.prediction import Estimate
 from agent.preprocess.placement import Box
 from agent.report import words
-from agent.report.colour import OPACITY, PALETTE
+from agent.report.colour import over
 from agent.report.draft import Draft, Place
 from agent.report.header import Source
 from agent.report.headline import headline
@@ -78,10 +78,7 @@ def _fit(shown: Box) -> tuple[float, tuple[int, int]]:
 def _overlay(grey: Image.Image, saliency_hw: NDArray[np.float32]) -> Image.Image:
     # bytes from here on: blending in Pillow's integers is fifty times faster than in floating point
     levels = Image.fromarray((np.clip(saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8))
-    levels = levels.resize(grey.size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    opacity = levels.point(OPACITY)
-    levels.putpalette(PALETTE)
-    return Image.composite(levels.convert("RGB"), grey.convert("RGB"), opacity)
+    return over(grey, levels.resize(grey.size, Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
 def _captions(estimate: Estimate, place: Place) -> Image.Image:

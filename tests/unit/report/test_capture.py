@@ -227,7 +227,7 @@ def test_colours_are_uniform_to_the_eye() -> None:
     luma = rgb @ np.array([0.299, 0.587, 0.114])
     assert (np.diff(luma) >= -0.5).all()
     assert OPACITY[0] == OPACITY[30] == 0
-    assert max(OPACITY) < 160
+    assert 0 < max(OPACITY) <= 0.4 * 255
     assert list(OPACITY) == sorted(OPACITY)
 
 
@@ -255,3 +255,21 @@ def test_bars_of_two_pictures_can_be_compared() -> None:
     assert alone == beside == round(strip.HALF * 0.5 / 2.5) + 1
     assert bar_length({"clinical": 5.0}) == strip.HALF + 1
     assert bar_length({"clinical": 0.5, "SM": 5.0}) == strip.HALF // 10 + 1
+
+
+def test_tissue_is_seen_below_the_strongest_influence(composer: Composer, mlo: SourceImage) -> None:
+    """What is brighter in the source is as much brighter, but for two fifths, below the overlay."""
+    everywhere = np.ones(mlo.image_hw.shape, np.float32)
+    result = builders.result(None, [mlo], [builders.influence(mlo, saliency_hw=everywhere)])
+    overlay, source = panels(Read(composer(result, [mlo]))[ROLE], mlo.image_hw.shape)
+    wanted = 0.6 * source + 0.4 * np.frombuffer(PALETTE, np.uint8)[-3:]
+    assert np.abs(overlay - wanted).max() <= 1.5
+
+
+def test_legend_has_the_colours_of_the_overlay() -> None:
+    """The end of the scale is the strongest influence over middle grey, its beginning no influence."""
+    row = np.asarray(layout.legend())[layout.SMALL].astype(int)
+    strongest = 0.6 * layout.TISSUE + 0.4 * np.frombuffer(PALETTE, np.uint8)[-3:]
+    assert np.abs(row - strongest).max(axis=1).min() <= 1.5
+    assert np.abs(row - layout.TISSUE).max(axis=1).min() <= 2
+    assert colourfulness(row[None]).max() <= np.ptp(strongest) + 1.5

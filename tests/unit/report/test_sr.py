@@ -152,7 +152,7 @@ def test_region_of_a_4d_series_lies_on_our_capture(composer: Composer) -> None:
     x0, y0, x1, y1 = (round(v) for v in box(objects["sr:L"]))
     overlay = objects["secondary_capture:L:1"].pixel_array[y0:y1, x0:x1].astype(int)
     beside = objects["secondary_capture:L:1"].pixel_array[y0:y1, x0 + 200 : x1 + 200].astype(int)
-    assert abs(overlay[..., 0] - overlay[..., 2]).max() > 100  # coloured
+    assert abs(overlay[..., 0] - overlay[..., 2]).max() > 60  # coloured
     assert abs(beside[..., 0] - beside[..., 2]).max() == 0  # grey
 
 
