@@ -1,7 +1,7 @@
 """Pictures as Secondary Capture images (PS3.3 A.8.1): what every viewer can show."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from agent.core.prediction import Answer, Estimate
 from agent.core.result import Kind
 from agent.dicom import codes
 from agent.report import words
-from agent.report.draft import Draft, Finished, Place, Slot, date_and_time
+from agent.report.draft import SERIES_AN_AXILLA, Draft, Finished, Place, Slot, date_and_time
 from agent.report.header import Source
 from agent.report.heatmap import Picture, heatmap
 from agent.report.summary import summary
@@ -37,11 +37,12 @@ class Captured:
 def captures(draft: Draft) -> list[Captured]:
     """Return a heatmap of every image that had influence, and a summary of the answers that no heatmap shows."""
     made: list[Captured] = []
-    numbers: Counter[str] = Counter()  # Instance Number runs within a study's series
-    for estimate in draft.ranked:
+    for rank, estimate in enumerate(draft.ranked):
+        numbers: Counter[str] = Counter()  # Instance Number runs within an axilla's series of a study
         for index, place in enumerate(draft.places(estimate), start=1):
-            numbers[place.source.instance.study_instance_uid] += 1
-            slot = _heatmap_slot(estimate.side, index, numbers[place.source.instance.study_instance_uid])
+            study = place.source.instance.study_instance_uid
+            numbers[study] += 1
+            slot = _heatmap_slot(rank, estimate.side, index, numbers[study])
             made.append(_heatmap_capture(draft, slot, estimate, place))
     unseen: tuple[Answer, ...] = (*(e for e in draft.ranked if not draft.places(e)), *draft.refused)
     if unseen:
@@ -49,8 +50,11 @@ def captures(draft: Draft) -> list[Captured]:
     return made
 
 
-def _heatmap_slot(side: str, index: int, number: int) -> Slot:
-    return Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", "heatmap", 1, side, index, number)
+def _heatmap_slot(rank: int, side: str, index: int, number: int) -> Slot:
+    series = SERIES_AN_AXILLA * rank + 1
+    return Slot(
+        Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", f"{side} heatmap", series, side, index, number
+    )
 
 
 def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place) -> Captured:
@@ -58,6 +62,8 @@ def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place)
     picture = heatmap(draft, estimate, place)
     ds = _capture(draft, slot, place.source, picture.image)
     ds.update(place.source.orientation)
+    if place.source.is_axillary:
+        ds.BodyPartExamined = "AXILLA"  # a defined term (PS3.16 Annex L)
     ds.ImageLaterality = slot.axilla
     ds.ImageComments = words.answer(estimate, draft.words.event)
     ds.DerivationDescription = DERIVATION
@@ -69,10 +75,13 @@ def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place)
 
 def _summary_capture(draft: Draft, answers: tuple[Answer, ...]) -> Finished:
     """The one picture of words, in the index study."""
-    ds = _capture(draft, SUMMARY, draft.index, summary(draft, answers))
-    ds.ImageLaterality = BOTH
+    sides = {a.side for a in answers}
+    side = next(iter(sides)) if len(sides) == 1 else None  # of one answer whose side is unknown, too
+    slot = replace(SUMMARY, label=f"{side} {SUMMARY.label}") if side else SUMMARY
+    ds = _capture(draft, slot, draft.index, summary(draft, answers))
+    ds.ImageLaterality = side or BOTH
     ds.ImageComments = " ".join(words.answer(a, draft.words.event) for a in answers)
-    return Finished(SUMMARY, ds)
+    return Finished(slot, ds)
 
 
 def _capture(draft: Draft, slot: Slot, source: Source, picture: Image.Image) -> Dataset:

@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from PIL import Image
 
 # plasma (CC0) by nine of its points; between them it is as good as linear. Unlike green, it stands out from speckle
 _POINTS: Final = (
@@ -17,7 +18,8 @@ _POINTS: Final = (
     (240, 249, 33),
 )
 _FAINT: Final = 0.15  # below this share of the strongest influence nothing is drawn
-_OPAQUE: Final = 0.55  # at the strongest influence the tissue still shows through
+_FULL: Final = 0.6  # from this share on the colour alone tells: half as strong a place is still seen on bright tissue
+_OPAQUE: Final = 0.4  # at most: the lesion below is what a reader looks at
 
 
 def _palette() -> bytes:
@@ -28,7 +30,7 @@ def _palette() -> bytes:
 
 def _opacity() -> tuple[int, ...]:
     level = np.arange(256) / 255
-    shown = np.clip((level - _FAINT) / (0.5 - _FAINT), 0, 1) * _OPAQUE
+    shown = np.clip((level - _FAINT) / (_FULL - _FAINT), 0, 1) * _OPAQUE
     return tuple(int(v) for v in (255 * shown).round())
 
 
@@ -38,3 +40,18 @@ OPACITY: Final = _opacity()
 """Opacity (0-255) of the overlay by level of influence (0-255)."""
 LOWEST_SHOWN: Final = next(level for level, opacity in enumerate(OPACITY) if opacity)
 """The least level that is drawn at all: where the legend begins."""
+
+
+def over(grey: Image.Image, levels: Image.Image) -> Image.Image:
+    """Lay influence over an image.
+
+    Parameters
+    ----------
+    grey
+        The image, mode L.
+    levels
+        Influence from 0 to 255, mode L, of the same size.
+    """
+    coloured = levels.copy()
+    coloured.putpalette(PALETTE)
+    return Image.composite(coloured.convert("RGB"), grey.convert("RGB"), levels.point(OPACITY))

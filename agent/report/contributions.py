@@ -52,7 +52,10 @@ def missing(result: Result, estimate: Estimate) -> tuple[str, ...]:
 
 
 def start(estimate: Estimate) -> float | None:
-    """Return the probability before any input, in [0, 1]; None where the bundle does not tell."""
+    """Return the probability that the contributions start from, in [0, 1]; None where the bundle does not tell.
+
+    It depends on which inputs are there, though not on what they say.
+    """
     prior = estimate.contributions.get(PRIOR)
     return None if prior is None else 1 / (1 + math.exp(-max(min(prior, 30.0), -30.0)))
 

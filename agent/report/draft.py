@@ -22,6 +22,7 @@ CHARACTER_SET: Final = "ISO_IR 192"
 KEY_IMAGES: Final = 3  # heatmaps of a modality and an axilla: more are looked at by nobody
 FIRST_SERIES: Final = 900
 SERIES_A_VERSION: Final = 10
+SERIES_AN_AXILLA: Final = 4  # of both: reports 0 and 4, heatmaps 1 and 5, text 2, summary 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from agent.core.prediction import Estimate
 from agent.core.result import Reference
+from agent.report import words
 from agent.report.capture import Captured
-from agent.report.draft import Draft, reference
+from agent.report.draft import Draft, Place, reference
 from agent.report.header import Source
 from agent.report.region import Box, strongest
 from agent.report.temporal import is_temporal
@@ -24,8 +25,11 @@ class Drawing:
 
 
 def drawing(draft: Draft, estimate: Estimate, pictured: Sequence[Captured]) -> Drawing | None:
-    """Return the region on the image that comes first; None where no image has one, which an SR cannot be without."""
-    for place in draft.places(estimate):
+    """Return the region on the image that comes first; None where no image has one, which an SR cannot be without.
+
+    An image of the axilla in the index study comes before its others, if what it contributed is worth a word.
+    """
+    for place in sorted(draft.places(estimate), key=lambda place: not _shows_the_axilla(draft, place)):
         box = strongest(place.influence.saliency_hw)
         if box is not None:
             source = place.source
@@ -34,6 +38,12 @@ def drawing(draft: Draft, estimate: Estimate, pictured: Sequence[Captured]) -> D
             on_image = Drawing(source, box, reference(source.instance), frame)
             return on_image if _can_show(draft, source) else _on_capture(draft, on_image, estimate, pictured)
     return None
+
+
+def _shows_the_axilla(draft: Draft, place: Place) -> bool:
+    source = place.source
+    at_hand = source.instance.study_instance_uid == draft.index.instance.study_instance_uid
+    return at_hand and source.is_axillary and words.is_notable(place.influence)
 
 
 def _can_show(draft: Draft, source: Source) -> bool:

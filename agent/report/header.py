@@ -34,7 +34,8 @@ REQUIRED: Final = (
 )
 """Type 2 attributes of Patient and General Study (PS3.3 C.7.1.1, C.7.2.1): empty where the source has none."""
 OPTIONAL: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription")
-BODY_PARTS: Final = {"BREAST": "breast", "AXILLA": "axilla"}
+AXILLA: Final = "axilla"
+BODY_PARTS: Final = {"BREAST": "breast", "AXILLA": AXILLA}
 """Parts that a picture may name: nothing else of Body Part Examined is repeated."""
 MOST_DIGITS: Final = 4  # a longer Series or Instance Number may be a date
 ALONG: Final = 0.7  # least cosine of a row with the axis from right to left that counts as along it
@@ -82,6 +83,11 @@ class Source:
         """Whether what is shown may hold a name: it says so, or is a whole ultrasound frame that does not tell."""
         unknown = self.instance.modality == "US" and self.region is None and self.burned_in != "NO"
         return self.burned_in == "YES" or unknown
+
+    @property
+    def is_axillary(self) -> bool:
+        """Whether the image says that it is of the axilla."""
+        return self.body_part == AXILLA
 
     @property
     def shows_both_breasts(self) -> bool:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from agent.core.prediction import Estimate
 from agent.preprocess.placement import Box
 from agent.report import words
-from agent.report.colour import OPACITY, PALETTE
+from agent.report.colour import over
 from agent.report.draft import Draft, Place
 from agent.report.header import Source
 from agent.report.headline import headline
@@ -57,7 +57,7 @@ def heatmap(draft: Draft, estimate: Estimate, place: Place) -> Picture:
     lefts = [middle - size[0] // 2 for middle in HALVES]
     pair.paste(_overlay(grey, shown.of(place.influence.saliency_hw)), (lefts[0], 0))
     pair.paste(grey.convert("RGB"), (lefts[1], 0))
-    above = (*headline(draft, estimate), _captions(place), *_sides(source, estimate, size[0]))
+    above = (*headline(draft, estimate), _captions(estimate, place), *_sides(source, estimate, size[0]))
     below = (
         legend(),
         strip(draft.result, estimate, place.influence.modality),
@@ -78,16 +78,14 @@ def _fit(shown: Box) -> tuple[float, tuple[int, int]]:
 def _overlay(grey: Image.Image, saliency_hw: NDArray[np.float32]) -> Image.Image:
     # bytes from here on: blending in Pillow's integers is fifty times faster than in floating point
     levels = Image.fromarray((np.clip(saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8))
-    levels = levels.resize(grey.size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    opacity = levels.point(OPACITY)
-    levels.putpalette(PALETTE)
-    return Image.composite(levels.convert("RGB"), grey.convert("RGB"), opacity)
+    return over(grey, levels.resize(grey.size, Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
-def _captions(place: Place) -> Image.Image:
+def _captions(estimate: Estimate, place: Place) -> Image.Image:
     band = block(2 * SMALL)
     draw = ImageDraw.Draw(band)
-    texts = (words.effect(place.influence), caption(place.source, place.influence.side))
+    whole = estimate.contributions.get(place.influence.modality, 0.0)
+    texts = (words.effect(place.influence, whole), caption(place.source, place.influence.side))
     for middle, text in zip(HALVES, texts, strict=True):
         centred(draw, (middle, SMALL), Line(text, GREY, BODY - 2), PANEL[0] - BODY)
     return band

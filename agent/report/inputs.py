@@ -9,9 +9,11 @@ from agent.report import words
 
 
 def images_used(result: Result) -> str:
-    """Count the images given to the model."""
+    """Count the images given to the model, and name the views of mammograms: a reader sees which is missing."""
     studies = len({i.study_instance_uid for i in result.used})
-    return f"Images used: {_counted(result.used)}{f', from {studies} studies' if studies > 1 else ''}."
+    counts = Counter(i.modality for i in result.used)
+    counted = [words.images(modality, count) + _views(result.used, modality) for modality, count in counts.items()]
+    return f"Images used: {words.listed(counted)}{f', from {studies} studies' if studies > 1 else ''}."
 
 
 def facts_used(result: Result) -> str:
@@ -75,6 +77,15 @@ def _reason(item: LeftOut) -> str:
 
 def _counted(instances: Iterable[Instance]) -> str:
     return _named(Counter(i.modality for i in instances))
+
+
+def _views(instances: Iterable[Instance], modality: str) -> str:
+    if modality != "MG":
+        return ""
+    counts = Counter(
+        words.place(i.laterality, i.view_position) or words.NO_VIEW for i in instances if i.modality == modality
+    )
+    return f" ({words.listed([name if n == 1 else f'{n} {name}' for name, n in counts.items()])})"
 
 
 def _named(counts: Counter[str]) -> str:

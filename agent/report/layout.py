@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from agent.report import words
-from agent.report.colour import LOWEST_SHOWN, PALETTE
+from agent.report.colour import LOWEST_SHOWN, over
 
 WIDTH: Final = 1200  # even, so that Pixel Data is; the words are still legible at a third of it
 BODY: Final = 30
@@ -17,6 +17,7 @@ SMALL: Final = 26
 SMALLEST: Final = 18
 MARGIN: Final = 40
 BANNER: Final = 60
+TISSUE: Final = 110  # grey below the colour scale: its colours are those of the overlay on tissue of middle brightness
 
 Colour: TypeAlias = tuple[int, int, int]
 RED: Final = (120, 0, 0)
@@ -123,9 +124,7 @@ def _label(text: str) -> Image.Image:
 
 def _scale(width: int, height: int) -> Image.Image:
     levels_hw = np.linspace(LOWEST_SHOWN, 255, width).astype(np.uint8)[None].repeat(height, axis=0)
-    scale = Image.fromarray(levels_hw)
-    scale.putpalette(PALETTE)
-    return scale.convert("RGB")
+    return over(Image.new("L", (width, height), TISSUE), Image.fromarray(levels_hw))
 
 
 def stacked(*blocks: Image.Image) -> Image.Image:

@@ -13,7 +13,6 @@ ATTRIBUTES: Final = {
     "Modality": "OT",
     "ConversionType": "WSD",
     "RecognizableVisualFeatures": "NO",
-    "BodyPartExamined": "BREAST",
     "PhotometricInterpretation": "RGB",
     "SamplesPerPixel": 3,
     "BitsAllocated": 8,
@@ -35,16 +34,25 @@ def attributes_are_those_of_a_capture(draft: Draft, one: Finished) -> bool:
 
 
 def side_equals_the_source(draft: Draft, one: Finished) -> bool:
-    """A heatmap has its axilla's side, which is its source's; a picture of words has both."""
+    """A heatmap has its axilla's side, which is its source's; a picture of words the side of its answers, or both."""
     sides = {s.instance.sop_instance_uid: s.instance.laterality for s in draft.sources}
     if not one.slot.axilla:
-        return str(one.ds.get("ImageLaterality")) == "B"
+        said = str(one.ds.get("ImageComments"))
+        spoken = {str(a.side or "B") for a in draft.result.answers if words.answer(a, draft.words.event) in said}
+        return str(one.ds.get("ImageLaterality")) == (spoken.pop() if len(spoken) == 1 else "B")
     sources = [item.ReferencedSOPInstanceUID for item in one.ds.get("SourceImageSequence", ())]
     return (
         str(one.ds.get("ImageLaterality")) == one.slot.axilla
         and len(sources) == 1
         and sides.get(sources[0]) in ("", "B", one.slot.axilla)
     )
+
+
+def body_part_equals_the_source(draft: Draft, one: Finished) -> bool:
+    """A picture of an image of the axilla is of the axilla, every other one of the breast."""
+    axillary = {s.instance.sop_instance_uid for s in draft.sources if s.is_axillary}
+    sources = {str(item.ReferencedSOPInstanceUID) for item in one.ds.get("SourceImageSequence", ())}
+    return str(one.ds.get("BodyPartExamined")) == ("AXILLA" if sources & axillary else "BREAST")
 
 
 def burned_in_names_are_admitted(draft: Draft, one: Finished) -> bool:
@@ -78,6 +86,7 @@ def capture_states_its_answer(draft: Draft, one: Finished) -> bool:
 RULES: Final = (
     attributes_are_those_of_a_capture,
     side_equals_the_source,
+    body_part_equals_the_source,
     burned_in_names_are_admitted,
     locations_are_not_preserved,
     disclaimer_is_burned_in,

@@ -26,9 +26,10 @@ def private_scheme_is_identified(draft: Draft, one: Finished) -> bool:
 
 
 def version_is_advertised(draft: Draft, one: Finished) -> bool:
-    """The version, and of an SR the side, stand in what a viewer shows of Series Description."""
+    """The version, and of what speaks of one axilla its side, stand in what a viewer shows of Series Description."""
     shown = str(one.ds.SeriesDescription)[:20].split()
-    return f"v{draft.result.version}" in shown and (one.slot.modality != "SR" or one.slot.axilla in ("", *shown))
+    side = one.slot.axilla or str(one.ds.get("ImageLaterality", ""))
+    return f"v{draft.result.version}" in shown and side in ("", "B", *shown)
 
 
 def document_is_complete_and_unverified(draft: Draft, one: Finished) -> bool:

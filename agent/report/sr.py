@@ -1,7 +1,5 @@
 """The machine-readable answer: one Comprehensive 3D SR (TID 1500) an axilla, drawn by viewers on its image."""
 
-from typing import Final
-
 from highdicom import sr
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
@@ -12,12 +10,10 @@ from agent.dicom import codes, uids
 from agent.report import words
 from agent.report.contributions import missing
 from agent.report.document import CONTAINS, document
-from agent.report.draft import Draft, Finished, Slot
+from agent.report.draft import SERIES_AN_AXILLA, Draft, Finished, Slot
 from agent.report.drawing import Drawing
 from agent.report.figures import percent
 from agent.report.library import image_library
-
-SERIES_AN_AXILLA: Final = 4
 
 
 def slot(rank: int, side: str) -> Slot:
@@ -78,7 +74,7 @@ def _group(draft: Draft, estimate: Estimate, drawn: Drawing) -> sr.MeasurementsA
         ],
     )
     # each comment is a line of the label beside the region, above the numbers: five lines in all are shown
-    for line in (f"{side} axilla, AI influence", words.SHORT_DISCLAIMER):
+    for line in (words.influence_on(draft.words.short, side), words.SHORT_DISCLAIMER):
         group[0].ContentSequence.append(sr.TextContentItem(codes.COMMENT, line, CONTAINS))
     return group
 

@@ -18,7 +18,7 @@ NAMES: Final = MIDDLE - HALF - 40  # right edge of the names
 FIGURES: Final = MIDDLE + HALF + 40  # left edge of the figures
 RAISES: Final = (230, 159, 0)  # with the blue below told apart by the colour-blind (Okabe and Ito)
 LOWERS: Final = (86, 180, 233)
-LEAST_SPAN: Final = 1.0  # log-odds at the end of a bar: small contributions stay small
+LEAST_SPAN: Final = 2.5  # log-odds at the end of a bar (odds x 12), of nearly every picture: bars can be compared
 
 
 def strip(result: Result, estimate: Estimate, shown: str = "") -> Image.Image:

@@ -105,7 +105,7 @@ def _limits(draft: Draft) -> list[str]:
         words.DISCLAIMER,
         *words.training(result.model, with_figures=bool(draft.ranked)),
         words.NOT_A_FINDING,
-        *([words.INTERVAL] if draft.ranked else []),
+        *([words.INTERVAL, words.CONTRIBUTIONS] if draft.ranked else []),
         *([words.NOT_AN_OUTLINE] if result.influences and draft.ranked else []),
         f"{words.made_by(device.model, device.software_version, result)}.",
         f"SHA-256 of the model's manifest: {result.model.digest}.",

@@ -22,12 +22,18 @@ NOT_AN_OUTLINE: Final = "A region of influence is not the outline of a lesion."
 INTERVAL: Final = (
     "The interval covers the model's uncertainty given the inputs above, not what missing inputs would have shown."
 )
+CONTRIBUTIONS: Final = (
+    "What an input contributed depends on which other inputs are there: contributions and starting points of versions "
+    "with different inputs cannot be compared."
+)
 NO_INFLUENCE: Final = "No image influenced this estimate."
 LEGEND: Final = "relative influence in this image (not the outline of a lesion)"
 LEGEND_LOW, LEGEND_HIGH = "low", "high"
 MOVED: Final = "What moved this estimate"
 LOWERED, RAISED, ODDS = "lowered", "raised", "odds"
 NO_ESTIMATE: Final = "no estimate"
+AI_INFLUENCE: Final = "AI influence"
+NEGLIGIBLE: Final = 0.1  # logit: a smaller contribution has no direction to speak of
 
 SIDES: Final[Mapping[str, str]] = {"L": "LEFT", "R": "RIGHT"}
 MODALITIES: Final[Mapping[str, str]] = {
@@ -59,6 +65,7 @@ FACTS: Final[Mapping[str, str]] = {
 IMAGES: Final[Mapping[str, str]] = {"MG": "mammogram", "US": "ultrasound image", "MR": "MR image"}
 VIEWS: Final[Mapping[str, str]] = {"MG": "Mammogram", "US": "Ultrasound", "MR": "MRI"}
 BREAST: Final = "breast"
+NO_VIEW: Final = "view unknown"
 _CODE: Final = re.compile(r"\b(MG|US|MR|SM)\b")
 
 
@@ -193,8 +200,8 @@ def contribution(given: Estimate, part: Part) -> str:
 
 
 def starting_point(share: float) -> str:
-    """Say what the estimate would be without any input."""
-    return f"Starting point, before any of these: {written(share)} %"
+    """Say where the contributions start from; which inputs are there changes it."""
+    return f"Starting point with these inputs: {written(share)} %"
 
 
 def view(kind: str, side: str, part: str, *, series: int = 0, number: int = 0) -> str:
@@ -209,16 +216,41 @@ def view(kind: str, side: str, part: str, *, series: int = 0, number: int = 0) -
     series, number
         Series Number and Instance Number; 0 where they would not help.
     """
-    words = " ".join(filter(None, ({"L": "left", "R": "right"}.get(side, ""), part)))
     places = (f"series {series}" if series else "", f"image {number}" if number else "")
-    return ", ".join(filter(None, (VIEWS.get(kind, "Image"), words, *places)))
+    return ", ".join(filter(None, (VIEWS.get(kind, "Image"), place(side, part), *places)))
 
 
-def effect(influence: Influence) -> str:
-    """Say which way one image moved the estimate."""
-    if influence.contribution == 0:
-        return "AI influence: estimate not moved"
-    return f"AI influence: estimate {RAISED if influence.contribution > 0 else LOWERED}"
+def place(side: str, part: str) -> str:
+    """Name what an image shows by its side and its view or part of the body: "left MLO"; empty if nothing is known."""
+    return " ".join(filter(None, ({"L": "left", "R": "right"}.get(side, ""), part)))
+
+
+def effect(influence: Influence, whole: float) -> str:
+    """Say which way one image moved the estimate, where its modality's bar says the same.
+
+    What several inputs say together is divided among them: alone, an image's part of it may have the other sign.
+
+    Parameters
+    ----------
+    influence
+        Of the image.
+    whole
+        What its modality contributed, logit.
+    """
+    raised = influence.contribution > 0
+    if raised != (whole > 0) or not is_notable(influence) or abs(whole) < NEGLIGIBLE:
+        return AI_INFLUENCE
+    return f"{AI_INFLUENCE}: estimate {RAISED if raised else LOWERED}"
+
+
+def influence_on(short: str, side: Side) -> str:
+    """Say, beside a region, what lies in it: what influenced an axilla's risk, be it of the breast or of the axilla."""
+    return f"{AI_INFLUENCE} on {side} {short} risk"
+
+
+def is_notable(influence: Influence) -> bool:
+    """Whether what an image contributed is worth a word."""
+    return abs(influence.contribution) >= NEGLIGIBLE
 
 
 def listed(names: Sequence[str], none: str = "none") -> str:

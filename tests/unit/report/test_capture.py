@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import Result, SourceImage
-from agent.report import layout, words
+from agent.report import layout, strip, words
 from agent.report.colour import OPACITY, PALETTE
 from agent.report.compose import Composer
 from agent.report.layout import Line, banner, paragraph, wrapped
@@ -43,7 +43,7 @@ def test_attributes_are_those_of_a_capture(objects: Read, mlo: SourceImage) -> N
     assert (ds.Modality, ds.ConversionType, list(ds.ImageType)) == ("OT", "WSD", ["DERIVED", "SECONDARY"])
     assert (ds.BurnedInAnnotation, ds.RecognizableVisualFeatures) == ("NO", "NO")
     assert (ds.ImageLaterality, list(ds.PatientOrientation), ds.BodyPartExamined) == ("L", ["A", "FR"], "BREAST")
-    assert ds.SeriesDescription == "AI ALN risk v1 heatmap - NOT FOR CLINICAL USE"
+    assert ds.SeriesDescription == "AI ALN risk v1 L heatmap - NOT FOR CLINICAL USE"
     source = ds.SourceImageSequence[0]
     assert source.ReferencedSOPInstanceUID == mlo.instance.sop_instance_uid
     assert source.PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
@@ -152,16 +152,54 @@ def test_large_mammogram_makes_a_capture_of_moderate_size(composer: Composer) ->
 
 
 def test_summary_says_the_answer_in_words(composer: Composer, mlo: SourceImage) -> None:
-    """No estimate: one picture, of both sides, in the study, that says why; another reason is another picture."""
+    """No estimate: one picture, of the answer's side, in the study, that says why; another reason, another picture."""
     made = [
         Read(composer(builders.result([NoEstimate(Side.L, reason)], [mlo]), [mlo]))["secondary_capture::1"]
         for reason in ("no facts", "the images differ from those the model was trained on " * 4)
     ]
-    assert made[0].ImageLaterality == "B"
-    assert made[0].SeriesDescription == "AI ALN risk v1 summary - NOT FOR CLINICAL USE"
+    assert made[0].ImageLaterality == "L"
+    assert made[0].SeriesDescription == "AI ALN risk v1 L summary - NOT FOR CLINICAL USE"
     assert "SourceImageSequence" not in made[0]
     assert made[0].Rows < made[1].Rows
     assert made[0].Columns == made[1].Columns == layout.WIDTH
+
+
+@pytest.mark.parametrize("sides", [(Side.L, Side.R), (None,)])
+def test_summary_of_no_single_side_is_of_both(
+    composer: Composer, mlo: SourceImage, sides: tuple[Side | None, ...]
+) -> None:
+    """Two answers share one picture; where the side of the only answer is unknown it is of neither."""
+    answers = [NoEstimate(side, "no facts") for side in sides]
+    ds = Read(composer(builders.result(answers, [mlo]), [mlo]))["secondary_capture::1"]
+    assert ds.ImageLaterality == "B"
+    assert ds.SeriesDescription == "AI ALN risk v1 summary - NOT FOR CLINICAL USE"
+
+
+def test_each_axilla_has_its_own_series_of_heatmaps(bilateral: Read) -> None:
+    """No viewer shows the right axilla's number below the left one's name; numbers run within a series."""
+    captures = {role: bilateral[role] for role in bilateral.roles if role.startswith("secondary")}
+    series = {role: (str(ds.SeriesInstanceUID), ds.SeriesDescription[:16]) for role, ds in captures.items()}
+    assert len(set(series.values())) == len({uid for uid, _ in series.values()}) == 2
+    assert {(role.split(":")[1], said[-1]) for role, (_, said) in series.items()} == {("L", "L"), ("R", "R")}
+    assert [ds.InstanceNumber for ds in captures.values()] == [1, 2, 1, 2]
+
+
+def test_series_numbers_are_unique_within_a_version(
+    composer: Composer, views: Sequence[SourceImage], mlo: SourceImage
+) -> None:
+    """Ten a version have room for everything; the higher risk has the lower numbers, the next version the next ten."""
+    answers = [builders.estimate("L", 0.042), builders.estimate("R", 0.7312)]
+    refusing = builders.result([builders.estimate(), NoEstimate(Side.R, "no facts")], [mlo])
+    numbers = [
+        {ds.SeriesInstanceUID: (ds.SeriesDescription[12:].split(" - ")[0], int(ds.SeriesNumber)) for ds in made}
+        for result in (builders.result(answers, views), builders.result(answers, views, version=2), refusing)
+        for made in [Read(composer(result, views)).by_role.values()]
+    ]
+    named = [sorted(of.values(), key=lambda pair: pair[1]) for of in numbers]
+    both = [("R report", 0), ("R heatmap", 1), ("text", 2), ("L report", 4), ("L heatmap", 5)]
+    assert named[0] == [(f"v1 {label}", 900 + n) for label, n in both]
+    assert named[1] == [(f"v2 {label}", 910 + n) for label, n in both]
+    assert named[2] == [("v1 L report", 900), ("v1 L heatmap", 901), ("v1 text", 902), ("v1 R summary", 903)]
 
 
 @pytest.mark.parametrize("columns", [301, 1101])
@@ -189,5 +227,49 @@ def test_colours_are_uniform_to_the_eye() -> None:
     luma = rgb @ np.array([0.299, 0.587, 0.114])
     assert (np.diff(luma) >= -0.5).all()
     assert OPACITY[0] == OPACITY[30] == 0
-    assert max(OPACITY) < 160
+    assert 0 < max(OPACITY) <= 0.4 * 255
     assert list(OPACITY) == sorted(OPACITY)
+
+
+def test_caption_gives_no_direction_against_its_bar(composer: Composer, mlo: SourceImage) -> None:
+    """An image whose part has the other sign than its modality's bar is captioned like one that did next to nothing."""
+    with_bar, against, hardly = (
+        Read(composer(builders.result(None, [mlo], [builders.influence(mlo, contribution=c)]), [mlo]))[ROLE].pixel_array
+        for c in (0.6, -0.6, 0.05)
+    )
+    caption = slice(TOP - 52, TOP), slice(0, 600)
+    assert np.array_equal(against[caption], hardly[caption])
+    assert not np.array_equal(against[caption], with_bar[caption])
+
+
+def bar_length(of: dict[str, float]) -> int:
+    """Return the pixels of the first input's bar in the strip of an estimate with these contributions."""
+    answer = builders.estimate(contributions={"prior": 0.0, **of})
+    picture = np.asarray(strip.strip(builders.result([answer], [], modalities_missing=()), answer))
+    return int((picture[strip.ROW + strip.ROW // 2] == strip.RAISES).all(axis=1).sum())
+
+
+def test_bars_of_two_pictures_can_be_compared() -> None:
+    """A contribution is as long whatever stands beside it, up to odds x 12; beyond, the longest bar fills its half."""
+    alone, beside = bar_length({"clinical": 0.5}), bar_length({"clinical": 0.5, "SM": 2.5})
+    assert alone == beside == round(strip.HALF * 0.5 / 2.5) + 1
+    assert bar_length({"clinical": 5.0}) == strip.HALF + 1
+    assert bar_length({"clinical": 0.5, "SM": 5.0}) == strip.HALF // 10 + 1
+
+
+def test_tissue_is_seen_below_the_strongest_influence(composer: Composer, mlo: SourceImage) -> None:
+    """What is brighter in the source is as much brighter, but for two fifths, below the overlay."""
+    everywhere = np.ones(mlo.image_hw.shape, np.float32)
+    result = builders.result(None, [mlo], [builders.influence(mlo, saliency_hw=everywhere)])
+    overlay, source = panels(Read(composer(result, [mlo]))[ROLE], mlo.image_hw.shape)
+    wanted = 0.6 * source + 0.4 * np.frombuffer(PALETTE, np.uint8)[-3:]
+    assert np.abs(overlay - wanted).max() <= 1.5
+
+
+def test_legend_has_the_colours_of_the_overlay() -> None:
+    """The end of the scale is the strongest influence over middle grey, its beginning no influence."""
+    row = np.asarray(layout.legend())[layout.SMALL].astype(int)
+    strongest = 0.6 * layout.TISSUE + 0.4 * np.frombuffer(PALETTE, np.uint8)[-3:]
+    assert np.abs(row - strongest).max(axis=1).min() <= 1.5
+    assert np.abs(row - layout.TISSUE).max(axis=1).min() <= 2
+    assert colourfulness(row[None]).max() <= np.ptp(strongest) + 1.5

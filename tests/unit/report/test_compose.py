@@ -134,6 +134,9 @@ def test_text_reads_like_a_report(objects: Read) -> None:
     assert "Not available: ultrasound, MRI." in said
     assert "LEFT axilla, mammography: raised the estimate, odds x 3.3 (log-odds +1.20)." in said
     assert "LEFT axilla, ultrasound: not available." in said
+    assert "LEFT axilla. Starting point with these inputs: 35.5 %." in said
+    assert said.index(words.CONTRIBUTIONS) > said.index(words.DISCLAIMER)
+    assert "Images used: 1 mammogram (left MLO)." in said
     assert "Clinical facts used: age, size on ultrasound, grade." in said
     assert words.DISCLAIMER in said
     assert words.DEMONSTRATION not in said

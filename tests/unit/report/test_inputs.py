@@ -1,5 +1,7 @@
 """Sentences on the evidence."""
 
+from dataclasses import replace
+
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import LeftOut
 from agent.report import inputs
@@ -13,11 +15,22 @@ def test_images_are_counted_in_words() -> None:
     """Each modality in its own words, with the number of studies."""
     result, _ = scenes.everything()
     assert inputs.images_used(result) == (
-        "Images used: 2 ultrasound images, 12 MR images, 2 mammograms, from 3 studies."
+        "Images used: 2 ultrasound images, 12 MR images, 2 mammograms (left CC, left MLO), from 3 studies."
     )
     one = builders.result(None, [builders.source_image()])
-    assert inputs.images_used(one) == "Images used: 1 mammogram."
+    assert inputs.images_used(one) == "Images used: 1 mammogram (left MLO)."
     assert inputs.images_used(builders.result(None, [], [])) == "Images used: none."
+
+
+def test_views_of_mammograms_are_named() -> None:
+    """Each once, with its number where there are several; a view that is not there is seen to be missing."""
+    taken = [("L", "CC"), ("L", "MLO"), ("L", "CC"), ("R", "MLO")]
+    images = [builders.source_image(builders.mammogram(s, v, study=str(n))) for n, (s, v) in enumerate(taken)]
+    assert inputs.images_used(builders.result(None, images, [])) == (
+        "Images used: 4 mammograms (2 left CC, left MLO, right MLO), from 4 studies."
+    )
+    nameless = replace(images[0], instance=replace(images[0].instance, laterality="", view_position=""))
+    assert inputs.images_used(builders.result(None, [nameless], [])) == "Images used: 1 mammogram (view unknown)."
 
 
 def test_left_out_inputs_are_grouped_by_reason() -> None:

@@ -22,6 +22,8 @@ from tests import builders
 from tests.unit.report import scenes
 from tests.unit.report.conftest import DEVICE, Read, colourfulness
 
+PARTS = ("BREAST", "AXILLA", "SMITH")
+
 
 def captions(result: Result, images: list[SourceImage]) -> list[str]:
     """Return the captions of all heatmaps."""
@@ -160,6 +162,37 @@ def test_axilla_is_named_and_nothing_else_of_the_body_part(composer: Composer) -
     for ds, said in named:
         image = scenes.source(ds)
         assert captions(builders.result(None, [image]), [image]) == [said]
+
+
+def test_picture_of_the_axilla_is_of_that_body_part(composer: Composer) -> None:
+    """Body Part Examined is the source's where that is the axilla, else the breast."""
+    stills = [scenes.source(scenes.ultrasound(number=n, BodyPartExamined=p)) for n, p in enumerate(PARTS, start=1)]
+    found = [builders.influence(s, 40, 30, contribution=0.9 / n) for n, s in enumerate(stills, start=1)]
+    objects = Read(composer(builders.result(None, stills, found), stills))
+    parts = [objects[f"secondary_capture:L:{n}"].BodyPartExamined for n in (1, 2, 3)]
+    assert parts == ["BREAST", "AXILLA", "BREAST"]
+
+
+@pytest.mark.parametrize(("contribution", "on_the_axilla"), [(0.1, True), (-0.3, True), (0.09, False)])
+def test_region_lies_on_an_image_of_the_axilla_where_one_had_influence(
+    composer: Composer, contribution: float, *, on_the_axilla: bool
+) -> None:
+    """The stronger image is of the breast; the answer is of the axilla. What hardly moved it carries no region."""
+    stills = [scenes.source(scenes.ultrasound(number=n, BodyPartExamined=p)) for n, p in enumerate(PARTS[:2])]
+    found = [builders.influence(s, 40, 30, contribution=c) for s, c in zip(stills, (0.9, contribution), strict=True)]
+    objects = Read(composer(builders.result(None, stills, found), stills))
+    on = next(i for i in tree.items(objects["sr:L"]) if i.ValueType == "SCOORD").ContentSequence[0]
+    wanted = stills[1 if on_the_axilla else 0].instance.sop_instance_uid
+    assert on.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == wanted
+
+
+def test_image_of_the_axilla_in_an_older_study_carries_no_region(composer: Composer) -> None:
+    """A region lies where the report does: in the newest study used."""
+    axilla = scenes.source(scenes.ultrasound(study="old", day=date(2026, 1, 2), BodyPartExamined="AXILLA"))
+    breast = scenes.source(scenes.ultrasound())
+    found = [builders.influence(s, 40, 30, contribution=0.9) for s in (axilla, breast)]
+    objects = Read(composer(builders.result(None, [axilla, breast], found), [axilla, breast]))
+    assert objects["sr:L"].StudyInstanceUID == breast.instance.study_instance_uid
 
 
 def test_page_that_does_not_say_what_it_supersedes_is_refused(composer: Composer) -> None:

@@ -80,6 +80,13 @@ def test_region_at_the_corner_stays_inside(composer: Composer) -> None:
     assert box(objects["sr:L"])[2:] == [201, 251]
 
 
+def test_label_names_the_axilla_of_the_risk_and_not_of_the_region(bilateral: Read) -> None:
+    """What lies in the box may be a mass of the breast: the label calls it an influence on the axilla's risk."""
+    for side in "LR":
+        said = [item.TextValue for item in tree.named(bilateral[f"sr:{side}"], codes.COMMENT)]
+        assert said == [f"AI influence on {side} ALN risk", "NOT FOR CLINICAL USE"]
+
+
 def test_higher_risk_comes_first(bilateral: Read) -> None:
     """The axilla at the higher risk is sent first and has the lower Series Number."""
     assert bilateral.roles[:2] == ["sr:R", "sr:L"]
@@ -145,7 +152,7 @@ def test_region_of_a_4d_series_lies_on_our_capture(composer: Composer) -> None:
     x0, y0, x1, y1 = (round(v) for v in box(objects["sr:L"]))
     overlay = objects["secondary_capture:L:1"].pixel_array[y0:y1, x0:x1].astype(int)
     beside = objects["secondary_capture:L:1"].pixel_array[y0:y1, x0 + 200 : x1 + 200].astype(int)
-    assert abs(overlay[..., 0] - overlay[..., 2]).max() > 100  # coloured
+    assert abs(overlay[..., 0] - overlay[..., 2]).max() > 60  # coloured
     assert abs(beside[..., 0] - beside[..., 2]).max() == 0  # grey
 
 

@@ -56,7 +56,9 @@ def test_dciodvfy_finds_no_error_of_ultrasound_and_mr(tmp_path: Path, composer: 
     else:
         result, images = scenes.everything()
         clip = scenes.source(
-            scenes.ultrasound(number=9, SOPClassUID=UltrasoundMultiFrameImageStorage), frame=6, frames=12
+            scenes.ultrasound(number=9, SOPClassUID=UltrasoundMultiFrameImageStorage, BodyPartExamined="AXILLA"),
+            frame=6,
+            frames=12,
         )
         found = [*result.influences, builders.influence(clip, 50, 40, contribution=2.0)]
         result, images = replace(result, used=(*result.used, clip.instance), influences=tuple(found)), [*images, clip]

@@ -125,11 +125,22 @@ def test_no_estimate_says_why() -> None:
     assert words.answer(NoEstimate(Side.R, "no facts"), "x").startswith("RIGHT axilla: no estimate.")
 
 
-@pytest.mark.parametrize(("contribution", "said"), [(0.5, "raised"), (-0.5, "lowered"), (0.0, "not moved")])
-def test_effect_of_an_image_is_said(contribution: float, said: str) -> None:
-    """An image raised, lowered or did not move the estimate, and the words say which."""
+@pytest.mark.parametrize(
+    ("contribution", "whole", "said"),
+    [
+        (0.5, 1.2, "AI influence: estimate raised"),
+        (-0.5, -0.1, "AI influence: estimate lowered"),
+        (-0.5, 1.2, "AI influence"),  # as size on this image is evidence of other inputs, too
+        (0.5, -1.2, "AI influence"),
+        (0.09, 1.2, "AI influence"),
+        (-0.5, -0.09, "AI influence"),
+        (0.0, 0.0, "AI influence"),
+    ],
+)
+def test_effect_of_an_image_never_contradicts_the_bar(contribution: float, whole: float, said: str) -> None:
+    """The words give a direction where image and modality agree on one, and both are worth a word."""
     image = builders.source_image()
-    assert said in words.effect(builders.influence(image, contribution=contribution))
+    assert words.effect(builders.influence(image, contribution=contribution), whole) == said
 
 
 def test_question_without_words_is_refused() -> None:
