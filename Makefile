@@ -1,4 +1,4 @@
-# Everything a newcomer needs: `make demo` and `make test`. Linux, Python 3.11-3.13 and make are enough.
+# Everything a newcomer needs: `make demo` and `make test`. Linux, Python 3.11-3.13 with venv, make, and a package index.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 ONNXRUNTIME ?= cpu
