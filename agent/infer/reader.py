@@ -50,55 +50,55 @@ class Scale(Protocol):
 
 
 class Slice(Protocol):
-    """Where and when an MR image was taken, as `agent.dicom.geometry.MrSlice`, which says what each value is."""
+    """Where and when an MR image was taken, as `agent.dicom.geometry.MrSlice`."""
 
     @property
-    def position_mm(self) -> float:  # noqa: D102
-        ...
+    def position_mm(self) -> float:
+        """Place along the slices' normal, towards the head."""
 
     @property
-    def columns_to_left(self) -> bool:  # noqa: D102
-        ...
+    def columns_to_left(self) -> bool:
+        """Whether columns count towards the patient's left."""
 
     @property
-    def rows_to_back(self) -> bool:  # noqa: D102
-        ...
+    def rows_to_back(self) -> bool:
+        """Whether rows count towards the patient's back."""
 
     @property
-    def pixel_mm(self) -> tuple[float, float]:  # noqa: D102
-        ...
+    def pixel_mm(self) -> tuple[float, float]:
+        """Distance between rows and between columns."""
 
     @property
-    def acquired(self) -> str:  # noqa: D102
-        ...
+    def acquired(self) -> str:
+        """When it was taken, YYYYMMDDHHMMSS.ffffff; empty if not stated."""
 
     @property
-    def temporal_position(self) -> int | None:  # noqa: D102
-        ...
+    def temporal_position(self) -> int | None:
+        """Temporal Position Identifier, if it has one."""
 
     @property
-    def derived(self) -> bool:  # noqa: D102
-        ...
+    def derived(self) -> bool:
+        """Whether it was computed from other images."""
 
     @property
-    def rows(self) -> int:  # noqa: D102
-        ...
+    def rows(self) -> int:
+        """Number of rows."""
 
     @property
-    def columns(self) -> int:  # noqa: D102
-        ...
+    def columns(self) -> int:
+        """Number of columns."""
 
     @property
-    def slope(self) -> float:  # noqa: D102
-        ...
+    def slope(self) -> float:
+        """Intensity is slope * stored value + intercept."""
 
     @property
-    def weighting(self) -> str:  # noqa: D102
-        ...
+    def weighting(self) -> str:
+        """What is alike in all phases of one dynamic series."""
 
     @property
-    def intercept(self) -> float:  # noqa: D102
-        ...
+    def intercept(self) -> float:
+        """See `slope`."""
 
 
 @dataclass(frozen=True, kw_only=True)
