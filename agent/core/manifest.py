@@ -92,5 +92,5 @@ def parse_manifest(raw: Mapping[str, Any]) -> BundleManifest:
                 "operating_points": tuple(_point(p) for p in fields["operating_points"]),
             }
         )
-    except (AttributeError, KeyError, TypeError) as exc:
+    except (AttributeError, LookupError, TypeError) as exc:
         raise Permanent(f"manifest.json: {exc}") from exc

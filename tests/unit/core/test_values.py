@@ -229,6 +229,7 @@ def test_a_demonstration_says_so(intended_use: str, expected: bool) -> None:
         (lambda raw: raw.update(weights="x.pkl"), "weights"),
         (lambda raw: raw.update(inputs=[{"name": "clinical"}]), "shape"),
         (lambda raw: raw["operating_points"].append({"name": "low"}), "threshold"),
+        (lambda raw: raw["operating_points"][0].update(by_inputs={"MG": [0.9]}), "out of range"),
         (lambda raw: raw.update(modalities=None), "NoneType"),
     ],
 )
