@@ -75,6 +75,11 @@ def mammogram(
     _mammography(ds, side, view)
     ds.Rows, ds.Columns = pixels.shape
     ds.PixelData = pixels.tobytes()
+    return overwritten(ds, attributes)
+
+
+def overwritten(ds: Dataset, attributes: Mapping[str, Any]) -> Dataset:
+    """Set attributes of a dataset by keyword, and remove those that are None."""
     for keyword, value in attributes.items():
         if value is None:
             delattr(ds, keyword)

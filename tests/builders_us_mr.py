@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.uid import MRImageStorage, UltrasoundImageStorage
 
 from agent.core.patient import PatientKey
-from tests.builders import NAME, PATIENT, uid
+from tests.builders import NAME, PATIENT, overwritten, uid
 
 DAY = date(2026, 1, 5)
 US_ROWS, US_COLUMNS, US_PIXEL_MM = 64, 80, 0.8
@@ -37,12 +37,7 @@ def _pixels(ds: Dataset, pixels: np.ndarray, attributes: Mapping[str, Any]) -> D
     ds.BitsAllocated = ds.BitsStored = 8 * pixels.itemsize
     ds.HighBit = ds.BitsStored - 1
     ds.PixelData = pixels.tobytes()
-    for keyword, value in attributes.items():
-        if value is None:
-            delattr(ds, keyword)
-        else:
-            setattr(ds, keyword, value)
-    return ds
+    return overwritten(ds, attributes)
 
 
 def ultrasound(

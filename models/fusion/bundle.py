@@ -228,7 +228,7 @@ def _listed(figures: dict[str, float], digits: int) -> str:
 def _golden(path: Path, inputs: Arrays) -> bytes:
     """Inputs of a few axillae and what the graph makes of them, by name."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **inputs, **exporting.run_onnx(path, inputs))  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **inputs, **exporting.run_onnx(path, inputs))  # type: ignore[arg-type]  # no name is allow_pickle
     return buffer.getvalue()
 
 

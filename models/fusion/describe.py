@@ -1,6 +1,6 @@
 """What trained encoders make of a cohort: concepts of every patient, for every choice of images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.fusion import data
 from models.fusion.encoder import ImageEncoder
@@ -44,7 +44,7 @@ class Concepts:
         return torch.cat(parts, 1)
 
 
-def describe(encoders: Sequence[ImageEncoder], cohort: Cohort, settings: Settings) -> Concepts:
+def describe(encoders: Iterable[nn.Module], cohort: Cohort, settings: Settings) -> Concepts:
     """Let each encoder look at the images of a cohort, modality beside modality."""
     jobs = [
         (encoder.state_dict(), data.shards(cohort, one, settings), one, settings, cohort.name)
@@ -61,7 +61,7 @@ def describe_shards(
     torch.set_num_threads(1)
     encoder = ImageEncoder(imaging, settings.sizes.concept_hidden)
     encoder.load_state_dict(state)
-    encoder.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    encoder.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch does not state this one
     progress, parts = Progress(f"describe {imaging.name} {name}", len(paths)), []
     for done, path in enumerate(paths, start=1):
         images = torch.from_numpy(data.read(path).images)

@@ -40,7 +40,7 @@ def evaluate(settings: Settings) -> dict[str, Any]:
     """Evaluate the trained network; writes evaluation.json beside the checkpoint and returns it."""
     network, specs, _ = restore(settings.work / "network.pt", settings)
     validation, test = (data.load_table(c, specs) for c in (settings.validation, settings.test))
-    seen, concepts = (describe(network.encoders, c, settings) for c in (settings.validation, settings.test))  # type: ignore[arg-type]
+    seen, concepts = (describe(network.encoders, c, settings) for c in (settings.validation, settings.test))
     torch.set_num_threads(settings.processes)
     known = [sigmoid(estimate(network, validation, seen.full, mask)[0]) for mask in range(len(SUBSETS))]
     set_on = known[EVERYTHING]

@@ -33,7 +33,7 @@ def train(settings: Settings) -> Path:
         network.encoders[costliest_first[job]].load_state_dict(kept["encoder"])
     network.eval()
     heads, validation = (data.load_table(c, specs) for c in (settings.heads, settings.validation))
-    seen = [describe(network.encoders, c, settings) for c in (settings.heads, settings.validation)]  # type: ignore[arg-type]
+    seen = [describe(network.encoders, c, settings) for c in (settings.heads, settings.validation)]
     torch.set_num_threads(1)  # the heads are too small to share out
     told = data.load_table(settings.encoder, specs)
     train_heads(network.evidence, heads, seen[0], told, settings)

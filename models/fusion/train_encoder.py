@@ -23,7 +23,7 @@ ALL_SHOWN = 0.7  # share of the training patients of whom no image is left out
 
 def train_encoder(encoder: ImageEncoder, cohort: Pictures, imaging: Imaging, settings: Settings) -> Path:
     """Teach one encoder, with images left out at random, and return its checkpoint; a stopped run goes on there."""
-    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch does not state this one
     optimiser = torch.optim.AdamW(encoder.parameters(), settings.encoder_rate, weight_decay=settings.weight_decay)
     steps = -(-len(cohort) // imaging.batch)
     total = steps * imaging.epochs

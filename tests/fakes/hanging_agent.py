@@ -34,7 +34,7 @@ def _hanging(decode: Callable[..., Any]) -> Callable[..., Any]:
 def _work(agent_started: datetime, config: Config, stop: Stop) -> None:
     from agent.bootstrap import worker  # only in the worker's process, as in `agent.bootstrap.roles`
 
-    worker.LEASE = LEASE  # type: ignore[misc]
+    worker.LEASE = LEASE  # type: ignore[misc]  # final, but for this test
     worker.run_worker(config, stop, agent_started=agent_started)
 
 

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed (extra: train)")
 
+# what needs torch is imported after the skip
 from models import export as exporting  # noqa: E402
 from models.fusion import bundle, data  # noqa: E402
 from models.fusion.calibrate import calibrate  # noqa: E402
