@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from agent.core.demographics import Demographics
 from agent.core.patient import PatientKey
 
 
@@ -27,6 +28,22 @@ class SpoolRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What else a header says that a role can be told by: texts as written, empty where it says nothing."""
+
+    image_type: tuple[str, ...] = ()  # (0008,0008)
+    study_description: str = ""
+    series_description: str = ""
+    protocol_name: str = ""
+    body_part: str = ""  # Body Part Examined
+    anatomy: tuple[str, ...] = ()  # meanings of Anatomic Region, Primary Anatomic Structure and their modifiers
+    comments: tuple[str, ...] = ()  # Image Comments, Acquisition Context
+    contrast: str = ""  # Contrast/Bolus Agent
+    temporal_position: int | None = None
+    acquired_at: str = ""  # Acquisition DateTime or Time, as written
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """The header of one composite object, as far as assembling needs it. Names are DICOM keywords."""
 
@@ -45,6 +62,10 @@ class Instance:
     columns: int = 0
     frames: int = 1
     sha256: str = ""  # of the encoded dataset as received
+    pixels_sha256: str = ""  # of Pixel Data: native as little endian, compressed as the fragments lie
+    accession_number: str = ""
+    demographics: Demographics = Demographics()
+    traits: Traits = Traits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +78,6 @@ class Arrival:
     sop_instance_uid: str
     end: End
     reason: str
+    patient: PatientKey | None = None  # as far as the header could be read
+    study_instance_uid: str = ""
+    modality: str = ""

@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from agent.core.instance import Arrival, End, SpoolRef
+from agent.core.patient import PatientKey
 from agent.state.tables import IS_OPEN, arrival, association, spool_cursor
 from agent.state.work import Work
 
@@ -50,6 +51,10 @@ class Arrivals(Work):
             sop_instance_uid=arrived.sop_instance_uid,
             ending=arrived.end,
             reason=arrived.reason,
+            issuer=arrived.patient.issuer if arrived.patient else None,
+            patient_id=arrived.patient.patient_id if arrived.patient else None,
+            study_instance_uid=arrived.study_instance_uid,
+            modality=arrived.modality,
         )
 
     def arrivals(self) -> Sequence[Arrival]:
@@ -64,6 +69,9 @@ class Arrivals(Work):
                 row.sop_instance_uid,
                 row.ending,
                 row.reason,
+                None if row.patient_id is None else PatientKey(row.issuer, row.patient_id),
+                row.study_instance_uid,
+                row.modality,
             )
             for row in rows
         ]

@@ -1,27 +1,48 @@
 """Instances: which belong to a version, and what became of them there."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from agent.core.case import Case, CaseEvent, CaseState
-from agent.core.instance import Arrival, Instance, SpoolRef
+from agent.core.demographics import Demographics
+from agent.core.instance import Arrival, Instance, SpoolRef, Traits
 from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance
 from agent.state.arrivals import Arrivals
 from agent.state.cases import Cases
 from agent.state.tables import IS_OPEN, arrival, association, case_instance, cases, instance
 
-_SAME_NAMED: Final = tuple(f.name for f in fields(Instance) if f.name != "patient")
+_COMPOSED: Final = ("patient", "demographics", "traits")
+_SAME_NAMED: Final = tuple(f.name for f in fields(Instance) if f.name not in _COMPOSED)
 
 
 def _stored(row: sa.Row[Any]) -> StoredInstance:
     values = row._mapping
-    header = Instance(patient=PatientKey(row.issuer, row.patient_id), **{name: values[name] for name in _SAME_NAMED})
+    header = Instance(
+        patient=PatientKey(row.issuer, row.patient_id),
+        demographics=Demographics(row.patient_name, row.birth_date, row.sex),
+        traits=Traits(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.traits.items()}),
+        **{name: values[name] for name in _SAME_NAMED},
+    )
     return StoredInstance(row.id, header, SpoolRef(row.segment, row.generation, row.offset_bytes), row.received_at)
+
+
+def _columns(header: Instance) -> dict[str, Any]:
+    """Return what the row of an instance holds of its header."""
+    said = header.demographics
+    return {
+        **{name: getattr(header, name) for name in _SAME_NAMED},
+        "issuer": header.patient.issuer,
+        "patient_id": header.patient.patient_id,
+        "patient_name": said.name,
+        "birth_date": said.birth_date,
+        "sex": said.sex,
+        "traits": asdict(header.traits),
+    }
 
 
 class Instances(Arrivals, Cases):
@@ -76,12 +97,7 @@ class Instances(Arrivals, Cases):
             "offset_bytes": arrived.ref.offset,
             "received_at": arrived.received_at,
         }
-        insert = self._insert(instance).values(
-            **{name: getattr(header, name) for name in _SAME_NAMED},
-            issuer=header.patient.issuer,
-            patient_id=header.patient.patient_id,
-            **place,
-        )
+        insert = self._insert(instance).values(**_columns(header), **place)
         moved = insert.on_conflict_do_update(index_elements=["sop_instance_uid"], set_=place)
         return int(self._db.execute(moved.returning(instance.c.id)).scalar_one())
 

@@ -59,6 +59,11 @@ arrival: Final = Table(
     Column("sop_instance_uid", Key, nullable=False, index=True),
     Column("ending", enumeration(End), nullable=False),
     Column("reason", Words, nullable=False),
+    Column("issuer", Key),  # as far as the header could be read
+    Column("patient_id", Key),
+    Column("study_instance_uid", Key, nullable=False, server_default=""),
+    Column("modality", Words, nullable=False, server_default=""),
+    Index("ix_arrival_patient", "patient_id", "issuer"),
 )
 
 instance: Final = Table(
@@ -81,6 +86,12 @@ instance: Final = Table(
     Column("columns", sa.BigInteger, nullable=False),
     Column("frames", sa.BigInteger, nullable=False),
     Column("sha256", Words, nullable=False),
+    Column("pixels_sha256", Words, nullable=False, server_default=""),
+    Column("accession_number", Words, nullable=False, server_default=""),
+    Column("patient_name", Words, nullable=False, server_default=""),
+    Column("birth_date", sa.Date),
+    Column("sex", Words, nullable=False, server_default=""),
+    Column("traits", sa.JSON, nullable=False, server_default="{}"),
     Column("segment", sa.BigInteger, nullable=False),
     Column("generation", sa.BigInteger, nullable=False),
     Column("offset_bytes", sa.BigInteger, nullable=False),

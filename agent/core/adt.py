@@ -1,0 +1,64 @@
+"""What an HL7 v2 message says about a patient, as the receiver read it and the keeper applies it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from agent.core.demographics import Demographics
+from agent.core.patient import PatientKey
+
+
+@dataclass(frozen=True, slots=True)
+class PatientNews:
+    """One patient of one message. With `retired`, that identifier is now `patient`'s (A40, A47).
+
+    Messages may come again and in any order: `sent_at` and `control_id` order them.
+    """
+
+    control_id: str  # MSH-10
+    event: str  # trigger event: A08, A31, A40, A47, R01
+    sent_at: datetime  # UTC: EVN-6, EVN-2 or MSH-7
+    patient: PatientKey
+    retired: PatientKey | None = None
+    demographics: Demographics = Demographics()
+    other_names: tuple[str, ...] = ()  # PID-5 repetitions, PID-9: as PN, former and alias names
+
+
+def news_to_json(news: Sequence[PatientNews]) -> str:
+    """Write what a message says, for the record's `meta`."""
+    return json.dumps([_to_json(one) for one in news])
+
+
+def news_from_json(text: str) -> tuple[PatientNews, ...]:
+    """Read what `news_to_json` wrote."""
+    return tuple(_from_json(raw) for raw in json.loads(text))
+
+
+def _to_json(one: PatientNews) -> dict[str, Any]:
+    said = one.demographics
+    return {
+        "control_id": one.control_id,
+        "event": one.event,
+        "sent_at": one.sent_at.isoformat(),
+        "patient": [one.patient.issuer, one.patient.patient_id],
+        "retired": [one.retired.issuer, one.retired.patient_id] if one.retired else None,
+        "name": said.name,
+        "birth_date": said.birth_date.isoformat() if said.birth_date else None,
+        "sex": said.sex,
+        "other_names": list(one.other_names),
+    }
+
+
+def _from_json(raw: dict[str, Any]) -> PatientNews:
+    born = raw["birth_date"]
+    return PatientNews(
+        control_id=raw["control_id"],
+        event=raw["event"],
+        sent_at=datetime.fromisoformat(raw["sent_at"]),
+        patient=PatientKey(*raw["patient"]),
+        retired=PatientKey(*raw["retired"]) if raw["retired"] else None,
+        demographics=Demographics(raw["name"], date.fromisoformat(born) if born else None, raw["sex"]),
+        other_names=tuple(raw["other_names"]),
+    )
