@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from agent.core.demographics import Demographics
+from agent.core.demographics import UNSAID, Demographics
 from agent.core.patient import PatientKey
 
 
@@ -22,7 +22,7 @@ class PatientNews:
     sent_at: datetime  # UTC: EVN-6, EVN-2 or MSH-7
     patient: PatientKey
     retired: PatientKey | None = None
-    demographics: Demographics = Demographics()
+    demographics: Demographics = UNSAID
     other_names: tuple[str, ...] = ()  # PID-5 repetitions, PID-9: as PN, former and alias names
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +12,7 @@ class Demographics:
     name: str = ""  # PN as decoded: up to three component groups, "family^given=ideographic=phonetic"
     birth_date: date | None = None
     sex: str = ""  # F, M, O or empty
+
+
+UNSAID: Final = Demographics()
+"""Nothing is said."""

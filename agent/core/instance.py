@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
-from agent.core.demographics import Demographics
+from agent.core.demographics import UNSAID, Demographics
 from agent.core.patient import PatientKey
 
 
@@ -43,6 +44,10 @@ class Traits:
     acquired_at: str = ""  # Acquisition DateTime or Time, as written
 
 
+PLAIN: Final = Traits()
+"""The header says nothing more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """The header of one composite object, as far as assembling needs it. Names are DICOM keywords."""
@@ -64,8 +69,8 @@ class Instance:
     sha256: str = ""  # of the encoded dataset as received
     pixels_sha256: str = ""  # of Pixel Data: native as little endian, compressed as the fragments lie
     accession_number: str = ""
-    demographics: Demographics = Demographics()
-    traits: Traits = Traits()
+    demographics: Demographics = UNSAID
+    traits: Traits = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

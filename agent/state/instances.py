@@ -22,10 +22,11 @@ _SAME_NAMED: Final = tuple(f.name for f in fields(Instance) if f.name not in _CO
 
 def _stored(row: sa.Row[Any]) -> StoredInstance:
     values = row._mapping
+    traits: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in row.traits.items()}
     header = Instance(
         patient=PatientKey(row.issuer, row.patient_id),
         demographics=Demographics(row.patient_name, row.birth_date, row.sex),
-        traits=Traits(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.traits.items()}),
+        traits=Traits(**traits),
         **{name: values[name] for name in _SAME_NAMED},
     )
     return StoredInstance(row.id, header, SpoolRef(row.segment, row.generation, row.offset_bytes), row.received_at)
