@@ -83,7 +83,9 @@ UNKNOWN = [
     ("Doe", "^Jane"),
 ]
 NAMES = sorted({name for pair in ALIKE + APART + UNKNOWN for name in pair})
-PIECES = st.lists(st.sampled_from([*"abdeu^^= -'?ü山田が", LOST, "anna", "doe", "van", "von"]), max_size=12).map("".join)
+PIECES = st.lists(st.sampled_from([*"abdeu^^= -'?ü山田が", LOST, "anna", "doe", "van", "von"]), max_size=12).map(
+    "".join
+)
 ANY_NAME = st.sampled_from(NAMES) | PIECES | st.text(max_size=20)
 
 
