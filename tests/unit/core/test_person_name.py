@@ -69,6 +69,7 @@ APART = [
     ("Bauer^Anna", "Baur^Anna"),
     ("MARTIN SMITH", "SMITH^ANNA"),
     ("JANE DOE", "ANNA DOE"),
+    ("Doe^Anna^Anna", "Doe^Anna^Maria"),
     ("MEYER^ANNA", "MEIER^ANNA"),
     ("JANE^DOE", "DOE^JANE"),
     ("D^Jane", "Doe^Jane"),
