@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import Final
 
 from agent.core.demographics import UNSAID, Demographics
 from agent.core.instance import Instance, SpoolRef
 from agent.core.patient import PatientKey
+
+BY_PERSON: Final = "person:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,25 +20,29 @@ class Identity:
 
     key: PatientKey
     demographics: Demographics
+    seen_at: datetime  # when the first object that says so was received
     moved_to: PatientKey | None = None  # a person said that it is another patient
     barred: str = ""  # why its objects are left out; empty: they are not
 
     @property
     def digest(self) -> str:
         """Name of this identity, which tells nobody whose it is."""
-        said = self.demographics
-        parts = (self.key.issuer, self.key.patient_id, said.name, str(said.birth_date), said.sex)
-        return digest_of(*parts)
+        return identity_digest(self.key, self.demographics)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Retirement:
-    """A patient key that is now another's: of an HL7 message, or of a person. The later one counts."""
+    """A patient key that is now another's: an HL7 message says so, or a person."""
 
     sent_at: datetime
-    control_id: str
+    control_id: str  # MSH-10; of a person's, BY_PERSON and the conflict that was decided
     retired: PatientKey
     surviving: PatientKey
+
+    @property
+    def is_by_person(self) -> bool:
+        """Whether a person joined the two."""
+        return self.control_id.startswith(BY_PERSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,11 @@ def digest_of(*parts: str) -> str:
     return sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
+def identity_digest(key: PatientKey, said: Demographics) -> str:
+    """Return a short name for what an object says of its patient."""
+    return digest_of(key.issuer, key.patient_id, said.name, str(said.birth_date), said.sex)
+
+
 def key_digest(key: PatientKey) -> str:
     """Return a short name for a patient, which tells nobody whose it is."""
     return digest_of(key.issuer, key.patient_id)
@@ -90,12 +102,19 @@ def apart(identity: Identity) -> PatientKey:
 def survivors(retirements: Iterable[Retirement]) -> Mapping[PatientKey, PatientKey]:
     """Say for every retired key which one it is now, whatever the order in which the messages came.
 
-    They are applied by the time at which they were sent: a key that survives again is no longer retired.
+    Messages are applied by the time at which they were sent: a key that survives again is no longer retired. A person
+    joins what the two keys stand for after that.
     """
     parents: dict[PatientKey, PatientKey] = {}
-    for one in sorted(retirements):
-        parents.pop(one.surviving, None)
-        parents[one.retired] = one.surviving
+    every = sorted(retirements)
+    for one in every:
+        if not one.is_by_person:
+            parents.pop(one.surviving, None)
+            parents[one.retired] = one.surviving
+    for one in every:
+        retired, surviving = _root(parents, one.retired), _root(parents, one.surviving)
+        if one.is_by_person and retired != surviving:
+            parents[retired] = surviving
     return {key: _root(parents, key) for key in parents}
 
 

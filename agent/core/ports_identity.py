@@ -35,14 +35,17 @@ class IdentityUnit(Protocol):
     def identities(self, key: PatientKey) -> Sequence[Identity]:
         """The demographics that objects gave under a key."""
 
-    def note_identity(self, key: PatientKey, demographics: Demographics) -> bool:
+    def identity(self, key: PatientKey, demographics: Demographics) -> Identity | None:
+        """One of them, None where no object gave it yet."""
+
+    def note_identity(self, key: PatientKey, demographics: Demographics, at: datetime) -> bool:
         """Note one; return whether it was new."""
 
     def rule_identity(self, identity: Identity) -> None:
         """Write what a person decided about an identity: `moved_to`, `barred`."""
 
     def study_keys(self, study_instance_uid: str) -> Sequence[PatientKey]:
-        """The keys under which images of a study came and are not barred."""
+        """The keys under which images of a study came."""
 
     def studies_of(self, key: PatientKey) -> Sequence[str]:
         """The studies in which images came under a key."""
@@ -51,20 +54,20 @@ class IdentityUnit(Protocol):
         """Note that a study holds images of a key; return whether that was new."""
 
     def bar_study(self, study_instance_uid: str, key: PatientKey, reason: str) -> None:
-        """Leave out a study's images under a key, those that come later too."""
+        """Leave out a study's images under a key, those that come later too; with an empty reason, no more."""
 
     def barred_study(self, study_instance_uid: str, key: PatientKey) -> str:
         """Why a study's images under a key are left out; empty: they are not."""
 
     def bar(self, stored: StoredInstance, reason: str) -> None:
-        """Leave an instance out of every answer to come."""
+        """Leave an instance out of every answer to come; with an empty reason, no more."""
 
     # several objects under one SOP Instance UID
     def variants(self, sop_instance_uid: str) -> Sequence[Variant]:
         """The other objects that came under a UID, in order of arrival."""
 
     def waiting_variants(self, key: PatientKey) -> Sequence[Variant]:
-        """Undecided ones that name a key."""
+        """Undecided ones that name a key, or stand against an instance of it."""
 
     def add_variant(self, instance: Instance, arrival: Arrival, *, other_pixels: bool) -> None:
         """Keep one; one that is known stays as it is."""

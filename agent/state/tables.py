@@ -198,6 +198,7 @@ identity: Final = Table(  # what objects say of a patient
     Column("patient_name", Words, nullable=False),
     Column("birth_date", sa.Date),
     Column("sex", Words, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
     Column("moved_patient_id", Key),  # a person split it off
     Column("moved_issuer", Key),
     Column("barred", Words, nullable=False),
@@ -230,9 +231,10 @@ variant: Final = Table(  # other objects under the SOP Instance UID of a known o
     Column("other_pixels", sa.Boolean, nullable=False),
     Column("standing", enumeration(Standing), nullable=False),
     UniqueConstraint("sop_instance_uid", "sha256"),
-    Index("ix_variant_patient", "patient_id", "issuer"),
     sqlite_autoincrement=True,
 )
+IS_UNDECIDED: Final = variant.c.standing == sa.literal_column("'waiting'")
+Index("ix_variant_waiting", variant.c.id, sqlite_where=IS_UNDECIDED, postgresql_where=IS_UNDECIDED)
 
 decision: Final = Table(  # what a person decided, for good
     "decision",

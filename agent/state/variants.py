@@ -13,7 +13,7 @@ from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.stored import StoredInstance
 from agent.state.instances import Instances, columns_of, traits_of
-from agent.state.tables import instance, variant
+from agent.state.tables import IS_UNDECIDED, instance, variant
 
 
 class Variants(Instances):
@@ -24,9 +24,11 @@ class Variants(Instances):
         return self._variants(variant.c.sop_instance_uid == sop_instance_uid)
 
     def waiting_variants(self, key: PatientKey) -> Sequence[Variant]:
-        """Undecided ones that name a key."""
-        theirs = (variant.c.patient_id == key.patient_id, variant.c.issuer == key.issuer)
-        return self._variants(*theirs, variant.c.standing == Standing.WAITING)
+        """Undecided ones that name a key, or stand against an instance of it."""
+        named = sa.and_(variant.c.patient_id == key.patient_id, variant.c.issuer == key.issuer)
+        theirs = sa.and_(instance.c.patient_id == key.patient_id, instance.c.issuer == key.issuer)
+        against = sa.exists().where(instance.c.sop_instance_uid == variant.c.sop_instance_uid, theirs)
+        return self._variants(IS_UNDECIDED, sa.or_(named, against))
 
     def _variants(self, *which: sa.ColumnElement[bool]) -> list[Variant]:
         return [

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent.core.demographics import Demographics
-from agent.core.identities import Identity, Retirement, Told, survivors
+from agent.core.identities import Identity, Retirement, Told, identity_digest, survivors
 from agent.core.patient import PatientKey
 from agent.core.stored import StoredInstance
 from agent.state.tables import alias, identity, instance, study_patient, told
@@ -16,6 +16,16 @@ from agent.state.work import Work
 
 def _is(table: sa.Table, key: PatientKey) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.patient_id == key.patient_id, table.c.issuer == key.issuer
+
+
+def _identity_of(row: sa.Row[Any]) -> Identity:
+    return Identity(
+        PatientKey(row.issuer, row.patient_id),
+        Demographics(row.patient_name, row.birth_date, row.sex),
+        row.seen_at,
+        None if row.moved_patient_id is None else PatientKey(row.moved_issuer, row.moved_patient_id),
+        row.barred,
+    )
 
 
 class WhoIsWho(Work):
@@ -79,26 +89,25 @@ class WhoIsWho(Work):
     def identities(self, key: PatientKey) -> Sequence[Identity]:
         """The demographics that objects gave under a key."""
         query = sa.select(identity).where(*_is(identity, key)).order_by(identity.c.digest)
-        return [
-            Identity(
-                PatientKey(row.issuer, row.patient_id),
-                Demographics(row.patient_name, row.birth_date, row.sex),
-                None if row.moved_patient_id is None else PatientKey(row.moved_issuer, row.moved_patient_id),
-                row.barred,
-            )
-            for row in self._db.execute(query)
-        ]
+        return [_identity_of(row) for row in self._db.execute(query)]
 
-    def note_identity(self, key: PatientKey, demographics: Demographics) -> bool:
+    def identity(self, key: PatientKey, demographics: Demographics) -> Identity | None:
+        """One of them, None where no object gave it yet."""
+        query = sa.select(identity).where(identity.c.digest == identity_digest(key, demographics))
+        row = self._db.execute(query).one_or_none()
+        return None if row is None else _identity_of(row)
+
+    def note_identity(self, key: PatientKey, demographics: Demographics, at: datetime) -> bool:
         """Note one; return whether it was new."""
         return self._is_new(
             identity,
-            digest=Identity(key, demographics).digest,
+            digest=identity_digest(key, demographics),
             patient_id=key.patient_id,
             issuer=key.issuer,
             patient_name=demographics.name,
             birth_date=demographics.birth_date,
             sex=demographics.sex,
+            seen_at=at,
             barred="",
         )
 
@@ -110,9 +119,8 @@ class WhoIsWho(Work):
         self._db.execute(update.values(**values, barred=ruled.barred))
 
     def study_keys(self, study_instance_uid: str) -> Sequence[PatientKey]:
-        """The keys under which images of a study came and are not barred."""
-        table = study_patient.c
-        query = sa.select(study_patient).where(table.study_instance_uid == study_instance_uid, table.barred == "")
+        """The keys under which images of a study came."""
+        query = sa.select(study_patient).where(study_patient.c.study_instance_uid == study_instance_uid)
         return sorted(PatientKey(row.issuer, row.patient_id) for row in self._db.execute(query))
 
     def studies_of(self, key: PatientKey) -> Sequence[str]:

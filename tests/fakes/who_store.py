@@ -11,7 +11,7 @@ from uuid import UUID
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.conflict import Conflict, Decision
 from agent.core.demographics import Demographics
-from agent.core.identities import Identity, Retirement, Standing, Told, Variant, survivors
+from agent.core.identities import Identity, Retirement, Standing, Told, Variant, identity_digest, survivors
 from agent.core.instance import Arrival, Instance
 from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance
@@ -73,8 +73,11 @@ class FakeWho:
         mine = [one for one in self._t.identities.values() if one.key == key]
         return sorted(mine, key=lambda one: one.digest)
 
-    def note_identity(self, key: PatientKey, demographics: Demographics) -> bool:
-        noted = Identity(key, demographics)
+    def identity(self, key: PatientKey, demographics: Demographics) -> Identity | None:
+        return self._t.identities.get(identity_digest(key, demographics))
+
+    def note_identity(self, key: PatientKey, demographics: Demographics, at: datetime) -> bool:
+        noted = Identity(key, demographics, at)
         is_new = noted.digest not in self._t.identities
         self._t.identities.setdefault(noted.digest, noted)
         return is_new
@@ -83,7 +86,7 @@ class FakeWho:
         self._t.identities[identity.digest] = identity
 
     def study_keys(self, study_instance_uid: str) -> Sequence[PatientKey]:
-        return sorted(k for (study, k), barred in self._t.studies.items() if study == study_instance_uid and not barred)
+        return sorted(k for study, k in self._t.studies if study == study_instance_uid)
 
     def studies_of(self, key: PatientKey) -> Sequence[str]:
         return sorted(study for study, k in self._t.studies if k == key)
@@ -115,7 +118,10 @@ class FakeWho:
 
     def waiting_variants(self, key: PatientKey) -> Sequence[Variant]:
         waiting = [one for one in self._t.variants.values() if one.standing is Standing.WAITING]
-        return sorted((one for one in waiting if one.instance.patient == key), key=lambda one: one.id)
+        return sorted((one for one in waiting if key in self._named(one.instance)), key=lambda one: one.id)
+
+    def _named(self, instance: Instance) -> list[PatientKey]:
+        return [instance.patient, self._t.instances[instance.sop_instance_uid].instance.patient]
 
     def add_variant(self, instance: Instance, arrival: Arrival, *, other_pixels: bool) -> None:
         if all(one.instance.sha256 != instance.sha256 for one in self.variants(instance.sop_instance_uid)):

@@ -60,6 +60,7 @@ def _who_is_who() -> None:
         sa.Column("patient_name", WORDS, nullable=False),
         sa.Column("birth_date", sa.Date),
         sa.Column("sex", WORDS, nullable=False),
+        sa.Column("seen_at", TIME, nullable=False),
         sa.Column("moved_patient_id", WORDS),
         sa.Column("moved_issuer", WORDS),
         sa.Column("barred", WORDS, nullable=False),
@@ -91,7 +92,8 @@ def _decisions() -> None:
         sa.UniqueConstraint("sop_instance_uid", "sha256", name="uq_variant_sop_instance_uid_sha256"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_variant_patient", "variant", ["patient_id", "issuer"])
+    waiting = sa.text("standing = 'waiting'")
+    op.create_index("ix_variant_waiting", "variant", ["id"], sqlite_where=waiting, postgresql_where=waiting)
     op.create_table(
         "decision",
         sa.Column("conflict_id", WORDS),
