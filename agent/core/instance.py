@@ -71,6 +71,7 @@ class Instance:
     accession_number: str = ""
     demographics: Demographics = UNSAID
     traits: Traits = PLAIN
+    barred: str = ""  # why a person left it out; empty: nobody did
 
 
 @dataclass(frozen=True, slots=True)
