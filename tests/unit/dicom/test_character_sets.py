@@ -16,7 +16,7 @@ from agent.core.patient import PatientKey
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
 from agent.dicom.structure import outline
-from agent.dicom.text import decode_identifier, decode_person_name, decode_text
+from agent.dicom.text import decode_identifier, decode_patient_name, decode_person_name, decode_text
 from tests.character_sets import CORPUS, ONE_NAME, RIGHT, WRONG, Writing, header
 from tests.fakes.instances import encode, mammogram, meta_of, record_of
 
@@ -185,6 +185,25 @@ def test_a_wrong_declaration_makes_no_second_person() -> None:
 def test_every_byte_that_is_wrong_is_still_told(writing: Writing) -> None:
     """No letter is replaced where letters are kept."""
     assert "\ufffd" not in decode_person_name(writing.raw, writing.specific_character_set, "keep")
+
+
+@pytest.mark.parametrize("name", ["MÜLLER^ÉVA", "Díaz^Íñigo", "Łukasik^Ğül"])
+@pytest.mark.parametrize("declared", ["", "ISO_IR 100", "ISO_IR 192", "ISO_IR 999"])
+def test_capitals_in_undeclared_utf_8_are_recognised(name: str, declared: str) -> None:
+    """Their bytes are no printable Latin-1, and still make no second person; control characters go."""
+    said = decode_patient_name(name.encode() + b"\0 ", declared)
+    assert contradiction(Demographics(said), Demographics(name)) == ""
+    assert contradiction(Demographics(said), Demographics("DOE^JANE")) == "the names differ"
+    assert min(said) >= " " and said == said.strip()
+
+
+@given(BYTES, st.sampled_from(DECLARATIONS) | st.text(max_size=12))
+def test_any_name_can_be_compared(raw: bytes, declared: str) -> None:
+    """Whatever the bytes, there is a name without control characters that agrees with itself and can be stored."""
+    said = Demographics(decode_patient_name(raw, declared))
+    assert not set(said.name) & {chr(code) for code in range(32)}
+    assert contradiction(said, Demographics(f" {said.name} ^")) == ""
+    assert said.name.encode("utf-8").decode("utf-8") == said.name
 
 
 # identifiers
