@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from agent.assemble.complete import Assembler, AssembleSettings
-from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
+from agent.assemble.index import Indexer, IndexSettings, Reading
+from agent.assemble.judging import QuestionScope
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.config import Config
@@ -24,6 +25,7 @@ from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
+from agent.dicom.same_pixels import same_pixels
 from agent.dimse.client import PacsClient
 from agent.ehr.source import EhrSource
 from agent.record.quarantine import Quarantine
@@ -70,7 +72,7 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
         store,
         question_scopes(config),
         settings,
-        reading=Reading(header, to_part10),
+        reading=Reading(header, to_part10, same_pixels),
         quarantine=Quarantine(config.storage.quarantine),
         on_event_report=apply_event_report,
         now=utc_now,

@@ -15,7 +15,8 @@ class End(StrEnum):
     COLLECTED = "collected"  # belongs to a case; whether a result used it stands with the case
     NOT_RELEVANT = "not_relevant"  # valid, but not ours to use
     OWN = "own"  # one of our results, coming back
-    DUPLICATE = "duplicate"  # the same bytes again
+    DUPLICATE = "duplicate"  # the same object again, perhaps in another encoding
+    CORRECTION = "correction"  # a known one with other patient or study attributes: a person decides
     QUARANTINED = "quarantined"  # unusable; copied out with its reason beside it
 
 
