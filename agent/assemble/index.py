@@ -16,6 +16,8 @@ from agent.core.errors import Rejected, StaleCase
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import Record, RecordKind, SpoolSource, Store, Unit
+from agent.core.role_rules import BUILT_IN
+from agent.core.roles import RoleTable
 from agent.crashpoint import crashpoint
 
 BATCH_RECORDS: Final = 16
@@ -37,10 +39,15 @@ class Quarantine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QuestionScope:
-    """A question that active bundles answer, and with which modalities."""
+    """A question that active bundles answer, with which modalities, and what each object is."""
 
     question: str
     modalities: frozenset[str]
+    roles: RoleTable = BUILT_IN
+
+    def irrelevance(self, instance: Instance) -> str:
+        """Say why the question cannot use an instance; empty: it can."""
+        return irrelevance(instance, self.question, self.modalities, self.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +194,11 @@ class Indexer:
 
     def _wanting(self, instance: Instance) -> list[QuestionScope]:
         """The questions whose cases take an image."""
-        return [scope for scope in self._scopes if not irrelevance(instance, scope.question, scope.modalities)]
+        return [scope for scope in self._scopes if not scope.irrelevance(instance)]
 
     def _irrelevance(self, instance: Instance) -> str:
         """Why no question takes an image."""
-        reasons = (irrelevance(instance, scope.question, scope.modalities) for scope in self._scopes)
+        reasons = (scope.irrelevance(instance) for scope in self._scopes)
         return next(reasons, "not relevant: no question is asked here")
 
     def _arrive(self, unit: Unit, arrival: Arrival, read: Instance | Rejected) -> None:
