@@ -7,10 +7,13 @@ from typing import Final, TypeAlias
 from agent.assemble.corrections import Again, pixels_told_apart, same_attributes, same_bytes
 from agent.assemble.relevance import irrelevance
 from agent.core.errors import Rejected
-from agent.core.instance import Arrival, End, Instance, SpoolRef
+from agent.core.instance import Arrival, Damaged, End, Instance, SpoolRef
 from agent.core.ports import Record, StoredInstance, Unit
+from agent.core.role_rules import BUILT_IN
+from agent.core.roles import RoleTable
 
 IN_PLACE: Final = "collected in place of a damaged object"
+KEPT_OUT: Final = "conflict: the same SOP Instance UID with other pixels than the image of a closed case"
 AFTER_THE_CASE: Final = "collected in place of an object of a closed case"
 _ENDS: Final[Mapping[Again, End]] = {
     Again.DUPLICATE: End.DUPLICATE,
@@ -25,10 +28,15 @@ Read: TypeAlias = Instance | Rejected
 
 @dataclass(frozen=True, slots=True)
 class QuestionScope:
-    """A question that active bundles answer, and with which modalities."""
+    """A question that active bundles answer, with which modalities, and what each object is."""
 
     question: str
     modalities: frozenset[str]
+    roles: RoleTable = BUILT_IN
+
+    def irrelevance(self, instance: Instance) -> str:
+        """Say why the question cannot use an instance; empty: it can."""
+        return irrelevance(instance, self.question, self.modalities, self.roles)
 
 
 @dataclass
@@ -74,7 +82,7 @@ class Judge:
 
     def wanting(self, instance: Instance) -> list[QuestionScope]:
         """The questions whose cases take an image."""
-        return [scope for scope in self.scopes if not irrelevance(instance, scope.question, scope.modalities)]
+        return [scope for scope in self.scopes if not scope.irrelevance(instance)]
 
     def _judge_again(
         self, unit: Unit, read: Instance, known: StoredInstance, errands: Errands, say: Callable[[End, str], Arrival]
@@ -88,19 +96,23 @@ class Judge:
             return Judged(say(End.DUPLICATE, Again.DUPLICATE), Again.DUPLICATE)
         if unit.is_damaged(uid):
             return Judged(say(End.COLLECTED, IN_PLACE), replaces=known)
-        if not is_open:
-            return Judged(say(End.COLLECTED, AFTER_THE_CASE), replaces=known)
         other_pixels = pixels_told_apart(known.instance, read)
         if other_pixels is None:
             other_pixels = errands.told_apart.get((known.ref, _ref(say)))
         if other_pixels is None:
             return Judged(say(End.DUPLICATE, ""), compare_with=known)
         again = _again(known.instance, read, other_pixels)
+        if not is_open:
+            return (
+                Judged(say(End.QUARANTINED, KEPT_OUT))
+                if other_pixels
+                else Judged(say(End.COLLECTED, AFTER_THE_CASE), replaces=known)
+            )
         return Judged(say(_ENDS[again], again), again)
 
     def _irrelevance(self, instance: Instance) -> str:
         """Why no question takes an image."""
-        reasons = (irrelevance(instance, scope.question, scope.modalities) for scope in self.scopes)
+        reasons = (scope.irrelevance(instance) for scope in self.scopes)
         return next(reasons, "not relevant: no question is asked here")
 
 
@@ -117,7 +129,7 @@ def _ref(say: Callable[[End, str], Arrival]) -> SpoolRef:
 def _saying(record: Record, read: Read) -> Callable[[End, str], Arrival]:
     """Return what makes the arrival of a record, with as much of its header as could be read."""
     meta = record.meta
-    known = read if isinstance(read, Instance) else None
+    known = read if isinstance(read, Instance | Damaged) else None
 
     def say(end: End, reason: str) -> Arrival:
         return Arrival(

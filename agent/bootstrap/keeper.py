@@ -14,6 +14,7 @@ from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
+from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.config.schema import Destination
 from agent.core.evidence import Patience
@@ -113,7 +114,8 @@ def question_scopes(config: Config) -> tuple[QuestionScope, ...]:
     for model, manifest in zip(config.models, manifests, strict=True):
         if manifest.is_demonstration or model.send_research:
             modalities.setdefault(manifest.question, set()).update(manifest.modalities)
-    return tuple(QuestionScope(q, frozenset(m)) for q, m in modalities.items())
+    roles = build_role_table(config)
+    return tuple(QuestionScope(q, frozenset(m), roles) for q, m in modalities.items())
 
 
 def read_manifest(config: Config, number: int) -> BundleManifest:
