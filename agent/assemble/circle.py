@@ -10,9 +10,10 @@ from itertools import combinations
 from typing import Final
 
 from agent.core.conflict import Conflict, ConflictKind, Decision, Ruling
-from agent.core.demographics import Demographics, contradiction, names_match
+from agent.core.demographics import Demographics, contradiction
 from agent.core.identities import Identity, Variant, apart, digest_of, key_digest
 from agent.core.patient import PatientKey
+from agent.core.person_name import names_match
 from agent.core.ports import Unit
 
 OTHER_PERSON: Final = "its name, birth date or sex is not this patient's: a person left it out"

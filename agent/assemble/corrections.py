@@ -3,8 +3,8 @@
 from dataclasses import replace
 from enum import StrEnum
 
-from agent.core.demographics import normalised
 from agent.core.instance import Instance
+from agent.core.person_name import normalised
 
 
 class Again(StrEnum):

@@ -29,9 +29,9 @@ class Versions:
         """Return the version that takes an image now."""
         now = self.now()
         newest = unit.newest_case(question, patient)
-        if newest is None or now - newest.changed_at > self.episode:
-            return unit.open_case(question, patient, now, self.new_case_uuid())
-        if newest.state is CaseState.CLOSED and newest.version == 1:
+        if newest is not None and newest.state is CaseState.HELD:
+            return newest
+        if newest is None or now - newest.changed_at > self.episode or _is_over(newest):
             return unit.open_case(question, patient, now, self.new_case_uuid())
         return unit.open_version(newest, now) if newest.state in {*ANSWERED, CaseState.CLOSED} else newest
 
@@ -53,10 +53,11 @@ class Versions:
 
         A contradiction between images and clinical facts is not ours to end: who found it looks again.
         """
-        of_facts = [c for c in unit.conflicts(head.id) if _is_open(unit, c)] if head.state is CaseState.HELD else []
+        kept = unit.conflicts(head.id) if head.state is CaseState.HELD else []
+        of_facts = [conflict for conflict in kept if _is_open(unit, conflict)]
         if conflicts or of_facts:
             self.hold(unit, head, [*conflicts, *of_facts])
-        elif head.state is CaseState.HELD:
+        elif kept:
             unit.apply(head, CaseEvent.RESOLVED, self.now(), reason=reason, due_at=self.now())
 
     def hand_over(self, unit: Unit, head: Case, patient: PatientKey) -> None:
@@ -91,6 +92,10 @@ class Versions:
             unit.unlink(head, stored)
         if head.state is not CaseState.HELD:
             unit.apply(head, CaseEvent.FACTS_CHANGED, self.now(), due_at=self.now(), reason=MERGED)
+
+
+def _is_over(newest: Case) -> bool:
+    return newest.state is CaseState.CLOSED and newest.version == 1
 
 
 def _is_open(unit: Unit, conflict: Conflict) -> bool:

@@ -63,6 +63,9 @@ class IdentityUnit(Protocol):
         """Leave an instance out of every answer to come; with an empty reason, no more."""
 
     # several objects under one SOP Instance UID
+    def is_damaged(self, sop_instance_uid: str) -> bool:
+        """Whether a worker could not decode the instance under this UID."""
+
     def variants(self, sop_instance_uid: str) -> Sequence[Variant]:
         """The other objects that came under a UID, in order of arrival."""
 

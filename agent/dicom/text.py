@@ -94,6 +94,11 @@ def decode_identifier(raw: bytes, specific_character_set: str) -> str:
         return raw.decode("latin_1").strip("\0 ")
 
 
+def printable(text: str) -> str:
+    """Return a text with a space for every sign that cannot be printed: databases refuse some of them."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _decode(raw: bytes, specific_character_set: str, errors: Errors, delimiters: bytes) -> str:
     if errors == "keep":
         return _follow(raw, specific_character_set, "surrogateescape", delimiters).translate(_KEPT)

@@ -13,11 +13,20 @@ from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.stored import StoredInstance
 from agent.state.instances import Instances, columns_of, traits_of
-from agent.state.tables import IS_UNDECIDED, instance, variant
+from agent.state.tables import IS_UNDECIDED, case_instance, instance, variant
 
 
 class Variants(Instances):
     """Objects that contradict one that was there first."""
+
+    def is_damaged(self, sop_instance_uid: str) -> bool:
+        """Whether a worker could not decode the instance under this UID."""
+        damaged = (
+            sa.exists()
+            .where(instance.c.sop_instance_uid == sop_instance_uid, case_instance.c.instance_id == instance.c.id)
+            .where(case_instance.c.quarantined.is_(True))
+        )
+        return bool(self._db.execute(sa.select(damaged)).scalar_one())
 
     def variants(self, sop_instance_uid: str) -> Sequence[Variant]:
         """The other objects that came under a UID, in order of arrival."""

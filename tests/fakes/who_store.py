@@ -112,6 +112,9 @@ class FakeWho:
             if key[1] == uid:
                 self._t.links[key] = replace(link, stored=stored)
 
+    def is_damaged(self, sop_instance_uid: str) -> bool:
+        return any(uid == sop_instance_uid and link.quarantined for (_, uid), link in self._t.links.items())
+
     def variants(self, sop_instance_uid: str) -> Sequence[Variant]:
         mine = [one for one in self._t.variants.values() if one.instance.sop_instance_uid == sop_instance_uid]
         return sorted(mine, key=lambda one: one.id)
