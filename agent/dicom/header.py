@@ -130,7 +130,9 @@ def _demographics(ds: Structure) -> Demographics:
     """Read Patient's Name, Birth Date and Sex; what is none of these counts as unsaid (PS3.3 C.7.1.1)."""
     name = decode_person_name(ds.raw(_PATIENT_NAME), ds.ascii(_SPECIFIC_CHARACTER_SET), "replace")
     sex = _code_string(ds, _PATIENT_SEX)
-    return Demographics(printable(name).strip(), _day(ds.ascii(_PATIENT_BIRTH_DATE)), sex if sex in ("F", "M", "O") else "")
+    return Demographics(
+        printable(name).strip(), _day(ds.ascii(_PATIENT_BIRTH_DATE)), sex if sex in ("F", "M", "O") else ""
+    )
 
 
 def _pixels_sha256(ds: Structure, needed: int) -> str:

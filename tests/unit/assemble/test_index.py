@@ -78,8 +78,8 @@ def test_what_no_model_uses_is_not_relevant(house: House) -> None:
     house.send(mammogram("ct", Modality="CT"), mammogram("ml", ViewPosition="ML"))
     house.indexer.tick()
     assert [(a.end, a.reason) for a in house.arrivals()] == [
-        (End.NOT_RELEVANT, "not relevant: no active model uses CT"),
-        (End.NOT_RELEVANT, "not relevant: the view is ML, only CC and MLO are used"),
+        (End.NOT_RELEVANT, "not relevant: a CT: no question here reads it [OT-1]"),
+        (End.NOT_RELEVANT, "not relevant: the view is ML (medio-lateral); only CC and MLO are used [MG-23]"),
     ]
     assert house.cases() == []
 

@@ -66,9 +66,7 @@ def test_reads_a_mammogram(syntax: str) -> None:
         columns=2,
         frames=1,
         sha256=hashlib.sha256(spooled.payload).hexdigest(),
-        pixels_sha256=hashlib.sha256(
-            b"\0\1\0\2\0\3\0\4" if syntax == BIG_ENDIAN else b"\1\0\2\0\3\0\4\0"
-        ).hexdigest(),
+        pixels_sha256=hashlib.sha256(b"\0\1\0\2\0\3\0\4" if syntax == BIG_ENDIAN else b"\1\0\2\0\3\0\4\0").hexdigest(),
         traits=Traits(sides=("L",)),
     )
 
