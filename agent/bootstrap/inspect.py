@@ -40,7 +40,7 @@ def list_cases(config: Config, state: str | None, limit: int) -> Sequence[views.
 
 
 def case_story(config: Config, case_id: int) -> views.Story:
-    """Tell everything about one case, and of each object which rule gives it its role. Raises Permanent if there is none."""
+    """Tell everything about one case, and which rule took or refused each object. Raises Permanent if there is none."""
     story = _look(config, lambda db: views.case_story(db, case_id))
     if story is None:
         raise Permanent(f"there is no case {case_id}")
