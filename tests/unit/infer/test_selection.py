@@ -24,11 +24,13 @@ DAY = date(2026, 11, 20)
 MODALITIES = ("clinical", "MG")
 BOTH = (Side.L, Side.R)
 EARLIEST = date(2026, 1, 1)
+CLASSES = {"US": "1.2.840.10008.5.1.4.1.1.6.1", "MR": "1.2.840.10008.5.1.4.1.1.4"}
 
 
 def stored(number: int = 1, **changes: Any) -> StoredInstance:
     """A left MLO, unless changed."""
-    header = replace(instance(f"1.2.{number}"), **{"acquired_on": DAY} | changes)
+    kind = {"sop_class_uid": CLASSES[changes["modality"]]} if "modality" in changes else {}
+    header = replace(instance(f"1.2.{number}"), **{"acquired_on": DAY} | kind | changes)
     return StoredInstance(number, header, SpoolRef(1, 1, number), NOON + timedelta(seconds=number))
 
 
