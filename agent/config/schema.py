@@ -44,7 +44,6 @@ def _role(value: Any) -> Any:
 
 
 Role = Annotated[str, BeforeValidator(_role)]
-Pattern = Annotated[str, Field(min_length=1, max_length=100)]
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Network = Annotated[str, BeforeValidator(_network)]
@@ -135,26 +134,31 @@ class Cases(Section):
 
 
 class RoleRule(Section):
-    """What an object is, by a rule of the site's own; such rules are tried in order, before the built-in ones.
-
-    `*` stands for any letters and `?` for one; case does not count. All patterns that are given must fit.
-    """
+    """What an object is, by a rule of the site's own: roles.md. In patterns `*` is any letters, `?` is one."""
 
     modality: Literal["MG", "US", "MR", "SM"] = Field(description="Modality of the objects that it is about.")
-    role: Role = Field(description="What they are, of this modality; or `refused`.")
+    role: Role = Field(description="What they are: a role of this modality, as `us.node`; or `refused`.")
     reason: str = Field(min_length=1, max_length=200, description="Why, in words; stands in tables and reports.")
-    study_description: Pattern | None = Field(None, description="Study or procedure description.")
-    series_description: Pattern | None = Field(None, description="Series Description.")
-    protocol_name: Pattern | None = Field(None, description="Protocol Name.")
-    body_part: Pattern | None = Field(None, description="Body Part Examined.")
-    anatomy: Pattern | None = Field(None, description="Meaning of a code of the anatomic region.")
-    comments: Pattern | None = Field(None, description="Image or acquisition comments, acquisition context.")
-    view: Pattern | None = Field(None, description="View as on a film: CC, MLO, MCC.")
-    image_type: Pattern | None = Field(None, description="Image Type, its values with a backslash between.")
-    specimen: Pattern | None = Field(None, description="Description of a specimen.")
-    station_name: Pattern | None = Field(None, description="Station Name.")
-    scanner: Pattern | None = Field(None, description="Manufacturer and model name.")
-    sop_class_uid: Pattern | None = Field(None, description="SOP Class UID.")
+    study_description: str | None = Field(
+        None, min_length=1, max_length=100, description="Study or procedure description."
+    )
+    series_description: str | None = Field(None, min_length=1, max_length=100, description="Series Description.")
+    protocol_name: str | None = Field(None, min_length=1, max_length=100, description="Protocol Name.")
+    body_part: str | None = Field(None, min_length=1, max_length=100, description="Body Part Examined.")
+    anatomy: str | None = Field(
+        None, min_length=1, max_length=100, description="Meaning of a code of the anatomic region."
+    )
+    comments: str | None = Field(
+        None, min_length=1, max_length=100, description="Image or acquisition comments, acquisition context."
+    )
+    view: str | None = Field(None, min_length=1, max_length=100, description="View as on a film: CC, MLO, MCC.")
+    image_type: str | None = Field(
+        None, min_length=1, max_length=100, description="Image Type, its values with a backslash between."
+    )
+    specimen: str | None = Field(None, min_length=1, max_length=100, description="Description of a specimen.")
+    station_name: str | None = Field(None, min_length=1, max_length=100, description="Station Name.")
+    scanner: str | None = Field(None, min_length=1, max_length=100, description="Manufacturer and model name.")
+    sop_class_uid: str | None = Field(None, min_length=1, max_length=100, description="SOP Class UID.")
 
     @property
     def match(self) -> dict[str, str]:

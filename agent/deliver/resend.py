@@ -26,9 +26,7 @@ def resend(store: Store, case_id: int, now: datetime) -> Case:
         if not unit.outbox_of(case_id):
             raise Permanent(f"case {case_id} is {case.state} and has no result to send")
         if unit.canonical(case.patient) != case.patient:
-            raise Permanent(
-                f"case {case_id}: its patient has another ID now; the next version goes out instead"
-            )
+            raise Permanent(f"case {case_id}: its patient has another ID now; the next version goes out instead")
         if case.state is CaseState.DELIVERING:
             unit.queue_again(case_id, now)
             return case

@@ -161,3 +161,38 @@ def test_config_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         config.site.name = "x"  # type: ignore[misc]
     assert isinstance(config, Config)
+
+
+RULE = '- {modality: US, series_description: "*LAD*", role: us.node, reason: nodes}'
+
+
+def with_roles(*lines: str) -> tuple[str, str]:
+    """The shipped file's empty list of rules, replaced."""
+    return "roles: []", "\n".join(("roles:", *(f"  {line}" for line in lines)))
+
+
+def test_a_rule_of_the_site_is_read(tmp_path: Path) -> None:
+    """With the patterns that it gives."""
+    (rule,) = load_config(write(tmp_path, with_roles(RULE))).config.roles
+    assert (rule.modality, rule.role, rule.match) == ("US", "us.node", {"series_description": "*LAD*"})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        ("us.node", "us.nodes", "roles[1].role: write refused or one of mg.cc, "),
+        ("us.node", "mg.cc", "roles[1]: mg.cc is no role of US"),
+        ('series_description: "*LAD*", ', "", "roles[1]: give at least one pattern: study_description, "),
+        ("series_description", "series_descripton", "roles[1].series_descripton: unknown key; did you mean"),
+        ('"*LAD*"', '""', "roles[1].series_description: "),
+        ("modality: US", "modality: XX", "roles[1].modality: "),
+        ("reason: nodes", 'reason: ""', "roles[1].reason: "),
+    ],
+)
+def test_a_mistake_in_a_rule_is_one_line_with_its_place(tmp_path: Path, old: str, new: str, mistake: str) -> None:
+    """The line is that of the rule."""
+    (line,) = problems(tmp_path, with_roles(RULE, RULE.replace(old, new)))
+    number, _, rest = line.partition(":")
+    there = (tmp_path / "config.yaml").read_text().splitlines()[int(number) - 1]
+    assert there.strip().startswith(RULE.replace(old, new))
+    assert rest.partition(": ")[2].startswith(mistake)
