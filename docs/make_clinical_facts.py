@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from agent.core.facts import FACTS, parse_row
+from agent.core.fact_rows import parse_rows
+from agent.core.facts import FACTS
 from agent.core.patient import PatientKey
 
 PAGE: Final = Path(__file__).with_name("clinical-facts.md")
@@ -44,7 +45,7 @@ def _accepted(name: str) -> str:
 
 def _reason(name: str, value: object) -> str:
     row = {"patient_id": "1", "issuer_of_patient_id": "A", "recorded_date": "2026-01-01", name: value}
-    refused = parse_row(row, PatientKey("A", "1")).refused
+    refused = parse_rows([row], PatientKey("A", "1")).refused
     return next((refusal.reason for refusal in refused if refusal.name == name), "")
 
 

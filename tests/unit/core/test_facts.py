@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.clinical import ClinicalFacts, Fact
-from agent.core.facts import COLUMNS, FACTS, SIDE_UNSAID, About, about_patient, known_by, parse_row
+from agent.core.fact_rows import parse_rows
+from agent.core.facts import COLUMNS, FACTS, SIDE_UNSAID, About, about_patient, pre_operative
 from agent.core.patient import PatientKey
 from tests.peers import shared
 
@@ -20,7 +21,7 @@ RECORDED = date(2026, 11, 1)
 
 
 def _parse(**columns: object) -> ClinicalFacts:
-    return parse_row({**IDENTITY, "recorded_date": RECORDED, **columns}, ALICE)
+    return parse_rows([{**IDENTITY, "recorded_date": RECORDED, **columns}], ALICE)
 
 
 def _reason(facts: ClinicalFacts, name: str) -> str:
@@ -123,7 +124,7 @@ def test_own_date_comes_before_the_rows() -> None:
 
 def test_refuses_a_fact_without_a_date() -> None:
     """With neither its own date nor the row's, a fact is refused and no other one."""
-    facts = parse_row({**IDENTITY, "grade": 2, "er": "positive", "er_date": "2026-10-05"}, ALICE)
+    facts = parse_rows([{**IDENTITY, "grade": 2, "er": "positive", "er_date": "2026-10-05"}], ALICE)
     assert list(facts.facts) == ["er"]
     assert _reason(facts, "grade") == "without a date: neither grade_date nor recorded_date"
 
@@ -171,8 +172,8 @@ def test_birth_date_without_diagnosis_is_taken() -> None:
 
 def test_refuses_what_is_dated_in_the_future() -> None:
     """Nothing can become known after the moment of the question; a day of grace covers local time."""
-    facts = _parse(grade=2, grade_date="2026-11-22", er="positive", er_date="2026-11-21")
-    known = known_by(facts, date(2026, 11, 20))
+    row = {"grade": 2, "grade_date": "2026-11-22", "er": "positive", "er_date": "2026-11-21"}
+    known = parse_rows([{**IDENTITY, **row}], ALICE, date(2026, 11, 20))
     assert list(known.facts) == ["er"]
     assert _reason(known, "grade") == "dated in the future"
 
@@ -197,10 +198,10 @@ ROWS = st.dictionaries(st.one_of(st.sampled_from(sorted(COLUMNS)), st.text(max_s
 def test_any_row_parses_alike_in_any_order(row: Mapping[str, object], mine: bool, order: random.Random) -> None:
     """No row raises; each column is a fact, refused or nothing; the order of columns does not matter."""
     whole = {**row, **IDENTITY} if mine else dict(row)
-    facts = parse_row(whole, ALICE)
+    facts = parse_rows([whole], ALICE)
     shuffled = list(whole.items())
     order.shuffle(shuffled)
-    assert parse_row(dict(shuffled), ALICE) == facts
+    assert parse_rows([dict(shuffled)], ALICE) == facts
     assert not set(facts.facts) & {r.name for r in facts.refused}
     if not mine:
         return
