@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.core.clinical import ClinicalFacts, Fact
 from agent.core.fact_rows import parse_rows
-from agent.core.facts import COLUMNS, FACTS, SIDE_UNSAID, About, about_patient, pre_operative
+from agent.core.facts import COLUMNS, FACTS, SIDE_UNSAID, About, about_patient
 from agent.core.patient import PatientKey
 from tests.peers import shared
 
