@@ -1,11 +1,15 @@
 """An examination of the clinical database as tables and sentences for a terminal."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
-from agent.operate.doctor import BundleLine, EhrExamination
+from agent.operate.doctor import MISSING, BundleLine, EhrExamination
+
+_UNITS: Final = {"date": "", "TNM": "", "count": ""}
+"""Units that a value does not need: it is clear what it is."""
 
 
 def ehr_parts(seen: EhrExamination) -> Iterator[Table | Text]:
@@ -18,19 +22,28 @@ def ehr_parts(seen: EhrExamination) -> Iterator[Table | Text]:
         )
         return
     yield _facts(seen, who)
+    yield _plain(_missing(seen))
     yield _plain("\n".join(_eligibility(seen)))
     yield _bundles(seen)
 
 
 def _facts(seen: EhrExamination, who: str) -> Table:
     table = Table(title=_plain(f"what the hospital knows of {who}"), title_justify="left")
-    for heading in ("fact", "value", "unit", "known on", "source", "taken?"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("fact", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("known on", no_wrap=True)
+    table.add_column("source", overflow="fold")
+    table.add_column("taken?", overflow="fold")
     for line in seen.facts:
-        value = "" if line.value is None else str(line.value)
-        verdict = f"{line.verdict}: {line.reason}" if line.reason else line.verdict
-        table.add_row(*(_plain(cell) for cell in (line.name, value, line.unit, line.known_on, line.source, verdict)))
+        if line.verdict != MISSING:
+            value = "" if line.value is None else f"{line.value} {_UNITS.get(line.unit, line.unit)}".rstrip()
+            verdict = f"{line.verdict}: {line.reason}" if line.reason else line.verdict
+            table.add_row(*map(_plain, (line.name, value, line.known_on, line.source, verdict)))
     return table
+
+
+def _missing(seen: EhrExamination) -> str:
+    return "missing: " + (", ".join(line.name for line in seen.facts if line.verdict == MISSING) or "nothing")
 
 
 def _eligibility(seen: EhrExamination) -> Iterator[str]:

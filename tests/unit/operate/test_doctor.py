@@ -58,6 +58,9 @@ def test_every_fact_of_the_dictionary_is_taken_refused_or_missing() -> None:
     assert (lines["shoe_size"].verdict, lines["shoe_size"].reason) == ("refused", "not a known fact")
     assert (lines["her2"].verdict, lines["her2"].reason) == ("missing", "")
     assert lines["birth_date"].value == "1970-02-28"
+    table, _, after = _said(seen).partition("missing: ")
+    assert "14.0 mm" in table and "refused: outside 1 to 3" in table and "1970-02-28 date" not in table
+    assert "her2" not in table and "her2, ki67_percent" in after
 
 
 def test_says_which_axillae_are_asked_about_and_until_when() -> None:
