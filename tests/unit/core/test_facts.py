@@ -115,6 +115,40 @@ def test_the_dictionary_and_the_table_name_the_same_facts() -> None:
     assert named - {*IDENTITY, "recorded_date"} == set(FACTS) - {"er", "pr", "tnm_edition"}
 
 
+def _dictionary() -> list[tuple[list[str], list[str], tuple[int, int] | None]]:
+    """The rows of the dictionary: names, set of values (empty: none), lowest and highest number."""
+    rows = []
+    for line in shared("design", "FACTS.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            _, first, values, plausible, *_ = re.split(r"(?<!\\)\|", line)
+            bounds = re.search(r"^\s*(\d+)–(\d+)\s*$", plausible) or re.search(r"^\s*(\d+)–(\d+)\s*$", values)
+            words = [word.split("(")[0].strip() for word in values.split("\\|")]
+            limits = (int(bounds[1]), int(bounds[2])) if bounds else None
+            rows.append((re.findall(r"`(\w+)`", first), words if len(words) > 1 else [], limits))
+    return rows
+
+
+def test_the_table_takes_every_value_of_the_dictionary() -> None:
+    """Each word of a set of one fact, and no other."""
+    sets = {names[0]: words for names, words, _ in _dictionary() if len(names) == 1 and words}
+    assert len(sets) >= 13
+    for name, words in sets.items():
+        for word in words:
+            assert name in _parse(**{name: int(word) if word.isdigit() else word}).facts, (name, word)
+        assert name not in _parse(**{name: "another"}).facts
+
+
+def test_the_table_has_the_ranges_of_the_dictionary() -> None:
+    """Both ends are taken, what lies beyond is not."""
+    bounds = {name: limits for names, _, limits in _dictionary() if limits for name in names}
+    ranges = {name: limits for name, limits in bounds.items() if not name.startswith(("clinical_", "extranodal_"))}
+    assert len(ranges) >= 17
+    for name, (low, high) in ranges.items():
+        assert all(name in _parse(**{name: number}).facts for number in (low, high)), name
+        assert not any(name in _parse(**{name: number}).facts for number in (low - 1, high + 1)), name
+    assert bounds["clinical_t"] == (7, 9) and "tnm_edition" not in _parse(tnm_edition=6).facts
+
+
 def test_own_date_comes_before_the_rows() -> None:
     """A fact is dated by its own column, else by the row; its source is kept."""
     facts = _parse(grade=2, grade_date="2026-10-05", grade_source=" core biopsy ", er="positive", er_source=7)

@@ -57,8 +57,13 @@ def _source(url: str, tmp_path: Path, sql: str | None = None, timeout_s: float =
     return EhrSource(url, file, timeout_s)
 
 
-def _content(path: Path) -> list[object]:
-    db = sqlite3.connect(path)
+def _content(url: str) -> list[object]:
+    """Everything that is in a database, and its tables."""
+    if url.startswith("postgresql"):
+        with psycopg.connect(url.replace("+psycopg", "")) as server:
+            tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
+            return [tables, server.execute("SELECT * FROM clinical_facts ORDER BY 1, 2, 3").fetchall()]
+    db = sqlite3.connect(url.removeprefix("sqlite:///"))
     try:
         return [
             db.execute("SELECT * FROM clinical_facts").fetchall(),
@@ -155,12 +160,12 @@ def test_injections_have_no_effect(database: str, tmp_path: Path, request: pytes
         url = postgres_hospital(request.getfixturevalue("postgres"), ROW)
     source = _source(url, tmp_path)
     before = source.facts(ALICE, NOW)
-    content = _content(tmp_path / "ehr.db") if database == "sqlite" else None
+    content = _content(url)
     for text in INJECTIONS:
         assert source.facts(PatientKey("PHANTOM", text), NOW) is None
         assert source.facts(PatientKey(text, "P-1"), NOW) is None
     assert source.facts(ALICE, NOW) == before and before is not None
-    assert content is None or _content(tmp_path / "ehr.db") == content
+    assert _content(url) == content
 
 
 @pytest.mark.parametrize("hostile", ["P\x001", "P\n1", "\ud800"])
