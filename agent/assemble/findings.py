@@ -45,7 +45,7 @@ def _eligibility(eligibility: Eligibility) -> Mapping[str, Any]:
 
 def _pre_operative(facts: ClinicalFacts, eligibility: Eligibility) -> ClinicalFacts:
     early = facts.before(eligibility.cutoff).facts
-    kept = {name: fact for name, fact in facts.facts.items() if name in early or name in TREATMENTS}
+    kept = {**{name: fact for name, fact in facts.facts.items() if name in TREATMENTS}, **early}
     reason = f"became known on or after {eligibility.cutoff_by}"
     late = tuple(Refusal(name, reason) for name in facts.facts if name not in kept)
     return ClinicalFacts(MappingProxyType(kept), facts.refused + late)

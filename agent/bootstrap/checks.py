@@ -157,14 +157,18 @@ def _folder(key: Key, folder: Path) -> Iterator[Problem]:
 
 def _ehr(config: Config) -> Iterator[Problem]:
     ehr = config.ehr
-    try:
-        source = EhrSource(ehr.url, ehr.query, ehr.timeout_s, secret(ehr.password_env))
-        for sentence in source.check(utc_now()):
-            yield Problem(("ehr", "query"), sentence)
-    except Transient as exc:
-        yield Problem(("ehr", "url"), _one_line(exc), may_pass=True)
-    except SentinodeError as exc:
-        yield Problem(("ehr", "query"), _one_line(exc))
+    for name, query in (("query", ehr.query), ("outcomes_query", ehr.outcomes_query)):
+        if query is None:
+            continue
+        try:
+            source = EhrSource(ehr.url, query, ehr.timeout_s, secret(ehr.password_env))
+            for sentence in source.check(utc_now()):
+                yield Problem(("ehr", name), sentence)
+        except Transient as exc:
+            yield Problem(("ehr", "url"), _one_line(exc), may_pass=True)
+            return
+        except SentinodeError as exc:
+            yield Problem(("ehr", name), _one_line(exc))
 
 
 def _spool(config: Config) -> Iterator[Problem]:

@@ -117,6 +117,9 @@ class Ehr(Section):
 
     url: str = Field(description="SQLAlchemy URL.")
     query: Path = Field(Path("sql/ehr/clinical_facts.sql"), description="Site-editable query, bound parameters.")
+    outcomes_query: Path | None = Field(
+        None, description="Query of what surgery found (nodes_removed, nodes_positive), for comparing; only checked."
+    )
     timeout_s: float = Field(5, gt=0, description="A query that takes longer counts as unavailable.")
     refresh_s: float = Field(900, gt=0, description="Dormant cases are asked about again after this time.")
     if_unavailable: Literal["wait", "continue_without"] = Field("wait", description="What an open case does.")

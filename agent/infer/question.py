@@ -8,7 +8,7 @@ from typing import Any
 from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
 from agent.core.errors import Permanent
-from agent.core.facts import about_patient
+from agent.core.facts import about_patient, pre_operative
 from agent.core.prediction import Side
 from agent.core.usable import Window
 
@@ -42,7 +42,7 @@ def read_findings(findings: Mapping[str, Any]) -> Asked:
         eligibility = findings["eligibility"]
         cutoff = _day(eligibility["cutoff"])
         axillae = {Side(axilla["side"]): str(axilla["reason"]) for axilla in eligibility["axillae"]}
-        facts = facts_from_json(findings).before(cutoff)
+        facts = pre_operative(facts_from_json(findings).before(cutoff))
         reason = str(eligibility["reason"]) or ("" if axillae else "the side of the cancer is not known")
         return Asked(
             reason=reason,

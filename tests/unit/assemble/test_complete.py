@@ -385,7 +385,7 @@ def test_a_wrong_query_puts_the_case_off(ward: Ward) -> None:
     ward.pass_time()
     case = ward.case()
     assert case.state is CaseState.COLLECTING and case.due_at == ward.clock() + REFRESH
-    assert case.reason == "clinical_facts.sql: more than one row for a patient"
+    assert case.reason == "clinical_facts.sql: the clinical database refuses the query"
     ward.clinical.wrong = False
     ward.pass_time(REFRESH)
     assert ward.case().state is CaseState.READY

@@ -42,7 +42,14 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     assert config.storage.spool == tmp_path / "var/spool"
     assert config.database.url == f"sqlite:///{tmp_path}/var/sentinode.db"
     assert config.ehr.query == tmp_path / "sql/ehr/clinical_facts.sql"
+    assert config.ehr.outcomes_query is None
     assert config.models[0].bundle == tmp_path / "models/bundles/aln-demo-2.0.0"
+
+
+def test_the_query_of_outcomes_starts_at_the_folder_of_the_file_too(tmp_path: Path) -> None:
+    """Where there is one."""
+    path = write(tmp_path, ("timeout_s: 5\n", "timeout_s: 5\n  outcomes_query: outcomes.sql\n"))
+    assert load_config(path).config.ehr.outcomes_query == tmp_path / "outcomes.sql"
 
 
 def test_other_databases_keep_their_url(tmp_path: Path) -> None:

@@ -40,6 +40,13 @@ def test_facts_of_the_cutoff_or_later_are_not_used() -> None:
     assert read_findings(findings(known, cutoff="2026-01-01")).facts.value("grade") is None
 
 
+def test_what_only_surgery_tells_is_not_used() -> None:
+    """Even if it is dated before the surgery, or the surgery is not known."""
+    asked = read_findings(findings(facts(grade=2, size_pathology_mm=9.0, nodes_positive=3)))
+    assert set(asked.facts.facts) == {"grade"}
+    assert {refusal.name for refusal in asked.facts.refused} == {"size_pathology_mm", "nodes_positive"}
+
+
 @pytest.mark.parametrize("right", ["", "earlier surgery"])
 def test_of_two_diseased_sides_facts_about_the_patient_alone_are_used(right: str) -> None:
     """Even if one of the axillae gets no estimate: nobody knows whose tumour the others describe."""
