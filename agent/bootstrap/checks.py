@@ -51,7 +51,7 @@ def refuse_to_start(loaded: LoadedConfig, stop: Stop) -> None:
     ConfigError
         With one line for each mistake.
     """
-    found = [*_found_apart(loaded.config, stop), *_port(loaded.config), *_spool(loaded.config)]
+    found = [*_found_apart(loaded.config, stop), *_ports(loaded.config), *_spool(loaded.config)]
     for problem in found:
         if problem.may_pass:
             structlog.get_logger().warning("not_ready", reason=loaded.problem(problem.key, problem.what))
@@ -176,12 +176,16 @@ def _spool(config: Config) -> Iterator[Problem]:
         time.sleep(0.1)
 
 
-def _port(config: Config) -> Iterator[Problem]:
-    with socket.socket(socket.AF_INET6 if ":" in config.dicom.bind else socket.AF_INET) as probe:
+def _ports(config: Config) -> Iterator[Problem]:
+    for section, listener in (("dicom", config.dicom), ("hl7", config.hl7)):
+        if listener is not None:
+            yield from _port((section, "port"), listener.bind, listener.port)
+
+
+def _port(key: Key, bind: str, port: int) -> Iterator[Problem]:
+    with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((config.dicom.bind, config.dicom.port))
+            probe.bind((bind, port))
         except OSError as exc:
-            yield Problem(
-                ("dicom", "port"), f"cannot listen on {config.dicom.bind}:{config.dicom.port}: {exc.strerror}"
-            )
+            yield Problem(key, f"cannot listen on {bind}:{port}: {exc.strerror}")
