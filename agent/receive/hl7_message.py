@@ -202,7 +202,7 @@ def _wrong_with(header: Header) -> Fault | None:
 
 
 def _delimiters(field: str, encoding: str) -> Delimiters:
-    component, repetition, escape, subcomponent = encoding[:4] + "^~\\&"[len(encoding) :]
+    component, repetition, escape, subcomponent = [*encoding[:4], *"^~\\&"[len(encoding) :]]
     return Delimiters(field, component, repetition, escape, subcomponent, encoding)
 
 
