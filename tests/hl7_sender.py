@@ -20,15 +20,15 @@ def framed(message: bytes) -> bytes:
 
 
 def receive(connection: socket.socket) -> bytes:
-    """Return the content of the next block. Raises ConnectionError if none comes."""
+    """Return the content of the next block, and leave what is behind it. Raises ConnectionError if none comes."""
     got = b""
     while not got.endswith(END):
-        chunk = connection.recv(65536)
-        if not chunk:
+        byte = connection.recv(1)
+        if not byte:
             raise ConnectionError("closed without an answer")
-        got += chunk
+        got += byte
     assert got.startswith(START)
-    return got[1:-2]
+    return got[len(START) : -len(END)]
 
 
 def fields(acknowledgement: bytes, segment: str) -> list[str]:

@@ -166,15 +166,16 @@ class Hl7Listener:
     def _answer(self, raw: bytes, peer: str) -> bytes | None:
         """Keep a message, and return its acknowledgement."""
         verdict = judge(raw, self._settings.rules)
-        reason = str(verdict.fault or "")
+        log = _log.bind(control_id=verdict.control_id)
         try:
             self._journal.message({**verdict.meta(), "peer": peer}, raw)
         except (Transient, Permanent) as error:
-            reason = str(error)
+            log.error("hl7_message_refused", reason=str(error))
             what = erroneous(ErrorCode.APPLICATION_INTERNAL, "the message could not be stored: send it again")
             verdict = Verdict(verdict.header, what)
-        _log.info("hl7_message", control_id=verdict.control_id, outcome=verdict.outcome.value, reason=reason)
-        crashpoint("receive.after_hl7")
+        else:
+            crashpoint("receive.after_hl7")
+            log.info("hl7_message_stored", outcome=verdict.outcome.value, reason=str(verdict.fault or ""))
         return acknowledge(verdict, self._now(), self._new_control_id())
 
 
