@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from agent.core.patient import PatientKey
-from agent.receive.hl7_fault import ErrorCode, erroneous
+from agent.receive.hl7_fault import ErrorCode, Fault, erroneous
 from agent.receive.hl7_message import Segment, Value
 from agent.receive.hl7_settings import Hl7Rules
 from agent.receive.hl7_values import day_of
@@ -19,6 +19,7 @@ class Identifier:
     """One that could be the Patient ID; the smaller its rank the better."""
 
     rank: tuple[int, int]
+    kind: str  # CX.5
     key: PatientKey
 
 
@@ -41,17 +42,11 @@ def only_one(found: Sequence[Identifier], segment: str, number: int) -> PatientK
     Fault
         If there is none, or its issuer gave two that are equally good.
     """
-    place = f"{segment}-{number}"
     if not found:
-        raise erroneous(
-            ErrorCode.UNKNOWN_KEY_IDENTIFIER,
-            f"{place} holds no identifier of a patient whose assigning authority is known",
-            segment,
-            number,
-        )
+        raise _nobody(segment, number)
     keys = _equals(found)
     if len(keys) > 1:
-        what = f"{place} holds two identifiers of the same authority and type"
+        what = f"{segment}-{number} holds two identifiers of the same authority and type"
         raise erroneous(ErrorCode.UNKNOWN_KEY_IDENTIFIER, what, segment, number)
     return keys[0]
 
@@ -59,33 +54,42 @@ def only_one(found: Sequence[Identifier], segment: str, number: int) -> PatientK
 def merged(pid: Segment, mrg: Segment, rules: Hl7Rules, on: date) -> list[tuple[PatientKey, PatientKey]]:
     """Return what MRG-1 retires, each with the identifier of PID-3 that stands in its place.
 
-    An authority's identifier gives way to one of the same authority. Only where PID-3 has none of any authority in
-    MRG-1, and MRG-1 names but one authority, it gives way to the best of PID-3.
+    An identifier gives way to one of the same authority and type; where one of the two has no type, of the same
+    authority.
 
     Raises
     ------
     Fault
         If either cannot be chosen, or both are the same.
     """
+    unknown = ErrorCode.UNKNOWN_KEY_IDENTIFIER
     retired = identifiers(mrg.repetitions(1), rules)
-    if not retired:
-        only_one(retired, "MRG", 1)
-    gone = {one.key for one in retired}
     named = identifiers(pid.repetitions(3), rules, on)
+    for found, segment, number in ((retired, "MRG", 1), (named, "PID", 3)):
+        if not found:
+            raise _nobody(segment, number)
+    gone = {one.key for one in retired}
     staying = [one for one in named if one.key not in gone]
-    if named and not staying:
-        raise erroneous(
-            ErrorCode.UNKNOWN_KEY_IDENTIFIER, "MRG-1 retires the identifier that PID-3 says survives", "MRG", 1
-        )
+    if not staying:
+        raise erroneous(unknown, "MRG-1 retires the identifier that PID-3 says survives", "MRG", 1)
     pairs = list(_paired(retired, staying))
-    return pairs or [(only_one(retired, "MRG", 1), only_one(staying, "PID", 3))]
+    if not pairs:
+        raise erroneous(unknown, "MRG-1 and PID-3 hold no identifiers of the same authority and type", "MRG", 1)
+    return pairs
 
 
 def _paired(retired: Sequence[Identifier], staying: Sequence[Identifier]) -> Iterator[tuple[PatientKey, PatientKey]]:
     for issuer in dict.fromkeys(one.key.issuer for one in retired):
-        theirs = [one for one in staying if one.key.issuer == issuer]
-        for old in _equals([one for one in retired if one.key.issuer == issuer]) if theirs else ():
+        olds = [one for one in retired if one.key.issuer == issuer]
+        of_type = (olds[0].kind, "") if olds[0].kind else [one.kind for one in staying]
+        theirs = [one for one in staying if one.key.issuer == issuer and one.kind in of_type]
+        for old in _equals(olds) if theirs else ():
             yield old, only_one(theirs, "PID", 3)
+
+
+def _nobody(segment: str, number: int) -> Fault:
+    what = f"{segment}-{number} holds no identifier of a patient whose assigning authority is known"
+    return erroneous(ErrorCode.UNKNOWN_KEY_IDENTIFIER, what, segment, number)
 
 
 def _equals(found: Sequence[Identifier]) -> list[PatientKey]:
@@ -104,7 +108,7 @@ def _identifier(value: Value, rules: Hl7Rules) -> Identifier | None:
     if not text or not issuer or kind not in types or not (text + issuer).isprintable():
         return None
     is_ours = mapped is not None or issuer == rules.site_issuer
-    return Identifier((int(not is_ours), types.index(kind)), PatientKey(issuer, text))
+    return Identifier((int(not is_ours), types.index(kind)), kind, PatientKey(issuer, text))
 
 
 def _has_expired(value: Value, on: date | None) -> bool:

@@ -169,7 +169,9 @@ def test_a_site_chooses_which_types_identify_its_patients() -> None:
         (TWO, f"{ONE}~Z^^^OTHER^MR", ["P1"], ["P2"]),
         (TWO, f"{ONE}~{ONE}~Q^^^HOSP^PI", ["P1"], ["P2"]),
         (TWO, f"{ONE}^^20200101^20200102", ["P1"], ["P2"]),
-        (TWO, "Z^^^OTHER^MR", ["Z"], ["P2"]),
+        (TWO, "P1^^^HOSP", ["P1"], ["P2"]),
+        (f"P2^^^HOSP~{ONE}", ONE, ["P1"], ["P2"]),
+        (f"{TWO}~Q2^^^HOSP^PI", "Q1^^^HOSP^PI", ["Q1"], ["Q2"]),
     ],
 )
 def test_an_identifier_gives_way_to_one_of_its_authority(
@@ -186,10 +188,11 @@ def test_a_merge_into_itself_is_an_error() -> None:
     assert refused(adt_a40(("", ONE)))[1].startswith("PID-3 holds no identifier")
 
 
-def test_a_merge_that_names_two_foreign_authorities_is_an_error() -> None:
-    """Of none of them PID-3 holds one, or MRG-1 holds two of one."""
-    what = "MRG-1 holds two identifiers of the same authority and type"
-    assert refused(adt_a40((TWO, "Z^^^OTHER^MR~Y^^^OTHER^MR"))) == ("AE", what)
+@pytest.mark.parametrize("mrg_1", ["Z^^^OTHER^MR", "Z^^^OTHER^MR~Y^^^&1.2.3^MR", "Z^^^HOSP^PI", "Z"])
+def test_a_merge_between_authorities_or_types_is_an_error(mrg_1: str) -> None:
+    """Numbers of different kinds may be the same and mean two people."""
+    what = "MRG-1 and PID-3 hold no identifiers of the same authority and type"
+    assert refused(adt_a40((TWO, mrg_1))) == ("AE", what)
 
 
 @pytest.mark.parametrize(
@@ -198,8 +201,8 @@ def test_a_merge_that_names_two_foreign_authorities_is_an_error() -> None:
         [pid(ONE)],
         ["MRG|P1"],
         [pid(ONE), pid(TWO), "MRG|P3"],
-        [pid(ONE), "MRG|P3", "MRG|P4"],
-        [pid(ONE), "MRG|P3", pid(TWO)],
+        [pid(ONE), "MRG|P3^^^HOSP^MR", "MRG|P4"],
+        [pid(ONE), "MRG|P3^^^HOSP^MR", pid(TWO)],
     ],
 )
 def test_a_merge_needs_its_pairs(segments: list[str]) -> None:
