@@ -204,7 +204,7 @@ def test_an_oversize_message_is_rejected_and_its_connection_closed(start: Start,
     """However long it is, little of it is held; the answer arrives although the sender goes on."""
     running = start(max_message_bytes=1 << 16)
     with running.connect() as connection:
-        sending = threading.Thread(target=_send_for_ever, args=(connection, START + raw))
+        sending = threading.Thread(target=_send_until_closed, args=(connection, START + raw))
         sending.start()
         reply = receive(connection)
         connection.shutdown(socket.SHUT_RDWR)
@@ -214,13 +214,17 @@ def test_an_oversize_message_is_rejected_and_its_connection_closed(start: Start,
     assert fields(send(HOST, running.port, MERGE), "MSA")[1] == "AA"
 
 
-def _send_for_ever(connection: socket.socket, beginning: bytes) -> None:
+def _send_until_closed(connection: socket.socket, beginning: bytes) -> None:
     try:
         connection.sendall(beginning)
-        while True:
-            connection.sendall(b"OBX|" * 16384)
+        _send_for_ever(connection, b"OBX|" * 16384)
     except OSError:
         return
+
+
+def _send_for_ever(connection: socket.socket, what: bytes) -> None:
+    while True:
+        connection.sendall(what)
 
 
 def test_a_message_of_the_greatest_length_is_taken(start: Start) -> None:
@@ -252,6 +256,19 @@ def test_a_sender_that_breaks_off_does_not_hold_the_others(start: Start) -> None
         broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")  # close resets
     assert fields(send(HOST, running.port, MERGE), "MSA")[1] == "AA"
     assert len(running.records()) == 2
+
+
+def test_a_sender_that_takes_no_answers_is_cut_off(start: Start) -> None:
+    """When what is on its way to it fills the buffers; others are served meanwhile."""
+    running = start(idle_timeout_s=0.3)
+    wordy = message(msh("ADT^A08").replace("HIS", "H" * 30_000), pid("P1^^^HOSP^MR"))  # sent back whole
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(20)
+        deaf.connect((HOST, running.port))
+        with pytest.raises(ConnectionError):
+            _send_for_ever(deaf, framed(wordy))
+    assert fields(send(HOST, running.port, MERGE), "MSA")[1] == "AA"
 
 
 def test_only_listed_addresses_may_connect(start: Start) -> None:
