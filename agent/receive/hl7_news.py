@@ -6,7 +6,6 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from agent.core.adt import PatientNews
-from agent.core.demographics import Demographics
 from agent.core.patient import PatientKey
 from agent.receive.hl7_fault import ErrorCode, Fault, erroneous, rejected
 from agent.receive.hl7_identity import identifiers, merged, only_one
@@ -36,7 +35,8 @@ def news_of(message: Message, rules: Hl7Rules) -> tuple[PatientNews, ...]:
     for pid, mrg in _groups(message, event):
         said, other_names = demographics_of(pid)
         for patient, retired in _keys(pid, mrg, rules, sent_at):
-            found.append(_news(message, event, sent_at, patient, retired, said, other_names))
+            control_id = message.header.control_id
+            found.append(PatientNews(control_id, event, sent_at, patient, retired, said, other_names))
     return tuple(dict.fromkeys(found))
 
 
@@ -98,15 +98,3 @@ def _keys(
     if mrg is None:
         return [(only_one(identifiers(pid.repetitions(3), rules, on), "PID", 3), None)]
     return [(stays, goes) for goes, stays in merged(pid, mrg, rules, on)]
-
-
-def _news(
-    message: Message,
-    event: str,
-    sent_at: datetime,
-    patient: PatientKey,
-    retired: PatientKey | None,
-    said: Demographics,
-    other_names: tuple[str, ...],
-) -> PatientNews:
-    return PatientNews(message.header.control_id, event, sent_at, patient, retired, said, other_names)
