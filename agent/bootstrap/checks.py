@@ -51,7 +51,7 @@ def refuse_to_start(loaded: LoadedConfig, stop: Stop) -> None:
     ConfigError
         With one line for each mistake.
     """
-    found = [*_found_apart(loaded.config, stop), *_ports(loaded.config), *_spool(loaded.config)]
+    found = [*_found_apart(loaded.config, stop), *_port(loaded.config), *_spool(loaded.config)]
     for problem in found:
         if problem.may_pass:
             structlog.get_logger().warning("not_ready", reason=loaded.problem(problem.key, problem.what))
@@ -176,13 +176,13 @@ def _spool(config: Config) -> Iterator[Problem]:
         time.sleep(0.1)
 
 
-def _ports(config: Config) -> Iterator[Problem]:
+def _port(config: Config) -> Iterator[Problem]:
     for section, listener in (("dicom", config.dicom), ("hl7", config.hl7)):
         if listener is not None:
-            yield from _port((section, "port"), listener.bind, listener.port)
+            yield from _taken((section, "port"), listener.bind, listener.port)
 
 
-def _port(key: Key, bind: str, port: int) -> Iterator[Problem]:
+def _taken(key: Key, bind: str, port: int) -> Iterator[Problem]:
     with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
