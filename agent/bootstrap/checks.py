@@ -181,11 +181,15 @@ def _spool(config: Config) -> Iterator[Problem]:
 
 
 def _port(config: Config) -> Iterator[Problem]:
-    with socket.socket(socket.AF_INET6 if ":" in config.dicom.bind else socket.AF_INET) as probe:
+    for section, listener in (("dicom", config.dicom), ("hl7", config.hl7)):
+        if listener is not None:
+            yield from _taken((section, "port"), listener.bind, listener.port)
+
+
+def _taken(key: Key, bind: str, port: int) -> Iterator[Problem]:
+    with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((config.dicom.bind, config.dicom.port))
+            probe.bind((bind, port))
         except OSError as exc:
-            yield Problem(
-                ("dicom", "port"), f"cannot listen on {config.dicom.bind}:{config.dicom.port}: {exc.strerror}"
-            )
+            yield Problem(key, f"cannot listen on {bind}:{port}: {exc.strerror}")

@@ -94,6 +94,27 @@ class Dicom(Section):
     peers: tuple[Peer, ...] = Field((), description="Who may connect.")
 
 
+class Hl7(Section):
+    """The HL7 v2 listener (MLLP). Without this section there is none."""
+
+    bind: str = Field("127.0.0.1", description="Address to listen on. MLLP knows neither encryption nor passwords.")
+    port: Port = Field(2575, description="TCP port.")
+    accept_from: tuple[Network, ...] = Field(
+        ("127.0.0.0/8",), description="IP addresses or networks in CIDR form that may connect."
+    )
+    max_message_bytes: ByteSize = Field(
+        ByteSize(2**20), ge=2**16, le=2**24, description="A longer message is rejected and its connection closed."
+    )
+    max_connections: int = Field(64, ge=1, le=1000, description="Open at once; more are closed at once.")
+    idle_timeout_s: float = Field(3600, gt=0, description="A connection that brings no message for so long is closed.")
+    issuers: dict[str, str] = Field(
+        {}, description="Assigning authority (CX.4) to Issuer of Patient ID; others stand for themselves."
+    )
+    identifier_types: tuple[str, ...] = Field(
+        ("MR", "PI", "PT"), description="Types (CX.5) that can be the Patient ID of images, best first."
+    )
+
+
 class Storage(Section):
     """Where received objects are kept."""
 
@@ -238,6 +259,7 @@ class Config(Section):
 
     site: Site
     dicom: Dicom
+    hl7: Hl7 | None = None
     storage: Storage = Storage()
     database: Database = Database()
     ehr: Ehr

@@ -130,13 +130,7 @@ def _demographics(ds: Structure) -> Demographics:
     """Read Patient's Name, Birth Date and Sex; what is none of these counts as unsaid (PS3.3 C.7.1.1)."""
     name = decode_patient_name(ds.raw(_PATIENT_NAME), ds.ascii(_SPECIFIC_CHARACTER_SET))
     sex = _code_string(ds, _PATIENT_SEX)
-<<<<<<< HEAD
     return Demographics(name, _day(ds.ascii(_PATIENT_BIRTH_DATE)), sex if sex in ("F", "M", "O") else "")
-=======
-    return Demographics(
-        printable(name).strip(), _day(ds.ascii(_PATIENT_BIRTH_DATE)), sex if sex in ("F", "M", "O") else ""
-    )
->>>>>>> refs/heads/roles
 
 
 def _pixels_sha256(ds: Structure, needed: int) -> str:

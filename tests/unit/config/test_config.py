@@ -203,3 +203,25 @@ def test_a_mistake_in_a_rule_is_one_line_with_its_place(tmp_path: Path, old: str
     there = (tmp_path / "config.yaml").read_text().splitlines()[int(number) - 1]
     assert there.strip().startswith(RULE.replace(old, new))
     assert rest.partition(": ")[2].startswith(mistake)
+
+
+def test_hl7_section_that_ships_commented_out_is_valid(tmp_path: Path) -> None:
+    """Without the section nothing listens; with it what stands there is what is meant."""
+    assert load_config(SHIPPED).config.hl7 is None
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.startswith("# hl7:"))
+    path = tmp_path / "config.yaml"
+    section = [line.removeprefix("# ") if line.startswith("# ") else line[1:] for line in lines[first : first + 7]]
+    path.write_text("".join([*lines[:first], *section, *lines[first + 7 :]]), encoding="utf-8")
+    hl7 = load_config(path).config.hl7
+    assert hl7 is not None
+    assert (hl7.port, hl7.issuers, hl7.max_message_bytes) == (2575, {"HOSP": "EXAMPLE"}, 2**20)
+    assert hl7 == type(hl7)(issuers={"HOSP": "EXAMPLE"})
+
+
+def test_hl7_network_that_is_none_is_named(tmp_path: Path) -> None:
+    """Who may connect is said in CIDR form."""
+    lines = problems(tmp_path, ("storage:\n", "hl7: {accept_from: [everybody]}\nstorage:\n"))
+    assert [line.split(":", 2)[2].strip() for line in lines] == [
+        "hl7.accept_from[0]: write an IP address or a network such as 192.0.2.0/24"
+    ]
