@@ -12,6 +12,7 @@ import structlog
 from agent.assemble.complete import Assembler, AssembleSettings
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
+from agent.assemble.resolve import Resolver
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.bootstrap.role_table import build_role_table
@@ -98,6 +99,11 @@ def build_assembler(config: Config, store: SqlStore) -> Assembler:
     )
     source = EhrSource(ehr.url, ehr.query, ehr.timeout_s, secret(ehr.password_env))
     return Assembler(store, source, settings, now=utc_now, random=random.random)
+
+
+def build_resolver(config: Config, store: SqlStore) -> Resolver:
+    """Join what a person's decision needs: the same rules as indexing."""
+    return Resolver(store, build_indexer(config, store).patients)
 
 
 def build_courier(config: Config, store: SqlStore) -> Courier:

@@ -55,6 +55,7 @@ class Story:
     instances: Sequence[Mapping[str, Any]]
     deliveries: Sequence[Mapping[str, Any]]
     others: Sequence[Mapping[str, Any]] = ()  # what else arrived of this patient
+    held_for: Sequence[Mapping[str, Any]] = ()  # what a person has to decide, or decided
 
 
 def overview(connection: sa.Connection) -> Overview:
