@@ -11,7 +11,8 @@ from uuid import UUID
 import structlog
 
 from agent.assemble.relevance import irrelevance
-from agent.core.case import ANSWERED, Case, CaseState
+from agent.core.case import ANSWERED, UNCHANGED, Case, CaseState
+from agent.core.eligibility import EVERY_MODEL, Range
 from agent.core.errors import Rejected, StaleCase
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
@@ -37,10 +38,19 @@ class Quarantine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QuestionScope:
-    """A question that active bundles answer, and with which modalities."""
+    """A question that active bundles answer, and with what."""
 
     question: str
     modalities: frozenset[str]
+    facts: frozenset[str] = frozenset()
+    limits: Range = EVERY_MODEL
+    arises: bool = False  # its cases are opened by facts, not by images
+    keeps: frozenset[str] = frozenset()  # modalities that its cases hold for a question that may arise
+
+    @property
+    def holds(self) -> frozenset[str]:
+        """Modalities that its cases take."""
+        return self.modalities | self.keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,23 +197,32 @@ class Indexer:
 
     def _wanting(self, instance: Instance) -> list[QuestionScope]:
         """The questions whose cases take an image."""
-        return [scope for scope in self._scopes if not irrelevance(instance, scope.question, scope.modalities)]
+        return [scope for scope in self._scopes if not irrelevance(instance, scope.question, scope.holds)]
 
     def _irrelevance(self, instance: Instance) -> str:
         """Why no question takes an image."""
-        reasons = (irrelevance(instance, scope.question, scope.modalities) for scope in self._scopes)
+        reasons = (irrelevance(instance, scope.question, scope.holds) for scope in self._scopes)
         return next(reasons, "not relevant: no question is asked here")
 
     def _arrive(self, unit: Unit, arrival: Arrival, read: Instance | Rejected) -> None:
         """Give an instance record its end, and an image that is wanted its case."""
         if arrival.end is End.COLLECTED and isinstance(read, Instance):
             for scope in self._wanting(read):
+                if scope.arises and not self._has_arisen(unit, scope.question, read.patient):
+                    continue
                 case = self._case_of(unit, scope.question, read.patient)
                 unit.add_instance(case, read, arrival, self._now() + self._settings.quiet)
             return
         unit.arrived(arrival)
         if arrival.end is End.QUARANTINED:
             _log.warning("instance_quarantined", sop_instance_uid=arrival.sop_instance_uid, reason=arrival.reason)
+
+    def _has_arisen(self, unit: Unit, question: str, patient: PatientKey) -> bool:
+        """Whether facts have opened a case of the question; until then another question's case keeps the image."""
+        newest = unit.newest_case(question, patient)
+        if newest is None or self._now() - newest.changed_at > self._settings.episode:
+            return False
+        return newest.state is not CaseState.CLOSED or newest.reason == UNCHANGED
 
     def _copy_out(self, record: Record, reason: str) -> None:
         self._quarantine.keep(

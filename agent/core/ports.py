@@ -10,6 +10,7 @@ from uuid import UUID
 
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
+from agent.core.conflict import Conflict, Decision
 from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.result import Kind, Reference, ResultObject
@@ -175,8 +176,8 @@ class Unit(Protocol):
     def tally(self, case_id: int) -> Mapping[CaseEvent, int]:
         """How often each event happened to a version since it was last to be run again (RERUN); none: left away."""
 
-    def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
-        """Look at the case again later; its state stays. Raises StaleCase."""
+    def postpone(self, case: Case, due_at: datetime | None, reason: str) -> Case:
+        """Look at the case again later, None: no more; its state stays. Raises StaleCase."""
 
     def save_findings(self, case: Case, findings: Mapping[str, Any]) -> None:
         """Keep what the decision rested on (facts snapshot, eligibility, evidence) as JSON, with the version."""
@@ -258,6 +259,19 @@ class Unit(Protocol):
 
         Returns the ids of the cases concerned; none where the transaction is not ours.
         """
+
+    # what a person decides
+    def hold(self, case: Case, conflicts: Sequence[Conflict], at: datetime) -> Case:
+        """Keep a version for a person: CONFLICT_FOUND, or the new list of conflicts of one that is HELD."""
+
+    def conflicts(self, case_id: int) -> Sequence[Conflict]:
+        """What `hold` kept last."""
+
+    def decision(self, conflict_id: str) -> Decision | None:
+        """What was decided about a conflict."""
+
+    def predecessor(self, case: Case) -> Case | None:
+        """The newest earlier version of the same case that is not CLOSED."""
 
     def installation(self) -> UUID:
         """Identity of this installation, made once by the first migration."""

@@ -15,10 +15,15 @@ _ENHANCED_MR: Final = "1.2.840.10008.5.1.4.1.1.4.1"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Days whose images count: from `earliest` on, before `cutoff`. None: no bound."""
+    """Days whose images count: from `earliest` to `latest`, before `cutoff`. None: no bound."""
 
     earliest: date | None = None
     cutoff: date | None = None
+    latest: date | None = None
+
+    def holds(self, day: date | None) -> bool:
+        """Whether an image of a day counts; an undated one does not."""
+        return not _outside(day, self)
 
 
 def unusable(instance: Instance, sides: Collection[Side], window: Window) -> str:
@@ -45,4 +50,6 @@ def _outside(acquired_on: date | None, window: Window) -> str:
         return "not taken before surgery or treatment began"
     if window.earliest is not None and acquired_on < window.earliest:
         return "taken long before the diagnosis: not of this episode"
+    if window.latest is not None and acquired_on > window.latest:
+        return "taken long after the diagnosis: not of this episode"
     return ""

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from agent.core.errors import Permanent
 from agent.state.database import READ_ONLY, open_engine, parse_url, translated
+from agent.state.holds import Holds
 from agent.state.instances import Instances
 from agent.state.migration import newest_version, schema_version
 from agent.state.outbox import Outbox
@@ -15,7 +16,7 @@ from agent.state.results import Results
 from agent.state.tables import installation
 
 
-class SqlUnit(Instances, Results, Outbox):
+class SqlUnit(Instances, Results, Outbox, Holds):
     """One transaction. Everything done with it commits together or not at all."""
 
     def installation(self) -> UUID:

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
+from agent.core.conflict import Conflict, Decision
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
@@ -52,6 +53,8 @@ class Tables:
     tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
     stored: set[int] = field(default_factory=set)  # outbox items that a destination acknowledged once
     commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    conflicts: dict[int, tuple[Conflict, ...]] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
 
     def snapshot(self) -> "Tables":
         """Return a copy that later changes do not touch."""
@@ -233,7 +236,7 @@ class FakeUnit:
         if (now.state, now.attempt, now.changed_at) != (case.state, case.attempt, case.changed_at):
             raise StaleCase(f"case {case.id} moved on")
 
-    def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
+    def postpone(self, case: Case, due_at: datetime | None, reason: str) -> Case:
         self._fence(case)
         self._t.cases[case.id] = replace(case, due_at=due_at, reason=reason)
         return self._t.cases[case.id]
@@ -389,6 +392,33 @@ class FakeUnit:
             elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
                 self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
         return sorted(set(concerned))
+
+    # what a person decides
+    def hold(self, case: Case, conflicts: Sequence[Conflict], at: datetime) -> Case:
+        reason = " ".join(one.sentence for one in conflicts)
+        if case.state is CaseState.HELD:
+            held = self.postpone(case, case.due_at, reason)
+        else:
+            held = self.apply(case, CaseEvent.CONFLICT_FOUND, at, reason=reason)
+        self._t.conflicts[case.id] = tuple(conflicts)
+        return held
+
+    def conflicts(self, case_id: int) -> Sequence[Conflict]:
+        return self._t.conflicts.get(case_id, ())
+
+    def decide(self, decision: Decision) -> None:
+        self._t.decisions[decision.conflict_id] = decision
+
+    def decision(self, conflict_id: str) -> Decision | None:
+        return self._t.decisions.get(conflict_id)
+
+    def predecessor(self, case: Case) -> Case | None:
+        earlier = [
+            c
+            for c in self._t.cases.values()
+            if c.case_uuid == case.case_uuid and c.version < case.version and c.state is not CaseState.CLOSED
+        ]
+        return max(earlier, key=lambda c: c.version, default=None)
 
     def installation(self) -> UUID:
         return self._installation

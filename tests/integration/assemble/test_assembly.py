@@ -57,6 +57,7 @@ class Plant:
             AssembleSettings(Patience(QUIET, ("MG",)), EPISODE, REFRESH),
             now=self.clock,
             random=lambda: 0.5,
+            new_case_uuid=uuid4,
         )
 
     def associate(self, association_id: str, *names: str) -> None:

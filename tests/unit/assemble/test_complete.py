@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from pydicom.uid import EnhancedMRImageStorage
@@ -38,7 +38,9 @@ class Ward:
         self.clock, self.store, self.clinical = Clock(), FakeStore(), FakeClinical()
         self._number = count(1)
         settings = AssembleSettings(self.patience, EPISODE, REFRESH)
-        self.assembler = Assembler(self.store, self.clinical, settings, now=self.clock, random=lambda: self.chance)
+        self.assembler = Assembler(
+            self.store, self.clinical, settings, now=self.clock, random=lambda: self.chance, new_case_uuid=uuid4
+        )
 
     def image(
         self,
@@ -430,7 +432,9 @@ def test_an_image_that_comes_while_asking_is_waited_for(ward: Ward, wrong: bool)
     settings = AssembleSettings(ward.patience, EPISODE, REFRESH)
     ward.image()
     ward.clock.advance(QUIET)
-    assert Assembler(ward.store, clinical, settings, now=ward.clock, random=lambda: 0.5).tick() == 0
+    assert (
+        Assembler(ward.store, clinical, settings, now=ward.clock, random=lambda: 0.5, new_case_uuid=uuid4).tick() == 0
+    )
     case = ward.case()
     assert case.state is CaseState.COLLECTING and case.due_at == ward.clock() + QUIET
     assert ward.findings() == {}
