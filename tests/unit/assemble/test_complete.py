@@ -45,7 +45,10 @@ def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
         "asked": True,
         "reason": "",
         "cutoff": "2026-12-01",
+        "facts_cutoff": "2026-12-01",
         "earliest": "2026-07-04",
+        "latest": "2027-03-01",
+        "diagnosed_on": "2026-11-01",
         "axillae": [{"side": "L", "reason": ""}],
         "flags": ["A node biopsy is pending."],
     }
