@@ -9,13 +9,15 @@ from uuid import UUID
 
 from pydicom.dataset import Dataset
 
-from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
+from agent.assemble.index import Indexer, IndexSettings, Reading
+from agent.assemble.judging import QuestionScope
 from agent.core.case import Case, CaseEvent
 from agent.core.instance import Arrival, End
 from agent.core.patient import PatientKey
 from agent.core.ports import Record, RecordKind, Unit
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
+from agent.dicom.same_pixels import same_pixels
 from agent.record.quarantine import Quarantine
 from tests.clock import Clock
 from tests.fakes.instances import encode, meta_of
@@ -46,7 +48,7 @@ class House:
             self.store,
             self.scopes,
             IndexSettings(QUIET, EPISODE),
-            reading=Reading(partial(read_header, site_issuer=None), to_part10),
+            reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
             quarantine=Quarantine(self.folder),
             on_event_report=self._event,
             now=self.clock,

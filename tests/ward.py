@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from agent.assemble.complete import Assembler, AssembleSettings
-from agent.assemble.index import QuestionScope
-from agent.core.case import ANSWERED, UNCHANGED, Case, CaseEvent, CaseState
+from agent.assemble.judging import QuestionScope
+from agent.core.case import ANSWERED, Case, CaseEvent, CaseState
 from agent.core.evidence import Patience
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
@@ -31,7 +31,7 @@ class Ward:
 
     patience: Patience = field(default_factory=lambda: Patience(QUIET, ("MG",), {"MG": 4 * HOUR}))
     chance: float = 0.5  # in the middle: no jitter
-    scopes: tuple[QuestionScope, ...] = (QuestionScope("aln", frozenset({"MG"}), frozenset({"grade"})),)
+    scopes: tuple[QuestionScope, ...] = (QuestionScope("aln", frozenset({"MG"}), facts=frozenset({"grade"})),)
 
     def __post_init__(self) -> None:
         self.clock, self.store, self.clinical = Clock(), FakeStore(), FakeClinical()
@@ -68,7 +68,7 @@ class Ward:
             case = unit.newest_case(question, patient)
             if case is None:
                 case = unit.open_case(question, patient, self.clock(), UUID(int=n))
-            elif case.state in ANSWERED or case.reason == UNCHANGED:
+            elif case.state in ANSWERED or case.state is CaseState.CLOSED:
                 case = unit.open_version(case, self.clock())
             return unit.add_instance(case, instance, arrival, self.clock() + QUIET)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.assemble.basis import basis
 from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
-from agent.assemble.index import QuestionScope
+from agent.assemble.judging import QuestionScope
 from agent.assemble.seen import Seen
 from agent.core.case import Case, CaseEvent
 from agent.core.eligibility import Eligibility

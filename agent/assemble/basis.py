@@ -6,7 +6,7 @@ from datetime import date
 from hashlib import sha256
 from typing import Any, Final
 
-from agent.assemble.index import QuestionScope
+from agent.assemble.judging import QuestionScope
 from agent.core.clinical import ClinicalFacts
 from agent.core.eligibility import Eligibility
 from agent.core.facts import about_patient
@@ -25,7 +25,7 @@ def window_of(eligibility: Eligibility) -> Window:
 def counts(instance: Instance, eligibility: Eligibility) -> bool:
     """Whether an image can bear on the answer: one of the breast must be of a side that is open, and in time."""
     if instance.modality not in BREAST_IMAGES:
-        return True
+        return not instance.barred
     return not unusable(instance, eligibility.open_sides, window_of(eligibility))
 
 

@@ -12,7 +12,8 @@ from agent.assemble.again import Again
 from agent.assemble.basis import BREAST_IMAGES, counts
 from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
 from agent.assemble.findings import write_findings
-from agent.assemble.index import QuestionScope
+from agent.assemble.index import FROM_FACTS
+from agent.assemble.judging import QuestionScope
 from agent.assemble.laterality import contradiction
 from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
@@ -175,7 +176,7 @@ class Assembler:
     def _arise(self, unit: Unit, seen: Seen) -> None:
         """Open the cases of the questions that facts ask by themselves."""
         for scope in self._settings.scopes:
-            if scope.arises and (found := self._assess(scope.question, seen)).asked and found.axillae:
+            if scope.question in FROM_FACTS and (found := self._assess(scope.question, seen)).asked and found.axillae:
                 self._again.arise(unit, seen, scope.question, found)
 
     def _let_go(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Case:

@@ -22,7 +22,7 @@ def contradiction(eligibility: Eligibility, stored: Sequence[StoredInstance]) ->
     """
     sides = [axilla.side for axilla in eligibility.axillae]
     window = window_of(eligibility)
-    images = [one.instance for one in stored if one.instance.modality in BREAST_IMAGES]
+    images = [o.instance for o in stored if o.instance.modality in BREAST_IMAGES and not o.instance.barred]
     if len(sides) != 1 or any(not unusable(image, sides, window) for image in images):
         return None
     (other,) = set(Side) - set(sides)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agent.core.case import ANSWERED, UNCHANGED, Case, CaseState
+from agent.core.case import ANSWERED, Case, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
 from agent.core.errors import Transient
@@ -19,19 +19,12 @@ class Standing:
 
     case: Case
     newest: Case  # of an answered one: the newest version of the patient's newest case; its images are all that came
+    is_current: bool  # no later version, but for such as were withdrawn, came after this one
     stored: Sequence[StoredInstance]
     open_association: bool
     kept: Mapping[str, Any]  # findings of this version
     answered: Mapping[str, Any]  # findings of the version whose answer stands; empty: there is none
     answer_pending: bool  # an earlier version is being answered
-
-    @property
-    def is_current(self) -> bool:
-        """Whether no later version, but for such as changed nothing, came after this one."""
-        return self.newest.id == self.case.id or (
-            self.newest.case_uuid == self.case.case_uuid
-            and (self.newest.state, self.newest.reason) == (CaseState.CLOSED, UNCHANGED)
-        )
 
 
 @dataclass(frozen=True)
@@ -77,9 +70,11 @@ def stand(unit: Unit, case: Case) -> Standing:
     earlier = unit.predecessor(case) if case.version > 1 and not is_answer else None
     before = unit.superseded(case) if earlier else None
     kept = unit.findings(case.id)
+    standing = unit.predecessor(newest) if newest.state is CaseState.CLOSED else newest
     return Standing(
         case=case,
         newest=newest,
+        is_current=standing is not None and standing.id == case.id,
         stored=unit.instances(newest.id),
         open_association=unit.has_open_association(case.id),
         kept=kept,

@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from agent.assemble.complete import Assembler, AssembleSettings
-from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
+from agent.assemble.index import Indexer, IndexSettings, Reading
+from agent.assemble.judging import QuestionScope
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
+from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.config.schema import Destination
 from agent.core.eligibility import Range
@@ -22,11 +24,13 @@ from agent.core.evidence import Patience
 from agent.core.instance import Instance
 from agent.core.manifest import BundleManifest, parse_manifest
 from agent.core.ports import Record
+from agent.core.roles import RoleTable
 from agent.deliver.commitment import apply_event_report
 from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
+from agent.dicom.same_pixels import same_pixels
 from agent.dimse.client import PacsClient
 from agent.ehr.source import EhrSource
 from agent.preprocess.tabular import AGE, BIRTH_DATE
@@ -74,7 +78,7 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
         store,
         question_scopes(config),
         settings,
-        reading=Reading(header, to_part10),
+        reading=Reading(header, to_part10, same_pixels),
         quarantine=Quarantine(config.storage.quarantine),
         on_event_report=apply_event_report,
         now=utc_now,
@@ -119,20 +123,20 @@ def question_scopes(config: Config) -> tuple[QuestionScope, ...]:
         manifest = read_manifest(config, number)
         if manifest.is_demonstration or model.send_research:
             by_question.setdefault(manifest.question, []).append(manifest)
-    scopes = {question: _scope(question, manifests) for question, manifests in by_question.items()}
+    roles = build_role_table(config)
+    scopes = {question: _scope(question, manifests, roles) for question, manifests in by_question.items()}
     if {"aln", "nsln"} <= scopes.keys():
-        aln, nsln = scopes["aln"], scopes["nsln"]
-        scopes["aln"] = replace(aln, keeps=nsln.modalities)
-        scopes["nsln"] = replace(nsln, arises=True)
+        scopes["aln"] = replace(scopes["aln"], keeps=scopes["nsln"].modalities)
     return tuple(scopes.values())
 
 
-def _scope(question: str, manifests: Sequence[BundleManifest]) -> QuestionScope:
+def _scope(question: str, manifests: Sequence[BundleManifest], roles: RoleTable) -> QuestionScope:
     names = {spec.name for manifest in manifests for spec in manifest.facts}
     covers = frozenset[str].intersection(*(frozenset(manifest.covers) for manifest in manifests))
     return QuestionScope(
         question,
         frozenset(modality for manifest in manifests for modality in manifest.modalities),
+        roles,
         facts=frozenset(BIRTH_DATE if name == AGE else name for name in names),
         limits=Range(covers=covers),
     )

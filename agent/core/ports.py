@@ -10,10 +10,13 @@ from uuid import UUID
 
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
-from agent.core.conflict import Conflict, Decision
 from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.patient import PatientKey
+from agent.core.ports_identity import IdentityUnit
 from agent.core.result import Kind, Reference, ResultObject
+from agent.core.stored import StoredInstance
+
+__all__ = ["StoredInstance"]
 
 
 class RecordKind(StrEnum):
@@ -56,16 +59,6 @@ class ClinicalSource(Protocol):
         """Return what is known, None where the patient is unknown. Raises Transient if it cannot be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredInstance:
-    """An instance that belongs to a case, with the place of its bytes."""
-
-    id: int
-    instance: Instance
-    ref: SpoolRef
-    received_at: datetime
-
-
 class OutboxStatus(StrEnum):
     """Where one object stands with one destination."""
 
@@ -96,7 +89,7 @@ class OutboxItem:
     error: str = ""
 
 
-class Unit(Protocol):
+class Unit(IdentityUnit, Protocol):
     """One transaction on the agent's state. Everything done with it commits together or not at all."""
 
     # what the spool said
@@ -259,16 +252,6 @@ class Unit(Protocol):
 
         Returns the ids of the cases concerned; none where the transaction is not ours.
         """
-
-    # what a person decides
-    def hold(self, case: Case, conflicts: Sequence[Conflict], at: datetime) -> Case:
-        """Keep a version for a person: CONFLICT_FOUND, or the new list of conflicts of one that is HELD."""
-
-    def conflicts(self, case_id: int) -> Sequence[Conflict]:
-        """What `hold` kept last."""
-
-    def decision(self, conflict_id: str) -> Decision | None:
-        """What was decided about a conflict."""
 
     def predecessor(self, case: Case) -> Case | None:
         """The newest earlier version of the same case that is not CLOSED."""

@@ -28,6 +28,8 @@ class Window:
 
 def unusable(instance: Instance, sides: Collection[Side], window: Window) -> str:
     """Say why an image cannot be used for the axillae that are asked about; empty if it can."""
+    if instance.barred:
+        return instance.barred
     if instance.presentation_intent == "FOR PROCESSING":
         return "FOR PROCESSING: only images for presentation are used"
     if instance.modality == "MR" and (instance.frames > 1 or instance.sop_class_uid == _ENHANCED_MR):

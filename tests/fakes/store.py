@@ -16,23 +16,15 @@ from uuid import UUID
 from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
 from agent.core.conflict import Conflict, Decision
 from agent.core.errors import Permanent, StaleCase, Transient
+from agent.core.identities import Identity, Retirement, Told, Variant
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
 from agent.core.result import Reference, ResultObject
 from agent.state.move import CaseChange, claimed_by, move, sending_order
+from tests.fakes.who_store import FakeWho, Link
 
 INSTALLATION = UUID("6f1c1b3e-7f0e-4a54-9c5b-2b1f6c8d0e11")
-
-
-@dataclass(frozen=True)
-class Link:
-    """How a version stands to one of its instances."""
-
-    stored: StoredInstance
-    used: bool = False
-    left_out: str = ""
-    quarantined: bool = False
 
 
 @dataclass
@@ -53,6 +45,12 @@ class Tables:
     tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
     stored: set[int] = field(default_factory=set)  # outbox items that a destination acknowledged once
     commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    aliases: set[Retirement] = field(default_factory=set)
+    told: dict[PatientKey, tuple[Told, tuple[datetime, str]]] = field(default_factory=dict)
+    identities: dict[str, Identity] = field(default_factory=dict)
+    studies: dict[tuple[str, PatientKey], str] = field(default_factory=dict)  # study and patient -> why barred
+    variants: dict[int, Variant] = field(default_factory=dict)
+    absorbed: dict[UUID, UUID] = field(default_factory=dict)
     conflicts: dict[int, tuple[Conflict, ...]] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
 
@@ -88,7 +86,7 @@ class FakeStore:
             self._lock.release()
 
 
-class FakeUnit:
+class FakeUnit(FakeWho):
     """A `Unit` on dictionaries."""
 
     def __init__(self, tables: Tables, ids: Iterator[int], installation: UUID) -> None:
@@ -135,11 +133,8 @@ class FakeUnit:
 
     # cases
     def newest_case(self, question: str, patient: PatientKey) -> Case | None:
-        mine = [c for c in self._t.cases.values() if (c.question, c.patient) == (question, patient)]
-        if not mine:
-            return None
-        newest = max((c for c in mine if c.version == 1), key=lambda c: c.id).case_uuid
-        return max((c for c in mine if c.case_uuid == newest), key=lambda c: c.version)
+        mine = [case for case in self.heads(patient) if case.question == question]
+        return mine[-1] if mine else None
 
     def case(self, case_id: int) -> Case:
         return self._t.cases[case_id]
@@ -327,12 +322,22 @@ class FakeUnit:
         return self._t.objects.get(case_id, ())
 
     def superseded(self, case: Case) -> int | None:
-        earlier = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
-        out = [c for c in earlier if any(self._is_or_may_be_stored(item) for item in self.outbox_of(c.id))]
-        return max(out, key=lambda c: c.version).id if out else None
+        mine = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
+        absorbed = [c for c in self._t.cases.values() if self._t.absorbed.get(c.case_uuid) == case.case_uuid]
+        for candidates in (mine, absorbed):
+            if out := [
+                c for c in candidates if any(self._is_or_may_be_stored(c, item) for item in self.outbox_of(c.id))
+            ]:
+                return max(out, key=lambda c: c.id).id
+        return None
 
-    def _is_or_may_be_stored(self, item: OutboxItem) -> bool:
-        return item.status is not OutboxStatus.REFUSED or item.id in self._t.stored
+    def _is_or_may_be_stored(self, case: Case, item: OutboxItem) -> bool:
+        withdrawn_in_time = case.state is CaseState.CLOSED and item.id not in self._t.tried
+        return (item.status is not OutboxStatus.REFUSED and not withdrawn_in_time) or item.id in self._t.stored
+
+    def predecessor(self, case: Case) -> Case | None:
+        versions = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
+        return max((c for c in versions if c.state is not CaseState.CLOSED), key=lambda c: c.version, default=None)
 
     def references(self, case_id: int) -> Mapping[str, Reference]:
         return {o.role: o.reference for o in self.result_objects(case_id)}
@@ -392,33 +397,6 @@ class FakeUnit:
             elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
                 self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
         return sorted(set(concerned))
-
-    # what a person decides
-    def hold(self, case: Case, conflicts: Sequence[Conflict], at: datetime) -> Case:
-        reason = " ".join(one.sentence for one in conflicts)
-        if case.state is CaseState.HELD:
-            held = self.postpone(case, case.due_at, reason)
-        else:
-            held = self.apply(case, CaseEvent.CONFLICT_FOUND, at, reason=reason)
-        self._t.conflicts[case.id] = tuple(conflicts)
-        return held
-
-    def conflicts(self, case_id: int) -> Sequence[Conflict]:
-        return self._t.conflicts.get(case_id, ())
-
-    def decide(self, decision: Decision) -> None:
-        self._t.decisions[decision.conflict_id] = decision
-
-    def decision(self, conflict_id: str) -> Decision | None:
-        return self._t.decisions.get(conflict_id)
-
-    def predecessor(self, case: Case) -> Case | None:
-        earlier = [
-            c
-            for c in self._t.cases.values()
-            if c.case_uuid == case.case_uuid and c.version < case.version and c.state is not CaseState.CLOSED
-        ]
-        return max(earlier, key=lambda c: c.version, default=None)
 
     def installation(self) -> UUID:
         return self._installation

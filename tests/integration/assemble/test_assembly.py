@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from agent.assemble.complete import Assembler, AssembleSettings
-from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
+from agent.assemble.index import Indexer, IndexSettings, Reading
+from agent.assemble.judging import QuestionScope
 from agent.core.case import Case, CaseState
 from agent.core.clinical_json import facts_from_json
 from agent.core.evidence import Patience
@@ -17,6 +18,7 @@ from agent.core.patient import PatientKey
 from agent.core.ports import RecordKind, Store
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
+from agent.dicom.same_pixels import same_pixels
 from agent.ehr import EhrSource
 from agent.record.quarantine import Quarantine
 from agent.spool import SpoolReader, SpoolWriter
@@ -45,7 +47,7 @@ class Plant:
             store,
             SCOPES,
             IndexSettings(QUIET, EPISODE),
-            reading=Reading(partial(read_header, site_issuer=None), to_part10),
+            reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
             quarantine=Quarantine(folder / "quarantine"),
             on_event_report=lambda unit, record: None,
             now=self.clock,

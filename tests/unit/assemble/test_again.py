@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.assemble.complete import MOST_PER_TICK
-from agent.assemble.index import QuestionScope
+from agent.assemble.judging import QuestionScope
 from agent.core.case import UNCHANGED, CaseEvent, CaseState
 from agent.core.evidence import Patience
 from agent.core.patient import PatientKey
@@ -343,8 +343,8 @@ def test_another_cancer_without_an_image_waits_for_one(ward: Ward) -> None:
 
 
 NSLN = (
-    QuestionScope("aln", frozenset({"MG"}), frozenset({"grade"})),
-    QuestionScope("nsln", frozenset({"MG"}), frozenset({"sentinel_positive"}), arises=True),
+    QuestionScope("aln", frozenset({"MG"}), facts=frozenset({"grade"})),
+    QuestionScope("nsln", frozenset({"MG"}), facts=frozenset({"sentinel_positive"})),
 )
 FOUND: dict[str, object] = {
     "axillary_surgery_date": "2026-11-20",

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from agent.assemble.index import MOST_PER_TICK, QuestionScope
+from agent.assemble.index import MOST_PER_TICK
+from agent.assemble.judging import QuestionScope
 from agent.core.case import CaseEvent, CaseState
 from agent.core.errors import Transient
 from agent.core.instance import End

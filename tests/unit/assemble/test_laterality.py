@@ -31,7 +31,7 @@ def _decide(ward: Ward, ruling: Ruling) -> None:
     (conflict,) = _conflicts(ward)
     case = ward.case()
     with ward.store.unit() as unit:
-        unit.decide(Decision(conflict.id, ruling, "someone", ward.clock()))
+        unit.decide(Decision(conflict.id, ruling, "", "someone", ward.clock()))
         unit.apply(case, CaseEvent.RESOLVED, ward.clock(), due_at=ward.clock())
     ward.assembler.tick()
 
