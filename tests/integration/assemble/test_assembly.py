@@ -138,7 +138,7 @@ SURGERY = {
 
 
 def test_no_future_fact_and_no_image_of_after_surgery_reaches_an_answer(plant: Plant) -> None:
-    """What surgery found asks its own question, and is left out of the one before; what is of tomorrow is of neither."""
+    """What surgery found asks its own question, and is left out of the one before; tomorrow is of neither."""
     sqlite_hospital(plant.ehr, {**IDENTITY, "diagnosis": "invasive", "side": "L", **SURGERY})
     plant.associate("run/1", "before")
     after = mammogram("after", AcquisitionDate="20261119")
