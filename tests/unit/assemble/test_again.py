@@ -408,3 +408,36 @@ def test_a_slide_is_answered_whatever_the_clinical_database_says(ward: Ward, awa
     ward.pass_time()
     assert ward.cases() == [("histology", 1, READY)]
     assert ward.findings(ward.case(question="histology"))["eligibility"]["reason"] == ""
+
+
+def test_the_sentinel_nodes_of_another_cancer_ask_again() -> None:
+    """Once an episode, not once a patient."""
+    ward = Ward(scopes=NSLN)
+    ward.answered()
+    _know(ward, **FOUND)
+    ward.pass_time(REFRESH)
+    ward.pass_time(QUIET)
+    ward.answer()
+    ward.clock.advance(LATER)
+    ward.image(acquired_on=date(2027, 6, 1))
+    again = {"axillary_surgery_date": "2027-06-07", "sentinel_positive": 2}
+    ward.clinical.know(ALICE, "2027-06-05", **{**CANCER, **again})
+    ward.pass_time(timedelta(days=2))
+    ward.pass_time(QUIET)
+    ward.pass_time(QUIET)
+    assert [case for case in ward.cases() if case[0] == "nsln"] == [("nsln", 1, DONE), ("nsln", 1, READY)]
+    assert len(ward.uids(ward.case(question="nsln"))) == 1
+
+
+def test_another_slide_is_another_answer() -> None:
+    """Every slide counts; without another one nothing changes."""
+    ward = Ward(scopes=(QuestionScope("histology", frozenset({"SM"})),))
+    slide: dict[str, Any] = {"modality": "SM", "laterality": "", "question": "histology"}
+    ward.image(**slide)
+    ward.pass_time()
+    ward.answer()
+    ward.pass_time(REFRESH)
+    assert ward.cases() == [("histology", 1, DONE)]
+    ward.image(**slide)
+    ward.pass_time()
+    assert ward.cases() == [("histology", 1, DONE), ("histology", 2, READY)]
