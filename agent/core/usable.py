@@ -13,14 +13,21 @@ ONE_BREAST: Final = "an image of one breast: only MR of both, side by side, is u
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Days whose images count: from `earliest` on, before `cutoff`. None: no bound."""
+    """Days whose images count: from `earliest` to `latest`, before `cutoff`. None: no bound."""
 
     earliest: date | None = None
     cutoff: date | None = None
+    latest: date | None = None
+
+    def holds(self, day: date | None) -> bool:
+        """Whether an image of a day counts; an undated one does not."""
+        return not _outside(day, self)
 
 
 def unusable(instance: Instance, sides: Collection[Side], window: Window) -> str:
     """Say why an image cannot be used for the axillae that are asked about; empty if it can."""
+    if instance.barred:
+        return instance.barred
     if instance.presentation_intent == "FOR PROCESSING":
         return "FOR PROCESSING: only images for presentation are used"
     if instance.modality == "MR" and instance.laterality in ("", "B") and sides:
@@ -41,4 +48,6 @@ def _outside(acquired_on: date | None, window: Window) -> str:
         return "not taken before surgery or treatment began"
     if window.earliest is not None and acquired_on < window.earliest:
         return "taken long before the diagnosis: not of this episode"
+    if window.latest is not None and acquired_on > window.latest:
+        return "taken long after the diagnosis: not of this episode"
     return ""

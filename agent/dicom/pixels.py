@@ -143,7 +143,7 @@ def _pixels(ds: FileDataset, index: int) -> Pixels:
 
 @rejecting("the image cannot be decoded")
 def decode_all(part10: bytes) -> list[NDArray[Any]]:
-    """Return every frame as stored, (H, W), of colour images the luminance; several frames are expected of any image."""
+    """Return every frame as stored, (H, W), of colour images the luminance. Any image may have several."""
     ds = _checked(inflated(part10), many=True)
     frames = [_stored(ds, index) for index in range(_frames(ds))]
     return frames if ds.PhotometricInterpretation in _GREY else [luminance(ds, frame) for frame in frames]
