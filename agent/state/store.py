@@ -12,10 +12,11 @@ from agent.state.instances import Instances
 from agent.state.migration import newest_version, schema_version
 from agent.state.outbox import Outbox
 from agent.state.results import Results
+from agent.state.studies import Studies
 from agent.state.tables import installation
 
 
-class SqlUnit(Instances, Results, Outbox):
+class SqlUnit(Instances, Results, Outbox, Studies):
     """One transaction. Everything done with it commits together or not at all."""
 
     def installation(self) -> UUID:

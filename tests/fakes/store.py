@@ -16,10 +16,12 @@ from uuid import UUID
 from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.instance import Arrival, End, Instance, SpoolRef
+from agent.core.pacs import Retrieval, Search, StudyCount
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
 from agent.core.result import Reference, ResultObject
 from agent.state.move import CaseChange, claimed_by, move, sending_order
+from tests.fakes.studies import FakeStudies
 
 INSTALLATION = UUID("6f1c1b3e-7f0e-4a54-9c5b-2b1f6c8d0e11")
 
@@ -52,6 +54,9 @@ class Tables:
     tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
     stored: set[int] = field(default_factory=set)  # outbox items that a destination acknowledged once
     commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    counts: dict[tuple[int, str], tuple[StudyCount, datetime]] = field(default_factory=dict)  # and when to ask again
+    searches: dict[int, Search] = field(default_factory=dict)
+    retrievals: dict[int, Retrieval] = field(default_factory=dict)
 
     def snapshot(self) -> "Tables":
         """Return a copy that later changes do not touch."""
@@ -85,7 +90,7 @@ class FakeStore:
             self._lock.release()
 
 
-class FakeUnit:
+class FakeUnit(FakeStudies):
     """A `Unit` on dictionaries."""
 
     def __init__(self, tables: Tables, ids: Iterator[int], installation: UUID) -> None:
