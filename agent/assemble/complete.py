@@ -1,13 +1,15 @@
 """Cases wait here until the question applies and the evidence says that they are complete."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import structlog
 
 from agent.assemble.findings import write_findings
+from agent.assemble.inquire import NOTHING, Asking, with_pacs
+from agent.assemble.views import missing_views
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
@@ -35,6 +37,7 @@ class AssembleSettings:
     episode: timedelta
     refresh: timedelta  # how often the clinical database is asked again
     zone: tzinfo = UTC  # of the hospital's days
+    asking: Asking = NOTHING  # of the PACS
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,7 @@ class Assembler:
             present=_present(eligibility, seen.stored),
             facts_known=seen.facts_known,
         )
+        observed = self._more(unit, case, observed, seen.stored, eligibility)
         verdict = judge(observed, self._settings.patience, self._now())
         findings = write_findings(
             eligibility,
@@ -195,6 +199,24 @@ class Assembler:
             return unit.postpone(case, min(verdict.due_at, self._later()), verdict.sentences[0])
         reason = f"complete without {', '.join(verdict.missing)}" if verdict.missing else "complete"
         return unit.apply(case, CaseEvent.COMPLETE, self._now(), reason=reason)
+
+    def _more(
+        self,
+        unit: Unit,
+        case: Case,
+        observed: Observed,
+        stored: Sequence[StoredInstance],
+        eligibility: Eligibility,
+    ) -> Observed:
+        """Add the views that are missing, and the PACS's word; neither matters where there will be no estimate."""
+        sides = [axilla.side for axilla in eligibility.axillae if not axilla.reason]
+        if not sides:
+            return observed
+        patience, instances = self._settings.patience, [one.instance for one in stored]
+        window = Window(eligibility.earliest, eligibility.cutoff)
+        observed = replace(observed, missing_views=missing_views(instances, sides, window, patience.views))
+        asking = self._settings.asking
+        return with_pacs(unit, case, observed, stored, patience=patience, asking=asking, now=self._now())
 
     def _put_off(self, case: Case, reason: str) -> bool:
         """The clinical query is wrong, or answered wrongly: someone has to mend it, the case waits."""

@@ -39,6 +39,7 @@ class Observed:
     open_association: bool  # one that brought images of this patient
     present: frozenset[str]  # modalities
     facts_known: bool  # the clinical database answered
+    asked_since: datetime | None = None  # when the last news came that the PACS is asked about; None: the last image
     counts: tuple[Counted, ...] = ()  # by the PACS
     missing_views: tuple[str, ...] = ()  # "left MLO"
     fetching: bool = False  # other studies of this patient are looked for, or on their way
@@ -64,7 +65,7 @@ def judge(observed: Observed, patience: Patience, now: datetime) -> Verdict:
     It is when the quiet period is over, no association that carries the patient is open, the clinical database
     was heard (where the site waits for it), each expected modality and view is there or its wait is over, and,
     where the PACS is asked, all that it lists is here, stable over two answers, or the wait for that is over.
-    A wait for a modality or view begins with the case, one for the PACS with the last image.
+    A wait for a modality or view begins with the case, one for the PACS with the last news.
     """
     missing = tuple(m for m in patience.expected if m not in observed.present)
     blockers = _blockers(observed, patience, missing, now)
@@ -116,7 +117,8 @@ def _open_questions(
     ]
     if observed.fetching:
         waits.append((counts_wait, "Other studies of this patient are being fetched from the PACS."))
-    untils = [(observed.last_change + wait, why) for wait, why in waits]
+    since = observed.asked_since or observed.last_change
+    untils = [(since + wait, why) for wait, why in waits]
     return [(min(until, now + patience.poll), why) for until, why in untils if now < until]
 
 

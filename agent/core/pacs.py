@@ -139,9 +139,6 @@ class PacsState(Protocol):
     def not_arrived(self, sop_instance_uids: Collection[str]) -> frozenset[str]:
         """Those of which no record was ever received, whatever became of it."""
 
-    def not_arrived_studies(self, study_instance_uids: Collection[str]) -> frozenset[str]:
-        """Those of which nothing was ever received."""
-
     def want_search(self, case_id: int, at: datetime) -> None:
         """Have the PACS asked for a case's other studies at once."""
 

@@ -53,6 +53,8 @@ class Story:
     events: Sequence[Mapping[str, Any]]
     instances: Sequence[Mapping[str, Any]]
     deliveries: Sequence[Mapping[str, Any]]
+    counts: Sequence[Mapping[str, Any]] = ()  # by the PACS, a row a study
+    retrievals: Sequence[Mapping[str, Any]] = ()  # requested from the PACS
 
 
 def overview(connection: sa.Connection) -> Overview:
@@ -102,6 +104,8 @@ def case_story(connection: sa.Connection, case_id: int) -> Story | None:
         events=[dict(r) for r in connection.execute(events).mappings()],
         instances=[dict(r) for r in connection.execute(_instances(case_id)).mappings()],
         deliveries=[dict(r) for r in connection.execute(_deliveries(case_id)).mappings()],
+        counts=[dict(r) for r in connection.execute(_of_case(t.study_count, case_id)).mappings()],
+        retrievals=[dict(r) for r in connection.execute(_of_case(t.retrieval, case_id)).mappings()],
     )
 
 
@@ -144,6 +148,10 @@ def _instances(case_id: int) -> sa.Select[Any]:
         .where(link.case_id == case_id)
         .order_by(t.instance.c.id)
     )
+
+
+def _of_case(table: sa.Table, case_id: int) -> sa.Select[Any]:
+    return sa.select(table).where(table.c.case_id == case_id).order_by(*table.primary_key.columns)
 
 
 def _deliveries(case_id: int) -> sa.Select[Any]:

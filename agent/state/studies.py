@@ -58,17 +58,10 @@ class Studies(Work):
 
     def not_arrived(self, sop_instance_uids: Collection[str]) -> frozenset[str]:
         """Those of which no record was ever received, whatever became of it."""
-        return self._unknown(arrival.c.sop_instance_uid, sop_instance_uids)
-
-    def not_arrived_studies(self, study_instance_uids: Collection[str]) -> frozenset[str]:
-        """Those of which nothing was ever received."""
-        return self._unknown(arrival.c.study_instance_uid, study_instance_uids)
-
-    def _unknown(self, column: sa.Column[Any], values: Collection[str]) -> frozenset[str]:
-        found: set[str] = set()
-        for part in _parts(sorted(set(values))):
+        column, found = arrival.c.sop_instance_uid, set[str]()
+        for part in _parts(sorted(set(sop_instance_uids))):
             found |= set(self._db.execute(sa.select(column).where(column.in_(part)).distinct()).scalars())
-        return frozenset(values) - found
+        return frozenset(sop_instance_uids) - found
 
     def want_search(self, case_id: int, at: datetime) -> None:
         """Have the PACS asked for a case's other studies at once."""
@@ -127,8 +120,8 @@ class Studies(Work):
             table.series_instance_uid == series_uid,
         )
         row = self._db.execute(sa.select(retrieval).where(*this).with_for_update()).one()
-        waiting = row.sop_instance_uids if row.status is RetrievalStatus.WAITING else []
-        both = sorted({*waiting, *wanted.sop_instance_uids})
+        waiting = row.sop_instance_uids if row.status is RetrievalStatus.WAITING else wanted.sop_instance_uids
+        both = sorted({*waiting, *wanted.sop_instance_uids}) if waiting else []  # none: the whole series
         anew = {"sop_instance_uids": both, "status": RetrievalStatus.WAITING, "attempts": 0, "next_at": at}
         self._db.execute(sa.update(retrieval).where(*this).values(**anew, asked_at=at, why=AGAIN, error=""))
 

@@ -62,7 +62,7 @@ arrival: Final = Table(
     Column("reason", Words, nullable=False),
     Column("issuer", Key),  # as far as the header could be read
     Column("patient_id", Key),
-    Column("study_instance_uid", Key, nullable=False, server_default="", index=True),
+    Column("study_instance_uid", Key, nullable=False, server_default=""),
     Column("modality", Words, nullable=False, server_default=""),
     Index("ix_arrival_patient", "patient_id", "issuer"),
 )

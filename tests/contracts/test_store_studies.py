@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from agent.core.case import Case, CaseEvent, CaseState
-from agent.core.instance import Arrival, End, SpoolRef
+from agent.core.instance import End
 from agent.core.pacs import AGAIN, Retrieval, RetrievalStatus, Search, StudyCount, Wanted
 from agent.core.ports import Store, Unit
-from tests.state_stores import MINUTE, PATIENT, T0, arrival, opened
+from tests.state_stores import MINUTE, T0, arrival, opened
 
 LATER = T0 + 10 * MINUTE
 SAID = StudyCount("1.2", T0, T0, {"MG": 4}, "ab", (("MG", "1.2.9"), ("MG", "1.2.8")), 2, "")
@@ -98,10 +98,9 @@ def test_what_never_arrived_is_told_from_what_did(store: Store) -> None:
     many = [f"1.9.{n}" for n in range(1200)]
     with store.unit() as unit:
         unit.arrived(arrival("1.9.7", 1, end=End.NOT_RELEVANT))
-        unit.arrived(Arrival(SpoolRef(1, 1, 2), T0, "run/1", "1.9.1100", End.COLLECTED, "", PATIENT, "1.77", "MG"))
+        unit.arrived(arrival("1.9.1100", 2))
         assert unit.not_arrived(many) == set(many) - {"1.9.7", "1.9.1100"}
         assert unit.not_arrived([]) == frozenset()
-        assert unit.not_arrived_studies(["1.77", "1.78"]) == {"1.78"}
 
 
 def test_a_search_is_wanted_kept_and_wanted_again(store: Store) -> None:
@@ -174,6 +173,16 @@ def test_what_came_before_can_be_requested_again(store: Store) -> None:
         (again,) = unit.retrievals(case.id)
         assert (again.status, again.attempts, again.error) == (RetrievalStatus.WAITING, 0, "")
         assert again.wanted.sop_instance_uids == ("b",)
+
+
+def test_a_whole_series_that_waits_stays_wanted_whole(store: Store) -> None:
+    """Single inputs of it are part of it."""
+    with store.unit() as unit:
+        case = collecting(unit)
+        unit.want_study(case.id, Wanted("1.5", "1.5.1"), "another study", T0)
+        unit.want_again(case.id, "1.5", "1.5.1", ["a"], LATER)
+        (one,) = unit.retrievals(case.id)
+        assert (one.wanted, one.why, one.asked_at) == (Wanted("1.5", "1.5.1"), AGAIN, LATER)
 
 
 def test_a_request_made_meanwhile_is_not_overwritten(store: Store) -> None:

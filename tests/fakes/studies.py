@@ -49,9 +49,6 @@ class FakeStudies:
     def not_arrived(self, sop_instance_uids: Collection[str]) -> frozenset[str]:
         return frozenset(sop_instance_uids) - {a.sop_instance_uid for a in self._t.arrivals.values()}
 
-    def not_arrived_studies(self, study_instance_uids: Collection[str]) -> frozenset[str]:
-        return frozenset(study_instance_uids) - {a.study_instance_uid for a in self._t.arrivals.values()}
-
     def want_search(self, case_id: int, at: datetime) -> None:
         known = self._t.searches.get(case_id, Search(case_id, at))
         self._t.searches[case_id] = replace(known, next_at=at, attempts=0)
@@ -95,8 +92,10 @@ class FakeStudies:
             return
         known = self._same(case_id, wanted)
         assert known is not None
-        waiting = known.wanted.sop_instance_uids if known.status is RetrievalStatus.WAITING else ()
-        both = replace(wanted, sop_instance_uids=tuple(sorted({*waiting, *wanted.sop_instance_uids})))
+        both = wanted
+        if known.status is RetrievalStatus.WAITING:
+            uids = known.wanted.sop_instance_uids
+            both = replace(wanted, sop_instance_uids=tuple(sorted({*uids, *wanted.sop_instance_uids})) if uids else ())
         anew = replace(known, wanted=both, why=AGAIN, status=RetrievalStatus.WAITING, attempts=0, error="")
         self._t.retrievals[known.id] = replace(anew, next_at=at, asked_at=at)
 

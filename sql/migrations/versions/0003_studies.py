@@ -16,7 +16,6 @@ WORDS = sa.Text()
 
 def upgrade() -> None:
     """Go to this schema."""
-    op.create_index("ix_arrival_study_instance_uid", "arrival", ["study_instance_uid"])
     op.create_table(
         "study_count",
         sa.Column("case_id", ID, autoincrement=False, nullable=False),
