@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from agent.assemble.complete import Assembler, AssembleSettings
-from agent.assemble.index import QuestionScope
 from agent.assemble.inquire import Asking, Inquirer, routed
+from agent.assemble.judging import QuestionScope
 from agent.assemble.retrieve import LookFor, Retriever, Searcher
 from agent.core.case import ANSWERED, Case
 from agent.core.evidence import Patience

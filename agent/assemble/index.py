@@ -10,17 +10,21 @@ from uuid import UUID
 
 import structlog
 
-from agent.assemble.relevance import irrelevance
-from agent.core.case import ANSWERED, Case, CaseState
+from agent.assemble.corrections import Again
+from agent.assemble.judging import Errands, Judge, Judged, QuestionScope
+from agent.assemble.patients import Patients
+from agent.assemble.versions import Versions
+from agent.core.adt import news_from_json
 from agent.core.errors import Rejected, StaleCase
-from agent.core.instance import Arrival, End, Instance, SpoolRef
-from agent.core.patient import PatientKey
-from agent.core.ports import Record, RecordKind, SpoolSource, Store, Unit
+from agent.core.instance import End, Instance
+from agent.core.ports import Record, RecordKind, SpoolSource, Store, StoredInstance, Unit
 from agent.crashpoint import crashpoint
 
 BATCH_RECORDS: Final = 16
 BATCH_BYTES: Final = 64 * 1024 * 1024
 MOST_PER_TICK: Final = 512
+FROM_FACTS: Final = frozenset({"nsln"})
+"""Questions that no image raises: their cases are opened by what becomes known, and take images from then on."""
 
 Read: TypeAlias = Instance | Rejected | None
 """What became of reading a record: a header, why there is none, or None where the record is no instance."""
@@ -33,14 +37,6 @@ class Quarantine(Protocol):
 
     def keep(self, part10: bytes, sha256: str, reason: str, *, received_at: datetime, sop_class_uid: str) -> object:
         """Keep an object and its reason; a second time changes nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionScope:
-    """A question that active bundles answer, and with which modalities."""
-
-    question: str
-    modalities: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +53,7 @@ class Reading:
 
     header: Callable[[Record], Instance]  # raises Rejected
     part10: Callable[[Record], bytes]
+    same_pixels: Callable[[bytes, bytes], bool]  # of two Part 10 files, decoded where nothing can come of it
 
 
 class Indexer:
@@ -87,13 +84,13 @@ class Indexer:
     ) -> None:
         self._spool = spool
         self._store = store
-        self._scopes = tuple(scopes)
-        self._settings = settings
+        self._judge = Judge(tuple(scopes))
+        self._versions = Versions(settings.quiet, settings.episode, now, new_case_uuid)
+        self.patients = Patients(self._versions, tuple(s.question for s in scopes if s.question not in FROM_FACTS))
         self._reading = reading
         self._quarantine = quarantine
         self._on_event_report = on_event_report
         self._now = now
-        self._new_case_uuid = new_case_uuid
 
     def tick(self) -> int:
         """Take in what is new, at most 512 records, and return how many.
@@ -127,34 +124,47 @@ class Indexer:
             return exc
 
     def _take_batch(self, read: Sequence[tuple[Record, Read]]) -> None:
-        """Take records in: in one transaction, or in several where some are to be quarantined.
+        """Take records in: in one transaction, or in several where something takes long.
 
-        A copy is written between two transactions, since nobody may wait for it, and before its record counts as
-        taken in: after a crash in between it is made again, which changes nothing.
+        A copy for the quarantine is made between two transactions, since nobody may wait for it, and before its record
+        counts as taken in: after a crash in between it is made again, which changes nothing. So is decoding.
         """
-        left, copied = deque(read), None
+        left, errands = deque(read), Errands()
         while left:
             with self._store.unit() as unit:
-                unusable = self._take_usable(unit, left, copied)
-            if unusable is not None:
-                self._copy_out(left[0][0], unusable.reason)
-                crashpoint("assemble.after_copy")
-                copied = unusable.ref
+                judged = self._take_ready(unit, left, errands)
+            if judged is not None:
+                self._run(judged, left[0][0], errands)
 
-    def _take_usable(self, unit: Unit, left: deque[tuple[Record, Read]], copied: SpoolRef | None) -> Arrival | None:
-        """Take in what comes before the first record to be quarantined that has no copy yet; return the end of that."""
+    def _take_ready(self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands) -> Judged | None:
+        """Take in what comes before the first record that an errand is to be run for; return how that was judged."""
         while left:
             record, read = left[0]
             if read is None:
                 self._note(unit, record)
             else:
-                arrival = self._judge(unit, record, read)
-                if arrival.end is End.QUARANTINED and arrival.ref != copied:
-                    return arrival
-                self._arrive(unit, arrival, read)
+                judged = self._judge.judge(unit, record, read, errands)
+                is_copied = judged.arrival.end is not End.QUARANTINED or judged.arrival.ref == errands.copied
+                if judged.compare_with is not None or not is_copied:
+                    return judged
+                self._arrive(unit, judged, read)
             unit.advance(record.ref)
             left.popleft()
         return None
+
+    def _run(self, judged: Judged, record: Record, errands: Errands) -> None:
+        """Do what takes long: decode two objects, or copy one out."""
+        known = judged.compare_with
+        if known is not None:
+            errands.told_apart[known.ref, record.ref] = not self._same_pixels(known, record)
+        else:
+            self._copy_out(record, judged.arrival.reason)
+            crashpoint("assemble.after_copy")
+            errands.copied = record.ref
+
+    def _same_pixels(self, known: StoredInstance, record: Record) -> bool:
+        before = self._reading.part10(self._spool.read(known.ref))
+        return self._reading.same_pixels(before, self._reading.part10(record))
 
     def _note(self, unit: Unit, record: Record) -> None:
         """Apply a record that is no instance."""
@@ -167,43 +177,39 @@ class Indexer:
             unit.association_closed(association_id, record.received_at)
         elif record.kind is RecordKind.EVENT_REPORT:
             self._on_event_report(unit, record)
+        elif record.kind is RecordKind.HL7 and (news := news_from_json(record.meta.get("news") or "[]")):
+            self.patients.follow(unit, news)
 
-    def _judge(self, unit: Unit, record: Record, read: Instance | Rejected) -> Arrival:
-        """Decide the one end of an instance record."""
-        sop_instance_uid = record.meta.get("sop_instance_uid", "")
-        if unit.is_own(sop_instance_uid):
-            return _arrival(record, End.OWN, "one of our results came back")
-        if isinstance(read, Rejected):
-            return _arrival(record, End.QUARANTINED, str(read))
-        known = unit.find_instance(sop_instance_uid)
-        if known is not None and not _same_bytes(known.instance, read):
-            return _arrival(record, End.QUARANTINED, "conflict: same SOP Instance UID, other content")
-        if known is not None and unit.has_open_case(sop_instance_uid):
-            return _arrival(record, End.DUPLICATE, "the same bytes again")
-        wanting = self._wanting(read)
-        if wanting:
-            return _arrival(record, End.COLLECTED, f"collected for {', '.join(scope.question for scope in wanting)}")
-        return _arrival(record, End.NOT_RELEVANT, self._irrelevance(read))
-
-    def _wanting(self, instance: Instance) -> list[QuestionScope]:
-        """The questions whose cases take an image."""
-        return [scope for scope in self._scopes if not irrelevance(instance, scope.question, scope.modalities)]
-
-    def _irrelevance(self, instance: Instance) -> str:
-        """Why no question takes an image."""
-        reasons = (irrelevance(instance, scope.question, scope.modalities) for scope in self._scopes)
-        return next(reasons, "not relevant: no question is asked here")
-
-    def _arrive(self, unit: Unit, arrival: Arrival, read: Instance | Rejected) -> None:
+    def _arrive(self, unit: Unit, judged: Judged, read: Instance | Rejected) -> None:
         """Give an instance record its end, and an image that is wanted its case."""
-        if arrival.end is End.COLLECTED and isinstance(read, Instance):
-            for scope in self._wanting(read):
-                case = self._case_of(unit, scope.question, read.patient)
-                unit.add_instance(case, read, arrival, self._now() + self._settings.quiet)
-            return
+        arrival = judged.arrival
         unit.arrived(arrival)
+        if isinstance(read, Instance) and arrival.end is End.COLLECTED:
+            self._collect(unit, judged, read)
+        elif isinstance(read, Instance) and judged.again in (Again.CORRECTION, Again.OTHER_PIXELS):
+            unit.add_variant(read, arrival, other_pixels=judged.again is Again.OTHER_PIXELS)
+            self.patients.settle(unit, [read.patient])
         if arrival.end is End.QUARANTINED:
             _log.warning("instance_quarantined", sop_instance_uid=arrival.sop_instance_uid, reason=arrival.reason)
+
+    def _collect(self, unit: Unit, judged: Judged, read: Instance) -> None:
+        if judged.replaces is not None:
+            unit.add_variant(read, judged.arrival, other_pixels=True)
+            newest = [one for one in unit.variants(read.sop_instance_uid) if one.ref == judged.arrival.ref]
+            unit.put_in_place(judged.replaces, newest[0])
+        owner, due = self.patients.owner(unit, read), self._now() + self._versions.quiet
+        for scope in self._judge.wanting(read):
+            if scope.question in FROM_FACTS and not unit.newest_case(scope.question, owner):
+                continue
+            case = self._versions.taking(unit, scope.question, owner)
+            unit.add_instance(case, read, judged.arrival, due)
+        is_news = unit.note_identity(read.patient, read.demographics, judged.arrival.received_at)
+        if unit.note_study(read.study_instance_uid, read.patient) or is_news:
+            self.patients.settle(unit, [read.patient])
+        elif why := self.patients.barred(unit, read):
+            stored = unit.find_instance(read.sop_instance_uid)
+            if stored is not None:
+                unit.bar(stored, why)
 
     def _copy_out(self, record: Record, reason: str) -> None:
         self._quarantine.keep(
@@ -213,26 +219,6 @@ class Indexer:
             received_at=record.received_at,
             sop_class_uid=record.meta.get("sop_class_uid", ""),
         )
-
-    def _case_of(self, unit: Unit, question: str, patient: PatientKey) -> Case:
-        """Return the version that takes this image now: the newest one, its successor, or a new case's first."""
-        now = self._now()
-        newest = unit.newest_case(question, patient)
-        if newest is not None and newest.state is CaseState.HELD:
-            return newest
-        if newest is None or newest.state is CaseState.CLOSED or now - newest.changed_at > self._settings.episode:
-            return unit.open_case(question, patient, now, self._new_case_uuid())
-        return unit.open_version(newest, now) if newest.state in ANSWERED else newest
-
-
-def _same_bytes(known: Instance, read: Instance) -> bool:
-    return (known.sha256, known.transfer_syntax_uid) == (read.sha256, read.transfer_syntax_uid)
-
-
-def _arrival(record: Record, end: End, reason: str) -> Arrival:
-    meta = record.meta
-    association_id, sop_instance_uid = meta.get("association_id", ""), meta.get("sop_instance_uid", "")
-    return Arrival(record.ref, record.received_at, association_id, sop_instance_uid, end, reason)
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:

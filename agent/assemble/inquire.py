@@ -8,8 +8,7 @@ from typing import Final
 
 import structlog
 
-from agent.assemble.index import QuestionScope
-from agent.assemble.relevance import USES
+from agent.assemble.judging import QuestionScope
 from agent.core.case import Case
 from agent.core.errors import Permanent, Transient, Unreachable
 from agent.core.evidence import Counted, Observed, Patience
@@ -18,7 +17,13 @@ from agent.core.ports import Store, StoredInstance, Unit
 
 MOST_PER_TICK: Final = 50
 SLOWEST: Final = 4  # doublings of the time between two polls of a count that does not change
-_RAW: Final = frozenset({"1.2.840.10008.5.1.4.1.1.1.2.1"})  # mammograms for processing: seldom sent on, never read
+_STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
+_READ: Final[Mapping[str, frozenset[str]]] = {  # raw mammograms and tomosynthesis: seldom sent on, never read
+    "MG": frozenset({_STORAGE + "1.2"}),
+    "US": frozenset({_STORAGE + "6.1", _STORAGE + "3.1"}),
+    "MR": frozenset({_STORAGE + "4", _STORAGE + "4.1", _STORAGE + "4.4"}),
+    "SM": frozenset({_STORAGE + "77.1.6"}),
+}
 
 _log = structlog.get_logger()
 
@@ -40,14 +45,7 @@ NOTHING: Final = Asking()
 
 def routed(scopes: Iterable[QuestionScope]) -> Routed:
     """Return what each question reads, as far as a site sends it on."""
-    return {
-        scope.question: {
-            modality: USES[scope.question, modality].sop_classes - _RAW
-            for modality in sorted(scope.modalities)
-            if (scope.question, modality) in USES
-        }
-        for scope in scopes
-    }
+    return {scope.question: {m: _READ[m] for m in sorted(scope.modalities) if m in _READ} for scope in scopes}
 
 
 def with_pacs(

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from agent.assemble.complete import Assembler, AssembleSettings
-from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
+from agent.assemble.index import Indexer, IndexSettings, Reading
+from agent.assemble.judging import QuestionScope
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.bootstrap.pacs import asking, pacs_ticks, poll_interval
+from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.config.schema import Destination
 from agent.core.evidence import Patience
@@ -25,6 +27,7 @@ from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
+from agent.dicom.same_pixels import same_pixels
 from agent.dimse.client import PacsClient
 from agent.ehr.source import EhrSource
 from agent.record.quarantine import Quarantine
@@ -72,7 +75,7 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
         store,
         question_scopes(config),
         settings,
-        reading=Reading(header, to_part10),
+        reading=Reading(header, to_part10, same_pixels),
         quarantine=Quarantine(config.storage.quarantine),
         on_event_report=apply_event_report,
         now=utc_now,
@@ -117,7 +120,8 @@ def question_scopes(config: Config) -> tuple[QuestionScope, ...]:
     for model, manifest in zip(config.models, manifests, strict=True):
         if manifest.is_demonstration or model.send_research:
             modalities.setdefault(manifest.question, set()).update(manifest.modalities)
-    return tuple(QuestionScope(q, frozenset(m)) for q, m in modalities.items())
+    roles = build_role_table(config)
+    return tuple(QuestionScope(q, frozenset(m), roles) for q, m in modalities.items())
 
 
 def read_manifest(config: Config, number: int) -> BundleManifest:

@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 from datetime import timedelta
 
-from agent.assemble.index import QuestionScope
 from agent.assemble.inquire import NOTHING, Asking, Inquirer, Routed, routed
+from agent.assemble.judging import QuestionScope
 from agent.assemble.retrieve import LookFor, Retriever, Searcher
 from agent.bootstrap.common import utc_now
 from agent.config.schema import AskPacs, Config, Destination

@@ -9,6 +9,8 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, model_validator
 
+from agent.core.roles import MATCHED, ROLES
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -35,6 +37,14 @@ def _time_zone(value: Any) -> Any:
     return value
 
 
+def _role(value: Any) -> Any:
+    if value not in (*ROLES, "refused"):
+        raise ValueError(f"write refused or one of {', '.join(ROLES)}")
+    return value
+
+
+Role = Annotated[str, BeforeValidator(_role)]
+Pattern = Annotated[str, Field(min_length=1, max_length=100)]
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Network = Annotated[str, BeforeValidator(_network)]
@@ -143,6 +153,42 @@ class Cases(Section):
     report_no_estimate: bool = Field(True, description="Say why there is no number, for confirmed cancer.")
 
 
+class RoleRule(Section):
+    """What an object is, by a rule of the site's own; such rules are tried in order, before the built-in ones.
+
+    `*` stands for any letters and `?` for one; case does not count. All patterns that are given must fit.
+    """
+
+    modality: Literal["MG", "US", "MR", "SM"] = Field(description="Modality of the objects that it is about.")
+    role: Role = Field(description="What they are, of this modality; or `refused`.")
+    reason: str = Field(min_length=1, max_length=200, description="Why, in words; stands in tables and reports.")
+    study_description: Pattern | None = Field(None, description="Study or procedure description.")
+    series_description: Pattern | None = Field(None, description="Series Description.")
+    protocol_name: Pattern | None = Field(None, description="Protocol Name.")
+    body_part: Pattern | None = Field(None, description="Body Part Examined.")
+    anatomy: Pattern | None = Field(None, description="Meaning of a code of the anatomic region.")
+    comments: Pattern | None = Field(None, description="Image or acquisition comments, acquisition context.")
+    view: Pattern | None = Field(None, description="View as on a film: CC, MLO, MCC.")
+    image_type: Pattern | None = Field(None, description="Image Type, its values with a backslash between.")
+    specimen: Pattern | None = Field(None, description="Description of a specimen.")
+    station_name: Pattern | None = Field(None, description="Station Name.")
+    scanner: Pattern | None = Field(None, description="Manufacturer and model name.")
+    sop_class_uid: Pattern | None = Field(None, description="SOP Class UID.")
+
+    @property
+    def match(self) -> dict[str, str]:
+        """The patterns that are given, by what they are compared with."""
+        return {name: pattern for name in MATCHED if (pattern := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "RoleRule":
+        if self.role != "refused" and not self.role.startswith(f"{self.modality.lower()}."):
+            raise ValueError(f"{self.role} is no role of {self.modality}")
+        if not self.match:
+            raise ValueError(f"give at least one pattern: {', '.join(MATCHED)}")
+        return self
+
+
 class Model(Section):
     """A model bundle."""
 
@@ -208,6 +254,7 @@ class Config(Section):
     database: Database = Database()
     ehr: Ehr
     cases: Cases = Cases()
+    roles: tuple[RoleRule, ...] = Field((), description="What objects are, where the built-in rules do not know.")
     models: tuple[Model, ...] = Field(min_length=1)
     destinations: tuple[Destination, ...] = Field(min_length=1)
     operate: Operate = Operate()

@@ -60,5 +60,6 @@ class Decision:
 
     conflict_id: str
     ruling: Ruling
+    about: str  # which of the subjects: the identity, key or object that is split off, dropped or accepted
     by: str
     at: datetime

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from agent.core.demographics import UNSAID, Demographics
+from agent.core.errors import Rejected
 from agent.core.patient import PatientKey
 
 
@@ -15,7 +16,8 @@ class End(StrEnum):
     COLLECTED = "collected"  # belongs to a case; whether a result used it stands with the case
     NOT_RELEVANT = "not_relevant"  # valid, but not ours to use
     OWN = "own"  # one of our results, coming back
-    DUPLICATE = "duplicate"  # the same bytes again
+    DUPLICATE = "duplicate"  # the same object again, perhaps in another encoding
+    CORRECTION = "correction"  # a known one with other patient or study attributes: a person decides
     QUARANTINED = "quarantined"  # unusable; copied out with its reason beside it
 
 
@@ -42,6 +44,18 @@ class Traits:
     contrast: str = ""  # Contrast/Bolus Agent
     temporal_position: int | None = None
     acquired_at: str = ""  # Acquisition DateTime or Time, as written
+    sides: tuple[str, ...] = ()  # L, R, B: each that Image Laterality, Laterality, the frames or the anatomy state
+    anatomy_codes: tuple[str, ...] = ()  # code values of what `anatomy` holds the meanings of
+    procedure: str = ""  # Performed Procedure Step Description, else Requested Procedure Description
+    derivation: tuple[str, ...] = ()  # Derivation Description, meanings of Derivation Code Sequence
+    lossy: bool = False  # Lossy Image Compression
+    magnification: float | None = None  # Estimated Radiographic Magnification Factor
+    echo_time_ms: float | None = None
+    b_value: float | None = None  # Diffusion b-value, s/mm2
+    quality_control: bool = False  # Quality Control Image
+    specimen: tuple[str, ...] = ()  # short and detailed description of each specimen
+    station: str = ""  # Station Name
+    scanner: str = ""  # Manufacturer and Manufacturer's Model Name
 
 
 PLAIN: Final = Traits()
@@ -71,6 +85,7 @@ class Instance:
     accession_number: str = ""
     demographics: Demographics = UNSAID
     traits: Traits = PLAIN
+    barred: str = ""  # why a person left it out; empty: nobody did
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +101,21 @@ class Arrival:
     patient: PatientKey | None = None  # as far as the header could be read
     study_instance_uid: str = ""
     modality: str = ""
+
+
+class Damaged(Rejected):
+    """An object that cannot be used, but says whose it is.
+
+    Parameters
+    ----------
+    reason
+        Why it cannot be used, in words that quote no patient.
+    patient, study_instance_uid, modality
+        What could be read; the modality may be empty.
+    """
+
+    def __init__(self, reason: str, *, patient: PatientKey, study_instance_uid: str, modality: str) -> None:
+        super().__init__(reason)
+        self.patient = patient
+        self.study_instance_uid = study_instance_uid
+        self.modality = modality

@@ -13,7 +13,11 @@ from agent.core.clinical import ClinicalFacts
 from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.pacs import PacsState
 from agent.core.patient import PatientKey
+from agent.core.ports_identity import IdentityUnit
 from agent.core.result import Kind, Reference, ResultObject
+from agent.core.stored import StoredInstance
+
+__all__ = ["StoredInstance"]
 
 
 class RecordKind(StrEnum):
@@ -56,16 +60,6 @@ class ClinicalSource(Protocol):
         """Return what is known, None where the patient is unknown. Raises Transient if it cannot be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredInstance:
-    """An instance that belongs to a case, with the place of its bytes."""
-
-    id: int
-    instance: Instance
-    ref: SpoolRef
-    received_at: datetime
-
-
 class OutboxStatus(StrEnum):
     """Where one object stands with one destination."""
 
@@ -96,7 +90,7 @@ class OutboxItem:
     error: str = ""
 
 
-class Unit(PacsState, Protocol):
+class Unit(IdentityUnit, PacsState, Protocol):
     """One transaction on the agent's state. Everything done with it commits together or not at all."""
 
     # what the spool said

@@ -1,16 +1,18 @@
-"""One received object's header: what assembling needs to know of it, read once, names never."""
+"""One received object's header: what assembling needs to know of it, read once."""
 
 import hashlib
 import re
 from datetime import date
 from typing import Final
 
+from agent.core.demographics import Demographics
 from agent.core.errors import Rejected
-from agent.core.instance import Instance
-from agent.core.patient import patient_key
+from agent.core.instance import Damaged, Instance
+from agent.core.patient import PatientKey, patient_key
 from agent.core.ports import Record
-from agent.dicom.structure import NATIVE, PIXEL_DATA, Structure, outline
-from agent.dicom.text import decode_identifier
+from agent.dicom.structure import NATIVE, PIXEL_DATA, Broken, Structure, outline
+from agent.dicom.text import decode_identifier, decode_patient_name, printable
+from agent.dicom.traits import read_traits
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
@@ -18,9 +20,7 @@ _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 _DATES: Final = (0x00080022, 0x0008002A, 0x00080023, 0x00080020)  # Acquisition, as date and time, Content, Study
 _MODALITY, _PRESENTATION_INTENT_TYPE = 0x00080060, 0x00080068
 _PATIENT_ID, _ISSUER_OF_PATIENT_ID = 0x00100020, 0x00100021
-_IMAGE_LATERALITY, _LATERALITY = 0x00200062, 0x00200060
-_SHARED_GROUPS, _PER_FRAME_GROUPS = 0x52009229, 0x52009230
-_FRAME_ANATOMY_SEQUENCE, _FRAME_LATERALITY = 0x00209071, 0x00209072
+_PATIENT_NAME, _PATIENT_BIRTH_DATE, _PATIENT_SEX, _ACCESSION_NUMBER = 0x00100010, 0x00100030, 0x00100040, 0x00080050
 _VIEW_POSITION, _VIEW_CODE_SEQUENCE, _VIEW_MODIFIER_CODE_SEQUENCE = 0x00185101, 0x00540220, 0x00540222
 _CODE_VALUE = 0x00080100
 _SAMPLES_PER_PIXEL, _PHOTOMETRIC_INTERPRETATION, _NUMBER_OF_FRAMES = 0x00280002, 0x00280004, 0x00280008
@@ -64,33 +64,100 @@ def read_header(record: Record, site_issuer: str | None) -> Instance:
     Rejected
         If the bytes are no dataset in the negotiated transfer syntax, are shorter than they claim, nest too
         deeply, contradict the C-STORE request, or lack a UID or Patient ID. Nothing else, whatever the bytes.
+        Damaged where Patient ID and Study Instance UID can be read all the same.
     """
+    try:
+        ds = outline(record.payload, record.meta.get("transfer_syntax_uid", ""))
+    except Broken as exc:
+        raise _damaged(exc.partial, record, site_issuer, exc) from None
+    try:
+        return _instance(ds, record, site_issuer)
+    except Rejected as exc:
+        raise _damaged(ds, record, site_issuer, exc) from None
+
+
+def _damaged(ds: Structure, record: Record, site_issuer: str | None, why: Rejected) -> Rejected:
+    """Return why an object is rejected, with whose it is where that can be read."""
+    try:
+        patient, study_instance_uid = _patient(ds, record, site_issuer), _uid(ds, _STUDY_INSTANCE_UID, "")
+    except Rejected:
+        return Rejected(str(why))
+    modality = _code_string(ds, _MODALITY)
+    return Damaged(str(why), patient=patient, study_instance_uid=study_instance_uid, modality=modality)
+
+
+def _instance(ds: Structure, record: Record, site_issuer: str | None) -> Instance:
     transfer_syntax_uid = record.meta.get("transfer_syntax_uid", "")
-    ds = outline(record.payload, transfer_syntax_uid)
-    _check_pixels(ds, transfer_syntax_uid)
-    view = _view(ds)
+    needed = _check_pixels(ds, transfer_syntax_uid)
+    traits = read_traits(ds)
     return Instance(
         sop_instance_uid=_same(ds, _SOP_INSTANCE_UID, "SOP Instance UID", record.meta.get("sop_instance_uid", "")),
         sop_class_uid=_same(ds, _SOP_CLASS_UID, "SOP Class UID", record.meta.get("sop_class_uid", "")),
         transfer_syntax_uid=transfer_syntax_uid,
         study_instance_uid=_uid(ds, _STUDY_INSTANCE_UID, "Study Instance UID"),
         series_instance_uid=_uid(ds, _SERIES_INSTANCE_UID, "Series Instance UID"),
-        patient=patient_key(
-            _identifier(ds, _PATIENT_ID, "Patient ID"),
-            _identifier(ds, _ISSUER_OF_PATIENT_ID, "Issuer of Patient ID"),
-            site_issuer,
-            record.meta.get("calling_ae_title", ""),
-        ),
+        patient=_patient(ds, record, site_issuer),
         modality=_code_string(ds, _MODALITY),
-        laterality=_laterality(ds),
-        view_position=view,
+        laterality=next(iter(traits.sides), ""),
+        view_position=_view(ds),
         presentation_intent=_code_string(ds, _PRESENTATION_INTENT_TYPE),
         acquired_on=next((day for tag in _DATES if (day := _day(ds.ascii(tag)))), None),
         rows=ds.number(_ROWS) or 0,
         columns=ds.number(_COLUMNS) or 0,
         frames=_frames(ds),
         sha256=hashlib.sha256(record.payload).hexdigest(),
+        pixels_sha256=_pixels_sha256(ds, needed),
+        accession_number=_accession_number(ds),
+        demographics=_demographics(ds),
+        traits=traits,
     )
+
+
+def _patient(ds: Structure, record: Record, site_issuer: str | None) -> PatientKey:
+    return patient_key(
+        _identifier(ds, _PATIENT_ID, "Patient ID"),
+        _identifier(ds, _ISSUER_OF_PATIENT_ID, "Issuer of Patient ID"),
+        site_issuer,
+        record.meta.get("calling_ae_title", ""),
+    )
+
+
+def _accession_number(ds: Structure) -> str:
+    return printable(decode_identifier(ds.raw(_ACCESSION_NUMBER), ds.ascii(_SPECIFIC_CHARACTER_SET))).strip()
+
+
+def _demographics(ds: Structure) -> Demographics:
+    """Read Patient's Name, Birth Date and Sex; what is none of these counts as unsaid (PS3.3 C.7.1.1)."""
+    name = decode_patient_name(ds.raw(_PATIENT_NAME), ds.ascii(_SPECIFIC_CHARACTER_SET))
+    sex = _code_string(ds, _PATIENT_SEX)
+    return Demographics(name, _day(ds.ascii(_PATIENT_BIRTH_DATE)), sex if sex in ("F", "M", "O") else "")
+
+
+def _pixels_sha256(ds: Structure, needed: int) -> str:
+    """Digest of Pixel Data: native as little endian and without padding, compressed as the fragments lie."""
+    element = ds.elements.get(PIXEL_DATA)
+    if element is None:
+        return ""
+    if element.length is None:
+        digest = hashlib.sha256()
+        for fragment in ds.fragments(PIXEL_DATA):
+            digest.update(fragment)
+        return digest.hexdigest()
+    length = min(needed, element.length) if needed else element.length
+    native = memoryview(ds.data)[element.start : element.start + length]
+    if ds.big_endian and (ds.number(_BITS_ALLOCATED) or 0) > 8:
+        return hashlib.sha256(_swapped(native, ds.number(_BITS_ALLOCATED) or 16)).hexdigest()
+    return hashlib.sha256(native).hexdigest()
+
+
+def _swapped(native: memoryview, bits: int) -> bytes:
+    """Turn the bytes of each word round; an incomplete one at the end stays as it is."""
+    size = bits // 8
+    whole = len(native) - len(native) % size
+    turned = bytearray(native)
+    for n in range(size):
+        turned[n:whole:size] = native[size - 1 - n : whole : size]
+    return bytes(turned)
 
 
 def _uid(ds: Structure, tag: int, name: str) -> str:
@@ -122,14 +189,6 @@ def _code_string(ds: Structure, tag: int) -> str:
     return text if re.fullmatch(r"[A-Z0-9_ ]{0,16}", text) else ""
 
 
-def _laterality(ds: Structure) -> str:
-    sides = [_code_string(ds, _IMAGE_LATERALITY), _code_string(ds, _LATERALITY)]
-    for groups in (_SHARED_GROUPS, _PER_FRAME_GROUPS):
-        if first := next(ds.items(groups), None):
-            sides += [_code_string(anatomy, _FRAME_LATERALITY) for anatomy in first.items(_FRAME_ANATOMY_SEQUENCE)]
-    return next((side for side in sides if side in ("L", "R", "B")), "")
-
-
 def _view(ds: Structure) -> str:
     for item in ds.items(_VIEW_CODE_SEQUENCE):
         if view := _VIEWS.get(item.ascii(_CODE_VALUE)):
@@ -154,8 +213,11 @@ def _frames(ds: Structure) -> int:
     return max(int(text), 1) if re.fullmatch(r"\+?\d{1,9}", text, re.ASCII) else 1
 
 
-def _check_pixels(ds: Structure, transfer_syntax_uid: str) -> None:
-    """Refuse Pixel Data that is shorter than its attributes say (PS3.5 8.1.1)."""
+def _check_pixels(ds: Structure, transfer_syntax_uid: str) -> int:
+    """Refuse Pixel Data that is shorter than its attributes say (PS3.5 8.1.1); return how long these say it is.
+
+    0: they do not say, or it is compressed.
+    """
     element = ds.elements.get(PIXEL_DATA)
     rows, columns, bits = ds.number(_ROWS), ds.number(_COLUMNS), ds.number(_BITS_ALLOCATED)
     if (
@@ -164,8 +226,9 @@ def _check_pixels(ds: Structure, transfer_syntax_uid: str) -> None:
         or transfer_syntax_uid not in NATIVE
         or not (rows and columns and bits)
     ):
-        return
+        return 0
     samples = _SAMPLES_OF.get(_code_string(ds, _PHOTOMETRIC_INTERPRETATION), float(ds.number(_SAMPLES_PER_PIXEL) or 1))
     needed = -(-int(rows * columns * samples * bits * _frames(ds)) // 8)
     if element.length < needed:
         raise Rejected(f"truncated: Pixel Data has {element.length} of {needed} bytes")
+    return needed

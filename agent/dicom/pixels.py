@@ -110,10 +110,7 @@ def decode(part10: bytes) -> Pixels:
         is of another length than it claims, or a codec fails. The reason quotes no attribute of the patient.
     """
     ds = _checked(inflated(part10))
-    uid = str(ds.file_meta.TransferSyntaxUID)
-    stored = _encapsulated(ds, uid) if ds.file_meta.TransferSyntaxUID.is_encapsulated else _native(ds)
-    if stored.shape[:2] != (ds.Rows, ds.Columns) or (stored.ndim > 2 and ds.SamplesPerPixel == 1):
-        raise Rejected(f"decoded to {stored.shape}, the header says {ds.Rows} x {ds.Columns}")
+    stored = _stored(ds, _middle(ds))
     frame = _middle(ds) + 1 if _frames(ds) > 1 else 0
     if ds.PhotometricInterpretation not in _GREY:
         return Pixels(luminance(ds, stored), False, 0, np.arange(256, dtype=np.uint8), frame)
@@ -121,6 +118,14 @@ def decode(part10: bytes) -> Pixels:
     lowest = -(1 << (ds.BitsStored - 1)) if ds.PixelRepresentation else 0
     grey = display_lut(ds, native, lowest, lowest + (1 << ds.BitsStored) - 1)
     return Pixels(native, ds.PhotometricInterpretation == "MONOCHROME1", lowest, grey, frame)
+
+
+@rejecting("the image cannot be decoded")
+def decode_all(part10: bytes) -> list[NDArray[Any]]:
+    """Return every frame as stored, (H, W), of colour images the luminance; otherwise as `decode`."""
+    ds = _checked(inflated(part10))
+    frames = [_stored(ds, index) for index in range(_frames(ds))]
+    return frames if ds.PhotometricInterpretation in _GREY else [luminance(ds, frame) for frame in frames]
 
 
 @rejecting("the image cannot be decoded")
@@ -188,25 +193,35 @@ def _middle(ds: Dataset) -> int:
     return _frames(ds) // 2
 
 
-def _native(ds: FileDataset) -> NDArray[Any]:
+def _stored(ds: FileDataset, index: int) -> NDArray[Any]:
+    """Decode one frame, from 0; it is of the size that the header says."""
+    uid = str(ds.file_meta.TransferSyntaxUID)
+    compressed = ds.file_meta.TransferSyntaxUID.is_encapsulated
+    stored = _encapsulated(ds, uid, index) if compressed else _native(ds, index)
+    if stored.shape[:2] != (ds.Rows, ds.Columns) or (stored.ndim > 2 and ds.SamplesPerPixel == 1):
+        raise Rejected(f"decoded to {stored.shape}, the header says {ds.Rows} x {ds.Columns}")
+    return stored
+
+
+def _native(ds: FileDataset, index: int) -> NDArray[Any]:
     samples = 2 if ds.PhotometricInterpretation == "YBR_FULL_422" else ds.SamplesPerPixel  # PS3.3 C.7.6.3.1.2
     length = ds.Rows * ds.Columns * samples * ds.BitsAllocated // 8 * _frames(ds)
     if len(ds.PixelData) != length + length % 2:
         raise Rejected(f"{len(ds.PixelData)} bytes of Pixel Data, {length + length % 2} were expected")
-    return _by_pydicom(ds, "")
+    return _by_pydicom(ds, "", index)
 
 
-def _encapsulated(ds: FileDataset, transfer_syntax_uid: str) -> NDArray[Any]:
+def _encapsulated(ds: FileDataset, transfer_syntax_uid: str, index: int) -> NDArray[Any]:
     if transfer_syntax_uid not in JPEG and transfer_syntax_uid not in PLUGINS:
         raise Rejected(f"no decoder for transfer syntax {transfer_syntax_uid}")
-    codestream = get_frame(ds.PixelData, _middle(ds), number_of_frames=_frames(ds))
+    codestream = get_frame(ds.PixelData, index, number_of_frames=_frames(ds))
     check_claims(codestream, transfer_syntax_uid, (ds.Rows, ds.Columns, ds.SamplesPerPixel))
     if transfer_syntax_uid in JPEG:
         to_grey = transfer_syntax_uid in LOSSY_JPEG
         return decode_jpeg(codestream, ds.BitsStored, signed=bool(ds.PixelRepresentation), to_grey=to_grey)
-    return _by_pydicom(ds, PLUGINS[transfer_syntax_uid])
+    return _by_pydicom(ds, PLUGINS[transfer_syntax_uid], index)
 
 
-def _by_pydicom(ds: Dataset, plugin: str) -> NDArray[Any]:
+def _by_pydicom(ds: Dataset, plugin: str, index: int) -> NDArray[Any]:
     decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
-    return np.asarray(decoder.as_array(ds, index=_middle(ds), raw=True, decoding_plugin=plugin)[0])
+    return np.asarray(decoder.as_array(ds, index=index, raw=True, decoding_plugin=plugin)[0])

@@ -76,6 +76,21 @@ class Structure:
         raw = self.raw(tag)
         return int.from_bytes(raw[:2], "big" if self.big_endian else "little") if len(raw) >= 2 else None
 
+    def fragments(self, tag: int) -> Iterator[memoryview]:
+        """Yield the fragments of encapsulated Pixel Data (PS3.5 A.4), without the Basic Offset Table."""
+        element = self.elements.get(tag)
+        if element is None or element.length is not None:
+            return
+        scanner, whole = _Scanner(self.data, self.big_endian), memoryview(self.data)
+        position, is_first = element.start, True
+        while True:
+            item, length = scanner.header(position)
+            if item != _ITEM:
+                return
+            if not is_first:
+                yield whole[position + 8 : position + 8 + length]
+            position, is_first = position + 8 + length, False
+
     def items(self, tag: int) -> "Iterator[Structure]":
         """Yield the items of a sequence; an element that is none has none."""
         element = self.elements.get(tag)
@@ -91,9 +106,17 @@ class Structure:
             delimited = length == _UNDEFINED
             bound = end if delimited else position + 8 + length
             root = _Open("dataset", bound, delimited, element.implicit)
-            item = scanner.scan(position + 8, root)
+            item = scanner.scan(position + 8, root, {})
             yield item
             position = item.end
+
+
+class Broken(Rejected):
+    """A dataset that is whole only at its beginning: `partial` holds the elements before the damage."""
+
+    def __init__(self, reason: str, partial: Structure) -> None:
+        super().__init__(reason)
+        self.partial = partial
 
 
 def outline(payload: bytes, transfer_syntax_uid: str) -> Structure:
@@ -103,13 +126,19 @@ def outline(payload: bytes, transfer_syntax_uid: str) -> Structure:
     ------
     Rejected
         If it is not a dataset in that transfer syntax, an element claims more bytes than there are, sequences nest
-        deeper than 32, a tag occurs twice, or it inflates to more than 128 MiB.
+        deeper than 32, a tag occurs twice, or it inflates to more than 128 MiB; Broken where its beginning was walked.
     """
     if not transfer_syntax_uid:
         raise Rejected("no transfer syntax")
     data = inflate(payload) if transfer_syntax_uid in _DEFLATED else payload
     root = _Open("dataset", len(data), False, transfer_syntax_uid in _IMPLICIT)
-    return _Scanner(data, transfer_syntax_uid == _BIG_ENDIAN).scan(0, root)
+    big_endian = transfer_syntax_uid == _BIG_ENDIAN
+    elements: dict[int, Element] = {}
+    try:
+        return _Scanner(data, big_endian).scan(0, root, elements)
+    except Rejected as exc:
+        whole = {tag: element for tag, element in elements.items() if not element.sequence}
+        raise Broken(str(exc), Structure(data, big_endian, whole, len(data))) from None
 
 
 def inflate(payload: bytes, limit_bytes: int = MAX_INFLATED_BYTES) -> bytes:
@@ -146,9 +175,8 @@ class _Scanner:
         group, number, length = self._tag_length.unpack_from(self._data, position)
         return group << 16 | number, length
 
-    def scan(self, position: int, root: _Open) -> Structure:
-        """Walk from `position` to the end of `root`."""
-        elements: dict[int, Element] = {}
+    def scan(self, position: int, root: _Open, elements: dict[int, Element]) -> Structure:
+        """Walk from `position` to the end of `root`, noting its elements."""
         stack = [root]
         while stack:
             top = stack[-1]

@@ -38,11 +38,17 @@ class Cases(Work):
     """The only writer of a case's state."""
 
     def newest_case(self, question: str, patient: PatientKey) -> Case | None:
-        """The newest version of the patient's newest case of a question."""
+        """The newest version of the patient's newest case of a question, but for cases that another one absorbed."""
         table = cases.c
         theirs = (table.patient_id == patient.patient_id, table.issuer == patient.issuer, table.question == question)
-        newest = sa.select(table.case_uuid).where(*theirs, table.version == 1).order_by(table.id.desc()).limit(1)
-        query = sa.select(cases).where(table.case_uuid == newest.scalar_subquery()).order_by(table.version.desc())
+        later, first = cases.alias("later"), cases.alias("first")
+        is_head = ~sa.exists().where(later.c.case_uuid == table.case_uuid, later.c.version > table.version)
+        query = (
+            sa.select(cases)
+            .join(first, sa.and_(first.c.case_uuid == table.case_uuid, first.c.version == 1))
+            .where(*theirs, table.absorbed_by.is_(None), is_head)
+            .order_by(first.c.id.desc())
+        )
         row = self._db.execute(query.limit(1)).one_or_none()
         return None if row is None else case_of(row)
 

@@ -1,6 +1,6 @@
 """Instances: which belong to a version, and what became of them there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
@@ -22,17 +22,22 @@ _SAME_NAMED: Final = tuple(f.name for f in fields(Instance) if f.name not in _CO
 
 def _stored(row: sa.Row[Any]) -> StoredInstance:
     values = row._mapping
-    traits: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in row.traits.items()}
     header = Instance(
         patient=PatientKey(row.issuer, row.patient_id),
         demographics=Demographics(row.patient_name, row.birth_date, row.sex),
-        traits=Traits(**traits),
+        traits=traits_of(row.traits),
         **{name: values[name] for name in _SAME_NAMED},
     )
     return StoredInstance(row.id, header, SpoolRef(row.segment, row.generation, row.offset_bytes), row.received_at)
 
 
-def _columns(header: Instance) -> dict[str, Any]:
+def traits_of(raw: Mapping[str, Any]) -> Traits:
+    """Read traits from JSON, which knows no tuples."""
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
+    return Traits(**values)
+
+
+def columns_of(header: Instance) -> dict[str, Any]:
     """Return what the row of an instance holds of its header."""
     said = header.demographics
     return {
@@ -98,7 +103,7 @@ class Instances(Arrivals, Cases):
             "offset_bytes": arrived.ref.offset,
             "received_at": arrived.received_at,
         }
-        insert = self._insert(instance).values(**_columns(header), **place)
+        insert = self._insert(instance).values(**columns_of(header), **place)
         moved = insert.on_conflict_do_update(index_elements=["sop_instance_uid"], set_=place)
         return int(self._db.execute(moved.returning(instance.c.id)).scalar_one())
 

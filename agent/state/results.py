@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from agent.core.case import Case, CaseEvent
+from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.errors import Permanent
 from agent.core.ports import OutboxStatus
 from agent.core.result import Reference, ResultObject
@@ -97,14 +97,18 @@ class Results(Cases):
     def superseded(self, case: Case) -> int | None:
         """Id of the newest earlier version of which a destination has, or still may get, something; else None.
 
+        A case that this one absorbed counts where it has no such version of its own.
+
         What was given up without ever being stored is nobody's predecessor, whatever was tried.
         """
-        earlier = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
-        out = sa.or_(outbox.c.status != OutboxStatus.REFUSED, outbox.c.stored_at.is_not(None))
+        mine = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
+        unsent = sa.and_(cases.c.state == CaseState.CLOSED, outbox.c.tried_at.is_(None))  # withdrawn in time
+        out = sa.or_(sa.and_(outbox.c.status != OutboxStatus.REFUSED, ~unsent), outbox.c.stored_at.is_not(None))
         newest = (
             sa.select(cases.c.id)
-            .where(earlier, sa.exists().where(outbox.c.case_id == cases.c.id, out))
-            .order_by(cases.c.version.desc())
+            .where(sa.or_(mine, cases.c.absorbed_by == case.case_uuid))
+            .where(sa.exists().where(outbox.c.case_id == cases.c.id, out))
+            .order_by(cases.c.absorbed_by.is_not(None), cases.c.id.desc())
             .limit(1)
         )
         return self._db.execute(newest).scalar_one_or_none()

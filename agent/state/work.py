@@ -19,3 +19,8 @@ class Work:
     def _add(self, table: sa.Table, **values: Any) -> None:
         """Insert a row; one that is there already stands."""
         self._db.execute(self._insert(table).values(**values).on_conflict_do_nothing())
+
+    def _is_new(self, table: sa.Table, **values: Any) -> bool:
+        """Insert a row and return True; one that is there already stands, and it is False."""
+        insert = self._insert(table).values(**values).on_conflict_do_nothing()
+        return self._db.execute(insert.returning(*table.primary_key.columns)).first() is not None

@@ -14,7 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
+from agent.core.conflict import Conflict, Decision
 from agent.core.errors import Permanent, StaleCase, Transient
+from agent.core.identities import Identity, Retirement, Told, Variant
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.pacs import Retrieval, Search, StudyCount
 from agent.core.patient import PatientKey
@@ -22,18 +24,9 @@ from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
 from agent.core.result import Reference, ResultObject
 from agent.state.move import CaseChange, claimed_by, move, sending_order
 from tests.fakes.studies import FakeStudies
+from tests.fakes.who_store import FakeWho, Link
 
 INSTALLATION = UUID("6f1c1b3e-7f0e-4a54-9c5b-2b1f6c8d0e11")
-
-
-@dataclass(frozen=True)
-class Link:
-    """How a version stands to one of its instances."""
-
-    stored: StoredInstance
-    used: bool = False
-    left_out: str = ""
-    quarantined: bool = False
 
 
 @dataclass
@@ -57,6 +50,14 @@ class Tables:
     counts: dict[tuple[int, str], tuple[StudyCount, datetime]] = field(default_factory=dict)  # and when to ask again
     searches: dict[int, Search] = field(default_factory=dict)
     retrievals: dict[int, Retrieval] = field(default_factory=dict)
+    aliases: set[Retirement] = field(default_factory=set)
+    told: dict[PatientKey, tuple[Told, tuple[datetime, str]]] = field(default_factory=dict)
+    identities: dict[str, Identity] = field(default_factory=dict)
+    studies: dict[tuple[str, PatientKey], str] = field(default_factory=dict)  # study and patient -> why barred
+    variants: dict[int, Variant] = field(default_factory=dict)
+    absorbed: dict[UUID, UUID] = field(default_factory=dict)
+    conflicts: dict[int, tuple[Conflict, ...]] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
 
     def snapshot(self) -> "Tables":
         """Return a copy that later changes do not touch."""
@@ -90,7 +91,7 @@ class FakeStore:
             self._lock.release()
 
 
-class FakeUnit(FakeStudies):
+class FakeUnit(FakeWho, FakeStudies):
     """A `Unit` on dictionaries."""
 
     def __init__(self, tables: Tables, ids: Iterator[int], installation: UUID) -> None:
@@ -137,11 +138,8 @@ class FakeUnit(FakeStudies):
 
     # cases
     def newest_case(self, question: str, patient: PatientKey) -> Case | None:
-        mine = [c for c in self._t.cases.values() if (c.question, c.patient) == (question, patient)]
-        if not mine:
-            return None
-        newest = max((c for c in mine if c.version == 1), key=lambda c: c.id).case_uuid
-        return max((c for c in mine if c.case_uuid == newest), key=lambda c: c.version)
+        mine = [case for case in self.heads(patient) if case.question == question]
+        return mine[-1] if mine else None
 
     def case(self, case_id: int) -> Case:
         return self._t.cases[case_id]
@@ -329,12 +327,18 @@ class FakeUnit(FakeStudies):
         return self._t.objects.get(case_id, ())
 
     def superseded(self, case: Case) -> int | None:
-        earlier = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
-        out = [c for c in earlier if any(self._is_or_may_be_stored(item) for item in self.outbox_of(c.id))]
-        return max(out, key=lambda c: c.version).id if out else None
+        mine = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
+        absorbed = [c for c in self._t.cases.values() if self._t.absorbed.get(c.case_uuid) == case.case_uuid]
+        for candidates in (mine, absorbed):
+            if out := [
+                c for c in candidates if any(self._is_or_may_be_stored(c, item) for item in self.outbox_of(c.id))
+            ]:
+                return max(out, key=lambda c: c.id).id
+        return None
 
-    def _is_or_may_be_stored(self, item: OutboxItem) -> bool:
-        return item.status is not OutboxStatus.REFUSED or item.id in self._t.stored
+    def _is_or_may_be_stored(self, case: Case, item: OutboxItem) -> bool:
+        withdrawn_in_time = case.state is CaseState.CLOSED and item.id not in self._t.tried
+        return (item.status is not OutboxStatus.REFUSED and not withdrawn_in_time) or item.id in self._t.stored
 
     def references(self, case_id: int) -> Mapping[str, Reference]:
         return {o.role: o.reference for o in self.result_objects(case_id)}

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from agent.assemble.complete import Assembler, AssembleSettings
-from agent.assemble.index import Indexer, IndexSettings, QuestionScope, Reading
+from agent.assemble.index import Indexer, IndexSettings, Reading
+from agent.assemble.judging import QuestionScope
 from agent.core.case import Case, CaseState
 from agent.core.clinical_json import facts_from_json
 from agent.core.evidence import Patience
@@ -17,6 +18,7 @@ from agent.core.patient import PatientKey
 from agent.core.ports import RecordKind, Store
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
+from agent.dicom.same_pixels import same_pixels
 from agent.ehr import EhrSource
 from agent.record.quarantine import Quarantine
 from agent.spool import SpoolReader, SpoolWriter
@@ -26,7 +28,7 @@ from tests.hospital import QUERY, sqlite_hospital
 
 ALICE = PatientKey("PHANTOM", "P-1")
 QUIET, REFRESH, EPISODE = timedelta(minutes=1), timedelta(minutes=15), timedelta(days=120)
-SCOPES = [QuestionScope(question, frozenset({"MG"})) for question in ("aln", "nsln")]
+SCOPES = [QuestionScope(question, frozenset({"MG"})) for question in ("aln",)]
 IDENTITY = {"patient_id": "P-1", "issuer_of_patient_id": "PHANTOM", "recorded_date": "2026-11-01"}
 
 
@@ -45,7 +47,7 @@ class Plant:
             store,
             SCOPES,
             IndexSettings(QUIET, EPISODE),
-            reading=Reading(partial(read_header, site_issuer=None), to_part10),
+            reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
             quarantine=Quarantine(folder / "quarantine"),
             on_event_report=lambda unit, record: None,
             now=self.clock,
@@ -95,7 +97,7 @@ def test_from_the_spool_to_a_ready_case(plant: Plant) -> None:
     """Images become one case a question, dormant until the hospital confirms a cancer, then ready with its facts."""
     plant.associate("run/1", "a", "b", "a")
     plant.tick()
-    assert [plant.case(q).state for q in ("aln", "nsln")] == [CaseState.DORMANT] * 2
+    assert plant.case().state is CaseState.DORMANT
     sqlite_hospital(plant.ehr, {**IDENTITY, "diagnosis": "invasive", "side": "L", "grade": 2})
     plant.tick(REFRESH)
     case = plant.case()

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from agent.assemble.index import MOST_PER_TICK, QuestionScope
+from agent.assemble.index import MOST_PER_TICK
+from agent.assemble.judging import QuestionScope
 from agent.core.case import CaseEvent, CaseState
 from agent.core.errors import Transient
 from agent.core.instance import End
@@ -92,15 +94,19 @@ def test_without_a_question_nothing_is_relevant(tmp_path: Path) -> None:
     assert [a.reason for a in house.arrivals()] == ["not relevant: no question is asked here"]
 
 
-def test_two_questions_open_two_cases(tmp_path: Path) -> None:
-    """An image that two questions use belongs to a case of each, with one arrival."""
+def test_a_question_that_facts_raise_takes_images_once_it_is_asked(tmp_path: Path) -> None:
+    """No image opens a case about non-sentinel nodes; one that is open takes them, with one arrival."""
     scopes = tuple(QuestionScope(question, frozenset({"MG"})) for question in ("aln", "nsln"))
     house = House(tmp_path, scopes=scopes)
     house.send(mammogram())
     house.indexer.tick()
-    assert [case.question for case in house.cases()] == ["aln", "nsln"]
-    assert all(house.uids(case) == [uid("1")] for case in house.cases())
-    assert [a.reason for a in house.arrivals()] == ["collected for aln, nsln"]
+    assert [case.question for case in house.cases()] == ["aln"]
+    with house.store.unit() as unit:
+        asked = unit.open_case("nsln", ALICE, house.clock(), UUID(int=99))
+    house.send(mammogram("2"))
+    house.indexer.tick()
+    assert house.uids(asked) == [uid("2")]
+    assert [a.reason for a in house.arrivals()] == ["collected for aln, nsln"] * 2
 
 
 def test_our_own_results_coming_back_start_nothing(house: House) -> None:

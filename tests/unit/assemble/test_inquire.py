@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from agent.assemble.index import QuestionScope
 from agent.assemble.inquire import Asking, routed
+from agent.assemble.judging import QuestionScope
 from agent.core.case import CaseState
 from agent.core.errors import Transient
 from agent.core.evidence import Patience
@@ -196,6 +196,6 @@ def test_no_estimate_needs_no_count() -> None:
 def test_what_is_routed_follows_the_questions() -> None:
     """Of the modalities that an active bundle reads, the classes that are read, raw mammograms apart."""
     assert routed([QuestionScope("aln", frozenset({"clinical", "MG", "MR"}))]) == {
-        "aln": {"MG": frozenset({MG}), "MR": frozenset({MR, f"{MR}.1"})}
+        "aln": {"MG": frozenset({MG}), "MR": frozenset({MR, f"{MR}.1", f"{MR}.4"})}
     }
     assert routed([]) == {}

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from agent.core.errors import Rejected
-from agent.core.instance import Instance
+from agent.core.instance import Instance, Traits
 from agent.core.patient import PatientKey
 from agent.core.ports import Record
 from agent.dicom.header import read_header
@@ -66,6 +66,8 @@ def test_reads_a_mammogram(syntax: str) -> None:
         columns=2,
         frames=1,
         sha256=hashlib.sha256(spooled.payload).hexdigest(),
+        pixels_sha256=hashlib.sha256(b"\0\1\0\2\0\3\0\4" if syntax == BIG_ENDIAN else b"\1\0\2\0\3\0\4\0").hexdigest(),
+        traits=Traits(sides=("L",)),
     )
 
 

@@ -1,0 +1,105 @@
+"""Which version of a case takes what is new: the one that waits, the next one, or a new case's first."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from agent.core.case import ANSWERED, Case, CaseEvent, CaseState
+from agent.core.conflict import Conflict, ConflictKind
+from agent.core.patient import PatientKey
+from agent.core.ports import StoredInstance, Unit
+
+UNDER_WAY: Final = frozenset({CaseState.RUNNING, CaseState.DELIVERING})
+HELD_BACK: Final = "an open contradiction: nothing more of this version is sent"
+NOTHING_LEFT: Final = "it has no images"
+MERGED: Final = "its patient was merged: another version goes on"
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Opens, moves, holds and releases the versions of patients' cases."""
+
+    quiet: timedelta
+    episode: timedelta
+    now: Callable[[], datetime]
+    new_case_uuid: Callable[[], UUID]
+
+    def taking(self, unit: Unit, question: str, patient: PatientKey) -> Case:
+        """Return the version that takes an image now."""
+        now = self.now()
+        newest = unit.newest_case(question, patient)
+        if newest is not None and newest.state is CaseState.HELD:
+            return newest
+        if newest is None or now - newest.changed_at > self.episode or _is_over(newest):
+            return unit.open_case(question, patient, now, self.new_case_uuid())
+        return unit.open_version(newest, now) if newest.state in {*ANSWERED, CaseState.CLOSED} else newest
+
+    def hold(self, unit: Unit, head: Case, conflicts: Sequence[Conflict]) -> None:
+        """Keep a patient's newest version for a person; what is on its way out stops."""
+        if head.state is CaseState.HELD:
+            if list(unit.conflicts(head.id)) != list(conflicts):
+                unit.hold(head, conflicts, self.now())
+        elif head.state is CaseState.DELIVERING:
+            closed = unit.withdraw(head, self.now(), HELD_BACK)
+            unit.hold(unit.open_version(closed, self.now()), conflicts, self.now())
+        elif head.state in (CaseState.DONE, CaseState.FAILED):
+            unit.hold(unit.open_version(head, self.now()), conflicts, self.now())
+        elif head.state is not CaseState.CLOSED:
+            unit.hold(head, conflicts, self.now())
+
+    def settle(self, unit: Unit, head: Case, conflicts: Sequence[Conflict], reason: str) -> None:
+        """Hold a version while there are conflicts, and release it when there are none any more.
+
+        A contradiction between images and clinical facts is not ours to end: who found it looks again.
+        """
+        kept = unit.conflicts(head.id) if head.state is CaseState.HELD else []
+        of_facts = [conflict for conflict in kept if _is_open(unit, conflict)]
+        if conflicts or of_facts:
+            self.hold(unit, head, [*conflicts, *of_facts])
+        elif kept and not unit.instances(head.id):
+            unit.withdraw(head, self.now(), NOTHING_LEFT)
+        elif kept:
+            unit.apply(head, CaseEvent.RESOLVED, self.now(), reason=reason, due_at=self.now())
+
+    def hand_over(self, unit: Unit, head: Case, patient: PatientKey) -> None:
+        """Give a whole case to another patient. What is under way stops, and the next version goes on under the new."""
+        if head.state in UNDER_WAY:
+            head = unit.withdraw(head, self.now(), MERGED)
+        if head.state in {*ANSWERED, CaseState.CLOSED}:
+            unit.open_version_for(head, patient, self.now())
+        else:
+            unit.rekey(head, patient, self.now(), MERGED)
+
+    def move(self, unit: Unit, head: Case, leaving: Iterable[tuple[StoredInstance, PatientKey]]) -> None:
+        """Give some instances of a case to the cases of other patients; a case of which nothing is left is absorbed."""
+        targets = set()
+        gone = list(leaving)
+        for stored, patient in gone:
+            target = self.taking(unit, head.question, patient)
+            unit.link(target, stored)
+            due = self.now() + self.quiet
+            taking = unit.apply(target, CaseEvent.INSTANCE_STORED, self.now(), due_at=due, reason=MERGED)
+            targets.add(taking.case_uuid)
+        if len(gone) == len(unit.instances(head.id)):
+            if head.state not in (CaseState.DONE, CaseState.CLOSED):
+                unit.withdraw(head, self.now(), MERGED)
+            unit.absorb(head, min(targets))
+            return
+        if head.state in UNDER_WAY:
+            head = unit.withdraw(head, self.now(), MERGED)
+        if head.state in {*ANSWERED, CaseState.CLOSED}:
+            head = unit.open_version(head, self.now())
+        for stored, _ in gone:
+            unit.unlink(head, stored)
+        if head.state is not CaseState.HELD:
+            unit.apply(head, CaseEvent.FACTS_CHANGED, self.now(), due_at=self.now(), reason=MERGED)
+
+
+def _is_over(newest: Case) -> bool:
+    return newest.state is CaseState.CLOSED and newest.version == 1
+
+
+def _is_open(unit: Unit, conflict: Conflict) -> bool:
+    return conflict.kind is ConflictKind.LATERALITY and unit.decision(conflict.id) is None
