@@ -29,7 +29,7 @@ def named(status: int | None) -> str:
 
 def failure(service: str, status: int | None) -> Transient | Permanent:
     """Return the error that a final status stands for: refused for good, or perhaps not the next time."""
-    kind = Permanent if status in _REFUSED or (status or 0) >> 12 == 0xC else Transient
+    kind = Permanent if status in _REFUSED else Transient
     return kind(f"{service} ended with {named(status)}")
 
 

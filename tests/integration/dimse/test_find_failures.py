@@ -148,7 +148,7 @@ def test_what_breaks_its_value_representation_is_read_in_silence(
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(0xA700, Transient), (0xA900, Permanent), (0xC000, Permanent), (0x0122, Permanent)]
+    ("status", "kind"), [(0xA700, Transient), (0xA900, Permanent), (0xC000, Transient), (0x0122, Permanent)]
 )
 def test_a_failure_is_no_answer(status: int, kind: type[Exception]) -> None:
     """Never "nothing there", and whether it is for good is told from its status."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_context, evt
 
 from agent.core.errors import Permanent, Transient, Unreachable
 from agent.core.pacs import PacsRetrieve, Wanted
@@ -174,6 +174,27 @@ def test_a_peer_that_does_not_know_us_says_so() -> None:
 
     with serving((evt.EVT_C_MOVE, unknown), offers=MOVE) as peer, pytest.raises(Transient, match="0xA801"):
         Mover(peer).retrieve(Wanted(STUDY))
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_a_part_that_is_not_sent_is_no_success(accepts: bool, tmp_path: Path) -> None:
+    """Status 0xB000: some of the sub-operations failed at the peer."""
+
+    def send(event: evt.Event) -> Iterator[object]:
+        yield "127.0.0.1", running.port, {"contexts": [build_context(MAMMOGRAM)]}
+        yield 2
+        for name, sop_class in (("x", MAMMOGRAM), ("y", "1.2.840.10008.1.2.3")):
+            ds = mammogram(name, SOPClassUID=MAMMOGRAM if accepts else sop_class)
+            ds.file_meta = FileMetaDataset()
+            ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            yield 0xFF00, ds
+
+    with receiving(tmp_path, "PEER") as running, serving((evt.EVT_C_MOVE, send), offers=MOVE) as peer:
+        if accepts:
+            assert Mover(peer).retrieve(Wanted(STUDY)) == 2
+            return
+        with pytest.raises(Transient, match="not every instance was sent"):
+            Mover(peer).retrieve(Wanted(STUDY))
 
 
 def test_what_our_receiver_does_not_take_did_not_come() -> None:
