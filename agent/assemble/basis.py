@@ -39,9 +39,9 @@ def basis(
 ) -> str:
     """Return the digest of what the answer to a question rests on.
 
-    That is: who is asked about, since a result under a retired Patient ID is to be replaced; of which axillae there may be an estimate, else why not, and the flags. Where there may be one, also the
-    images that count and the values of the facts that an active model reads, pre-operative ones only. When a fact
-    became known is not part of it.
+    That is: who is asked about, since a result under a retired Patient ID is to be replaced; of which axillae there may
+    be an estimate, else why not, and the flags. Where there may be one, also the images that count and the values of
+    the facts that an active model reads, pre-operative ones only. When a fact became known is not part of it.
     """
     parts: dict[str, Any] = {
         "patient": [patient.issuer, patient.patient_id],

@@ -57,8 +57,7 @@ class Resolver:
                 about = _DECIDE[conflict.kind](_Question(unit, case, conflict, request, keys, now))
                 unit.decide(Decision(conflict.id, request.ruling, about, request.by, now))
             self.patients.settle(unit, keys, reason=f"{request.by} decided: {request.ruling}")
-            after = unit.case(case.id)
-        return after
+            return unit.case(case.id)
 
 
 @dataclass(frozen=True, slots=True)
