@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from agent.assemble.complete import Assembler, AssembleSettings
 from agent.assemble.inquire import Asking, Inquirer, routed
@@ -45,7 +45,9 @@ class PacsWard:
         self.pacs.on_retrieve = self._receive
         now, scopes = self.clock, routed([SCOPE])
         settings = AssembleSettings(self.patience, EPISODE, timedelta(minutes=15), asking=self.asking)
-        self.assembler = Assembler(self.store, self.clinical, settings, now=now, random=lambda: 0.5)
+        self.assembler = Assembler(
+            self.store, self.clinical, settings, now=now, random=lambda: 0.5, new_case_uuid=uuid4
+        )
         self.inquirer = Inquirer(self.store, self.pacs, scopes, quiet=QUIET, poll=self.patience.poll, now=now)
         look_for = LookFor(scopes, self.patience.expected, EPISODE, self.patience.poll)
         self.searcher = Searcher(self.store, self.pacs, look_for, now=now, random=lambda: 0.5)

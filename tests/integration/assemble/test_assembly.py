@@ -24,7 +24,6 @@ from agent.dicom.part10 import to_part10
 from agent.dicom.same_pixels import same_pixels
 from agent.ehr import EhrSource
 from agent.infer.question import read_findings
-from agent.infer.selection import refusal
 from agent.record.quarantine import Quarantine
 from agent.spool import SpoolReader, SpoolWriter
 from tests.clock import Clock
@@ -152,7 +151,7 @@ def test_no_future_fact_and_no_image_of_after_surgery_reaches_an_answer(plant: P
             asked, stored = read_findings(unit.findings(case.id)), unit.instances(case.id)
         assert asked.open_sides == (Side.L,)
         assert asked.facts.facts.keys() & {"sentinel_positive", "grade", "size_ultrasound_mm"} == known
-        reasons = [refusal(one.instance, asked.open_sides, asked.window, ("MG",)) for one in stored]
+        reasons = [unusable(one.instance, asked.open_sides, asked.window) for one in stored]
         assert reasons == ["", "not taken before surgery or treatment began"]
 
 

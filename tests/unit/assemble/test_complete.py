@@ -4,7 +4,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from pydicom.uid import EnhancedMRImageStorage
 
 from agent.assemble.complete import Assembler, AssembleSettings
 from agent.core.case import CaseEvent, CaseState
@@ -51,6 +50,7 @@ def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
         "diagnosed_on": "2026-11-01",
         "axillae": [{"side": "L", "reason": ""}],
         "flags": ["A node biopsy is pending."],
+        "after_surgery": False,
     }
     assert found["refused"] == [{"name": "size_mri_mm", "reason": "outside 1 to 200"}]
     assert found["evidence"] == [
@@ -174,19 +174,6 @@ def test_an_ultrasound_of_no_side_does_not_end_the_wait_for_one(modality: str, l
     ward.image(modality=modality, laterality=laterality)
     ward.pass_time()
     assert ward.case().state is (CaseState.READY if ends else CaseState.COLLECTING)
-
-
-@pytest.mark.parametrize("kind", [{"frames": 90}, {"sop_class_uid": EnhancedMRImageStorage}])
-def test_multi_frame_mr_does_not_end_the_wait_for_mr(kind: dict[str, Any]) -> None:
-    """It is not read yet: the case waits for classic MR, and says in the end that none came."""
-    ward = Ward(Patience(QUIET, ("MR",), {"MR": 4 * HOUR}))
-    ward.clinical.know(ALICE, "2026-11-01", **CANCER)
-    ward.image(modality="MR", laterality="", **kind)
-    ward.pass_time()
-    assert ward.case().state is CaseState.COLLECTING
-    ward.pass_time(4 * HOUR)
-    assert ward.case().state is CaseState.READY
-    assert "No usable MR arrived within 4 h." in ward.findings()["evidence"]
 
 
 def test_the_missing_modality_arrives_in_time() -> None:
