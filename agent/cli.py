@@ -152,6 +152,72 @@ def show(
         Console().print(*story_tables(story))
 
 
+doctor_app = typer.Typer(no_args_is_help=True)
+app.add_typer(doctor_app, name="doctor")
+
+
+@doctor_app.callback()
+def doctor() -> None:
+    """Look into what the agent depends on. Sends and changes nothing."""
+
+
+@doctor_app.command("ehr")
+def doctor_ehr(
+    patient: Annotated[str, typer.Argument(help="Patient ID, as in the images (0010,0020).")],
+    issuer: Annotated[str | None, typer.Option(help="Issuer of Patient ID; left out, the site's own.")] = None,
+    config: ConfigFile = DEFAULT,
+    overrides: Overrides = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the clinical database about one patient: each fact, whether the question applies, what bundles would do.
+
+    Shows clinical values, on this terminal alone. Exits with 1 where the patient is unknown, 2 on errors.
+    """
+    from agent.bootstrap.doctor import examine_ehr
+    from agent.operate.doctor_tables import ehr_parts
+    from agent.operate.status import to_json
+
+    seen = examine_ehr(_load(config, overrides).config, patient, issuer)
+    if as_json:
+        typer.echo(json.dumps(to_json(seen), indent=2))
+    else:
+        Console().print(*ehr_parts(seen), sep="\n\n")
+    if not seen.known:
+        raise typer.Exit(1)
+
+
+@app.command()
+def resolve(
+    case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases --state held` lists it.")],
+    config: ConfigFile = DEFAULT,
+    overrides: Overrides = None,
+    *,
+    merge: Annotated[bool, typer.Option("--merge", help="They are one patient.")] = False,
+    split: Annotated[bool, typer.Option("--split", help="They are two: tell them apart.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Leave out what contradicts.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="The later object counts; or: go on all the same.")] = False,
+    conflict: Annotated[str, typer.Option(help="Only this conflict of the case.")] = "",
+    about: Annotated[str, typer.Option(help="Which statement is meant; else the one that came last.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who decides; else the user of this terminal.")] = None,
+) -> None:
+    """Decide what a held case is held for. It is kept with who decided it and when, and holds for what comes later.
+
+    `sentinode cases show CASE` spells out who says what, and what may be ruled.
+    """
+    from agent.bootstrap.resolving import resolve_case
+    from agent.core.conflict import Ruling
+
+    said = [ruling for ruling in Ruling if {"merge": merge, "split": split, "drop": drop, "accept": accept}[ruling]]
+    if len(said) != 1:
+        raise typer.BadParameter("say one of --merge, --split, --drop, --accept")
+    loaded = _load(config, overrides)
+    after, left = resolve_case(loaded.config, case, said[0], by=by, conflict=conflict, about=about)
+    typer.echo(f"case {after.id} is {after.state}: {after.reason}")
+    for sentence in left:
+        typer.echo(f"still to be decided: {sentence}")
+
+
 @app.command()
 def export(
     case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases` lists it.")],

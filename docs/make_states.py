@@ -21,9 +21,9 @@ STATES: Final = {
     CaseState.READY: "Complete: an answer is due, be it an estimate or why there is none. Waits for a worker.",
     CaseState.RUNNING: "Leased by a worker until `due_at`. From here on this version takes nothing new.",
     CaseState.DELIVERING: "The result is saved, its objects are in the outbox. Retries are the outbox's matter.",
-    CaseState.DONE: "Every destination proved that it has every object.",
+    CaseState.DONE: "Every destination proved that it has every object. Looked at again until its episode is over.",
     CaseState.FAILED: "Given up, with the reason. A person may have its result sent again (`resend`).",
-    CaseState.HELD: "Identities contradict each other: a person must decide. Nothing is sent.",
+    CaseState.HELD: "Identities, or images and facts, contradict each other: a person must decide. Nothing is sent.",
     CaseState.CLOSED: "Merged away, withdrawn or expired. The end.",
 }
 
@@ -44,9 +44,9 @@ EVENTS: Final = {
     CaseEvent.ALL_CONFIRMED: "The last object was confirmed.",
     CaseEvent.RERUN: "A new answer is wanted; only while nothing of this version was sent. No command asks for it yet.",
     CaseEvent.RESEND: "A person wants the stored bytes sent again, under the same UIDs.",
-    CaseEvent.CONFLICT_FOUND: "An object says that it belongs to somebody else.",
-    CaseEvent.RESOLVED: "A person decided who is meant.",
-    CaseEvent.WITHDRAWN: "The case was merged into another one, or taken back.",
+    CaseEvent.CONFLICT_FOUND: "An object says that it belongs to somebody else, or all images are of the other breast.",
+    CaseEvent.RESOLVED: "A person decided, or the contradiction is gone.",
+    CaseEvent.WITHDRAWN: "The case was merged into another one, taken back, or would have said the same again.",
 }
 
 

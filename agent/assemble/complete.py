@@ -1,29 +1,39 @@
 """Cases wait here until the question applies and the evidence says that they are complete."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Final
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Final
+from uuid import UUID
 
 import structlog
 
+from agent.assemble.again import Again
+from agent.assemble.basis import BREAST_IMAGES, counts, window_of
+from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
 from agent.assemble.findings import write_findings
+from agent.assemble.index import FROM_FACTS
 from agent.assemble.inquire import NOTHING, Asking, with_pacs
+from agent.assemble.judging import QuestionScope
+from agent.assemble.laterality import contradiction
+from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand
 from agent.assemble.views import missing_views
-from agent.core.case import Case, CaseEvent, CaseState
-from agent.core.clinical import ClinicalFacts
-from agent.core.clinical_json import facts_from_json
-from agent.core.eligibility import Eligibility, assess, bound_by_images
+from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
+from agent.core.conflict import ConflictKind, Ruling
+from agent.core.eligibility import WITHOUT_FACTS, Eligibility, assess, bound_by_images, known_until, no_longer
 from agent.core.errors import Permanent, StaleCase, Transient
-from agent.core.evidence import Observed, Patience, judge
-from agent.core.patient import PatientKey
+from agent.core.evidence import Observed, Patience, Verdict, judge
 from agent.core.ports import ClinicalSource, Store, StoredInstance, Unit
-from agent.core.usable import Window, unusable
 from agent.crashpoint import crashpoint
 
-MOST_PER_TICK: Final = 200
+MOST_PER_TICK: Final = 64
+MOST_COLLECTING: Final = 48  # so that those which wait longer are never crowded out
+WAITING: Final = (CaseState.DORMANT, CaseState.DONE, CaseState.FAILED, CaseState.HELD)
+ANSWER: Final = frozenset({CaseState.DONE, CaseState.FAILED})
 AWAY: Final = "the clinical database could not be asked"
-BREAST_IMAGES: Final = frozenset({"MG", "US", "MR"})
+PENDING: Final = "the version before is being answered"
+GONE: Final = "the contradiction is gone"
+ARISES_FROM: Final = "aln"
 JITTER: Final = 0.2  # share of the refresh interval over which cases are spread
 
 _log = structlog.get_logger()
@@ -31,55 +41,28 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class AssembleSettings:
-    """How long to wait for what."""
+    """How long to wait for what, and what is asked here."""
 
     patience: Patience
     episode: timedelta
     refresh: timedelta  # how often the clinical database is asked again
     zone: tzinfo = UTC  # of the hospital's days
+    scopes: tuple[QuestionScope, ...] = ()
     asking: Asking = NOTHING  # of the PACS
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """One case as it stood when it was looked at, and what the clinical database said."""
-
-    case: Case
-    stored: Sequence[StoredInstance]
-    open_association: bool
-    facts: ClinicalFacts | None
-    facts_known: bool  # the database answered now
-    asked_at: datetime
-
-
-class _UntilAway:
-    """The clinical source during one tick: once it was away it is not asked again, so an outage costs one timeout."""
-
-    def __init__(self, source: ClinicalSource) -> None:
-        self._source = source
-        self._away: Transient | None = None
-
-    def facts(self, patient: PatientKey, as_of: datetime) -> ClinicalFacts | None:
-        """Ask as the source itself does."""
-        if self._away:
-            raise self._away
-        try:
-            return self._source.facts(patient, as_of)
-        except Transient as exc:
-            self._away = exc
-            raise
-
-
 class Assembler:
-    """Looks at the cases that are due and decides: asked or not, complete or not yet.
+    """Looks at the cases that are due and decides: asked or not, complete or not yet, still true or not.
 
     Where the site does not wait for an unavailable clinical database (`patience.wait_for_facts` false), the facts
-    of its last answer about this version are used and the report says so; without any, no cancer is confirmed.
+    of its last answer about this case are used and the report says so; without any, no cancer is confirmed.
 
     Parameters
     ----------
     random
         Numbers in [0, 1), which spread the next questions to the clinical database.
+    new_case_uuid
+        Source of identities for new cases.
     """
 
     def __init__(
@@ -90,26 +73,31 @@ class Assembler:
         *,
         now: Callable[[], datetime],
         random: Callable[[], float],
+        new_case_uuid: Callable[[], UUID],
     ) -> None:
         self._store = store
         self._clinical = clinical
         self._settings = settings
         self._now = now
         self._random = random
+        self._scopes = {scope.question: scope for scope in settings.scopes}
+        self._again = Again(self._scopes, settings.episode, Opener(now, new_case_uuid))
 
     def tick(self) -> int:
-        """Look at every case that is due, and return how many were moved on or put off.
+        """Look at cases that are due, the longest due first, and return how many were moved on or put off.
 
         Raises
         ------
         Transient
             If the agent's own database is away. The clinical one may be: its cases wait.
         """
+        now = self._now()
         with self._store.unit() as unit:
-            lost = unit.expired_leases(self._now())
-            due = unit.due((CaseState.COLLECTING, CaseState.DORMANT), self._now(), MOST_PER_TICK)
+            lost = unit.expired_leases(now)
+            due = list(unit.due((CaseState.COLLECTING,), now, MOST_COLLECTING))
+            due += unit.due(WAITING, now, MOST_PER_TICK - len(due))
         done = sum(self._apply(case, CaseEvent.LEASE_EXPIRED, "the worker's lease ran out") for case in lost)
-        source = _UntilAway(self._clinical)
+        source = OneTick(self._clinical)
         for case in due:
             done += self._look_at(case, source)
         return done
@@ -123,12 +111,18 @@ class Assembler:
         _log.info(f"case_{event.value}", case_id=case.id)
         return True
 
-    def _look_at(self, case: Case, source: ClinicalSource) -> bool:
+    def _look_at(self, case: Case, source: OneTick) -> bool:
         """Decide on one case. A case that moved on meanwhile is left alone: it comes again."""
-        if case.state is CaseState.DORMANT and self._now() - case.changed_at > self._settings.episode:
+        over = self._now() - case.changed_at > self._settings.episode
+        if case.state is CaseState.DORMANT and over:
             return self._apply(case, CaseEvent.EXPIRED, "the episode is over and no cancer was confirmed")
         try:
-            seen = self._see(case, source)
+            with self._store.unit() as unit:
+                standing = stand(unit, case)
+                if case.state in ANSWER and (over or not standing.is_current):
+                    unit.postpone(case, None, case.reason)
+                    return True
+            seen = self._see(standing, source)
             with self._store.unit() as unit:
                 decided = self._decide(unit, seen)
         except StaleCase:
@@ -142,63 +136,125 @@ class Assembler:
             _log.info(f"case_{decided.state.value}", case_id=case.id)
         return True
 
-    def _see(self, case: Case, source: ClinicalSource) -> _Seen:
-        """Collect what the decision rests on. The clinical database is asked outside of any transaction."""
-        with self._store.unit() as unit:
-            stored, open_association = unit.instances(case.id), unit.has_open_association(case.id)
-            kept = unit.findings(case.id)
+    def _see(self, standing: Standing, source: OneTick) -> Seen:
+        """Ask the clinical database, outside of any transaction."""
         now = self._now()
         try:
-            return _Seen(case, stored, open_association, source.facts(case.patient, now), True, now)
+            facts, known = source.facts(standing.case.patient, now), True
         except Transient:
-            return _Seen(case, stored, open_association, _last_known(kept), False, now)
+            facts, known = last_known(standing), False
+        return Seen(standing, known_until(facts, self._day()) if facts else None, known, now)
 
-    def _decide(self, unit: Unit, seen: _Seen) -> Case:
-        patience, case = self._settings.patience, seen.case
-        if not seen.facts_known and patience.wait_for_facts:
-            soon = min(patience.quiet, self._settings.refresh) if case.state is CaseState.COLLECTING else None
-            return unit.postpone(case, self._later(soon), AWAY)
-        eligibility = assess(
-            seen.facts, self._now().astimezone(self._settings.zone).date(), episode=self._settings.episode
-        )
+    def _decide(self, unit: Unit, seen: Seen) -> Case:
+        case, question = seen.case, seen.case.question
+        if not seen.facts_known and self._patience(question).wait_for_facts:
+            quiet, refresh = self._settings.patience.quiet, self._settings.refresh
+            soon = min(quiet, refresh) if case.state is CaseState.COLLECTING else refresh
+            return unit.postpone(case, self._later(soon), case.reason if case.state in _KEEP_REASON else AWAY)
+        eligibility = self._assess(question, seen)
+        if seen.facts_known and question == ARISES_FROM:
+            self._arise(unit, seen)
+        if not eligibility.asked and seen.standing.answered and seen.facts_known and seen.facts is not None:
+            eligibility = no_longer(question, eligibility)
+        if case.state in ANSWER:
+            return self._again.ask(unit, seen, eligibility, self._later())
+        if case.state is CaseState.HELD:
+            case = self._let_go(unit, case, seen, eligibility)
+            if case.state is CaseState.HELD:
+                return case
         if not eligibility.asked:
-            return self._not_asked(unit, seen, eligibility)
+            return self._not_asked(unit, case, seen, eligibility)
         if case.state is CaseState.DORMANT:
-            case = unit.apply(case, CaseEvent.FACTS_CHANGED, self._now(), reason="an invasive cancer is confirmed")
+            case = unit.apply(case, CaseEvent.FACTS_CHANGED, self._now(), reason="the question applies now")
         return self._collect(unit, case, seen, eligibility)
 
-    def _not_asked(self, unit: Unit, seen: _Seen, eligibility: Eligibility) -> Case:
-        case = seen.case
+    def _assess(self, question: str, seen: Seen) -> Eligibility:
+        scope = self._scopes.get(question)
+        limits = scope.limits if scope else None
+        return bound_by_images(
+            assess(question, seen.facts, self._day(), limits=limits, episode=self._settings.episode),
+            [one.instance.acquired_on for one in seen.standing.stored],
+        )
+
+    def _arise(self, unit: Unit, seen: Seen) -> None:
+        """Open the cases of the questions that facts ask by themselves."""
+        for scope in self._settings.scopes:
+            if scope.question in FROM_FACTS and (found := self._assess(scope.question, seen)).asked and found.axillae:
+                self._again.arise(unit, seen, scope.question, found)
+
+    def _let_go(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Case:
+        """A HELD case goes on by itself where nothing but the side was in doubt, and it no longer is."""
+        conflicts = unit.conflicts(case.id)
+        mine = bool(conflicts) and all(one.kind is ConflictKind.LATERALITY for one in conflicts)
+        found = contradiction(eligibility, seen.standing.stored) if mine else None
+        if not mine or (found and found in conflicts):
+            return unit.postpone(case, self._later(), case.reason)
+        if found:
+            return unit.postpone(unit.hold(case, [found], self._now()), self._later(), found.sentence)
+        return unit.apply(case, CaseEvent.RESOLVED, self._now(), reason=GONE, due_at=self._now())
+
+    def _not_asked(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Case:
         reason = eligibility.reason if seen.facts_known else f"no invasive cancer is known, and {AWAY}"
         if case.state is CaseState.DORMANT:
             return unit.postpone(case, self._later(), reason)
-        unit.save_findings(case, write_findings(eligibility, seen.facts, asked_at=seen.asked_at))
+        unit.save_findings(case, write_findings(eligibility, seen.facts, asked_at=seen.asked_at, day=self._day()))
         return unit.apply(case, CaseEvent.NOT_ASKED, self._now(), reason=reason, due_at=self._later())
 
-    def _collect(self, unit: Unit, case: Case, seen: _Seen, eligibility: Eligibility) -> Case:
+    def _collect(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Case:
         """The question applies: complete, or wait for what is missing."""
-        eligibility = bound_by_images(eligibility, [one.instance.acquired_on for one in seen.stored])
-        observed = Observed(
-            opened_at=case.opened_at,
-            last_change=max((one.received_at for one in seen.stored), default=case.opened_at),
-            open_association=seen.open_association,
-            present=_present(eligibility, seen.stored),
-            facts_known=seen.facts_known,
-        )
-        observed = self._more(unit, case, observed, seen.stored, eligibility)
-        verdict = judge(observed, self._settings.patience, self._now())
+        answered = seen.standing.answered
+        if is_of_another(eligibility, diagnosed_on(answered), self._settings.episode):
+            return self._move_on(unit, case, seen, eligibility)
+        verdict = self._judge(unit, case, seen, eligibility)
+        basis = self._again.basis(seen, eligibility)
         findings = write_findings(
             eligibility,
             seen.facts,
             evidence=(*verdict.sentences, *eligibility.flags),
             missing=verdict.missing,
+            basis=basis,
             asked_at=seen.asked_at,
+            day=self._day(),
         )
         unit.save_findings(case, findings)
         if not verdict.complete:
             return unit.postpone(case, min(verdict.due_at, self._later()), verdict.sentences[0])
+        if seen.standing.answer_pending:
+            return unit.postpone(case, self._later(min(self._settings.patience.quiet, self._settings.refresh)), PENDING)
+        if answered.get("basis") == basis:
+            return unit.apply(case, CaseEvent.WITHDRAWN, self._now(), reason=UNCHANGED)
+        return self._complete(unit, case, seen, eligibility, verdict)
+
+    def _judge(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Verdict:
+        stored = seen.standing.stored
+        observed = Observed(
+            opened_at=_waited_since(case, stored),
+            last_change=max((one.received_at for one in stored), default=case.opened_at),
+            open_association=seen.standing.open_association,
+            present=_present(eligibility, stored),
+            facts_known=seen.facts_known,
+        )
+        patience = self._patience(case.question)
+        return judge(self._more(unit, case, observed, stored, eligibility), patience, self._now())
+
+    def _complete(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility, verdict: Verdict) -> Case:
+        """Everything is here: an answer is due, unless a person must say whose breast it is."""
+        conflict = contradiction(eligibility, seen.standing.stored)
+        decision = unit.decision(conflict.id) if conflict else None
+        if conflict and decision is None:
+            held = unit.hold(case, [conflict], self._now())
+            return unit.postpone(held, self._later(), held.reason)
+        if decision and decision.ruling is Ruling.DROP:
+            return unit.apply(case, CaseEvent.WITHDRAWN, self._now(), reason="a person dropped it")
         reason = f"complete without {', '.join(verdict.missing)}" if verdict.missing else "complete"
         return unit.apply(case, CaseEvent.COMPLETE, self._now(), reason=reason)
+
+    def _move_on(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Case:
+        """Images came when another cancer had been diagnosed: its own are another case's, the answer before stands."""
+        images = of_episode(eligibility, seen.standing.stored)
+        if images:
+            self._again.opener.open(unit, case.question, case.patient, images, ANOTHER)
+        return unit.apply(case, CaseEvent.WITHDRAWN, self._now(), reason=ANOTHER if images else UNCHANGED)
 
     def _more(
         self,
@@ -209,12 +265,12 @@ class Assembler:
         eligibility: Eligibility,
     ) -> Observed:
         """Add the views that are missing, and the PACS's word; neither matters where there will be no estimate."""
-        sides = [axilla.side for axilla in eligibility.axillae if not axilla.reason]
+        sides = eligibility.open_sides
         if not sides:
             return observed
-        patience, instances = self._settings.patience, [one.instance for one in stored]
-        window = Window(eligibility.earliest, eligibility.cutoff)
-        observed = replace(observed, missing_views=missing_views(instances, sides, window, patience.views))
+        patience, instances = self._patience(case.question), [one.instance for one in stored]
+        views = missing_views(instances, sides, window_of(eligibility), patience.views)
+        observed = replace(observed, missing_views=views)
         asking = self._settings.asking
         return with_pacs(unit, case, observed, stored, patience=patience, asking=asking, now=self._now())
 
@@ -223,27 +279,40 @@ class Assembler:
         _log.error("clinical_query_failed", case_id=case.id, reason=reason)
         try:
             with self._store.unit() as unit:
-                unit.postpone(case, self._later(), reason)
+                unit.postpone(case, self._later(), case.reason if case.state in _KEEP_REASON else reason)
         except StaleCase:
             return False
         return True
+
+    def _patience(self, question: str) -> Patience:
+        """A question that facts do not ask waits neither for them nor for what is made for every cancer."""
+        patience = self._settings.patience
+        return replace(patience, expected=(), wait_for_facts=False) if question in WITHOUT_FACTS else patience
+
+    def _day(self) -> date:
+        """Today, at the hospital."""
+        return self._now().astimezone(self._settings.zone).date()
 
     def _later(self, span: timedelta | None = None) -> datetime:
         """When to ask again: after the refresh interval or a given span, give or take."""
         return self._now() + (span or self._settings.refresh) * (1 + JITTER * (self._random() - 0.5))
 
 
-def _last_known(findings: Mapping[str, Any]) -> ClinicalFacts | None:
-    """What the clinical database said when it was last asked about this version."""
-    return facts_from_json(findings) if "facts" in findings else None
+_KEEP_REASON: Final = ANSWER | {CaseState.HELD}
+
+
+def _waited_since(case: Case, stored: Sequence[StoredInstance]) -> datetime:
+    """Since when what is expected was waited for: a version that new facts opened waits for no image once more."""
+    came = [one.received_at for one in stored]
+    if case.version == 1 or not came or max(came) >= case.opened_at:
+        return case.opened_at
+    return min(came)
 
 
 def _present(eligibility: Eligibility, stored: Sequence[StoredInstance]) -> frozenset[str]:
     """Modalities that are there; images of the breast count only if one can be used for a side that is asked about."""
-    sides = [axilla.side for axilla in eligibility.axillae if not axilla.reason]
-    window = Window(eligibility.earliest, eligibility.cutoff)
     return frozenset(
         one.instance.modality
         for one in stored
-        if not sides or one.instance.modality not in BREAST_IMAGES or not unusable(one.instance, sides, window)
+        if not eligibility.open_sides or one.instance.modality not in BREAST_IMAGES or counts(one.instance, eligibility)
     )

@@ -1,13 +1,15 @@
 """What a decision on a case rested on, as the JSON that is kept with its version."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from agent.core.clinical import ClinicalFacts, Refusal
 from agent.core.clinical_json import facts_to_json
 from agent.core.eligibility import TREATMENTS, Eligibility
+
+DAYS: Final = ("cutoff", "facts_cutoff", "earliest", "latest", "diagnosed_on")
 
 
 def write_findings(
@@ -16,19 +18,32 @@ def write_findings(
     *,
     evidence: Sequence[str] = (),
     missing: Sequence[str] = (),
+    basis: str = "",
     asked_at: datetime,
+    day: date,
 ) -> dict[str, Any]:
     """Return the findings of one decision.
 
-    Facts that became known on or after the cutoff stand among the refused. Dates of treatment always stay: they are
+    Facts that became known on or after their cutoff stand among the refused. Dates of treatment always stay: they are
     no model's input, and without them the cutoff could not be found again.
+
+    Parameters
+    ----------
+    basis
+        Digest of what the answer rests on.
+    asked_at
+        When the clinical database was asked.
+    day
+        The day of the question at the hospital: what became known later is not used.
     """
     return {
         "eligibility": _eligibility(eligibility),
         **facts_to_json(_pre_operative(facts or ClinicalFacts(), eligibility)),
         "evidence": list(evidence),
         "missing": list(missing),
+        "basis": basis,
         "asked_at": asked_at.isoformat(),
+        "day": day.isoformat(),
     }
 
 
@@ -36,16 +51,16 @@ def _eligibility(eligibility: Eligibility) -> Mapping[str, Any]:
     return {
         "asked": eligibility.asked,
         "reason": eligibility.reason,
-        "cutoff": eligibility.cutoff.isoformat() if eligibility.cutoff else None,
-        "earliest": eligibility.earliest.isoformat() if eligibility.earliest else None,
+        **{name: day.isoformat() if (day := getattr(eligibility, name)) else None for name in DAYS},
         "axillae": [{"side": axilla.side.value, "reason": axilla.reason} for axilla in eligibility.axillae],
         "flags": list(eligibility.flags),
+        "after_surgery": eligibility.after_surgery,
     }
 
 
 def _pre_operative(facts: ClinicalFacts, eligibility: Eligibility) -> ClinicalFacts:
-    early = facts.before(eligibility.cutoff).facts
-    kept = {name: fact for name, fact in facts.facts.items() if name in early or name in TREATMENTS}
+    early = facts.before(eligibility.facts_cutoff).facts
+    kept = {**{name: fact for name, fact in facts.facts.items() if name in TREATMENTS}, **early}
     reason = f"became known on or after {eligibility.cutoff_by}"
     late = tuple(Refusal(name, reason) for name in facts.facts if name not in kept)
     return ClinicalFacts(MappingProxyType(kept), facts.refused + late)

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from agent.assemble.corrections import Again, pixels_told_apart, same_attributes, same_bytes
 from agent.assemble.relevance import irrelevance
+from agent.core.eligibility import EVERY_MODEL, Range
 from agent.core.errors import Rejected
 from agent.core.instance import Arrival, Damaged, End, Instance, SpoolRef
 from agent.core.ports import Record, StoredInstance, Unit
@@ -28,15 +29,18 @@ Read: TypeAlias = Instance | Rejected
 
 @dataclass(frozen=True, slots=True)
 class QuestionScope:
-    """A question that active bundles answer, with which modalities, and what each object is."""
+    """A question that active bundles answer, with what, for whom; and what each object is."""
 
     question: str
     modalities: frozenset[str]
     roles: RoleTable = BUILT_IN
+    facts: frozenset[str] = frozenset()
+    limits: Range = EVERY_MODEL
+    keeps: frozenset[str] = frozenset()  # modalities that its cases hold for a question that may arise
 
     def irrelevance(self, instance: Instance) -> str:
-        """Say why the question cannot use an instance; empty: it can."""
-        return irrelevance(instance, self.question, self.modalities, self.roles)
+        """Say why the cases of the question cannot take an instance; empty: they can."""
+        return irrelevance(instance, self.question, self.modalities | self.keeps, self.roles)
 
 
 @dataclass

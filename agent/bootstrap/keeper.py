@@ -3,6 +3,8 @@
 import json
 import os
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -12,16 +14,19 @@ import structlog
 from agent.assemble.complete import Assembler, AssembleSettings
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
+from agent.assemble.resolve import Resolver
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.bootstrap.pacs import asking, pacs_ticks, poll_interval
 from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.config.schema import Destination
+from agent.core.eligibility import Range
 from agent.core.evidence import Patience
 from agent.core.instance import Instance
 from agent.core.manifest import BundleManifest, parse_manifest
 from agent.core.ports import Record
+from agent.core.roles import RoleTable
 from agent.deliver.commitment import apply_event_report
 from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
@@ -30,6 +35,7 @@ from agent.dicom.part10 import to_part10
 from agent.dicom.same_pixels import same_pixels
 from agent.dimse.client import PacsClient
 from agent.ehr.source import EhrSource
+from agent.preprocess.tabular import AGE, BIRTH_DATE
 from agent.record.quarantine import Quarantine
 from agent.spool import SpoolReader
 from agent.state import SqlStore
@@ -100,10 +106,16 @@ def build_assembler(config: Config, store: SqlStore) -> Assembler:
         episode=timedelta(days=cases.episode_days),
         refresh=timedelta(seconds=ehr.refresh_s),
         zone=ZoneInfo(config.site.time_zone),
+        scopes=question_scopes(config),
         asking=asking(config),
     )
     source = EhrSource(ehr.url, ehr.query, ehr.timeout_s, secret(ehr.password_env))
-    return Assembler(store, source, settings, now=utc_now, random=random.random)
+    return Assembler(store, source, settings, now=utc_now, random=random.random, new_case_uuid=uuid4)
+
+
+def build_resolver(config: Config, store: SqlStore) -> Resolver:
+    """Join what a person's decision needs: the same rules as indexing."""
+    return Resolver(store, build_indexer(config, store).patients)
 
 
 def build_courier(config: Config, store: SqlStore) -> Courier:
@@ -114,14 +126,32 @@ def build_courier(config: Config, store: SqlStore) -> Courier:
 
 
 def question_scopes(config: Config) -> tuple[QuestionScope, ...]:
-    """Return each question that an active bundle answers, with the modalities it can use."""
-    manifests = [read_manifest(config, n) for n in range(len(config.models))]
-    modalities: dict[str, set[str]] = {}
-    for model, manifest in zip(config.models, manifests, strict=True):
+    """Return each question that an active bundle answers, with what its bundles read and whom all of them cover.
+
+    Where `aln` is asked, its cases hold the images until surgery asks `nsln`.
+    """
+    by_question: dict[str, list[BundleManifest]] = {}
+    for number, model in enumerate(config.models):
+        manifest = read_manifest(config, number)
         if manifest.is_demonstration or model.send_research:
-            modalities.setdefault(manifest.question, set()).update(manifest.modalities)
+            by_question.setdefault(manifest.question, []).append(manifest)
     roles = build_role_table(config)
-    return tuple(QuestionScope(q, frozenset(m), roles) for q, m in modalities.items())
+    scopes = {question: _scope(question, manifests, roles) for question, manifests in by_question.items()}
+    if {"aln", "nsln"} <= scopes.keys():
+        scopes["aln"] = replace(scopes["aln"], keeps=scopes["nsln"].modalities)
+    return tuple(scopes.values())
+
+
+def _scope(question: str, manifests: Sequence[BundleManifest], roles: RoleTable) -> QuestionScope:
+    names = {spec.name for manifest in manifests for spec in manifest.facts}
+    covers = frozenset[str].intersection(*(frozenset(manifest.covers) for manifest in manifests))
+    return QuestionScope(
+        question,
+        frozenset(modality for manifest in manifests for modality in manifest.modalities),
+        roles,
+        facts=frozenset(BIRTH_DATE if name == AGE else name for name in names),
+        limits=Range(covers=covers),
+    )
 
 
 def read_manifest(config: Config, number: int) -> BundleManifest:

@@ -84,6 +84,9 @@ TRANSITIONS: Final[dict[tuple[CaseState, CaseEvent], CaseState]] = (
 ANSWERED: Final = frozenset({_S.RUNNING, _S.DELIVERING, _S.DONE, _S.FAILED})
 """States whose version is fixed: whatever arrives now opens the next version."""
 
+UNCHANGED: Final = "nothing that arrived changes the answer"
+"""Why a version was withdrawn that would have said the same again: the next arrival opens the one after it."""
+
 
 class IllegalTransition(SentinodeError):
     """The table has no row for this state and event."""

@@ -1,11 +1,12 @@
-"""Whether the question applies to a patient now; and for each axilla, whether a number may be given."""
+"""Whether a question applies to a patient now; and for each axilla, whether a number may be given."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Final
 
-from agent.core.clinical import ClinicalFacts
+from agent.core.clinical import ClinicalFacts, Refusal
 from agent.core.prediction import Side
 
 
@@ -21,9 +22,9 @@ class AxillaQuestion:
 class Eligibility:
     """What `assess` found.
 
-    Not `asked`: no invasive cancer is confirmed, nothing is sent, `reason` says why. Asked without `axillae`:
-    an answer is due, but it can only be "no estimate" for `reason`. Images and facts dated on `cutoff` or later
-    are left out.
+    Not `asked`: nothing is sent, `reason` says why. Asked with a `reason`: an answer is due, but it can only be
+    "no estimate". Images dated on `cutoff` or later, and facts that became known on `facts_cutoff` or later, are left
+    out; so are images taken before `earliest` or after `latest`: they belong to another episode.
     """
 
     asked: bool
@@ -31,37 +32,63 @@ class Eligibility:
     axillae: tuple[AxillaQuestion, ...] = ()
     cutoff: date | None = None
     flags: tuple[str, ...] = ()
-    earliest: date | None = None  # images taken before this day belong to another episode
+    earliest: date | None = None
     cutoff_by: str = ""  # what happened on `cutoff`: "surgery", ...
+    latest: date | None = None
+    facts_cutoff: date | None = None
+    after_surgery: bool = False  # what surgery found may be used
+    diagnosed_on: date | None = None  # the day on which the cancer was confirmed
+
+    @property
+    def open_sides(self) -> tuple[Side, ...]:
+        """The axillae for which there may be an estimate."""
+        return () if self.reason else tuple(axilla.side for axilla in self.axillae if not axilla.reason)
+
+
+DCIS: Final = "dcis"
+NODE_POSITIVE: Final = "cN+"
+LARGE: Final = "cT3-4"
+METASTATIC: Final = "M1"
+COVERABLE: Final = frozenset({DCIS, NODE_POSITIVE, LARGE, METASTATIC})
+"""Whom a model may have been made for beyond the patients whom every model covers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Patients whom the model was made for. Ages in whole years."""
+    """Patients whom the model was made for. Ages in whole years; `covers` holds members of COVERABLE."""
 
     sexes: frozenset[str] = frozenset({"F"})
     youngest: int = 18
     oldest: int = 110
+    covers: frozenset[str] = frozenset()
+
+
+EVERY_MODEL: Final = Range()
+"""Whom every model covers."""
+
+TREATMENTS: Final = {
+    "surgery_date": "surgery",
+    "axillary_surgery_date": "axillary surgery",
+    "systemic_therapy_date": "the start of systemic therapy",
+    "radiotherapy_date": "the start of radiotherapy",
+}
+"""Facts whose earliest day ends what counts as pre-operative, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One axilla under assessment."""
+    """What is under assessment: the patient, or one axilla."""
 
     facts: ClinicalFacts
-    side: Side
+    known: bool  # whether the hospital knows the patient
     day: date
     range: Range
-    cutoff: date | None
+    episode: timedelta | None
+    side: Side | None = None
 
     def text(self, name: str) -> str:
         """Return a fact's text; empty where it is not known."""
         return str(self.facts.value(name) or "")
-
-    def late(self, name: str) -> bool:
-        """Whether a fact became known only when treatment had begun."""
-        fact = self.facts.facts.get(name)
-        return fact is not None and self.cutoff is not None and fact.known_on >= self.cutoff
 
     def refused(self, *names: str) -> bool:
         """Whether the hospital gave a value that could not be read."""
@@ -76,107 +103,290 @@ class _Asked:
         age = self.facts.age(self.day)
         return age is not None and not self.range.youngest <= age <= self.range.oldest
 
+    def diagnosed_on(self) -> date | None:
+        """Return the day on which the diagnosis was confirmed."""
+        fact = self.facts.facts.get("diagnosis")
+        return fact.known_on if fact else None
 
-TREATMENTS: Final = {
-    "surgery_date": "surgery",
-    "axillary_surgery_date": "axillary surgery",
-    "systemic_therapy_date": "the start of systemic therapy",
-    "radiotherapy_date": "the start of radiotherapy",
-}
-"""Facts whose earliest day ends what counts as pre-operative, in words."""
+    def is_earlier(self, name: str) -> bool:
+        """Whether a treatment was an earlier cancer's: before the episode, or radiotherapy before the diagnosis."""
+        day, diagnosed_on = self.facts.day(name), self.diagnosed_on()
+        if day is None or diagnosed_on is None or self.episode is None:
+            return False
+        return day < (diagnosed_on if name == "radiotherapy_date" else diagnosed_on - self.episode)
 
-NOT_ASKED: Final = {
-    None: "no diagnosis is known",
-    "none": "no breast cancer was found",
-    "unknown": "the diagnosis is not known yet",
-    "benign": "the diagnosis is benign",
-    "dcis": "ductal carcinoma in situ without invasion",
-}
-"""Diagnoses for which nothing is asked; only an invasive cancer confirmed by biopsy asks the question."""
+    def treated_on(self, name: str) -> date | None:
+        """Return the day of a treatment of this cancer."""
+        return None if self.is_earlier(name) else self.facts.day(name)
 
-NO_ESTIMATE: Final[tuple[tuple[str, Callable[[_Asked], bool]], ...]] = (
-    ("A node biopsy has already proven metastasis.", lambda a: a.text("node_biopsy") == "positive"),
-    ("The axilla is clinically positive (cN1 or higher).", lambda a: a.text("clinical_n")[:2] in ("N1", "N2", "N3")),
-    ("The tumour is cT3 or cT4; the model covers cT1 and cT2.", lambda a: a.text("clinical_t")[:2] in ("T3", "T4")),
-    ("Distant metastasis is known (M1).", lambda a: a.text("clinical_m")[:2] == "M1"),
-    ("An earlier breast cancer on this side.", lambda a: a.concerns_side("previous_breast_cancer_side")),
-    ("Earlier surgery of this axilla.", lambda a: a.concerns_side("previous_axillary_surgery_side")),
-    ("The patient's sex is outside the model's range.", lambda a: a.text("sex") not in ("", *a.range.sexes)),
-    ("The patient's age is outside the model's range.", lambda a: a.outside_age()),
-    ("The birth date is implausible.", lambda a: a.refused("birth_date")),
-    ("A date of treatment could not be read.", lambda a: a.refused(*TREATMENTS)),
-    ("The cancer was confirmed only when treatment had begun.", lambda a: a.late("diagnosis")),
-    ("The side of the cancer was recorded only when treatment had begun.", lambda a: a.late("side")),
+    def cutoff(self) -> tuple[date | None, str]:
+        """Return the day of the first treatment of this cancer, and which it was."""
+        days = ((day, words) for name, words in TREATMENTS.items() if (day := self.treated_on(name)))
+        return min(days, default=(None, ""))
+
+    def late(self, name: str) -> bool:
+        """Whether a fact became known only when treatment had begun."""
+        fact, (cutoff, _) = self.facts.facts.get(name), self.cutoff()
+        return fact is not None and cutoff is not None and fact.known_on >= cutoff
+
+    def sentinel_removed(self) -> bool:
+        """Whether the axilla was operated on for this cancer, by the day of the question."""
+        day = self.treated_on("axillary_surgery_date")
+        return day is not None and day <= self.day
+
+    def sentinel_positive(self) -> int | None:
+        """Return the number of positive sentinel nodes."""
+        value = self.facts.value("sentinel_positive")
+        return value if isinstance(value, int) else None
+
+    def neoadjuvant(self) -> bool:
+        """Whether systemic therapy of this cancer began before the axilla was operated on."""
+        therapy, surgery = self.treated_on("systemic_therapy_date"), self.treated_on("axillary_surgery_date")
+        return therapy is not None and surgery is not None and therapy < surgery
+
+
+class Effect(StrEnum):
+    """What follows where a rule holds."""
+
+    NOT_ASKED = "not asked"  # dormant: nothing is sent
+    NO_ESTIMATE = "no estimate"  # answered, with the reason and no number
+    FLAGGED = "flagged"  # said in the report; an estimate may be given
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table. `covered_as`: a model that covers it takes the patient nevertheless."""
+
+    effect: Effect
+    reason: str
+    holds: Callable[[_Asked], bool]
+    questions: frozenset[str] = frozenset({"aln", "nsln"})
+    covered_as: str = ""
+
+
+_NOT_ASKED, _NO_ESTIMATE, _FLAGGED = Effect
+_ALN, _NSLN = frozenset({"aln"}), frozenset({"nsln"})
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule(_NOT_ASKED, "the clinical database does not know the patient", lambda a: not a.known),
+    Rule(
+        _NOT_ASKED,
+        "the diagnosis that the clinical database gives could not be read",
+        lambda a: not a.text("diagnosis") and a.refused("diagnosis"),
+    ),
+    Rule(_NOT_ASKED, "no diagnosis is known", lambda a: not a.text("diagnosis")),
+    Rule(_NOT_ASKED, "the diagnosis is not known yet", lambda a: a.text("diagnosis") == "unknown"),
+    Rule(_NOT_ASKED, "no breast cancer was found", lambda a: a.text("diagnosis") == "none"),
+    Rule(_NOT_ASKED, "the diagnosis is benign", lambda a: a.text("diagnosis") == "benign"),
+    Rule(
+        _NOT_ASKED,
+        "ductal carcinoma in situ without invasion",
+        lambda a: a.text("diagnosis") == "dcis",
+        covered_as=DCIS,
+    ),
+    Rule(_NOT_ASKED, "the sentinel nodes were not removed yet", lambda a: not a.sentinel_removed(), _NSLN),
+    Rule(
+        _NOT_ASKED,
+        "the result of the sentinel nodes is not known yet",
+        lambda a: a.sentinel_positive() is None,
+        _NSLN,
+    ),
+    Rule(_NOT_ASKED, "no sentinel node is positive", lambda a: a.sentinel_positive() == 0, _NSLN),
+    Rule(
+        _NOT_ASKED,
+        "more than two sentinel nodes are positive",
+        lambda a: (a.sentinel_positive() or 0) > 2,
+        _NSLN,
+    ),
+    Rule(
+        _NO_ESTIMATE,
+        "The side of the cancer that the clinical database gives could not be read.",
+        lambda a: a.side is None and a.refused("side"),
+    ),
+    Rule(_NO_ESTIMATE, "The side of the cancer is not known.", lambda a: a.side is None),
+    Rule(
+        _NO_ESTIMATE,
+        "A node biopsy has already proven metastasis.",
+        lambda a: a.text("node_biopsy") == "positive",
+    ),
+    Rule(
+        _NO_ESTIMATE,
+        "The axilla is clinically positive (cN1 or higher).",
+        lambda a: a.text("clinical_n")[:2] in ("N1", "N2", "N3"),
+        covered_as=NODE_POSITIVE,
+    ),
+    Rule(
+        _NO_ESTIMATE,
+        "The tumour is cT3 or cT4; the model covers cT1 and cT2.",
+        lambda a: a.text("clinical_t")[:2] in ("T3", "T4"),
+        covered_as=LARGE,
+    ),
+    Rule(
+        _NO_ESTIMATE,
+        "Distant metastasis is known (M1).",
+        lambda a: a.text("clinical_m")[:2] == "M1",
+        covered_as=METASTATIC,
+    ),
+    Rule(
+        _NO_ESTIMATE,
+        "An earlier breast cancer on this side.",
+        lambda a: a.concerns_side("previous_breast_cancer_side"),
+    ),
+    Rule(
+        _NO_ESTIMATE,
+        "Earlier surgery of this axilla.",
+        lambda a: a.concerns_side("previous_axillary_surgery_side"),
+    ),
+    # No fact says on which side an earlier treatment was: it counts for both.
+    Rule(_NO_ESTIMATE, "Earlier breast surgery.", lambda a: a.is_earlier("surgery_date")),
+    Rule(_NO_ESTIMATE, "Earlier axillary surgery.", lambda a: a.is_earlier("axillary_surgery_date")),
+    Rule(_NO_ESTIMATE, "Earlier systemic therapy.", lambda a: a.is_earlier("systemic_therapy_date")),
+    Rule(_NO_ESTIMATE, "Earlier radiotherapy.", lambda a: a.is_earlier("radiotherapy_date")),
+    Rule(
+        _NO_ESTIMATE,
+        "The patient's sex is outside the model's range.",
+        lambda a: a.text("sex") not in ("", *a.range.sexes),
+    ),
+    Rule(_NO_ESTIMATE, "The patient's age is outside the model's range.", lambda a: a.outside_age()),
+    Rule(_NO_ESTIMATE, "The birth date is implausible.", lambda a: a.refused("birth_date")),
+    Rule(_NO_ESTIMATE, "A date of treatment could not be read.", lambda a: a.refused(*TREATMENTS)),
+    Rule(
+        _NO_ESTIMATE,
+        "The cancer was confirmed only when treatment had begun.",
+        lambda a: a.late("diagnosis"),
+        _ALN,
+    ),
+    Rule(
+        _NO_ESTIMATE,
+        "The side of the cancer was recorded only when treatment had begun.",
+        lambda a: a.late("side"),
+        _ALN,
+    ),
+    Rule(
+        _NO_ESTIMATE,
+        "Systemic therapy began before the sentinel nodes were removed.",
+        lambda a: a.neoadjuvant(),
+        _NSLN,
+    ),
+    Rule(_FLAGGED, "A node biopsy is pending.", lambda a: a.text("node_biopsy") == "pending"),
+    Rule(_FLAGGED, "Pregnancy.", lambda a: a.facts.value("pregnant") is True),
+    Rule(_FLAGGED, "Lactation.", lambda a: a.facts.value("lactating") is True),
+    Rule(_FLAGGED, "Breast implant.", lambda a: a.text("implant_side") in ("L", "R", "B")),
 )
-"""Why there is no estimate for an axilla, the first that holds."""
+"""Who is asked about, and of whom there is an estimate: of each effect the first rule that holds says why not.
 
-FLAGS: Final[tuple[tuple[str, Callable[[ClinicalFacts], bool]], ...]] = (
-    ("A node biopsy is pending.", lambda f: f.value("node_biopsy") == "pending"),
-    ("Pregnancy.", lambda f: f.value("pregnant") is True),
-    ("Lactation.", lambda f: f.value("lactating") is True),
-    ("Breast implant.", lambda f: f.value("implant_side") in ("L", "R", "B")),
-)
-"""What the report mentions without refusing an estimate."""
+What speaks against an estimate counts whenever it became known: refusing is no prediction.
+"""
+
+QUESTIONS: Final = frozenset({"aln", "nsln", "histology"})
+WITHOUT_FACTS: Final = frozenset({"histology"})
+"""Questions that an image alone asks: a slide of a node is there, whatever the clinical database says."""
 
 SIDES: Final = {"L": (Side.L,), "R": (Side.R,), "B": (Side.L, Side.R)}
-SIDE_UNKNOWN: Final = "The side of the cancer is not known."
-SIDE_UNREAD: Final = "The side of the cancer that the clinical database gives could not be read."
-DIAGNOSIS_UNREAD: Final = "the diagnosis that the clinical database gives could not be read"
-UNKNOWN_PATIENT: Final = "the clinical database does not know the patient"
+FUTURE: Final = "dated in the future"
+
+
+def known_until(facts: ClinicalFacts, day: date) -> ClinicalFacts:
+    """Refuse what claims to have become known after a day of the hospital's calendar."""
+    known = facts.before(day + timedelta(days=1))
+    late = tuple(Refusal(name, FUTURE) for name in facts.facts if name not in known.facts)
+    return replace(known, refused=facts.refused + late)
 
 
 def assess(
-    facts: ClinicalFacts | None, now_day: date, *, limits: Range | None = None, episode: timedelta | None = None
+    question: str,
+    facts: ClinicalFacts | None,
+    now_day: date,
+    *,
+    limits: Range | None = None,
+    episode: timedelta | None = None,
 ) -> Eligibility:
-    """Say whether the question applies to a patient on a day, and for which axillae there may be an estimate.
+    """Say whether a question applies to a patient on a day, and for which axillae there may be an estimate.
 
     Parameters
     ----------
+    question
+        aln, nsln or histology.
     facts
-        Everything known on the day; None where the hospital does not know the patient.
+        Everything known; None where the hospital does not know the patient. What is dated after the day is not used.
     now_day
         The day of the question; age is counted on it.
     limits
         Patients whom the model covers.
     episode
-        Images that are older than the diagnosis by more than this belong to another episode.
+        How far from the diagnosis images, and before it treatments, are of this cancer.
+
+    Raises
+    ------
+    ValueError
+        If there is no such question.
     """
-    if facts is None:
-        return Eligibility(asked=False, reason=UNKNOWN_PATIENT)
-    diagnosis = facts.value("diagnosis")
-    if diagnosis != "invasive":
-        unread = diagnosis is None and _was_refused(facts, "diagnosis")
-        reason = DIAGNOSIS_UNREAD if unread else NOT_ASKED[None if diagnosis is None else str(diagnosis)]
-        return Eligibility(asked=False, reason=reason)
-    cutoff, cutoff_by = min(
-        ((day, words) for name, words in TREATMENTS.items() if (day := facts.day(name))), default=(None, "")
+    if question not in QUESTIONS:
+        raise ValueError(f"no such question: {question}")
+    known = known_until(facts or ClinicalFacts(), now_day)
+    patient = _Asked(known, facts is not None, now_day, limits or EVERY_MODEL, episode)
+    if why_not := _first(_NOT_ASKED, question, patient):
+        return Eligibility(asked=False, reason=why_not)
+    sides = SIDES.get(patient.text("side"), ())
+    axillae = tuple(AxillaQuestion(s, _first(_NO_ESTIMATE, question, replace(patient, side=s))) for s in sides)
+    if question in WITHOUT_FACTS:
+        return Eligibility(asked=True, reason="", axillae=axillae)
+    return _in_time(
+        question,
+        patient,
+        Eligibility(
+            asked=True,
+            reason="" if sides else _first(_NO_ESTIMATE, question, patient),
+            axillae=axillae,
+            flags=tuple(rule.reason for rule in _rules(_FLAGGED, question, patient)),
+        ),
     )
-    sides = SIDES.get(str(facts.value("side")), ())
-    asked = [_Asked(facts, side, now_day, limits or Range(), cutoff) for side in sides]
-    return Eligibility(
-        asked=True,
-        reason="" if sides else SIDE_UNREAD if _was_refused(facts, "side") else SIDE_UNKNOWN,
-        axillae=tuple(AxillaQuestion(one.side, _reason(one)) for one in asked),
+
+
+def _in_time(question: str, patient: _Asked, found: Eligibility) -> Eligibility:
+    """Add which days count: the episode's around the diagnosis, and those before treatment."""
+    (cutoff, cutoff_by), diagnosed_on, episode = patient.cutoff(), patient.diagnosed_on(), patient.episode
+    return replace(
+        found,
         cutoff=cutoff,
-        flags=tuple(flag for flag, holds in FLAGS if holds(facts)),
         cutoff_by=cutoff_by,
-        earliest=facts.facts["diagnosis"].known_on - episode if episode else None,
+        after_surgery=question != "aln",
+        facts_cutoff=cutoff if question == "aln" else None,  # nsln: what surgery found is what it is about
+        diagnosed_on=diagnosed_on,
+        earliest=diagnosed_on - episode if diagnosed_on and episode else None,
+        latest=diagnosed_on + episode if diagnosed_on and episode else None,
     )
 
 
 def bound_by_images(eligibility: Eligibility, acquired: Iterable[date | None]) -> Eligibility:
-    """Refuse an estimate where no image is known to be older than the cutoff. An undated image is not."""
-    cutoff = eligibility.cutoff
-    if cutoff is None or any(day is not None and day < cutoff for day in acquired):
+    """Refuse an estimate where no image of the episode is known to be older than the cutoff: no undated one is."""
+    cutoff, earliest, latest = eligibility.cutoff, eligibility.earliest, eligibility.latest
+    if cutoff is None:
         return eligibility
-    reason = f"All images were taken on or after {eligibility.cutoff_by}."
-    axillae = tuple(replace(axilla, reason=reason) for axilla in eligibility.axillae)
-    return replace(eligibility, axillae=axillae, reason="" if axillae else reason)
+    of_episode = [d for d in acquired if d and (earliest is None or d >= earliest) and (latest is None or d <= latest)]
+    if any(day < cutoff for day in of_episode):
+        return eligibility
+    late = f"All images were taken on or after {eligibility.cutoff_by}."
+    reason = late if of_episode else f"No image is known to be of this episode and older than {eligibility.cutoff_by}."
+    axillae = tuple(replace(axilla, reason=axilla.reason or reason) for axilla in eligibility.axillae)
+    return replace(eligibility, axillae=axillae, reason=eligibility.reason if axillae else reason)
 
 
-def _was_refused(facts: ClinicalFacts, name: str) -> bool:
-    return any(refusal.name == name for refusal in facts.refused)
+def no_longer(question: str, eligibility: Eligibility) -> Eligibility:
+    """Turn "not asked" into what must be said where an answer was given before: that it does not stand."""
+    lead = "An invasive cancer is no longer confirmed" if question == "aln" else "The question no longer applies"
+    return replace(eligibility, asked=True, reason=f"{lead}: {eligibility.reason}.")
 
 
-def _reason(asked: _Asked) -> str:
-    return next((reason for reason, holds in NO_ESTIMATE if holds(asked)), "")
+def _rules(effect: Effect, question: str, asked: _Asked) -> Iterable[Rule]:
+    """Return the rules of one effect that hold, in order."""
+    return (
+        rule
+        for rule in RULES
+        if rule.effect is effect and question in rule.questions and rule.covered_as not in asked.range.covers
+        if rule.holds(asked)
+    )
+
+
+def _first(effect: Effect, question: str, asked: _Asked) -> str:
+    return next((rule.reason for rule in _rules(effect, question, asked)), "")

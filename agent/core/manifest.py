@@ -1,9 +1,10 @@
 """What a model bundle says of itself: the whole contract between training and serving."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agent.core.eligibility import COVERABLE
 from agent.core.errors import Permanent
 from agent.core.prediction import OperatingPoint
 
@@ -57,6 +58,7 @@ class BundleManifest:
     opset: int
     licence: str
     files: Mapping[str, str]
+    covers: tuple[str, ...] = ()  # of COVERABLE: patients beyond those whom every model covers
 
     @property
     def is_demonstration(self) -> bool:
@@ -67,6 +69,13 @@ class BundleManifest:
 def _point(raw: Mapping[str, Any]) -> OperatingPoint:
     measured = {name: (found[0], found[1]) for name, found in raw.get("by_inputs", {}).items()}
     return OperatingPoint(**{**raw, "by_inputs": measured})
+
+
+def _covers(raw: Iterable[str]) -> tuple[str, ...]:
+    covers = tuple(raw)
+    if any(one not in COVERABLE for one in covers):
+        raise ValueError(f"covers more than {', '.join(sorted(COVERABLE))}")
+    return covers
 
 
 def parse_manifest(raw: Mapping[str, Any]) -> BundleManifest:
@@ -86,11 +95,12 @@ def parse_manifest(raw: Mapping[str, Any]) -> BundleManifest:
             | {
                 "modalities": tuple(fields["modalities"]),
                 "required": tuple(fields["required"]),
+                "covers": _covers(fields.get("covers", ())),
                 "inputs": tuple(Tensor(**t | {"shape": tuple(t["shape"])}) for t in fields["inputs"]),
                 "outputs": tuple(Tensor(**t | {"shape": tuple(t["shape"])}) for t in fields["outputs"]),
                 "facts": tuple(FactSpec(**f | {"values": tuple(f.get("values", ()))}) for f in fields["facts"]),
                 "operating_points": tuple(_point(p) for p in fields["operating_points"]),
             }
         )
-    except (AttributeError, LookupError, TypeError) as exc:
+    except (AttributeError, LookupError, TypeError, ValueError) as exc:
         raise Permanent(f"manifest.json: {exc}") from exc

@@ -170,8 +170,8 @@ class Unit(IdentityUnit, PacsState, Protocol):
     def tally(self, case_id: int) -> Mapping[CaseEvent, int]:
         """How often each event happened to a version since it was last to be run again (RERUN); none: left away."""
 
-    def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
-        """Look at the case again later; its state stays. Raises StaleCase."""
+    def postpone(self, case: Case, due_at: datetime | None, reason: str) -> Case:
+        """Look at the case again later, None: no more; its state stays. Raises StaleCase."""
 
     def save_findings(self, case: Case, findings: Mapping[str, Any]) -> None:
         """Keep what the decision rested on (facts snapshot, eligibility, evidence) as JSON, with the version."""
@@ -253,6 +253,9 @@ class Unit(IdentityUnit, PacsState, Protocol):
 
         Returns the ids of the cases concerned; none where the transaction is not ours.
         """
+
+    def predecessor(self, case: Case) -> Case | None:
+        """The newest earlier version of the same case that is not CLOSED."""
 
     def installation(self) -> UUID:
         """Identity of this installation, made once by the first migration."""

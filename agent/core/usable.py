@@ -8,25 +8,28 @@ from typing import Final
 from agent.core.instance import Instance
 from agent.core.prediction import Side
 
-MULTI_FRAME: Final = "a multi-frame image: only classic MR, a file a slice, is read"
 ONE_BREAST: Final = "an image of one breast: only MR of both, side by side, is used"
-_ENHANCED_MR: Final = "1.2.840.10008.5.1.4.1.1.4.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Days whose images count: from `earliest` on, before `cutoff`. None: no bound."""
+    """Days whose images count: from `earliest` to `latest`, before `cutoff`. None: no bound."""
 
     earliest: date | None = None
     cutoff: date | None = None
+    latest: date | None = None
+
+    def holds(self, day: date | None) -> bool:
+        """Whether an image of a day counts; an undated one does not."""
+        return not _outside(day, self)
 
 
 def unusable(instance: Instance, sides: Collection[Side], window: Window) -> str:
     """Say why an image cannot be used for the axillae that are asked about; empty if it can."""
+    if instance.barred:
+        return instance.barred
     if instance.presentation_intent == "FOR PROCESSING":
         return "FOR PROCESSING: only images for presentation are used"
-    if instance.modality == "MR" and (instance.frames > 1 or instance.sop_class_uid == _ENHANCED_MR):
-        return MULTI_FRAME
     if instance.modality == "MR" and instance.laterality in ("", "B") and sides:
         return _outside(instance.acquired_on, window)  # it shows both breasts
     if instance.laterality not in tuple(Side):
@@ -45,4 +48,6 @@ def _outside(acquired_on: date | None, window: Window) -> str:
         return "not taken before surgery or treatment began"
     if window.earliest is not None and acquired_on < window.earliest:
         return "taken long before the diagnosis: not of this episode"
+    if window.latest is not None and acquired_on > window.latest:
+        return "taken long after the diagnosis: not of this episode"
     return ""

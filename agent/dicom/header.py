@@ -140,7 +140,7 @@ def _pixels_sha256(ds: Structure, needed: int) -> str:
         return ""
     if element.length is None:
         digest = hashlib.sha256()
-        for fragment in ds.fragments(PIXEL_DATA):
+        for fragment in ds.fragments(element):
             digest.update(fragment)
         return digest.hexdigest()
     length = min(needed, element.length) if needed else element.length

@@ -16,6 +16,7 @@ DERIVED: Final = "computed from other images, as a subtraction or a projection i
 NO_TIME: Final = "the images of this series do not say when they were taken"
 SAME_MOMENT: Final = "several images of one slice position at the same moment: phases cannot be told apart"
 ONE_PHASE: Final = "no other phase of this series: only dynamic series, before and after contrast, are used"
+EARLIER: Final = "a later image without contrast is used as the one before it"
 SHORT_PHASE: Final = "a phase with less than half of the slices of the others"
 NOT_IN_ALL: Final = "this slice position is not in every phase"
 SMALLER: Final = "another dynamic series of this examination is used"
@@ -28,10 +29,16 @@ LeftOut: TypeAlias = list[tuple[StoredInstance, str]]
 
 @dataclass(frozen=True)
 class Located:
-    """An image, and where and when it was taken."""
+    """An image or a frame of one, and where and when it was taken."""
 
     stored: StoredInstance
     slice: Slice
+    frame: int = 0  # of several, from 1
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What tells images apart, frames of one object too."""
+        return self.stored.id, self.frame
 
 
 @dataclass(frozen=True)
@@ -99,29 +106,30 @@ def _dynamic(group: Sequence[Located], left_out: LeftOut) -> Dynamic | None:
     if len({_time(phase) for phase in phases}) < len(phases):
         left_out += [(one.stored, SAME_MOMENT) for phase in phases for one in phase.values()]
         return None
+    phases = _from_last_before_contrast(phases, left_out)
     shared = sorted(set(phases[0]).intersection(*phases[1:]))
     left_out += [(one.stored, NOT_IN_ALL) for p in phases for place, one in p.items() if place not in shared]
     return Dynamic(tuple(tuple(phase[place] for phase in phases) for place in shared)) if shared else None
 
 
-def _places(group: Sequence[Located]) -> dict[int, int]:
-    """Number the slice positions from the feet upwards: id of the image -> number."""
-    numbers: dict[int, int] = {}
+def _places(group: Sequence[Located]) -> dict[tuple[int, int], int]:
+    """Number the slice positions from the feet upwards: key of the image -> number."""
+    numbers: dict[tuple[int, int], int] = {}
     number, last_mm = -1, float("-inf")
     for one in sorted(group, key=lambda one: one.slice.position_mm):
         if one.slice.position_mm - last_mm > SAME_PLACE_MM:
             number += 1
         last_mm = one.slice.position_mm
-        numbers[one.stored.id] = number
+        numbers[one.key] = number
     return numbers
 
 
-def _phases(series: Sequence[Located], places: dict[int, int], left_out: LeftOut) -> list[Phase]:
+def _phases(series: Sequence[Located], places: dict[tuple[int, int], int], left_out: LeftOut) -> list[Phase]:
     """Split a series into its phases."""
     if not all(one.slice.acquired for one in series):
         left_out += [(one.stored, NO_TIME) for one in series]
         return []
-    by_place = grouped(series, lambda one: places[one.stored.id])
+    by_place = grouped(series, lambda one: places[one.key])
     most = max(len(of_place) for of_place in by_place.values())
     phase_of = _teller(series, places, most)
     if phase_of is None:
@@ -133,11 +141,13 @@ def _phases(series: Sequence[Located], places: dict[int, int], left_out: LeftOut
         if name is None:
             left_out.append((one.stored, NOT_IN_ALL))
         else:
-            phases.setdefault(name, {})[places[one.stored.id]] = one
+            phases.setdefault(name, {})[places[one.key]] = one
     return list(phases.values())
 
 
-def _teller(series: Sequence[Located], places: dict[int, int], most: int) -> Callable[[Located], Hashable] | None:
+def _teller(
+    series: Sequence[Located], places: dict[tuple[int, int], int], most: int
+) -> Callable[[Located], Hashable] | None:
     """What tells the phases of a series apart: nothing needs to, the temporal position, or the moment.
 
     None: nothing does. Where images of a phase have moments of their own, they are counted at each slice position; one
@@ -147,7 +157,7 @@ def _teller(series: Sequence[Located], places: dict[int, int], most: int) -> Cal
         return lambda _: 0
 
     def tells(key: Callable[[Located], Hashable]) -> bool:
-        return max(Counter((places[one.stored.id], key(one)) for one in series).values()) == 1
+        return max(Counter((places[one.key], key(one)) for one in series).values()) == 1
 
     if all(one.slice.temporal_position is not None for one in series) and tells(_temporal_position):
         return _temporal_position
@@ -155,14 +165,14 @@ def _teller(series: Sequence[Located], places: dict[int, int], most: int) -> Cal
         return None
     if len({one.slice.acquired for one in series}) == most:
         return _acquired
-    by_place = grouped(series, lambda one: places[one.stored.id])
+    by_place = grouped(series, lambda one: places[one.key])
     rank = {
-        one.stored.id: number
+        one.key: number
         for of_place in by_place.values()
         if len(of_place) == most
         for number, one in enumerate(sorted(of_place, key=lambda one: one.slice.acquired))
     }
-    return lambda one: rank.get(one.stored.id)
+    return lambda one: rank.get(one.key)
 
 
 def _temporal_position(one: Located) -> Hashable:
@@ -176,6 +186,20 @@ def _acquired(one: Located) -> Hashable:
 def _time(phase: Phase) -> tuple[str, int]:
     first = min(phase.values(), key=lambda one: one.slice.acquired)
     return first.slice.acquired, first.slice.temporal_position or 0
+
+
+def _from_last_before_contrast(phases: list[Phase], left_out: LeftOut) -> list[Phase]:
+    """Begin with the last of the phases that state no contrast agent, where all later ones state one.
+
+    Where all state one, or none does, or one without comes after one with it, the first in time counts as the one
+    before contrast: many scanners write the agent into every image of the examination.
+    """
+    stated = [all(one.stored.instance.traits.with_contrast for one in phase.values()) for phase in phases]
+    before = stated.index(True) if True in stated else 0
+    if before < 2 or not all(stated[before:]):
+        return phases
+    left_out += [(one.stored, EARLIER) for phase in phases[: before - 1] for one in phase.values()]
+    return phases[before - 1 :]
 
 
 def _long(phases: Sequence[Phase], left_out: LeftOut) -> list[Phase]:

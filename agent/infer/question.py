@@ -7,8 +7,9 @@ from typing import Any
 
 from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
+from agent.core.eligibility import known_until
 from agent.core.errors import Permanent
-from agent.core.facts import about_patient
+from agent.core.facts import about_patient, pre_operative
 from agent.core.prediction import Side
 from agent.core.usable import Window
 
@@ -19,10 +20,10 @@ class Asked:
 
     reason: str
     axillae: Mapping[Side, str]  # side -> why there is no estimate of it; empty: it is asked about
-    window: Window  # days whose images count; facts of its cutoff or later are not used
-    facts: ClinicalFacts  # known before the cutoff; where both sides are diseased, about the patient alone
+    window: Window  # days whose images count
+    facts: ClinicalFacts  # known in time for the question; where both sides are diseased, about the patient alone
     evidence: tuple[str, ...]
-    asked_on: date
+    asked_on: date  # at the hospital; age is counted on it
 
     @property
     def open_sides(self) -> tuple[Side, ...]:
@@ -42,15 +43,18 @@ def read_findings(findings: Mapping[str, Any]) -> Asked:
         eligibility = findings["eligibility"]
         cutoff = _day(eligibility["cutoff"])
         axillae = {Side(axilla["side"]): str(axilla["reason"]) for axilla in eligibility["axillae"]}
-        facts = facts_from_json(findings).before(cutoff)
+        day = _day(findings.get("day")) or datetime.fromisoformat(findings["asked_at"]).date()
+        known = known_until(facts_from_json(findings), day)
+        facts = known.before(_day(eligibility.get("facts_cutoff", eligibility["cutoff"])))
+        facts = facts if eligibility.get("after_surgery") else pre_operative(facts)
         reason = str(eligibility["reason"]) or ("" if axillae else "the side of the cancer is not known")
         return Asked(
             reason=reason,
             axillae=axillae,
-            window=Window(_day(eligibility.get("earliest")), cutoff),
+            window=Window(_day(eligibility.get("earliest")), cutoff, _day(eligibility.get("latest"))),
             facts=about_patient(facts) if len(axillae) > 1 else facts,
             evidence=tuple(findings.get("evidence", ())),
-            asked_on=datetime.fromisoformat(findings["asked_at"]).date(),
+            asked_on=day,
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise Permanent(f"the findings of this version cannot be read ({type(exc).__name__})") from None

@@ -162,15 +162,19 @@ class Cases(Work):
         query = sa.select(table.event, sa.func.count()).where(mine, table.id > sa.func.coalesce(rerun, 0))
         return {row[0]: int(row[1]) for row in self._db.execute(query.group_by(table.event))}
 
-    def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
-        """Look at the case again later; its state stays. Raises StaleCase."""
+    def postpone(self, case: Case, due_at: datetime | None, reason: str) -> Case:
+        """Look at the case again later, None: no more; its state stays. Raises StaleCase."""
         self._update(case, due_at=due_at, reason=reason)
         return self.case(case.id)
 
     def due(self, states: Sequence[CaseState], now: datetime, limit: int) -> Sequence[Case]:
-        """Cases in one of `states` that are due, the longest due first."""
-        query = sa.select(cases).where(cases.c.state.in_(states), cases.c.due_at <= now)
-        return [case_of(row) for row in self._db.execute(query.order_by(cases.c.due_at, cases.c.id).limit(limit))]
+        """Cases in one of `states` that are due, the longest due first.
+
+        One look a state: then the index gives them in order, and however many are due, no more than `limit` are read.
+        """
+        query = sa.select(cases).where(cases.c.due_at <= now).order_by(cases.c.due_at, cases.c.id).limit(limit)
+        found = [(row.due_at, row.id, row) for s in states for row in self._db.execute(query.where(cases.c.state == s))]
+        return [case_of(row) for _, _, row in sorted(found, key=lambda one: one[:2])[:limit]]
 
     def claim(self, now: datetime, lease_until: datetime, worker: str) -> Case | None:
         """Lease the longest waiting READY version whose earlier ones are not READY or RUNNING: CLAIMED, attempt + 1."""
@@ -211,6 +215,13 @@ class Cases(Work):
     def findings(self, case_id: int) -> Mapping[str, Any]:
         """What `save_findings` kept; empty if nothing."""
         return self._document(case_id, "findings")
+
+    def predecessor(self, case: Case) -> Case | None:
+        """The newest earlier version of the same case that is not CLOSED."""
+        earlier = (cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
+        query = sa.select(cases).where(*earlier, cases.c.state != CaseState.CLOSED).order_by(cases.c.version.desc())
+        row = self._db.execute(query.limit(1)).one_or_none()
+        return None if row is None else case_of(row)
 
     def _keep(self, case_id: int, name: str, body: Mapping[str, Any]) -> None:
         insert = self._insert(case_document).values(case_id=case_id, name=name, body=dict(body))

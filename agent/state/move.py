@@ -9,6 +9,7 @@ from agent.core.case import Case, CaseEvent, CaseState, advance
 from agent.core.result import ResultObject
 
 _BRINGS_NEWS: Final = frozenset({CaseEvent.INSTANCE_STORED, CaseEvent.FACTS_CHANGED})
+_WATCHED_FROM_NOW: Final = frozenset({CaseEvent.ALL_CONFIRMED, CaseEvent.GAVE_UP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ def move(case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at
     reason
         Why. An event that leaves the state as it is keeps the reason that stands there unless it brings its own.
     due_at
-        When the case is looked at again; None: never. For CLAIMED, the end of the lease: required.
+        When the case is looked at again; None: never, but for what ends a version: facts may change after it, so it
+        is looked at from then on. For CLAIMED, the end of the lease: required.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def move(case: Case, event: CaseEvent, at: datetime, *, reason: str = "", due_at
         state=state,
         attempt=case.attempt + claimed,
         changed_at=at if event in _BRINGS_NEWS else case.changed_at,
-        due_at=due_at,
+        due_at=due_at or (at if event in _WATCHED_FROM_NOW else None),
         ready_at=_ready_at(case, event, state, at),
         reason=reason or (case.reason if state is case.state else ""),
     )

@@ -6,7 +6,7 @@ import pytest
 
 from agent.core.case import CaseEvent
 from agent.core.ports import OutboxStatus, Store
-from tests.state_stores import MINUTE, T0, delivering, result_object
+from tests.state_stores import MINUTE, T0, delivering, opened, result_object
 
 
 def test_the_first_version_supersedes_none(store: Store) -> None:
@@ -88,3 +88,18 @@ def test_the_objects_of_a_version_are_named_by_role(store: Store) -> None:
         assert unit.references(first.id) == {o.role: o.reference for o in unit.result_objects(first.id)}
         assert set(unit.references(first.id)) == {"sr:L", "text_sr:", "secondary_capture:L"}
         assert unit.references(following.id) == {}
+
+
+def test_the_version_before_is_the_newest_that_is_not_closed(store: Store) -> None:
+    """Neither a withdrawn one counts, nor a later one, nor another case's."""
+    with store.unit() as unit:
+        first = opened(unit)
+        opened(unit, 1)
+        assert unit.predecessor(first) is None
+        second = unit.open_version(first, T0 + MINUTE)
+        third = unit.open_version(second, T0 + MINUTE)
+        assert unit.predecessor(third) == second
+        unit.apply(second, CaseEvent.WITHDRAWN, T0)
+        assert unit.predecessor(third) == first
+        unit.apply(first, CaseEvent.WITHDRAWN, T0)
+        assert unit.predecessor(third) is None

@@ -94,6 +94,24 @@ def test_a_case_is_postponed(store: Store) -> None:
         assert list(unit.history(case.id)) == []
 
 
+def test_a_case_is_looked_at_no_more(store: Store) -> None:
+    """Without a day it is never due."""
+    with store.unit() as unit:
+        case = unit.postpone(unit.postpone(opened(unit), T0, ""), None, "over")
+        assert (case.due_at, case.reason) == (None, "over")
+        assert unit.due(list(CaseState), T0, 10) == []
+
+
+def test_due_cases_of_several_states_come_in_one_order(store: Store) -> None:
+    """However many of one state are due, the longest due come first."""
+    with store.unit() as unit:
+        dormant = unit.apply(opened(unit, 0), CaseEvent.NOT_ASKED, T0, due_at=T0 + MINUTE)
+        waiting = [unit.postpone(opened(unit, n), T0 + minutes * MINUTE, "") for n, minutes in ((1, 0), (2, 2))]
+        both = [CaseState.COLLECTING, CaseState.DORMANT]
+        assert [c.id for c in unit.due(both, T0 + 2 * MINUTE, 10)] == [waiting[0].id, dormant.id, waiting[1].id]
+        assert [c.id for c in unit.due(both, T0 + 2 * MINUTE, 2)] == [waiting[0].id, dormant.id]
+
+
 def test_due_cases_come_longest_due_first(store: Store) -> None:
     """Only cases of the states asked for, whose time has come, in order, up to the limit."""
     with store.unit() as unit:

@@ -236,7 +236,7 @@ class FakeUnit(FakeWho, FakeStudies):
         if (now.state, now.attempt, now.changed_at) != (case.state, case.attempt, case.changed_at):
             raise StaleCase(f"case {case.id} moved on")
 
-    def postpone(self, case: Case, due_at: datetime, reason: str) -> Case:
+    def postpone(self, case: Case, due_at: datetime | None, reason: str) -> Case:
         self._fence(case)
         self._t.cases[case.id] = replace(case, due_at=due_at, reason=reason)
         return self._t.cases[case.id]
@@ -339,6 +339,10 @@ class FakeUnit(FakeWho, FakeStudies):
     def _is_or_may_be_stored(self, case: Case, item: OutboxItem) -> bool:
         withdrawn_in_time = case.state is CaseState.CLOSED and item.id not in self._t.tried
         return (item.status is not OutboxStatus.REFUSED and not withdrawn_in_time) or item.id in self._t.stored
+
+    def predecessor(self, case: Case) -> Case | None:
+        versions = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
+        return max((c for c in versions if c.state is not CaseState.CLOSED), key=lambda c: c.version, default=None)
 
     def references(self, case_id: int) -> Mapping[str, Reference]:
         return {o.role: o.reference for o in self.result_objects(case_id)}

@@ -1,90 +1,20 @@
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import count
 from typing import Any
-from uuid import UUID
+from uuid import uuid4
 
 import pytest
 from pydicom.uid import EnhancedMRImageStorage
 
 from agent.assemble.complete import Assembler, AssembleSettings
-from agent.core.case import Case, CaseEvent, CaseState
+from agent.core.case import CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
 from agent.core.errors import Transient
 from agent.core.evidence import Patience
-from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
-from tests.clock import Clock
 from tests.fakes.clinical import FakeClinical
-from tests.fakes.store import FakeStore
-
-ALICE, BERTA = PatientKey("PHANTOM", "P-1"), PatientKey("PHANTOM", "P-2")
-QUIET, HOUR = timedelta(minutes=1), timedelta(hours=1)
-REFRESH, EPISODE = timedelta(minutes=15), timedelta(days=120)
-CANCER: dict[str, object] = {"diagnosis": "invasive", "side": "L", "sex": "F", "birth_date": "1970-01-01"}
-
-
-@dataclass
-class Ward:
-    """A store, a clinical database and an assembler over them."""
-
-    patience: Patience = field(default_factory=lambda: Patience(QUIET, ("MG",), {"MG": 4 * HOUR}))
-    chance: float = 0.5  # in the middle: no jitter
-
-    def __post_init__(self) -> None:
-        self.clock, self.store, self.clinical = Clock(), FakeStore(), FakeClinical()
-        self._number = count(1)
-        settings = AssembleSettings(self.patience, EPISODE, REFRESH)
-        self.assembler = Assembler(self.store, self.clinical, settings, now=self.clock, random=lambda: self.chance)
-
-    def image(
-        self,
-        patient: PatientKey = ALICE,
-        *,
-        modality: str = "MG",
-        acquired_on: date | None = date(2026, 11, 19),
-        laterality: str = "L",
-        intent: str = "FOR PRESENTATION",
-        association_id: str = "run/1",
-        sop_class_uid: str = "1.2",
-        frames: int = 1,
-    ) -> Case:
-        """Let an image of a patient arrive, as the indexer would take it in."""
-        n = next(self._number)
-        said = (patient, modality, laterality, "CC", intent, acquired_on)
-        instance = Instance(f"1.2.{n}", sop_class_uid, "1.2", "1.2", "1.2", *said, frames=frames)
-        arrival = Arrival(SpoolRef(1, 1, n), self.clock(), association_id, f"1.2.{n}", End.COLLECTED, "collected")
-        with self.store.unit() as unit:
-            case = unit.newest_case("aln", patient)
-            case = case or unit.open_case("aln", patient, self.clock(), UUID(int=n))
-            return unit.add_instance(case, instance, arrival, self.clock() + QUIET)
-
-    def pass_time(self, span: timedelta = QUIET) -> None:
-        """Let time pass, and the assembler look."""
-        self.clock.advance(span)
-        self.assembler.tick()
-
-    def case(self, patient: PatientKey = ALICE) -> Case:
-        """The patient's case as it stands."""
-        with self.store.unit() as unit:
-            found = unit.newest_case("aln", patient)
-        assert found is not None
-        return found
-
-    def findings(self) -> Mapping[str, Any]:
-        """What is kept of the last decision."""
-        case = self.case()
-        with self.store.unit() as unit:
-            return unit.findings(case.id)
-
-    def events(self) -> list[CaseEvent]:
-        """The life of the case."""
-        case = self.case()
-        with self.store.unit() as unit:
-            return [change.event for change in unit.history(case.id)]
+from tests.ward import ALICE, BERTA, CANCER, EPISODE, HOUR, QUIET, REFRESH, Ward
 
 
 @pytest.fixture
@@ -115,7 +45,10 @@ def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
         "asked": True,
         "reason": "",
         "cutoff": "2026-12-01",
+        "facts_cutoff": "2026-12-01",
         "earliest": "2026-07-04",
+        "latest": "2027-03-01",
+        "diagnosed_on": "2026-11-01",
         "axillae": [{"side": "L", "reason": ""}],
         "flags": ["A node biopsy is pending."],
     }
@@ -222,9 +155,9 @@ def test_an_image_that_cannot_be_used_does_not_end_the_wait(ward: Ward, useless:
 
 
 def test_when_the_wait_is_over_unusable_images_are_not_called_absent(ward: Ward) -> None:
-    """Mammograms did arrive, of the other breast alone."""
+    """Mammograms did arrive, but only such as are not for presentation."""
     ward.clinical.know(ALICE, "2026-11-01", **CANCER)
-    ward.image(laterality="R")
+    ward.image(intent="FOR PROCESSING")
     ward.pass_time(EPISODE)
     assert (ward.case().state, ward.findings()["missing"]) == (CaseState.READY, ["MG"])
     assert any(re.fullmatch(r"No usable MG arrived within \d+ h\.", said) for said in ward.findings()["evidence"])
@@ -385,7 +318,7 @@ def test_a_wrong_query_puts_the_case_off(ward: Ward) -> None:
     ward.pass_time()
     case = ward.case()
     assert case.state is CaseState.COLLECTING and case.due_at == ward.clock() + REFRESH
-    assert case.reason == "clinical_facts.sql: more than one row for a patient"
+    assert case.reason == "clinical_facts.sql: the clinical database refuses the query"
     ward.clinical.wrong = False
     ward.pass_time(REFRESH)
     assert ward.case().state is CaseState.READY
@@ -430,7 +363,9 @@ def test_an_image_that_comes_while_asking_is_waited_for(ward: Ward, wrong: bool)
     settings = AssembleSettings(ward.patience, EPISODE, REFRESH)
     ward.image()
     ward.clock.advance(QUIET)
-    assert Assembler(ward.store, clinical, settings, now=ward.clock, random=lambda: 0.5).tick() == 0
+    assert (
+        Assembler(ward.store, clinical, settings, now=ward.clock, random=lambda: 0.5, new_case_uuid=uuid4).tick() == 0
+    )
     case = ward.case()
     assert case.state is CaseState.COLLECTING and case.due_at == ward.clock() + QUIET
     assert ward.findings() == {}

@@ -79,10 +79,9 @@ def test_what_no_model_uses_is_not_relevant(house: House) -> None:
     """Other modalities and views end with their reason and open nothing."""
     house.send(mammogram("ct", Modality="CT"), mammogram("ml", ViewPosition="ML"))
     house.indexer.tick()
-    assert [(a.end, a.reason) for a in house.arrivals()] == [
-        (End.NOT_RELEVANT, "not relevant: no active model uses CT"),
-        (End.NOT_RELEVANT, "not relevant: the view is ML, only CC and MLO are used"),
-    ]
+    assert house.ends() == [End.NOT_RELEVANT] * 2
+    ct, ml = (arrival.reason for arrival in house.arrivals())
+    assert ct.startswith("not relevant: a CT") and "ML" in ml
     assert house.cases() == []
 
 

@@ -1,23 +1,33 @@
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.core.clinical import ClinicalFacts, Fact, Refusal, Value
 from agent.core.eligibility import (
-    FLAGS,
-    NO_ESTIMATE,
-    NOT_ASKED,
+    COVERABLE,
+    DCIS,
+    LARGE,
+    METASTATIC,
+    NODE_POSITIVE,
+    RULES,
     AxillaQuestion,
+    Effect,
     Eligibility,
     Range,
     assess,
     bound_by_images,
+    known_until,
+    no_longer,
 )
 from agent.core.prediction import Side
 
 TODAY = date(2026, 11, 20)
 KNOWN = date(2026, 11, 1)
+EPISODE = timedelta(days=120)
 CANCER: dict[str, Value] = {"diagnosis": "invasive", "side": "L", "sex": "F", "birth_date": date(1970, 1, 1)}
+SENTINEL: dict[str, Value] = {"axillary_surgery_date": date(2026, 11, 12), "sentinel_positive": 1}
 
 
 def _facts(*, known_on: date = KNOWN, refused: tuple[str, ...] = (), **values: Value | None) -> ClinicalFacts:
@@ -25,54 +35,83 @@ def _facts(*, known_on: date = KNOWN, refused: tuple[str, ...] = (), **values: V
     return ClinicalFacts(kept, tuple(Refusal(name, "a rule") for name in refused))
 
 
+def _with(facts: ClinicalFacts, **known_on: date) -> ClinicalFacts:
+    """Change the days on which facts became known."""
+    return ClinicalFacts({n: Fact(f.value, known_on.get(n, f.known_on)) for n, f in facts.facts.items()}, facts.refused)
+
+
+def _assess(facts: ClinicalFacts | None, question: str = "aln", limits: Range | None = None) -> Eligibility:
+    return assess(question, facts, TODAY, limits=limits, episode=EPISODE)
+
+
 def test_asks_for_the_axilla_of_the_cancer() -> None:
     """A confirmed invasive cancer asks about its own side, and nothing speaks against an estimate."""
-    assert assess(_facts(), TODAY) == Eligibility(True, "", (AxillaQuestion(Side.L),), None, ())
+    assert assess("aln", _facts(), TODAY) == Eligibility(True, "", (AxillaQuestion(Side.L),), diagnosed_on=KNOWN)
 
 
 def test_cancer_of_both_sides_asks_twice() -> None:
     """Bilateral cancer gives two questions."""
-    assert [axilla.side for axilla in assess(_facts(side="B"), TODAY).axillae] == [Side.L, Side.R]
+    found = _assess(_facts(side="B"))
+    assert [axilla.side for axilla in found.axillae] == [Side.L, Side.R] == list(found.open_sides)
 
 
-@pytest.mark.parametrize("diagnosis", list(NOT_ASKED))
-def test_without_confirmed_invasive_cancer_nothing_is_asked(diagnosis: str | None) -> None:
-    """Every diagnosis but an invasive cancer leaves the case dormant, and says why."""
-    found = assess(_facts(diagnosis=diagnosis), TODAY)
-    assert found == Eligibility(asked=False, reason=NOT_ASKED[diagnosis])
-    assert found.reason
+def test_there_is_no_question_of_another_name() -> None:
+    """A question without rules would let everyone pass."""
+    with pytest.raises(ValueError, match="no such question"):
+        _assess(_facts(), "aln ")
 
 
-def test_a_patient_unknown_to_the_hospital_is_not_asked_about() -> None:
-    """Without any facts nothing is asked."""
-    found = assess(None, TODAY)
-    assert (found.asked, found.reason) == (False, "the clinical database does not know the patient")
+AFTER = date(2026, 11, 5)
+NOT_ASKED: list[tuple[str, str, ClinicalFacts | None]] = [
+    ("aln", "the clinical database does not know the patient", None),
+    (
+        "aln",
+        "the diagnosis that the clinical database gives could not be read",
+        _facts(diagnosis=None, refused=("diagnosis",)),
+    ),
+    ("aln", "no diagnosis is known", _facts(diagnosis=None)),
+    ("aln", "the diagnosis is not known yet", _facts(diagnosis="unknown")),
+    ("aln", "no breast cancer was found", _facts(diagnosis="none")),
+    ("aln", "the diagnosis is benign", _facts(diagnosis="benign")),
+    ("aln", "ductal carcinoma in situ without invasion", _facts(diagnosis="dcis")),
+    ("nsln", "the diagnosis is benign", _facts(**SENTINEL, diagnosis="benign")),
+    ("nsln", "the sentinel nodes were not removed yet", _facts(sentinel_positive=1)),
+    (
+        "nsln",
+        "the sentinel nodes were not removed yet",
+        _facts(sentinel_positive=1, axillary_surgery_date=date(2026, 11, 21)),
+    ),
+    (
+        "nsln",
+        "the sentinel nodes were not removed yet",
+        _facts(sentinel_positive=1, axillary_surgery_date=date(2021, 11, 1)),
+    ),
+    ("nsln", "the result of the sentinel nodes is not known yet", _facts(**{**SENTINEL, "sentinel_positive": None})),
+    ("nsln", "no sentinel node is positive", _facts(**{**SENTINEL, "sentinel_positive": 0})),
+    ("nsln", "more than two sentinel nodes are positive", _facts(**{**SENTINEL, "sentinel_positive": 3})),
+]
 
 
-@pytest.mark.parametrize(
-    ("refused", "reason"),
-    [
-        ((), "The side of the cancer is not known."),
-        (("side",), "The side of the cancer that the clinical database gives could not be read."),
-    ],
-)
-def test_side_unknown_gives_no_estimate_for_the_patient(refused: tuple[str, ...], reason: str) -> None:
+@pytest.mark.parametrize(("question", "reason", "known"), NOT_ASKED)
+def test_not_asked_with_its_reason(question: str, reason: str, known: ClinicalFacts | None) -> None:
+    """Nothing is sent, and the case says why."""
+    assert _assess(known, question) == Eligibility(asked=False, reason=reason)
+
+
+NO_SIDE: list[tuple[str, ClinicalFacts]] = [
+    ("The side of the cancer is not known.", _facts(side=None)),
+    (
+        "The side of the cancer that the clinical database gives could not be read.",
+        _facts(side=None, refused=("side",)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "known"), NO_SIDE)
+def test_side_unknown_gives_no_estimate_for_the_patient(reason: str, known: ClinicalFacts) -> None:
     """An answer is due, but without a side, known or refused, it names no axilla."""
-    found = assess(_facts(side=None, refused=refused), TODAY)
-    assert (found.asked, found.axillae, found.reason) == (True, (), reason)
-
-
-def test_a_diagnosis_that_cannot_be_read_is_said() -> None:
-    """A value was given: "no diagnosis is known" would send nobody to look."""
-    found = assess(_facts(diagnosis=None, refused=("diagnosis",)), TODAY)
-    assert (found.asked, found.reason) == (False, "the diagnosis that the clinical database gives could not be read")
-
-
-def test_images_older_than_the_episode_are_bounded() -> None:
-    """The earliest day of the episode is counted back from the diagnosis."""
-    found = assess(_facts(), TODAY, episode=timedelta(days=120))
-    assert found.earliest == _facts().facts["diagnosis"].known_on - timedelta(days=120)
-    assert assess(_facts(), TODAY).earliest is None
+    found = _assess(known)
+    assert (found.asked, found.axillae, found.reason, found.open_sides) == (True, (), reason, ())
 
 
 EXCLUDED: list[tuple[str, ClinicalFacts]] = [
@@ -85,33 +124,37 @@ EXCLUDED: list[tuple[str, ClinicalFacts]] = [
     ("An earlier breast cancer on this side.", _facts(previous_breast_cancer_side="L")),
     ("An earlier breast cancer on this side.", _facts(previous_breast_cancer_side="B")),
     ("Earlier surgery of this axilla.", _facts(previous_axillary_surgery_side="L")),
+    ("Earlier breast surgery.", _facts(surgery_date=date(2021, 11, 1))),
+    ("Earlier axillary surgery.", _facts(axillary_surgery_date=date(2021, 11, 1))),
+    ("Earlier systemic therapy.", _facts(systemic_therapy_date=date(2021, 11, 1))),
+    ("Earlier radiotherapy.", _facts(radiotherapy_date=date(2026, 10, 31))),
     ("The patient's sex is outside the model's range.", _facts(sex="M")),
     ("The patient's age is outside the model's range.", _facts(birth_date=date(2010, 1, 1))),
     ("The birth date is implausible.", _facts(birth_date=None, refused=("birth_date",))),
     ("A date of treatment could not be read.", _facts(refused=("systemic_therapy_date",))),
-    (
-        "The cancer was confirmed only when treatment had begun.",
-        ClinicalFacts({**_facts(surgery_date=date(2026, 11, 1)).facts}),
-    ),
+    ("The cancer was confirmed only when treatment had begun.", _facts(surgery_date=KNOWN)),
     (
         "The side of the cancer was recorded only when treatment had begun.",
-        ClinicalFacts(
-            {**_facts(surgery_date=date(2026, 11, 1)).facts, "diagnosis": Fact("invasive", date(2026, 10, 1))}
-        ),
+        _with(_facts(surgery_date=KNOWN), diagnosis=date(2026, 10, 1)),
+    ),
+]
+EXCLUDED_AFTER_SURGERY: list[tuple[str, ClinicalFacts]] = [
+    ("Distant metastasis is known (M1).", _facts(**SENTINEL, clinical_m="M1")),
+    (
+        "Systemic therapy began before the sentinel nodes were removed.",
+        _facts(**SENTINEL, systemic_therapy_date=date(2026, 11, 11)),
     ),
 ]
 
 
-@pytest.mark.parametrize(("reason", "known"), EXCLUDED)
-def test_no_estimate_with_its_reason(reason: str, known: ClinicalFacts) -> None:
+@pytest.mark.parametrize(
+    ("question", "reason", "known"),
+    [("aln", *row) for row in EXCLUDED] + [("nsln", *row) for row in EXCLUDED_AFTER_SURGERY],
+)
+def test_no_estimate_with_its_reason(question: str, reason: str, known: ClinicalFacts) -> None:
     """An answer is due, but no number: the axilla carries the reason."""
-    found = assess(known, TODAY)
-    assert found.asked and found.axillae == (AxillaQuestion(Side.L, reason),)
-
-
-def test_every_row_of_the_table_has_its_test() -> None:
-    """No exclusion stands in the table untested."""
-    assert {reason for reason, _ in NO_ESTIMATE} == {reason for reason, _ in EXCLUDED}
+    found = _assess(known, question)
+    assert found.asked and found.axillae == (AxillaQuestion(Side.L, reason),) and found.open_sides == ()
 
 
 ALLOWED: list[dict[str, Value | None]] = [
@@ -128,25 +171,82 @@ ALLOWED: list[dict[str, Value | None]] = [
     {"sex": None},
     {"birth_date": None},
     {"surgery_date": date(2026, 11, 2)},
+    {"radiotherapy_date": date(2026, 11, 2)},
 ]
 
 
 @pytest.mark.parametrize("values", ALLOWED)
 def test_what_does_not_exclude(values: dict[str, Value | None]) -> None:
     """The neighbours of each exclusion leave the estimate alone."""
-    assert [axilla.reason for axilla in assess(_facts(**values), TODAY).axillae] == [""]
+    assert [axilla.reason for axilla in _assess(_facts(**values)).axillae] == [""]
+
+
+@pytest.mark.parametrize("values", [{}, {"sentinel_positive": 2}, {"systemic_therapy_date": date(2026, 11, 13)}])
+def test_one_or_two_positive_sentinel_nodes_ask_about_the_others(values: dict[str, Value]) -> None:
+    """What surgery found asks, however the cancer was confirmed; only images of before are used."""
+    found = _assess(_facts(**{**SENTINEL, **values}, known_on=date(2026, 11, 14)), "nsln")
+    assert (found.open_sides, found.cutoff, found.facts_cutoff) == ((Side.L,), date(2026, 11, 12), None)
+
+
+@pytest.mark.parametrize("known", [None, _facts(diagnosis="benign"), _facts(side=None), _facts(node_biopsy="positive")])
+def test_a_slide_is_asked_about_whatever_is_known(known: ClinicalFacts | None) -> None:
+    """A slide of a node is there: it needs no fact, and no day bounds it."""
+    found = _assess(known, "histology")
+    assert (found.asked, found.reason, found.cutoff, found.earliest) == (True, "", None, None)
+
+
+COVERED: list[tuple[str, dict[str, Value]]] = [
+    (DCIS, {"diagnosis": "dcis"}),
+    (NODE_POSITIVE, {"clinical_n": "N1"}),
+    (LARGE, {"clinical_t": "T4"}),
+    (METASTATIC, {"clinical_m": "M1"}),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), COVERED)
+def test_a_model_may_cover_more(name: str, values: dict[str, Value]) -> None:
+    """Whom a bundle was made for it answers for; another bundle's coverage does not help."""
+    assert _assess(_facts(**values), limits=Range(covers=frozenset({name}))).open_sides == (Side.L,)
+    assert _assess(_facts(**values), limits=Range(covers=COVERABLE - {name})).open_sides == ()
+
+
+FLAGGED: list[tuple[str, dict[str, Value]]] = [
+    ("A node biopsy is pending.", {"node_biopsy": "pending"}),
+    ("Pregnancy.", {"pregnant": True}),
+    ("Lactation.", {"lactating": True}),
+    ("Breast implant.", {"implant_side": "R"}),
+]
+
+
+@pytest.mark.parametrize(("flag", "values"), FLAGGED)
+def test_flags_do_not_exclude(flag: str, values: dict[str, Value]) -> None:
+    """What is only flagged keeps its estimate; its opposite raises no flag."""
+    found = _assess(_facts(**values))
+    assert found.flags == (flag,) and found.axillae == (AxillaQuestion(Side.L),)
+    assert _assess(_facts(pregnant=False, lactating=False, implant_side="none")).flags == ()
+
+
+def test_every_row_of_the_table_has_its_test() -> None:
+    """No rule stands in the table untested, none twice, and every coverage is one of a rule."""
+    tested = {
+        Effect.NOT_ASKED: {reason for _, reason, _ in NOT_ASKED},
+        Effect.NO_ESTIMATE: {reason for reason, _ in (*NO_SIDE, *EXCLUDED, *EXCLUDED_AFTER_SURGERY)},
+        Effect.FLAGGED: {reason for reason, _ in FLAGGED},
+    }
+    assert sorted((r.effect, r.reason) for r in RULES) == sorted((e, r) for e, rs in tested.items() for r in rs)
+    assert {rule.covered_as for rule in RULES} - {""} == COVERABLE == {name for name, _ in COVERED}
 
 
 def test_earlier_cancer_excludes_its_own_side_only() -> None:
     """In bilateral cancer the other axilla keeps its estimate."""
-    found = assess(_facts(side="B", previous_axillary_surgery_side="R"), TODAY)
+    found = _assess(_facts(side="B", previous_axillary_surgery_side="R"))
     assert found.axillae == (AxillaQuestion(Side.L), AxillaQuestion(Side.R, "Earlier surgery of this axilla."))
 
 
 def test_the_models_range_counts() -> None:
     """A model for men and for the young takes them."""
     wide = Range(frozenset({"F", "M"}), youngest=10)
-    assert assess(_facts(sex="M", birth_date=date(2010, 1, 1)), TODAY, limits=wide).axillae == (AxillaQuestion(Side.L),)
+    assert _assess(_facts(sex="M", birth_date=date(2010, 1, 1)), limits=wide).open_sides == (Side.L,)
 
 
 @pytest.mark.parametrize(
@@ -159,59 +259,117 @@ def test_the_models_range_counts() -> None:
     ],
 )
 def test_cutoff_is_the_earliest_treatment(name: str, words: str) -> None:
-    """Whichever treatment came first bounds what is pre-operative."""
+    """Whichever treatment came first bounds what is pre-operative, images and facts alike."""
     later = {n: date(2026, 12, 9) for n in ("surgery_date", "radiotherapy_date", "systemic_therapy_date")}
-    found = assess(_facts(**{**later, name: date(2026, 12, 1)}), TODAY)
-    assert (found.cutoff, found.cutoff_by) == (date(2026, 12, 1), words)
+    found = _assess(_facts(**{**later, name: date(2026, 12, 1)}))
+    assert (found.cutoff, found.facts_cutoff, found.cutoff_by) == (date(2026, 12, 1), date(2026, 12, 1), words)
 
 
-FLAGGED: list[tuple[str, dict[str, Value | None]]] = [
-    ("A node biopsy is pending.", {"node_biopsy": "pending"}),
-    ("Pregnancy.", {"pregnant": True}),
-    ("Lactation.", {"lactating": True}),
-    ("Breast implant.", {"implant_side": "R"}),
-]
+@pytest.mark.parametrize(("day", "is_earlier"), [(date(2026, 7, 4), False), (date(2026, 7, 3), True)])
+def test_the_treatment_of_an_earlier_cancer_is_no_cutoff(day: date, is_earlier: bool) -> None:
+    """It says that the breast was operated on before, not that all images are post-operative."""
+    found = _assess(_facts(surgery_date=day))
+    assert found.cutoff == (None if is_earlier else day)
+    reason = "Earlier breast surgery." if is_earlier else "The cancer was confirmed only when treatment had begun."
+    assert found.axillae[0].reason == reason
 
 
-@pytest.mark.parametrize(("flag", "values"), FLAGGED)
-def test_flags_do_not_exclude(flag: str, values: dict[str, Value | None]) -> None:
-    """What is only flagged keeps its estimate."""
-    found = assess(_facts(**values), TODAY)
-    assert found.flags == (flag,) and found.axillae == (AxillaQuestion(Side.L),)
+def test_without_an_episode_every_treatment_is_of_this_cancer() -> None:
+    """Then the cancer was confirmed after it: still no estimate."""
+    found = assess("aln", _facts(radiotherapy_date=date(2021, 11, 1)), TODAY)
+    assert found.open_sides == () and found.cutoff == date(2021, 11, 1)
 
 
-def test_every_flag_has_its_test() -> None:
-    """No flag stands in the table untested; their opposites raise none."""
-    assert {flag for flag, _ in FLAGS} == {flag for flag, _ in FLAGGED}
-    assert assess(_facts(pregnant=False, lactating=False, implant_side="none"), TODAY).flags == ()
+def test_an_episode_lies_around_the_diagnosis() -> None:
+    """Its first and last day are counted from the day on which the cancer was confirmed."""
+    found = _assess(_facts())
+    assert (found.earliest, found.diagnosed_on, found.latest) == (KNOWN - EPISODE, KNOWN, KNOWN + EPISODE)
+    assert assess("aln", _facts(), TODAY).earliest is None
+
+
+def test_what_is_dated_after_the_question_is_not_known() -> None:
+    """A diagnosis of tomorrow asks nothing today; a refusal names it."""
+    tomorrow = TODAY + timedelta(days=1)
+    assert not _assess(_with(_facts(), diagnosis=tomorrow)).asked
+    known = known_until(_with(_facts(grade=3), grade=tomorrow), TODAY)
+    assert known.value("grade") is None and known.value("side") == "L"
+    assert known.refused == (Refusal("grade", "dated in the future"),)
 
 
 SURGERY = date(2026, 11, 10)
 LATE = "All images were taken on or after surgery."
+NONE = "No image is known to be of this episode and older than surgery."
 
 
 @pytest.mark.parametrize(
     ("acquired", "reason"),
     [
         ([date(2026, 11, 10), date(2026, 11, 11)], LATE),
-        ([None], LATE),
-        ([], LATE),
+        ([date(2026, 11, 10), None, date(2024, 1, 1)], LATE),
+        ([None], NONE),
+        ([], NONE),
+        ([date(2026, 7, 3)], NONE),
+        ([date(2027, 7, 3)], NONE),
+        ([date(2026, 7, 4)], ""),
         ([date(2026, 11, 11), date(2026, 11, 9)], ""),
     ],
 )
 def test_images_after_surgery_alone_give_no_estimate(acquired: list[date | None], reason: str) -> None:
-    """One image that is known to be older than surgery is enough; an undated one is not known to be."""
-    found = bound_by_images(assess(_facts(surgery_date=SURGERY), TODAY), acquired)
+    """One image of the episode that is known to be older than surgery is enough."""
+    found = bound_by_images(_assess(_facts(surgery_date=SURGERY)), acquired)
     assert found.asked and found.axillae == (AxillaQuestion(Side.L, reason),) and found.reason == ""
+
+
+def test_without_an_episode_any_image_of_before_surgery_counts() -> None:
+    """No day is too early then."""
+    found = bound_by_images(assess("aln", _facts(surgery_date=SURGERY), TODAY), [date(2020, 1, 1)])
+    assert found.open_sides == (Side.L,)
+
+
+def test_what_was_said_of_an_axilla_stands() -> None:
+    """That its nodes are known to be positive weighs more than when the images were taken."""
+    found = bound_by_images(_assess(_facts(surgery_date=SURGERY, node_biopsy="positive")), [SURGERY])
+    assert found.axillae[0].reason == "A node biopsy has already proven metastasis."
 
 
 def test_images_after_surgery_of_an_unknown_side() -> None:
     """Without an axilla the reason stands for the patient."""
-    found = bound_by_images(assess(_facts(side=None, surgery_date=SURGERY), TODAY), [SURGERY])
+    found = bound_by_images(_assess(_facts(side=None, surgery_date=SURGERY)), [SURGERY])
     assert (found.axillae, found.reason) == ((), LATE)
 
 
 def test_without_treatment_no_image_is_late() -> None:
     """No cutoff, no bound."""
-    found = assess(_facts(), TODAY)
+    found = _assess(_facts())
     assert bound_by_images(found, [None]) is found
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("aln", "An invasive cancer is no longer confirmed: the diagnosis is benign."),
+        ("nsln", "The question no longer applies: the diagnosis is benign."),
+    ],
+)
+def test_an_answer_that_was_given_is_taken_back(question: str, words: str) -> None:
+    """Where nothing would be asked now, what was said before must be corrected."""
+    found = no_longer(question, _assess(_facts(diagnosis="benign"), question))
+    assert (found.asked, found.reason, found.open_sides) == (True, words, ())
+
+
+@given(
+    question=st.sampled_from(["aln", "nsln"]),
+    days=st.dictionaries(
+        st.sampled_from(["diagnosis", "side", "surgery_date", "axillary_surgery_date", "sentinel_positive"]),
+        st.dates(date(2026, 1, 1), date(2027, 1, 1)),
+    ),
+    treated=st.dates(date(2020, 1, 1), date(2027, 1, 1)),
+)
+def test_an_estimate_is_never_of_after_its_cutoff(question: str, days: dict[str, date], treated: date) -> None:
+    """Whatever the days: where there may be an estimate, the cancer was known by today, and by treatment for aln."""
+    known = _with(_facts(**{**SENTINEL, "surgery_date": treated}), **days)
+    found = _assess(known, question)
+    if found.open_sides:
+        assert found.diagnosed_on is not None and found.diagnosed_on <= TODAY
+        if question == "aln":
+            assert found.cutoff is None or found.diagnosed_on < found.cutoff

@@ -1,5 +1,6 @@
 """What an event does to a case, beside its state."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -40,6 +41,15 @@ def test_news_change_a_case(event: CaseEvent) -> None:
     """An image or a fact sets `changed_at`, and what was complete is so no more."""
     changed = move(CASE, event, LATER, due_at=LATER)
     assert (changed.changed_at, changed.ready_at, changed.due_at, changed.reason) == (LATER, None, LATER, "")
+
+
+@pytest.mark.parametrize("event", [CaseEvent.ALL_CONFIRMED, CaseEvent.GAVE_UP])
+def test_what_ends_a_version_has_it_looked_at_from_then_on(event: CaseEvent) -> None:
+    """Facts may change after the answer; a version that moves on otherwise is not scheduled unless someone says so."""
+    delivering = replace(CASE, state=CaseState.DELIVERING)
+    assert move(delivering, event, LATER).due_at == LATER
+    assert move(delivering, event, T0, due_at=LATER).due_at == LATER
+    assert move(delivering, CaseEvent.WITHDRAWN, LATER).due_at is None
 
 
 @given(st.permutations([f"2.25.{n}" for n in range(6)]), st.lists(st.lists(st.booleans(), min_size=6, max_size=6)))

@@ -251,3 +251,16 @@ def test_no_value_breaks_the_parser(key: str, value: object) -> None:
         refusals.append(str(refusal))
     assert all(refusal.startswith("manifest.json: ") for refusal in refusals)
     assert refusals or key != "schema" or value == SCHEMA
+
+
+def test_a_manifest_may_cover_more_patients() -> None:
+    """Those whom the table of eligibility knows; without a word, none."""
+    assert parse_manifest(manifest()).covers == ()
+    assert parse_manifest(manifest() | {"covers": ["cN+", "M1"]}).covers == ("cN+", "M1")
+
+
+@pytest.mark.parametrize("covers", [["cN0"], 3, [["M1"]]])
+def test_what_a_manifest_cannot_cover(covers: object) -> None:
+    """A word that no rule knows would never take effect."""
+    with pytest.raises(Permanent, match=r"manifest\.json"):
+        parse_manifest(manifest() | {"covers": covers})

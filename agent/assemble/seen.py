@@ -1,0 +1,89 @@
+"""One case as it stands when it is looked at, and what the clinical database says of its patient."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agent.core.case import ANSWERED, Case, CaseState
+from agent.core.clinical import ClinicalFacts
+from agent.core.clinical_json import facts_from_json
+from agent.core.errors import Transient
+from agent.core.patient import PatientKey
+from agent.core.ports import ClinicalSource, StoredInstance, Unit
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A version among the others of its patient."""
+
+    case: Case
+    newest: Case  # of an answered one: the newest version of the patient's newest case; its images are all that came
+    is_current: bool  # no later version, but for such as were withdrawn, came after this one
+    stored: Sequence[StoredInstance]
+    open_association: bool
+    kept: Mapping[str, Any]  # findings of this version
+    answered: Mapping[str, Any]  # findings of the version whose answer stands; empty: there is none
+    answer_pending: bool  # an earlier version is being answered
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A version together with what the clinical database said, or last said."""
+
+    standing: Standing
+    facts: ClinicalFacts | None
+    facts_known: bool  # the database answered now
+    asked_at: datetime
+
+    @property
+    def case(self) -> Case:
+        """The version that is looked at."""
+        return self.standing.case
+
+
+class OneTick:
+    """The clinical source during one tick: a patient is asked about once, and after a failure nobody is."""
+
+    def __init__(self, source: ClinicalSource) -> None:
+        self._source = source
+        self._away: Transient | None = None
+        self._said: dict[PatientKey, ClinicalFacts | None] = {}
+
+    def facts(self, patient: PatientKey, as_of: datetime) -> ClinicalFacts | None:
+        """Ask as the source itself does."""
+        if self._away:
+            raise self._away
+        if patient not in self._said:
+            try:
+                self._said[patient] = self._source.facts(patient, as_of)
+            except Transient as exc:
+                self._away = exc
+                raise
+        return self._said[patient]
+
+
+def stand(unit: Unit, case: Case) -> Standing:
+    """Look up how a version stands."""
+    is_answer = case.state in ANSWERED
+    newest = (unit.newest_case(case.question, case.patient) if is_answer else None) or case
+    earlier = unit.predecessor(case) if case.version > 1 and not is_answer else None
+    before = unit.superseded(case) if earlier else None
+    kept = unit.findings(case.id)
+    standing = unit.predecessor(newest) if newest.state is CaseState.CLOSED else newest
+    return Standing(
+        case=case,
+        newest=newest,
+        is_current=standing is not None and standing.id == case.id,
+        stored=unit.instances(newest.id),
+        open_association=unit.has_open_association(case.id),
+        kept=kept,
+        answered=kept if is_answer else unit.findings(before) if before else {},
+        answer_pending=earlier is not None and earlier.state in (CaseState.READY, CaseState.RUNNING),
+    )
+
+
+def last_known(standing: Standing) -> ClinicalFacts | None:
+    """What the clinical database said when it was last asked about this case."""
+    found = next((kept for kept in (standing.kept, standing.answered) if "facts" in kept), None)
+    return facts_from_json(found) if found is not None else None
