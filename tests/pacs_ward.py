@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from agent.assemble.complete import Assembler, AssembleSettings
 from agent.assemble.inquire import Asking, Inquirer, routed
@@ -44,9 +44,14 @@ class PacsWard:
         self._number, self.sent = count(1), 0
         self.pacs.on_retrieve = self._receive
         now, scopes = self.clock, routed([SCOPE])
-        settings = AssembleSettings(self.patience, EPISODE, timedelta(minutes=15), asking=self.asking)
+        settings = AssembleSettings(self.patience, EPISODE, timedelta(minutes=15), scopes=(SCOPE,), asking=self.asking)
         self.assembler = Assembler(
-            self.store, self.clinical, settings, now=now, random=lambda: 0.5, new_case_uuid=uuid4
+            self.store,
+            self.clinical,
+            settings,
+            now=now,
+            random=lambda: 0.5,
+            new_case_uuid=lambda: UUID(int=1000 + next(self._number)),
         )
         self.inquirer = Inquirer(self.store, self.pacs, scopes, quiet=QUIET, poll=self.patience.poll, now=now)
         look_for = LookFor(scopes, self.patience.expected, EPISODE, self.patience.poll)

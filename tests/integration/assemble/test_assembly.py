@@ -19,6 +19,7 @@ from agent.core.evidence import Patience
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus, RecordKind, Store
 from agent.core.prediction import Side
+from agent.core.usable import unusable
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
 from agent.dicom.same_pixels import same_pixels
