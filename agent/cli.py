@@ -152,6 +152,41 @@ def show(
         Console().print(*story_tables(story))
 
 
+doctor_app = typer.Typer(no_args_is_help=True)
+app.add_typer(doctor_app, name="doctor")
+
+
+@doctor_app.callback()
+def doctor() -> None:
+    """Look into what the agent depends on. Sends and changes nothing."""
+
+
+@doctor_app.command("ehr")
+def doctor_ehr(
+    patient: Annotated[str, typer.Argument(help="Patient ID, as in the images (0010,0020).")],
+    issuer: Annotated[str | None, typer.Option(help="Issuer of Patient ID; left out, the site's own.")] = None,
+    config: ConfigFile = DEFAULT,
+    overrides: Overrides = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the clinical database about one patient: each fact, whether the question applies, what bundles would do.
+
+    Shows clinical values, on this terminal alone. Exits with 1 where the patient is unknown, 2 on errors.
+    """
+    from agent.bootstrap.doctor import examine_ehr
+    from agent.operate.doctor_tables import ehr_parts
+    from agent.operate.status import to_json
+
+    seen = examine_ehr(_load(config, overrides).config, patient, issuer)
+    if as_json:
+        typer.echo(json.dumps(to_json(seen), indent=2))
+    else:
+        Console().print(*ehr_parts(seen), sep="\n\n")
+    if not seen.known:
+        raise typer.Exit(1)
+
+
 @app.command()
 def export(
     case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases` lists it.")],

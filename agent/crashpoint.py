@@ -11,6 +11,7 @@ POINTS: Final = (
     "spool.after_sync",
     "receive.after_success",
     "receive.after_event_report",
+    "receive.after_hl7",
     "assemble.after_copy",
     "assemble.after_commit",
     "assemble.after_facts",

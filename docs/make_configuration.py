@@ -55,7 +55,8 @@ def _type(annotation: Any) -> str:
         (r"(?:\w+\[)?Literal\[(.*?)\].*", r"\1"),
         (r".*ByteSize.*", "bytes"),
         (r".*Path.*", "path"),
-        (r"tuple\[str.*", "list of text"),
+        (r"tuple\[(Annotated\[)?str.*", "list of text"),
+        (r"dict\[str, str\]", "text: text"),
         (r"(\w+) \| None", r"\1"),
     ):
         if re.fullmatch(found, text):

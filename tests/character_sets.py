@@ -5,9 +5,11 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from tests.fakes.instances import encode, mammogram, uid
+from tests.fakes.instances import encode, mammogram
 
-_PLACE: Final = b"#" * 8
+PLACE: Final = "PLACE^OF"
+PLACE_SET: Final = "ISO_IR 192"
+"""Name and character set of a dataset in whose bytes `written` puts others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +114,26 @@ WRONG: Final = (
 )
 CORPUS: Final = RIGHT + WRONG
 """Every writing; each is one file."""
+ONE_NAME: Final = tuple(w for w in CORPUS if w.name in ("Müller^Anna", "MÃ¼ller^Anna"))
+"""One name that is not all ASCII, in every way that senders get it wrong."""
 
 
 def header(writing: Writing, name: str = "1", **attributes: object) -> tuple[Dataset, bytes]:
-    """Return a mammogram whose name is written so, and its encoding: pydicom would correct what is wrong."""
-    ds = mammogram(name, PatientName=_PLACE.decode(), **attributes)
-    payload = encode(ds)
-    old = _element(0x10, 0x10, b"PN", _PLACE)
-    assert payload.count(old) == 1
-    payload = payload.replace(old, _element(0x10, 0x10, b"PN", writing.raw))
-    declared = b"" if writing.declared is None else _element(0x08, 0x05, b"CS", writing.declared)
-    return ds, declared + payload
+    """Return a mammogram whose name is written so, and its encoding."""
+    ds = mammogram(name, PatientName=PLACE, SpecificCharacterSet=PLACE_SET, **attributes)
+    return ds, written(encode(ds), writing)
 
 
-def study_of(number: int) -> str:
-    """The Study Instance UID of the corpus's patient of that number."""
-    return uid(f"character sets {number}")
+def written(encoded: bytes, writing: Writing) -> bytes:
+    """Put name and declaration into an encoded dataset, byte by byte: pydicom would correct what is wrong."""
+    name, declared = (b"\x10\0\x10\0PN", PLACE.encode()), (b"\x08\0\x05\0CS", PLACE_SET.encode())
+    assert encoded.count(_element(*name)) == encoded.count(_element(*declared)) == 1
+    encoded = encoded.replace(_element(*name), _element(name[0], writing.raw))
+    declaration = b"" if writing.declared is None else _element(declared[0], writing.declared)
+    return encoded.replace(_element(*declared), declaration)
 
 
-def _element(group: int, element: int, vr: bytes, value: bytes) -> bytes:
-    """Encode an element in Explicit VR Little Endian (PS3.5 7.1.2)."""
+def _element(head: bytes, value: bytes) -> bytes:
+    """Encode an element in Explicit VR Little Endian (PS3.5 7.1.2) behind its tag and VR."""
     value += b" " * (len(value) % 2)
-    words = (number.to_bytes(2, "little") for number in (group, element))
-    return b"".join([*words, vr, len(value).to_bytes(2, "little"), value])
+    return head + len(value).to_bytes(2, "little") + value

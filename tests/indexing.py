@@ -11,10 +11,13 @@ from pydicom.dataset import Dataset
 
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
-from agent.core.case import Case, CaseEvent
+from agent.assemble.resolve import Request, Resolver
+from agent.core.adt import PatientNews, news_to_json
+from agent.core.case import Case, CaseEvent, CaseState
+from agent.core.conflict import Ruling
 from agent.core.instance import Arrival, End
 from agent.core.patient import PatientKey
-from agent.core.ports import Record, RecordKind, Unit
+from agent.core.ports import Record, RecordKind, StoredInstance, Unit
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
 from agent.dicom.same_pixels import same_pixels
@@ -55,6 +58,8 @@ class House:
             new_case_uuid=lambda: UUID(int=next(identities)),
         )
 
+        self.resolver = Resolver(self.store, self.indexer.patients)
+
     def _event(self, unit: Unit, record: Record) -> None:
         if self.trouble:
             raise self.trouble.pop()
@@ -64,6 +69,34 @@ class House:
         """Spool objects, one association."""
         for ds in objects:
             self.spool.add(RecordKind.INSTANCE, meta_of(ds, association_id=association_id), encode(ds))
+
+    def send_as(self, transfer_syntax_uid: str, ds: Dataset) -> None:
+        """Spool an object in a transfer syntax."""
+        self.spool.add(RecordKind.INSTANCE, meta_of(ds, transfer_syntax_uid), encode(ds, transfer_syntax_uid))
+
+    def tell(self, *news: PatientNews) -> None:
+        """Spool an HL7 message, as the receiver read it."""
+        self.spool.add(RecordKind.HL7, {"news": news_to_json(news)})
+
+    def rule(self, ruling: Ruling, case: Case | None = None, about: str = "") -> Case:
+        """Decide as a person does about a case, by default the newest."""
+        asked = case or self.cases()[-1]
+        return self.resolver.resolve(Request(asked.id, ruling, "someone", about=about))
+
+    def heads(self) -> dict[str, Case]:
+        """The newest live version of each patient, by Patient ID; a split-off one has SPLIT before it."""
+        found = {}
+        with self.store.unit() as unit:
+            for patient in sorted({case.patient for case in self.cases()}):
+                for case in unit.heads(patient):
+                    name = (
+                        f"{patient.issuer[:5]} {patient.patient_id}"
+                        if "SPLIT" in patient.issuer
+                        else patient.patient_id
+                    )
+                    if case.state is not CaseState.CLOSED:
+                        found[name] = case
+        return found
 
     def arrivals(self) -> list[Arrival]:
         """Every arrival, in order of the spool."""
@@ -86,6 +119,11 @@ class House:
                 lease = self.clock() if event is CaseEvent.CLAIMED else None
                 case = unit.apply(case, event, self.clock(), due_at=lease)
         return case
+
+    def stored(self, case: Case) -> list[StoredInstance]:
+        """What a version holds, with the places of its bytes."""
+        with self.store.unit() as unit:
+            return list(unit.instances(case.id))
 
     def uids(self, case: Case) -> list[str]:
         """What a version holds."""

@@ -13,7 +13,7 @@ from agent.core.case import Case, CaseEvent
 from agent.core.clinical import ClinicalFacts, Fact, Refusal, Value
 from agent.core.clinical_json import facts_to_json
 from agent.core.errors import SentinodeError
-from agent.core.instance import Arrival, End, Instance
+from agent.core.instance import Arrival, End, Instance, Traits
 from agent.core.patient import PatientKey
 from agent.core.ports import RecordKind, StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
@@ -66,6 +66,16 @@ def findings(
 def four_views(study: str = "s1", day: date = date(2026, 1, 5)) -> list[Dataset]:
     """Both views of both breasts."""
     return [mammogram(side, view, study=study, day=day) for side in "LR" for view in ("CC", "MLO")]
+
+
+def traits_of(ds: Dataset) -> Traits:
+    """What indexing keeps of an image's kind and contrast."""
+    return Traits(
+        image_type=tuple(ds.get("ImageType") or ()),
+        series_description=ds.get("SeriesDescription", ""),
+        body_part=ds.get("BodyPartExamined", ""),
+        contrast=ds.get("ContrastBolusAgent", ""),
+    )
 
 
 class FakeComposer:
@@ -132,7 +142,9 @@ class Scene:
     def _add(self, unit: Any, case: Case, ds: Dataset) -> Case:
         whole = part10(ds)
         frames, laterality = int(ds.get("NumberOfFrames", 1)), ds.get("ImageLaterality") or ds.get("Laterality")
-        instance: Instance = replace(instance_of(ds, self.patient), frames=frames, laterality=laterality or "")
+        instance: Instance = replace(
+            instance_of(ds, self.patient), frames=frames, laterality=laterality or "", traits=traits_of(ds)
+        )
         meta = {
             "sop_class_uid": instance.sop_class_uid,
             "sop_instance_uid": instance.sop_instance_uid,

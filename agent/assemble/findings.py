@@ -50,6 +50,7 @@ def write_findings(
 def _eligibility(eligibility: Eligibility) -> Mapping[str, Any]:
     return {
         "asked": eligibility.asked,
+        "after_surgery": eligibility.after_surgery,
         "reason": eligibility.reason,
         **{name: day.isoformat() if (day := getattr(eligibility, name)) else None for name in DAYS},
         "axillae": [{"side": axilla.side.value, "reason": axilla.reason} for axilla in eligibility.axillae],
@@ -59,7 +60,7 @@ def _eligibility(eligibility: Eligibility) -> Mapping[str, Any]:
 
 def _pre_operative(facts: ClinicalFacts, eligibility: Eligibility) -> ClinicalFacts:
     early = facts.before(eligibility.facts_cutoff).facts
-    kept = {name: fact for name, fact in facts.facts.items() if name in early or name in TREATMENTS}
+    kept = {**{name: fact for name, fact in facts.facts.items() if name in TREATMENTS}, **early}
     reason = f"became known on or after {eligibility.cutoff_by}"
     late = tuple(Refusal(name, reason) for name in facts.facts if name not in kept)
     return ClinicalFacts(MappingProxyType(kept), facts.refused + late)

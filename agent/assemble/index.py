@@ -86,7 +86,7 @@ class Indexer:
         self._store = store
         self._judge = Judge(tuple(scopes))
         self._versions = Versions(settings.quiet, settings.episode, now, new_case_uuid)
-        self._patients = Patients(self._versions, tuple(s.question for s in scopes if s.question not in FROM_FACTS))
+        self.patients = Patients(self._versions, tuple(s.question for s in scopes if s.question not in FROM_FACTS))
         self._reading = reading
         self._quarantine = quarantine
         self._on_event_report = on_event_report
@@ -178,7 +178,7 @@ class Indexer:
         elif record.kind is RecordKind.EVENT_REPORT:
             self._on_event_report(unit, record)
         elif record.kind is RecordKind.HL7 and (news := news_from_json(record.meta.get("news") or "[]")):
-            self._patients.follow(unit, news)
+            self.patients.follow(unit, news)
 
     def _arrive(self, unit: Unit, judged: Judged, read: Instance | Rejected) -> None:
         """Give an instance record its end, and an image that is wanted its case."""
@@ -188,7 +188,7 @@ class Indexer:
             self._collect(unit, judged, read)
         elif isinstance(read, Instance) and judged.again in (Again.CORRECTION, Again.OTHER_PIXELS):
             unit.add_variant(read, arrival, other_pixels=judged.again is Again.OTHER_PIXELS)
-            self._patients.settle(unit, [read.patient])
+            self.patients.settle(unit, [read.patient])
         if arrival.end is End.QUARANTINED:
             _log.warning("instance_quarantined", sop_instance_uid=arrival.sop_instance_uid, reason=arrival.reason)
 
@@ -197,7 +197,7 @@ class Indexer:
             unit.add_variant(read, judged.arrival, other_pixels=True)
             newest = [one for one in unit.variants(read.sop_instance_uid) if one.ref == judged.arrival.ref]
             unit.put_in_place(judged.replaces, newest[0])
-        owner, due = self._patients.owner(unit, read), self._now() + self._versions.quiet
+        owner, due = self.patients.owner(unit, read), self._now() + self._versions.quiet
         for scope in self._judge.wanting(read):
             if scope.question in FROM_FACTS and not unit.newest_case(scope.question, owner):
                 continue
@@ -205,8 +205,8 @@ class Indexer:
             unit.add_instance(case, read, judged.arrival, due)
         is_news = unit.note_identity(read.patient, read.demographics, judged.arrival.received_at)
         if unit.note_study(read.study_instance_uid, read.patient) or is_news:
-            self._patients.settle(unit, [read.patient])
-        elif why := self._patients.barred(unit, read):
+            self.patients.settle(unit, [read.patient])
+        elif why := self.patients.barred(unit, read):
             stored = unit.find_instance(read.sop_instance_uid)
             if stored is not None:
                 unit.bar(stored, why)

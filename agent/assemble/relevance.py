@@ -15,6 +15,9 @@ USES: Final[Mapping[str, frozenset[str]]] = {
 }
 """By question, the roles that it can use."""
 
+NOT_RELEVANT: Final = "not relevant"
+"""How every reason begins."""
+
 
 def irrelevance(instance: Instance, question: str, modalities: frozenset[str], roles: RoleTable = BUILT_IN) -> str:
     """Say why a question cannot use an instance; empty: it can.
@@ -30,7 +33,7 @@ def irrelevance(instance: Instance, question: str, modalities: frozenset[str], r
     """
     verdict = roles.verdict(instance)
     if verdict.refusal:
-        return f"not relevant: {verdict.refusal}"
+        return f"{NOT_RELEVANT}: {verdict.refusal}"
     if verdict.role not in USES[question] or instance.modality not in modalities:
-        return f"not relevant: no active model uses {instance.modality} for {question} [{verdict.rule}]"
+        return f"{NOT_RELEVANT}: no active model uses {instance.modality} for {question} [{verdict.rule}]"
     return ""

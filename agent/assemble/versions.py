@@ -13,6 +13,7 @@ from agent.core.ports import StoredInstance, Unit
 
 UNDER_WAY: Final = frozenset({CaseState.RUNNING, CaseState.DELIVERING})
 HELD_BACK: Final = "an open contradiction: nothing more of this version is sent"
+NOTHING_LEFT: Final = "it has no images"
 MERGED: Final = "its patient was merged: another version goes on"
 
 
@@ -57,6 +58,8 @@ class Versions:
         of_facts = [conflict for conflict in kept if _is_open(unit, conflict)]
         if conflicts or of_facts:
             self.hold(unit, head, [*conflicts, *of_facts])
+        elif kept and not unit.instances(head.id):
+            unit.withdraw(head, self.now(), NOTHING_LEFT)
         elif kept:
             unit.apply(head, CaseEvent.RESOLVED, self.now(), reason=reason, due_at=self.now())
 

@@ -157,14 +157,18 @@ def _folder(key: Key, folder: Path) -> Iterator[Problem]:
 
 def _ehr(config: Config) -> Iterator[Problem]:
     ehr = config.ehr
-    try:
-        source = EhrSource(ehr.url, ehr.query, ehr.timeout_s, secret(ehr.password_env))
-        for sentence in source.check(utc_now()):
-            yield Problem(("ehr", "query"), sentence)
-    except Transient as exc:
-        yield Problem(("ehr", "url"), _one_line(exc), may_pass=True)
-    except SentinodeError as exc:
-        yield Problem(("ehr", "query"), _one_line(exc))
+    for name, query in (("query", ehr.query), ("outcomes_query", ehr.outcomes_query)):
+        if query is None:
+            continue
+        try:
+            source = EhrSource(ehr.url, query, ehr.timeout_s, secret(ehr.password_env))
+            for sentence in source.check(utc_now()):
+                yield Problem(("ehr", name), sentence)
+        except Transient as exc:
+            yield Problem(("ehr", "url"), _one_line(exc), may_pass=True)
+            return
+        except SentinodeError as exc:
+            yield Problem(("ehr", name), _one_line(exc))
 
 
 def _spool(config: Config) -> Iterator[Problem]:
@@ -177,11 +181,15 @@ def _spool(config: Config) -> Iterator[Problem]:
 
 
 def _port(config: Config) -> Iterator[Problem]:
-    with socket.socket(socket.AF_INET6 if ":" in config.dicom.bind else socket.AF_INET) as probe:
+    for section, listener in (("dicom", config.dicom), ("hl7", config.hl7)):
+        if listener is not None:
+            yield from _taken((section, "port"), listener.bind, listener.port)
+
+
+def _taken(key: Key, bind: str, port: int) -> Iterator[Problem]:
+    with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((config.dicom.bind, config.dicom.port))
+            probe.bind((bind, port))
         except OSError as exc:
-            yield Problem(
-                ("dicom", "port"), f"cannot listen on {config.dicom.bind}:{config.dicom.port}: {exc.strerror}"
-            )
+            yield Problem(key, f"cannot listen on {bind}:{port}: {exc.strerror}")

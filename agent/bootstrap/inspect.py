@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agent.assemble.relevance import NOT_RELEVANT
 from agent.bootstrap.common import secret, utc_now
+from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.core.case import CaseState
 from agent.core.errors import Permanent
+from agent.core.instance import End, Instance
+from agent.core.roles import RoleTable, rule_in
 from agent.deliver.resend import resend
 from agent.state import SqlStore
 from agent.state import overview as views
@@ -35,11 +40,35 @@ def list_cases(config: Config, state: str | None, limit: int) -> Sequence[views.
 
 
 def case_story(config: Config, case_id: int) -> views.Story:
-    """Tell everything about one case. Raises Permanent if there is none."""
+    """Tell everything about one case, and which rule took or refused each object. Raises Permanent if there is none."""
     story = _look(config, lambda db: views.case_story(db, case_id))
     if story is None:
         raise Permanent(f"there is no case {case_id}")
-    return story
+    table = build_role_table(config)
+    with closing(open_store(config)) as store, store.unit() as unit:
+        stored = {one.instance.sop_instance_uid: one.instance for one in unit.instances(case_id)}
+        for row in story.others:
+            known = unit.find_instance(row["sop_instance_uid"]) if row["ending"] is End.COLLECTED else None
+            stored |= {known.instance.sop_instance_uid: known.instance} if known else {}
+    return replace(
+        story,
+        instances=[{**row, **_role(table, stored[row["sop_instance_uid"]])} for row in story.instances],
+        others=[{**row, **_said(table, stored.get(row["sop_instance_uid"]), row["reason"])} for row in story.others],
+    )
+
+
+def _role(table: RoleTable, instance: Instance) -> dict[str, str]:
+    """Return an instance's role, the rule and its words."""
+    verdict = table.verdict(instance)
+    return {"role": verdict.role, "rule": verdict.rule, "role_reason": verdict.reason}
+
+
+def _said(table: RoleTable, instance: Instance | None, reason: str) -> dict[str, str]:
+    """Return the same of an object that another case holds, else what was said when it was refused."""
+    if instance is not None:
+        return _role(table, instance)
+    rule, words = rule_in(reason)
+    return {"role": "", "rule": rule, "role_reason": words.removeprefix(f"{NOT_RELEVANT}: ")}
 
 
 def export_case(config: Config, case_id: int, folder: Path) -> list[Path]:

@@ -1,8 +1,11 @@
-"""The receiver process: the DICOM listener and the spool, nothing else."""
+"""The receiver process: the DICOM listener, the HL7 listener and the spool, nothing else."""
+
+import time
+from zoneinfo import ZoneInfo
 
 from agent.bootstrap.common import Stop, patience_s, utc_now
 from agent.config import Config
-from agent.receive import Peer, Receiver, ReceiverSettings
+from agent.receive import Hl7Listener, Hl7Rules, Hl7Settings, Peer, Receiver, ReceiverSettings
 from agent.spool import SpoolWriter
 
 
@@ -17,8 +20,15 @@ def run_receiver(config: Config, stop: Stop) -> None:
     )
     receiver = Receiver(_settings(config), spool)
     receiver.start()
+    settings = _hl7_settings(config)
+    hl7 = Hl7Listener(settings, receiver.journal, utc_now) if settings else None
+    if hl7:
+        hl7.start()
     stop.wait_for_ever()
-    receiver.stop(patience_s(config.operate.drain_s))
+    patience, begun = patience_s(config.operate.drain_s), time.monotonic()
+    if hl7:
+        hl7.stop(patience / 4)
+    receiver.stop(max(patience - (time.monotonic() - begun), 0))
     spool.close()
 
 
@@ -33,4 +43,24 @@ def _settings(config: Config) -> ReceiverSettings:
         max_associations=dicom.max_associations,
         max_pdu_bytes=dicom.max_pdu_bytes,
         idle_timeout_s=dicom.idle_timeout_s,
+    )
+
+
+def _hl7_settings(config: Config) -> Hl7Settings | None:
+    hl7 = config.hl7
+    if hl7 is None:
+        return None
+    return Hl7Settings(
+        bind=hl7.bind,
+        port=hl7.port,
+        accept_from=hl7.accept_from,
+        max_message_bytes=int(hl7.max_message_bytes),
+        max_connections=hl7.max_connections,
+        idle_timeout_s=hl7.idle_timeout_s,
+        rules=Hl7Rules(
+            issuers=hl7.issuers,
+            site_issuer=config.site.issuer_of_patient_id,
+            zone=ZoneInfo(config.site.time_zone),
+            identifier_types=hl7.identifier_types,
+        ),
     )

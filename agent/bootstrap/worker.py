@@ -12,6 +12,7 @@ import structlog
 from agent import __version__
 from agent.bootstrap.common import Stop, utc_now
 from agent.bootstrap.inspect import open_store
+from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.core.ports import StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
@@ -106,6 +107,7 @@ def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: 
         ),
         watchdog=HangWatchdog(),
         now=utc_now,
+        roles=build_role_table(config),
     )
 
 

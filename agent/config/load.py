@@ -111,13 +111,14 @@ def _model_of(annotation: Any) -> Any:
 def _resolve(config: Config, folder: Path) -> Config:
     """Let relative paths, those inside sqlite:/// URLs too, start at the folder of the file."""
     storage, ehr = config.storage, config.ehr
+    queries = {"query": folder / ehr.query, "outcomes_query": ehr.outcomes_query and folder / ehr.outcomes_query}
     return config.model_copy(
         update={
             "storage": storage.model_copy(
                 update={"spool": folder / storage.spool, "quarantine": folder / storage.quarantine}
             ),
             "database": config.database.model_copy(update={"url": _resolve_url(config.database.url, folder)}),
-            "ehr": ehr.model_copy(update={"url": _resolve_url(ehr.url, folder), "query": folder / ehr.query}),
+            "ehr": ehr.model_copy(update={"url": _resolve_url(ehr.url, folder), **queries}),
             "models": tuple(m.model_copy(update={"bundle": folder / m.bundle}) for m in config.models),
         }
     )

@@ -44,7 +44,6 @@ def _role(value: Any) -> Any:
 
 
 Role = Annotated[str, BeforeValidator(_role)]
-Pattern = Annotated[str, Field(min_length=1, max_length=100)]
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Network = Annotated[str, BeforeValidator(_network)]
@@ -95,6 +94,27 @@ class Dicom(Section):
     peers: tuple[Peer, ...] = Field((), description="Who may connect.")
 
 
+class Hl7(Section):
+    """The HL7 v2 listener (MLLP). Without this section there is none."""
+
+    bind: str = Field("127.0.0.1", description="Address to listen on. MLLP knows neither encryption nor passwords.")
+    port: Port = Field(2575, description="TCP port.")
+    accept_from: tuple[Network, ...] = Field(
+        ("127.0.0.0/8",), description="IP addresses or networks in CIDR form that may connect."
+    )
+    max_message_bytes: ByteSize = Field(
+        ByteSize(2**20), ge=2**16, le=2**24, description="A longer message is rejected and its connection closed."
+    )
+    max_connections: int = Field(64, ge=1, le=1000, description="Open at once; more are closed at once.")
+    idle_timeout_s: float = Field(3600, gt=0, description="A connection that brings no message for so long is closed.")
+    issuers: dict[str, str] = Field(
+        {}, description="Assigning authority (CX.4) to Issuer of Patient ID; others stand for themselves."
+    )
+    identifier_types: tuple[str, ...] = Field(
+        ("MR", "PI", "PT"), description="Types (CX.5) that can be the Patient ID of images, best first."
+    )
+
+
 class Storage(Section):
     """Where received objects are kept."""
 
@@ -118,6 +138,9 @@ class Ehr(Section):
 
     url: str = Field(description="SQLAlchemy URL.")
     query: Path = Field(Path("sql/ehr/clinical_facts.sql"), description="Site-editable query, bound parameters.")
+    outcomes_query: Path | None = Field(
+        None, description="Query of what surgery found (nodes_removed, nodes_positive), for comparing; only checked."
+    )
     timeout_s: float = Field(5, gt=0, description="A query that takes longer counts as unavailable.")
     refresh_s: float = Field(900, gt=0, description="Dormant cases are asked about again after this time.")
     if_unavailable: Literal["wait", "continue_without"] = Field("wait", description="What an open case does.")
@@ -135,26 +158,31 @@ class Cases(Section):
 
 
 class RoleRule(Section):
-    """What an object is, by a rule of the site's own; such rules are tried in order, before the built-in ones.
-
-    `*` stands for any letters and `?` for one; case does not count. All patterns that are given must fit.
-    """
+    """What an object is, by a rule of the site's own: roles.md. In patterns `*` is any letters, `?` is one."""
 
     modality: Literal["MG", "US", "MR", "SM"] = Field(description="Modality of the objects that it is about.")
-    role: Role = Field(description="What they are, of this modality; or `refused`.")
+    role: Role = Field(description="What they are: a role of this modality, as `us.node`; or `refused`.")
     reason: str = Field(min_length=1, max_length=200, description="Why, in words; stands in tables and reports.")
-    study_description: Pattern | None = Field(None, description="Study or procedure description.")
-    series_description: Pattern | None = Field(None, description="Series Description.")
-    protocol_name: Pattern | None = Field(None, description="Protocol Name.")
-    body_part: Pattern | None = Field(None, description="Body Part Examined.")
-    anatomy: Pattern | None = Field(None, description="Meaning of a code of the anatomic region.")
-    comments: Pattern | None = Field(None, description="Image or acquisition comments, acquisition context.")
-    view: Pattern | None = Field(None, description="View as on a film: CC, MLO, MCC.")
-    image_type: Pattern | None = Field(None, description="Image Type, its values with a backslash between.")
-    specimen: Pattern | None = Field(None, description="Description of a specimen.")
-    station_name: Pattern | None = Field(None, description="Station Name.")
-    scanner: Pattern | None = Field(None, description="Manufacturer and model name.")
-    sop_class_uid: Pattern | None = Field(None, description="SOP Class UID.")
+    study_description: str | None = Field(
+        None, min_length=1, max_length=100, description="Study or procedure description."
+    )
+    series_description: str | None = Field(None, min_length=1, max_length=100, description="Series Description.")
+    protocol_name: str | None = Field(None, min_length=1, max_length=100, description="Protocol Name.")
+    body_part: str | None = Field(None, min_length=1, max_length=100, description="Body Part Examined.")
+    anatomy: str | None = Field(
+        None, min_length=1, max_length=100, description="Meaning of a code of the anatomic region."
+    )
+    comments: str | None = Field(
+        None, min_length=1, max_length=100, description="Image or acquisition comments, acquisition context."
+    )
+    view: str | None = Field(None, min_length=1, max_length=100, description="View as on a film: CC, MLO, MCC.")
+    image_type: str | None = Field(
+        None, min_length=1, max_length=100, description="Image Type, its values with a backslash between."
+    )
+    specimen: str | None = Field(None, min_length=1, max_length=100, description="Description of a specimen.")
+    station_name: str | None = Field(None, min_length=1, max_length=100, description="Station Name.")
+    scanner: str | None = Field(None, min_length=1, max_length=100, description="Manufacturer and model name.")
+    sop_class_uid: str | None = Field(None, min_length=1, max_length=100, description="SOP Class UID.")
 
     @property
     def match(self) -> dict[str, str]:
@@ -231,6 +259,7 @@ class Config(Section):
 
     site: Site
     dicom: Dicom
+    hl7: Hl7 | None = None
     storage: Storage = Storage()
     database: Database = Database()
     ehr: Ehr

@@ -28,7 +28,7 @@ class PatientNews:
 
 def news_to_json(news: Sequence[PatientNews]) -> str:
     """Write what a message says, for the record's `meta`."""
-    return json.dumps([_to_json(one) for one in news])
+    return json.dumps([_to_json(one) for one in news], ensure_ascii=False, separators=(",", ":"))
 
 
 def news_from_json(text: str) -> tuple[PatientNews, ...]:

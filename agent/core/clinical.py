@@ -28,10 +28,14 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ClinicalFacts:
-    """What is known of a patient. Missing facts are absent, never guessed."""
+    """What is known of a patient. Missing facts are absent, never guessed.
+
+    `earlier` holds what a fact was before, newest first, where the hospital keeps more than its last value.
+    """
 
     facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
     refused: tuple[Refusal, ...] = ()
+    earlier: Mapping[str, tuple[Fact, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def value(self, name: str) -> Value | None:
         """Return the value of a fact, or None where it is not known."""
@@ -44,11 +48,18 @@ class ClinicalFacts:
         return value if isinstance(value, date) else None
 
     def before(self, moment: date | None) -> "ClinicalFacts":
-        """Keep what was known before `moment`; with None, everything."""
+        """Return each fact as it was known before `moment`; with None, everything as it is."""
         if moment is None:
             return self
-        kept = {n: f for n, f in self.facts.items() if f.known_on < moment}
-        return ClinicalFacts(MappingProxyType(kept), self.refused)
+        known: dict[str, tuple[Fact, ...]] = {}
+        for name, fact in self.facts.items():
+            if then := tuple(one for one in (fact, *self.earlier.get(name, ())) if one.known_on < moment):
+                known[name] = then
+        return ClinicalFacts(
+            MappingProxyType({name: then[0] for name, then in known.items()}),
+            self.refused,
+            MappingProxyType({name: then[1:] for name, then in known.items() if then[1:]}),
+        )
 
     def age(self, on: date) -> int | None:
         """Return the age in whole years on a day, or None without a birth date."""

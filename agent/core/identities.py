@@ -9,7 +9,7 @@ from typing import Final
 
 from agent.core.demographics import UNSAID, Demographics
 from agent.core.instance import Instance, SpoolRef
-from agent.core.patient import PatientKey
+from agent.core.patient import SPLIT, PatientKey
 
 BY_PERSON: Final = "person:"
 
@@ -96,7 +96,7 @@ def key_digest(key: PatientKey) -> str:
 
 def apart(identity: Identity) -> PatientKey:
     """Return the key of an identity that a person split off: no clinical database knows it, so nothing is answered."""
-    return PatientKey(f"SPLIT:{identity.digest}", identity.key.patient_id)
+    return PatientKey(f"{SPLIT}{identity.digest}", identity.key.patient_id)
 
 
 def survivors(retirements: Iterable[Retirement]) -> Mapping[PatientKey, PatientKey]:

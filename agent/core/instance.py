@@ -57,6 +57,22 @@ class Traits:
     station: str = ""  # Station Name
     scanner: str = ""  # Manufacturer and Manufacturer's Model Name
 
+    @property
+    def with_contrast(self) -> bool:
+        """Whether a contrast agent is stated; some write that there was none."""
+        return self.contrast.strip().upper() not in (
+            "",
+            "NONE",
+            "NO",
+            "N",
+            "N/A",
+            "NA",
+            "WITHOUT",
+            "OHNE",
+            "SANS",
+            "SIN",
+        )
+
 
 PLAIN: Final = Traits()
 """The header says nothing more."""

@@ -8,6 +8,9 @@ from agent.core.errors import Rejected
 OF_SENDER: Final = "AE:"
 """How an issuer begins that stands for a sender: neither its objects nor the site name one."""
 
+SPLIT: Final = "SPLIT:"
+"""How an issuer begins that stands for someone whom a person told apart from another patient of the same key."""
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class PatientKey:
@@ -15,6 +18,11 @@ class PatientKey:
 
     issuer: str
     patient_id: str
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether the issuer is a namespace of ours: a sender's, or of a patient that a person split off."""
+        return self.issuer.startswith((OF_SENDER, SPLIT))
 
 
 def patient_key(patient_id: str, issuer: str, site_issuer: str | None, calling_ae_title: str) -> PatientKey:

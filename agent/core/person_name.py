@@ -128,9 +128,12 @@ def _without_digraphs(word: str) -> str:
 
 def _agree(a: _Group, b: _Group, confirmed: bool, is_alphabetic: bool) -> bool | None:
     """Whether two groups of one script agree; None where they agree without a family name to show for it."""
+    same_given = _same_or_initial if is_alphabetic else _same
+    if a.family.words and b.family.words and _same(a.all.joined, b.all.joined):
+        return True  # also where one of them does not tell its parts apart: 山田太郎
     if a.loose != b.loose:
-        return _fit(a.all, b.all, _same_or_initial)
-    family, given = _fit(a.family, b.family, _same), _fit(a.given, b.given, _same_or_initial)
+        return _fit(a.all, b.all, same_given)
+    family, given = _fit(a.family, b.family, _same), _fit(a.given, b.given, same_given)
     if False in (family, given) and confirmed and _excusable(a, b, family, given, is_alphabetic):
         return True
     return False if False in (family, given) else family

@@ -79,7 +79,10 @@ class IdentityUnit(Protocol):
         """Say what became of it."""
 
     def put_in_place(self, stored: StoredInstance, variant: Variant) -> StoredInstance:
-        """Let a variant be the instance; what was it until now becomes a SUPERSEDED variant."""
+        """Let a variant be the instance; what was it until now becomes a SUPERSEDED variant.
+
+        What only that one said of its patient and study is forgotten.
+        """
 
     # cases of patients
     def heads(self, patient: PatientKey) -> Sequence[Case]:

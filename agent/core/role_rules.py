@@ -165,6 +165,11 @@ def _series(*words: Words) -> Condition:
     return _says("the series", _of_series, *words)
 
 
+def is_implant_displaced(instance: Instance) -> bool:
+    """Whether a mammogram shows the breast with its implant pushed back."""
+    return "ID" in _film(instance, "more")
+
+
 _PROCESSING: Final = Condition(
     "For Processing",
     lambda i: i.presentation_intent == "FOR PROCESSING" or i.sop_class_uid == f"{_STORAGE}1.2.1",
@@ -239,7 +244,7 @@ _MAMMOGRAPHY: Final = (
             _or(
                 _kind("LOW_ENERGY", "HIGH_ENERGY", "RECOMBINED", "SUBTRACTION", "SUBTRACT"),
                 _series(w.CONTRAST_MAMMOGRAPHY),
-                Condition("a contrast agent is stated", lambda i: bool(i.traits.contrast)),
+                Condition("a contrast agent is stated", lambda i: i.traits.with_contrast),
             ),
         ),
         "",
@@ -519,7 +524,7 @@ _MAGNETIC: Final = (
     Rule(
         "MR-15",
         "MR",
-        (Condition("a contrast agent is stated", lambda i: bool(i.traits.contrast)),),
+        (Condition("a contrast agent is stated", lambda i: i.traits.with_contrast),),
         "mr.dce",
         f"T1-weighted or not said, with contrast; {_DYNAMIC}",
     ),

@@ -121,6 +121,6 @@ MAP: Final = _words(
 )
 OTHER_WEIGHTING: Final = _words(
     "a weighting other than T1",
-    "t2*, stir*, tirm*, flair*, haste*, pd, pdw*, spectro*, mrs, angio*, tof, silicone*, silikon*, swi, ssfse*, "
-    "fiesta*, trufi*, truefisp*, ciss*",
+    "t2*, stir*, tirm*, flair*, haste*, pd, pdw*, spectro*, mrs, angio*, tof, mt, mtc, silicone*, silikon*, swi, "
+    "ssfse*, fiesta*, trufi*, truefisp*, ciss*",
 )

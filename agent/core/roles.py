@@ -71,6 +71,15 @@ class Verdict:
         return f"{self.reason} [{self.rule}]" if self.left_out else self.refusal
 
 
+_RULE: Final = re.compile(r"\[([A-Za-z]{2,4}-\d+)\]$")
+
+
+def rule_in(reason: str) -> tuple[str, str]:
+    """Split a reason of `Verdict.refusal` into the rule, empty where none stands there, and the rest."""
+    found = _RULE.search(reason)
+    return (found[1], reason[: found.start()].rstrip()) if found else ("", reason)
+
+
 MATCHED: Final[Mapping[str, Callable[[Instance], Sequence[str]]]] = {
     "study_description": lambda i: (i.traits.study_description, i.traits.procedure),
     "series_description": lambda i: (i.traits.series_description,),

@@ -72,7 +72,15 @@ def _store(route: Route, unsettled: deque[OutboxItem], parts: list[bytes]) -> No
             unsettled.popleft()
             if unsettled:
                 crashpoint("deliver.between_stores")
+                if not _goes_on(route, unsettled[0]):
+                    return
     crashpoint("deliver.after_last_store")
+
+
+def _goes_on(route: Route, item: OutboxItem) -> bool:
+    """Whether the case is still being delivered: it may have been held or merged since the last object left."""
+    with route.store.unit() as unit:
+        return unit.case(item.case_id).state is CaseState.DELIVERING
 
 
 def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:

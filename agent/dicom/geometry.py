@@ -201,7 +201,7 @@ def _whole(value: Any) -> int | None:
 
 def _is_computed(ds: Dataset) -> bool:
     values = [str(value).strip().upper() for value in ds.get("ImageType") or ()]
-    return "DERIVED" in values[:1] or not _COMPUTED.isdisjoint(values[2:])
+    return not _COMPUTED.isdisjoint(values[2:])  # compressing an original makes it DERIVED, too (PS3.3 C.7.6.1.1.2)
 
 
 def _weighting(ds: Dataset) -> str:

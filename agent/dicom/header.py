@@ -11,7 +11,7 @@ from agent.core.instance import Damaged, Instance
 from agent.core.patient import PatientKey, patient_key
 from agent.core.ports import Record
 from agent.dicom.structure import NATIVE, PIXEL_DATA, Broken, Structure, outline
-from agent.dicom.text import decode_identifier, decode_person_name, printable
+from agent.dicom.text import decode_identifier, decode_patient_name, printable
 from agent.dicom.traits import read_traits
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
@@ -128,11 +128,9 @@ def _accession_number(ds: Structure) -> str:
 
 def _demographics(ds: Structure) -> Demographics:
     """Read Patient's Name, Birth Date and Sex; what is none of these counts as unsaid (PS3.3 C.7.1.1)."""
-    name = decode_person_name(ds.raw(_PATIENT_NAME), ds.ascii(_SPECIFIC_CHARACTER_SET), "replace")
+    name = decode_patient_name(ds.raw(_PATIENT_NAME), ds.ascii(_SPECIFIC_CHARACTER_SET))
     sex = _code_string(ds, _PATIENT_SEX)
-    return Demographics(
-        printable(name).strip(), _day(ds.ascii(_PATIENT_BIRTH_DATE)), sex if sex in ("F", "M", "O") else ""
-    )
+    return Demographics(name, _day(ds.ascii(_PATIENT_BIRTH_DATE)), sex if sex in ("F", "M", "O") else "")
 
 
 def _pixels_sha256(ds: Structure, needed: int) -> str:
@@ -142,7 +140,7 @@ def _pixels_sha256(ds: Structure, needed: int) -> str:
         return ""
     if element.length is None:
         digest = hashlib.sha256()
-        for fragment in ds.fragments(PIXEL_DATA):
+        for fragment in ds.fragments(element):
             digest.update(fragment)
         return digest.hexdigest()
     length = min(needed, element.length) if needed else element.length

@@ -76,11 +76,8 @@ class Structure:
         raw = self.raw(tag)
         return int.from_bytes(raw[:2], "big" if self.big_endian else "little") if len(raw) >= 2 else None
 
-    def fragments(self, tag: int) -> Iterator[memoryview]:
+    def fragments(self, element: Element) -> Iterator[memoryview]:
         """Yield the fragments of encapsulated Pixel Data (PS3.5 A.4), without the Basic Offset Table."""
-        element = self.elements.get(tag)
-        if element is None or element.length is not None:
-            return
         scanner, whole = _Scanner(self.data, self.big_endian), memoryview(self.data)
         position, is_first = element.start, True
         while True:

@@ -73,6 +73,16 @@ def decode_person_name(raw: bytes, specific_character_set: str, errors: Errors =
     return _decode(raw, specific_character_set, errors, b"^=\\" + _CONTROLS)
 
 
+def decode_patient_name(raw: bytes, specific_character_set: str) -> str:
+    """Decode Patient's Name for comparing it: never fails, and loses nothing but padding and control characters.
+
+    What breaks its character set stays as Latin-1 letters. Some of these cannot be printed (É in UTF-8 is C3 89), and
+    are kept as well, for `agent.core.person_name` to recognise what was written.
+    """
+    name = decode_person_name(raw, specific_character_set, "keep")
+    return "".join(c if c >= " " else " " for c in name).strip()
+
+
 def decode_identifier(raw: bytes, specific_character_set: str) -> str:
     """Decode an identifier, without its padding: bytes that break their character set are read as Latin-1.
 

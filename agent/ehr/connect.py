@@ -1,18 +1,18 @@
-"""Read-only connections to the hospital's database, and what its errors mean."""
+"""Connections to the hospital's database that only read, and what its errors mean."""
 
-import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, exc, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.pool import NullPool
 
 from agent.core.errors import Permanent, Transient
+from agent.ehr.servers import SERVERS, Server
 
 _AWAY: Final = frozenset(
     {
@@ -31,12 +31,14 @@ _STEPS: Final = 10_000  # SQLite looks at the clock after so many of its instruc
 
 
 def read_only_engine(url: str, timeout_s: float, password: str | None) -> Engine:
-    """Return an engine whose connections cannot write. Nothing is connected yet.
+    """Return an engine whose transactions are never committed and, where the database can, cannot write.
+
+    Nothing is connected yet.
 
     Raises
     ------
     Permanent
-        If the URL is not one of an SQLite file or a PostgreSQL database.
+        If the URL is of no database that is known, or its driver is not installed.
     """
     try:
         parsed = make_url(url)
@@ -46,10 +48,9 @@ def read_only_engine(url: str, timeout_s: float, password: str | None) -> Engine
         parsed = parsed.set(password=password)
     if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return create_engine(parsed, creator=_sqlite(parsed, timeout_s), poolclass=NullPool, hide_parameters=True)
-    if parsed.drivername == "postgresql+psycopg":
-        waits = {"connect_timeout": math.ceil(timeout_s)}
-        return create_engine(parsed, connect_args=waits, poolclass=NullPool, hide_parameters=True)
-    raise Permanent("ehr.url: sqlite:///<file> or postgresql+psycopg://… is needed")
+    if parsed.drivername in SERVERS:
+        return _server(parsed, SERVERS[parsed.drivername], timeout_s)
+    raise Permanent(f"ehr.url: sqlite:///<file>, {', '.join(f'{name}://…' for name in SERVERS)} is needed")
 
 
 @contextmanager
@@ -65,9 +66,9 @@ def reading(engine: Engine, timeout_s: float, place: str) -> Iterator[Connection
     """
     try:
         with engine.connect() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {math.ceil(timeout_s * 1000)}")
+            if server := SERVERS.get(engine.url.drivername):
+                for statement in server.first(timeout_s):
+                    connection.exec_driver_sql(statement)
             yield connection
     except exc.DBAPIError as error:
         name = type(error.orig).__name__
@@ -76,6 +77,23 @@ def reading(engine: Engine, timeout_s: float, place: str) -> Iterator[Connection
         raise Permanent(f"{place}: the clinical database refuses the query ({name})") from None
     except (exc.SQLAlchemyError, sqlite3.Warning) as error:
         raise Permanent(f"{place}: not one query that returns rows ({type(error).__name__})") from None
+
+
+def _server(url: URL, server: Server, timeout_s: float) -> Engine:
+    waits = dict(server.connect_args(timeout_s))
+    try:
+        engine = create_engine(url, connect_args=waits, poolclass=NullPool, hide_parameters=True)
+    except ModuleNotFoundError:
+        message = (
+            f"ehr.url: {url.drivername} needs the package {server.driver}; install it: pip install {server.driver}"
+        )
+        raise Permanent(message) from None
+
+    def limit(connection: Any, _record: object) -> None:
+        server.limit(connection, timeout_s)
+
+    event.listen(engine, "connect", limit)
+    return engine
 
 
 def _sqlite(url: URL, timeout_s: float) -> Callable[[], sqlite3.Connection]:

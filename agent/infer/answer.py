@@ -10,14 +10,15 @@ from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.ports import Store, StoredInstance, Unit
 from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.core.role_rules import BUILT_IN
+from agent.core.roles import RoleTable
 from agent.crashpoint import crashpoint
 from agent.infer.admission import DEMONSTRATION, ActiveBundle, choose
 from agent.infer.attempts import Attempts, AttemptSettings, Watchdog
 from agent.infer.compute import Computed, abstain, compute
-from agent.infer.prepare import prepare_images
+from agent.infer.prepare import prepare_images, refusals
 from agent.infer.question import Asked, read_findings
 from agent.infer.reader import ImageReader
-from agent.infer.selection import refusal
 from agent.infer.statement import Setting, summarise
 from agent.infer.view import Images
 
@@ -55,6 +56,8 @@ class Answerer:
         Ends this process where it is stuck with a case longer than its lease.
     now
         The time, in UTC.
+    roles
+        What each image is, by which rule.
     """
 
     store: Store
@@ -66,6 +69,7 @@ class Answerer:
     settings: AnswerSettings
     watchdog: Watchdog
     now: Callable[[], datetime]
+    roles: RoleTable = BUILT_IN
 
     @property
     def attempts(self) -> Attempts:
@@ -113,8 +117,7 @@ class Answerer:
         bundle, _ = choose(self.engines, case.question, case.patient)
         with self.store.unit() as unit:
             asked, stored = read_findings(unit.findings(case.id)), unit.instances(case.id)
-        modalities = bundle.engine.manifest.modalities
-        return [(one, refusal(one.instance, asked.open_sides, asked.window, modalities)) for one in stored]
+        return refusals(stored, asked, bundle.engine.manifest, self.roles)
 
     def _answer(self, case: Case) -> None:
         bundle, admitted = choose(self.engines, case.question, case.patient)
@@ -149,7 +152,7 @@ class Answerer:
     def _compute(
         self, setting: Setting, bundle: ActiveBundle, asked: Asked, stored: Sequence[StoredInstance]
     ) -> Computed:
-        images = prepare_images(stored, asked, bundle.engine.manifest, self.reader)
+        images = prepare_images(stored, asked, bundle.engine.manifest, self.reader, self.roles)
         self._note_unused(setting.case, images)
         return compute(setting, bundle.engine, asked, images)
 

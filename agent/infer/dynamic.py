@@ -16,6 +16,7 @@ DERIVED: Final = "computed from other images, as a subtraction or a projection i
 NO_TIME: Final = "the images of this series do not say when they were taken"
 SAME_MOMENT: Final = "several images of one slice position at the same moment: phases cannot be told apart"
 ONE_PHASE: Final = "no other phase of this series: only dynamic series, before and after contrast, are used"
+EARLIER: Final = "a later image without contrast is used as the one before it"
 SHORT_PHASE: Final = "a phase with less than half of the slices of the others"
 NOT_IN_ALL: Final = "this slice position is not in every phase"
 SMALLER: Final = "another dynamic series of this examination is used"
@@ -99,6 +100,7 @@ def _dynamic(group: Sequence[Located], left_out: LeftOut) -> Dynamic | None:
     if len({_time(phase) for phase in phases}) < len(phases):
         left_out += [(one.stored, SAME_MOMENT) for phase in phases for one in phase.values()]
         return None
+    phases = _from_last_before_contrast(phases, left_out)
     shared = sorted(set(phases[0]).intersection(*phases[1:]))
     left_out += [(one.stored, NOT_IN_ALL) for p in phases for place, one in p.items() if place not in shared]
     return Dynamic(tuple(tuple(phase[place] for phase in phases) for place in shared)) if shared else None
@@ -176,6 +178,20 @@ def _acquired(one: Located) -> Hashable:
 def _time(phase: Phase) -> tuple[str, int]:
     first = min(phase.values(), key=lambda one: one.slice.acquired)
     return first.slice.acquired, first.slice.temporal_position or 0
+
+
+def _from_last_before_contrast(phases: list[Phase], left_out: LeftOut) -> list[Phase]:
+    """Begin with the last of the phases that state no contrast agent, where all later ones state one.
+
+    Where all state one, or none does, or one without comes after one with it, the first in time counts as the one
+    before contrast: many scanners write the agent into every image of the examination.
+    """
+    stated = [all(one.stored.instance.traits.with_contrast for one in phase.values()) for phase in phases]
+    before = stated.index(True) if True in stated else 0
+    if before < 2 or not all(stated[before:]):
+        return phases
+    left_out += [(one.stored, EARLIER) for phase in phases[: before - 1] for one in phase.values()]
+    return phases[before - 1 :]
 
 
 def _long(phases: Sequence[Phase], left_out: LeftOut) -> list[Phase]:

@@ -1,6 +1,6 @@
 """Dynamic MR of a case as views: the newest examination of both breasts, one view a slice position."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.errors import Permanent, Rejected
+from agent.core.instance import Instance
 from agent.core.ports import StoredInstance
 from agent.core.prediction import Side
 from agent.core.result import SourceImage
+from agent.core.roles import Verdict
 from agent.infer.dynamic import Dynamic, Located, find_dynamic
 from agent.infer.reader import ImageReader
 from agent.infer.selection import newest_studies_first
@@ -47,7 +49,11 @@ class _Volume:
 
 
 def prepare_mri(
-    stored: Sequence[StoredInstance], sides: Sequence[Side], settings: Mapping[str, Any], reader: ImageReader
+    stored: Sequence[StoredInstance],
+    sides: Sequence[Side],
+    settings: Mapping[str, Any],
+    reader: ImageReader,
+    _verdict: Callable[[Instance], Verdict],
 ) -> Images:
     """Prepare the newest examination that has a dynamic series, for each side; slices from the feet upwards."""
     unused: list[Unused] = []

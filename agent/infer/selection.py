@@ -6,16 +6,21 @@ from datetime import date, datetime
 from agent.core.instance import Instance
 from agent.core.ports import StoredInstance
 from agent.core.prediction import Side
+from agent.core.roles import Verdict
 from agent.core.usable import Window, unusable
 
 
-def refusal(instance: Instance, sides: Collection[Side], window: Window, modalities: Collection[str]) -> str:
+def refusal(
+    instance: Instance, verdict: Verdict, sides: Collection[Side], window: Window, modalities: Collection[str]
+) -> str:
     """Say why an image is not used; empty if it can be.
 
     Parameters
     ----------
     instance
         Header of the image.
+    verdict
+        What it is, and by which rule.
     sides
         The axillae of which an estimate is wanted.
     window
@@ -25,7 +30,7 @@ def refusal(instance: Instance, sides: Collection[Side], window: Window, modalit
     """
     if instance.modality not in modalities:
         return f"the model does not use {instance.modality}"
-    return unusable(instance, sides, window)
+    return verdict.unused or unusable(instance, sides, window)
 
 
 def age_order(stored: StoredInstance) -> tuple[date, datetime, int]:

@@ -46,14 +46,33 @@ def answer_words(line: CaseLine) -> str:
 
 
 def story_tables(story: Story) -> list[Table]:
-    """The case, its events, its instances and its deliveries."""
+    """The case, its events, its instances, its deliveries, and what else arrived of its patient."""
     return [
         cases_table([story.case]),
+        *(
+            [_rows("held for", ("conflict", "why", "about", "says", "rulings"), story.held_for)]
+            if story.held_for
+            else []
+        ),
         _rows("events", ("at", "event", "from_state", "to_state", "attempt", "reason"), story.events),
         _rows(
             "instances",
-            ("sop_instance_uid", "modality", "laterality", "view_position", "used", "left_out"),
+            ("sop_instance_uid", "modality", "laterality", "role", "rule", "role_reason", "used", "left_out"),
             story.instances,
+        ),
+        _rows(
+            "other objects of this patient",
+            (
+                "sop_instance_uid",
+                "study_instance_uid",
+                "modality",
+                "received_at",
+                "ending",
+                "role",
+                "rule",
+                "role_reason",
+            ),
+            story.others,
         ),
         _rows("deliveries", ("role", "destination", "status", "attempts", "stored_at", "error"), story.deliveries),
     ]

@@ -76,6 +76,11 @@ class Journal:
         self.start()
         self._write_alone(RecordKind.EVENT_REPORT, meta, payload)
 
+    def message(self, meta: Mapping[str, str], payload: bytes) -> None:
+        """Record an HL7 message, over a channel of its own. Raises Transient; Permanent if the meta is too long."""
+        self.start()
+        self._write_alone(RecordKind.HL7, meta, payload)
+
     def ended(self, association_id: str) -> None:
         """Remember an association whose end could not be written."""
         self._endings.append(association_id)

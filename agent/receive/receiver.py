@@ -69,6 +69,11 @@ class Receiver:
         """The port listened on."""
         return self._running().server_address[1]
 
+    @property
+    def journal(self) -> Journal:
+        """The records of this run, for what else the process listens to."""
+        return self._journal
+
     def stop(self, drain_s: float) -> None:
         """Take no more associations, give open ones `drain_s` seconds to end, then abort them."""
         server = self._running()

@@ -97,7 +97,7 @@ class Draft:
             has no words.
         """
         question = words.question_words(result.question)
-        sources = tuple(read_source(image) for image in images)
+        sources = tuple(read_source(image).of_patient(result.patient) for image in images)
         by_uid = {s.instance.sop_instance_uid: s for s in sources}
         for influence in result.influences:
             _check(influence, by_uid.get(influence.sop_instance_uid))

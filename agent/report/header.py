@@ -4,7 +4,7 @@ import math
 import struct
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Final
 
@@ -16,6 +16,7 @@ from pydicom.errors import InvalidDicomError
 
 from agent.core.errors import Permanent, Rejected
 from agent.core.instance import Instance
+from agent.core.patient import PatientKey
 from agent.core.result import SourceImage
 from agent.dicom.geometry import ultrasound_scale
 from agent.dicom.text import decode_identifier, decode_person_name, decode_text
@@ -66,6 +67,21 @@ class Source:
     frame: int = 0  # of a multi-frame image, from 1; 0: not known
     region: Box | None = None  # the field of view of an ultrasound image, in its own pixels
     burned_in: str = ""  # Burned In Annotation
+
+    def of_patient(self, patient: PatientKey) -> "Source":
+        """Name the patient by the key that stands for the source's own now: merged patients have another one.
+
+        An issuer that only this agent knows (a sender's namespace) is never written.
+        """
+        if self.instance.patient == patient:
+            return self
+        subject = Dataset()
+        subject.update(self.subject)
+        subject.add(_element("PatientID", patient.patient_id))
+        subject.pop("IssuerOfPatientID", None)
+        if not patient.is_internal:
+            subject.add(_element("IssuerOfPatientID", patient.issuer))
+        return replace(self, subject=subject)
 
     @property
     def shown(self) -> Box:

@@ -11,6 +11,7 @@ from agent.core.case import CaseState
 from agent.core.ports import OutboxStatus
 from agent.core.result import Kind
 from agent.state import tables as t
+from agent.state.contradictions import held_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Story:
     events: Sequence[Mapping[str, Any]]
     instances: Sequence[Mapping[str, Any]]
     deliveries: Sequence[Mapping[str, Any]]
+    others: Sequence[Mapping[str, Any]] = ()  # what else arrived of this patient
 
 
 def overview(connection: sa.Connection) -> Overview:
@@ -102,6 +104,8 @@ def case_story(connection: sa.Connection, case_id: int) -> Story | None:
         events=[dict(r) for r in connection.execute(events).mappings()],
         instances=[dict(r) for r in connection.execute(_instances(case_id)).mappings()],
         deliveries=[dict(r) for r in connection.execute(_deliveries(case_id)).mappings()],
+        held_for=held_for(connection, case_id),
+        others=[dict(r) for r in connection.execute(_others(row)).mappings()],
     )
 
 
@@ -143,6 +147,23 @@ def _instances(case_id: int) -> sa.Select[Any]:
         .join(t.case_instance, link.instance_id == t.instance.c.id)
         .where(link.case_id == case_id)
         .order_by(t.instance.c.id)
+    )
+
+
+def _others(case: Mapping[Any, Any]) -> sa.Select[Any]:
+    """Everything that arrived of the case's patient and is not among its instances, in order of arrival."""
+    table = t.arrival.c
+    names = ("sop_instance_uid", "study_instance_uid", "modality", "received_at", "ending", "reason")
+    mine = (
+        sa.select(t.instance.c.sop_instance_uid)
+        .join(t.case_instance, t.case_instance.c.instance_id == t.instance.c.id)
+        .where(t.case_instance.c.case_id == case["id"])
+    )
+    return (
+        sa.select(*(table[name] for name in names))
+        .where(table.issuer == case["issuer"], table.patient_id == case["patient_id"])
+        .where(table.sop_instance_uid.not_in(mine))
+        .order_by(table.received_at, table.sop_instance_uid)
     )
 
 

@@ -99,6 +99,7 @@ instance: Final = Table(
     Column("generation", sa.BigInteger, nullable=False),
     Column("offset_bytes", sa.BigInteger, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Index("ix_instance_patient", "patient_id", "issuer"),
     sqlite_autoincrement=True,
 )
 

@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from agent.core.demographics import Demographics
-from agent.core.identities import Standing, Variant
+from agent.core.identities import Standing, Variant, identity_digest
 from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.stored import StoredInstance
 from agent.state.instances import Instances, columns_of, traits_of
-from agent.state.tables import IS_UNDECIDED, case_instance, instance, variant
+from agent.state.tables import IS_UNDECIDED, case_instance, identity, instance, study_patient, variant
 
 
 class Variants(Instances):
@@ -79,14 +79,35 @@ class Variants(Instances):
         self._db.execute(sa.update(variant).where(variant.c.id == settled.id).values(standing=standing))
 
     def put_in_place(self, stored: StoredInstance, chosen: Variant) -> StoredInstance:
-        """Let a variant be the instance; what was it until now becomes a SUPERSEDED variant."""
+        """Let a variant be the instance; what was it until now becomes a SUPERSEDED variant.
+
+        What only that one said of its patient and study is forgotten.
+        """
         self._db.execute(sa.delete(variant).where(variant.c.id == chosen.id))
         self._keep_variant(stored, Standing.SUPERSEDED, other_pixels=chosen.other_pixels)
         ref = chosen.ref
         place = {"segment": ref.segment, "generation": ref.generation, "offset_bytes": ref.offset}
         values = {**columns_of(chosen.instance), **place, "received_at": chosen.received_at}
         self._db.execute(sa.update(instance).where(instance.c.id == stored.id).values(**values))
+        self._forget_unsaid(stored.instance)
         return StoredInstance(stored.id, chosen.instance, ref, chosen.received_at)
+
+    def _forget_unsaid(self, header: Instance) -> None:
+        """Forget what an object said of its patient and study, where no other one says it."""
+        key, said = header.patient, header.demographics
+        theirs = (instance.c.patient_id == key.patient_id, instance.c.issuer == key.issuer)
+        same_study = sa.exists().where(*theirs, instance.c.study_instance_uid == header.study_instance_uid)
+        same_person = sa.exists().where(
+            *theirs,
+            instance.c.patient_name == said.name,
+            instance.c.birth_date.is_not_distinct_from(said.birth_date),
+            instance.c.sex == said.sex,
+        )
+        in_study = study_patient.c.study_instance_uid == header.study_instance_uid
+        of_key = (study_patient.c.patient_id == key.patient_id, study_patient.c.issuer == key.issuer)
+        self._db.execute(sa.delete(study_patient).where(in_study, *of_key, ~same_study))
+        this = identity.c.digest == identity_digest(key, said)
+        self._db.execute(sa.delete(identity).where(this, ~same_person))
 
 
 def _written(header: Instance) -> dict[str, Any]:

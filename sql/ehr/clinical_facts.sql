@@ -1,14 +1,15 @@
--- Clinical facts of one patient. This file is yours to edit; `sentinode check-config` tries it.
+-- Clinical facts of one patient. This file is yours to edit; `sentinode check-config` tries it, and
+-- `sentinode doctor ehr PATIENT` shows what it says of one patient, fact by fact. More: docs/ehr.md.
 --
--- It must return at most one row; several rows for a patient are an error, never a choice. It gets three bound
--- parameters and nothing else, and its connection cannot write:
+-- It returns one row of a patient, or several dated ones, in any order: of each fact the newest value counts that was
+-- known at the moment of the question. It gets three bound parameters and nothing else, and cannot write:
 --   :patient_id  Patient ID (0010,0020) of the images
 --   :issuer      Issuer of Patient ID (0010,0021), or the configured one
 --   :as_of       the moment of the question, UTC
 --
--- Each column is a fact, by the name and in the unit that demo_schema.sql and agent/core/facts.py list; leave out what you do not
--- have. <name>_date is the day on which a fact became known; recorded_date stands in where a fact has none, and must
--- be when the row was really written, never :as_of. <name>_source may say where a fact is from.
+-- Each column is a fact, by the name and in the unit that docs/clinical-facts.md lists; leave out what you do not have.
+-- <name>_date is the day on which a fact became known; recorded_date stands in where a fact has none, and must be when
+-- the row was really written, never :as_of. <name>_source may say where a fact is from.
 --
 -- Another schema is mapped with AS and CASE, for instance:
 --   SELECT p.mrn                                      AS patient_id,
@@ -21,6 +22,9 @@
 --          u.diameter_cm * 10                         AS size_ultrasound_mm
 --   FROM patient p LEFT JOIN histology h ON ... LEFT JOIN ultrasound u ON ...
 --   WHERE p.mrn = :patient_id AND p.assigning_authority = :issuer AND p.updated_on <= :as_of
+--
+-- examples/ maps OMOP CDM 5.4, and a table of one row a fact. The SQL below is plain enough for SQLite, PostgreSQL,
+-- SQL Server and Oracle.
 
 SELECT
     patient_id,
@@ -82,4 +86,4 @@ SELECT
 FROM clinical_facts
 WHERE patient_id = :patient_id
   AND issuer_of_patient_id = :issuer
-  AND recorded_date <= date(:as_of);
+  AND recorded_date <= :as_of;

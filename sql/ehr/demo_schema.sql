@@ -1,4 +1,4 @@
--- A small clinical database for trying Sentinode: one row a patient, one column a fact.
+-- A small clinical database for trying Sentinode: one row a patient and day, one column a fact.
 --
 -- A hospital's own schema will look different; that is what clinical_facts.sql is for. Every fact has its value and
 -- the day on which it became known (<name>_date; where that is NULL the row's recorded_date counts).
@@ -114,5 +114,5 @@ CREATE TABLE IF NOT EXISTS clinical_facts (
     family_history_date DATE,
     gene_expression_uri TEXT,
     gene_expression_uri_date DATE,
-    PRIMARY KEY (patient_id, issuer_of_patient_id)
+    PRIMARY KEY (patient_id, issuer_of_patient_id, recorded_date)
 );

@@ -88,3 +88,38 @@ def test_nothing_is_known_before_its_day(source_with: Make) -> None:
     """What claims to be known later than the question is refused."""
     facts = source_with({**ROW, "grade": 2, "grade_date": "2026-12-24"}).facts(ALICE, NOW)
     assert facts is not None and [r.reason for r in facts.refused] == ["dated in the future"]
+
+
+def test_several_dated_rows_are_one_patient(source_with: Make) -> None:
+    """Of each fact the newest value counts that was known; what a row of the future says is not there yet."""
+    rows = [
+        {**ROW, "recorded_date": "2026-10-01", "grade": 1, "sex": "F"},
+        {**ROW, "grade": 2},
+        {**ROW, "recorded_date": "2026-12-24", "grade": 3},
+    ]
+    facts = source_with(*rows).facts(ALICE, NOW)
+    assert facts is not None and facts.refused == ()
+    assert facts.facts == {"sex": Fact("F", date(2026, 10, 1)), "grade": Fact(2, date(2026, 11, 1))}
+    assert facts.earlier == {"grade": (Fact(1, date(2026, 10, 1)),)}
+    assert facts.before(date(2026, 11, 1)).value("grade") == 1
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_two_values_of_one_day_refuse_this_fact_alone(step: int, source_with: Make) -> None:
+    """Whatever the order of the rows."""
+    rows = [
+        {**ROW, "grade": 1, "sex": "F"},
+        {**ROW, "recorded_date": "2026-11-02", "grade": 2, "grade_date": "2026-11-01"},
+    ]
+    facts = source_with(*rows[::step]).facts(ALICE, NOW)
+    assert facts is not None and set(facts.facts) == {"sex"}
+    assert [(r.name, r.reason) for r in facts.refused] == [("grade", "two values of the same day")]
+
+
+def test_what_follows_from_the_facts_is_a_fact(source_with: Make) -> None:
+    """Receptors from percentages, the subtype from receptors, each with where it is from."""
+    known = {"er_percent": 0.0, "pr_percent": 0.0, "her2": "positive", "her2_date": "2026-11-05"}
+    facts = source_with({**ROW, **known}).facts(ALICE, NOW)
+    assert facts is not None
+    assert facts.facts["er"] == Fact("negative", date(2026, 11, 1), "derived from er_percent")
+    assert facts.facts["subtype"] == Fact("her2", date(2026, 11, 5), "derived from er, pr, her2")

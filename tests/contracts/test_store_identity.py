@@ -107,6 +107,24 @@ def test_a_variant_takes_the_place(store: Store) -> None:
         assert unit.waiting_variants(B) == []
 
 
+def test_what_only_a_superseded_object_said_is_forgotten(store: Store) -> None:
+    """Its patient's identity and study go with it, unless another instance says the same."""
+    first, later = instance(), replace(instance(), sha256="cd" * 32, patient=B)
+    with store.unit() as unit:
+        case = unit.add_instance(opened(unit), first, arrival(), T0)
+        unit.note_identity(PATIENT, first.demographics, T0)
+        unit.note_study("1.2", PATIENT)
+        unit.add_variant(later, arrival(offset=1), other_pixels=False)
+        other = unit.add_instance(case, replace(instance("1.2.4")), arrival("1.2.4", 2), T0)
+        third = replace(instance("1.2.4"), sha256="ef" * 32, patient=C)
+        unit.add_variant(third, arrival("1.2.4", 3), other_pixels=False)
+        stored = {one.instance.sop_instance_uid: one for one in unit.instances(other.id)}
+        unit.put_in_place(stored["1.2.3"], unit.variants("1.2.3")[0])
+        assert (unit.study_keys("1.2"), len(unit.identities(PATIENT))) == ([PATIENT], 1)
+        unit.put_in_place(stored["1.2.4"], unit.variants("1.2.4")[0])
+        assert (unit.study_keys("1.2"), unit.identities(PATIENT)) == ([], [])
+
+
 def test_a_barred_instance_says_why(store: Store) -> None:
     """What a person left out stays with its case and says so."""
     with store.unit() as unit:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from agent.core.clinical import ClinicalFacts
 from agent.core.errors import Permanent, Transient
-from agent.core.facts import known_by, parse_row
+from agent.core.fact_rows import read_answer
 from agent.core.patient import PatientKey
 
 
@@ -30,11 +30,8 @@ class FakeClinical:
         if self.away:
             raise Transient("the clinical database cannot be asked")
         if self.wrong:
-            raise Permanent("clinical_facts.sql: more than one row for a patient")
-        for row in self.rows:
-            if _is_of(row, patient):
-                return known_by(parse_row(row, patient), as_of.astimezone(UTC).date())
-        return None
+            raise Permanent("clinical_facts.sql: the clinical database refuses the query")
+        return read_answer([row for row in self.rows if _is_of(row, patient)], patient, as_of.astimezone(UTC).date())
 
 
 def _is_of(row: Mapping[str, object], patient: PatientKey) -> bool:

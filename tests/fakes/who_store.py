@@ -142,7 +142,15 @@ class FakeWho:
         )
         put = StoredInstance(stored.id, variant.instance, variant.ref, variant.received_at)
         self._replace(put)
+        self._forget_unsaid(stored.instance)
         return put
+
+    def _forget_unsaid(self, header: Instance) -> None:
+        left = [one.instance for one in self._t.instances.values() if one.instance.patient == header.patient]
+        if not any(one.study_instance_uid == header.study_instance_uid for one in left):
+            self._t.studies.pop((header.study_instance_uid, header.patient), None)
+        if not any(one.demographics == header.demographics for one in left):
+            self._t.identities.pop(identity_digest(header.patient, header.demographics), None)
 
     def heads(self, patient: PatientKey) -> Sequence[Case]:
         newest: dict[UUID, Case] = {}

@@ -102,6 +102,15 @@ def test_port_in_use_stops_serve_with_one_line(agent: AgentProcess) -> None:
         assert ": dicom.port: " in refused(agent, "serve")
 
 
+def test_hl7_port_in_use_stops_serve_with_one_line(agent: AgentProcess) -> None:
+    """Where there is an `hl7` section its port is tried as well."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        agent.override("hl7", {"port": s.getsockname()[1]})
+        assert ": hl7.port: cannot listen on 127.0.0.1:" in refused(agent, "serve")
+
+
 def test_migrate_again_changes_nothing(agent: AgentProcess) -> None:
     """Migrating twice prints the same revision."""
     assert agent.cli("migrate").stdout == agent.cli("migrate").stdout

@@ -12,7 +12,7 @@ from pydicom import Dataset
 from agent.core.prediction import Side
 from agent.core.result import Influence
 from agent.core.usable import MULTI_FRAME, ONE_BREAST
-from agent.infer.dynamic import DERIVED, NOT_IN_ALL, ONE_PHASE
+from agent.infer.dynamic import EARLIER, NOT_IN_ALL, ONE_PHASE
 from agent.infer.mri import OLDER, OTHER_PHASE, OTHER_SLICE, PARTNER
 from tests.builders import uid
 from tests.builders_us_mr import LESIONS, MR_COLUMNS, MR_ROWS, dynamic, mr_image
@@ -114,7 +114,7 @@ def test_other_series_of_the_examination_are_left_out_in_words(wide: Scene) -> N
     case = answer(wide, [*dynamic(), scout, subtraction, fluid])
     left_out = wide.left_out(case)
     assert "axial" in left_out[name(0, 0, series="scout")]
-    assert left_out[name(1, 0, series="sub")] == DERIVED
+    assert left_out[name(1, 0, series="sub")] == "a subtraction: the model subtracts the phases itself [MR-6]"
     assert left_out[name(0, 1, series="t2")] == ONE_PHASE
     assert len(left_out) == 3
     assert wide.quarantined == []
@@ -242,3 +242,28 @@ def test_rows_that_count_towards_the_front_are_turned(wide: Scene) -> None:
     (influence,) = wide.result.influences
     turned = (MR_ROWS - 1 - row, MR_COLUMNS - 1 - column)
     assert np.hypot(*(np.array(peak(influence)) - turned)) <= 9
+
+
+def phases(*agents: str) -> list[Dataset]:
+    """Phases of two slices, with what each states as contrast agent."""
+    return [mr_image(n, place, ContrastBolusAgent=agent) for n, agent in enumerate(agents) for place in range(2)]
+
+
+def test_the_last_image_without_contrast_is_the_one_before_it(wide: Scene) -> None:
+    """Where two are; the earlier one is named."""
+    case = answer(wide, phases("", "NONE", "Gd", "Gd"))
+    assert wide.used(case) == names([1, 2, 3], range(2))
+    assert wide.left_out(case) == dict.fromkeys(names([0], range(2)), EARLIER)
+
+
+@pytest.mark.parametrize("agents", [("Gd",) * 4, ("", "Gd", "Gd", "Gd"), ("", "", "Gd", ""), ("",) * 4])
+def test_contrast_that_is_stated_of_all_or_in_disorder_says_nothing(wide: Scene, agents: tuple[str, ...]) -> None:
+    """Time alone decides which is the first."""
+    case = answer(wide, phases(*agents))
+    assert wide.used(case) == names(range(4), range(2))
+
+
+def test_an_original_that_was_compressed_is_a_phase(wide: Scene) -> None:
+    """Though its Image Type says DERIVED."""
+    case = answer(wide, dynamic(phases=2, ImageType=["DERIVED", "PRIMARY", "OTHER"]))
+    assert wide.used(case) == names(range(2), range(4))

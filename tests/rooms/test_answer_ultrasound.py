@@ -156,3 +156,55 @@ def test_a_bundle_of_mammograms_leaves_ultrasound_out(scene: Scene) -> None:
     assert scene.used(case) == {uid("s1", "L", "CC")}
     assert scene.left_out(case) == {uid("u1", "L", 1): "the model does not use US"}
     assert [answer.side for answer in scene.result.estimates] == [Side.L]
+
+
+def node(number: int, **more: Any) -> Dataset:
+    """A still of the axilla."""
+    return ultrasound("L", number, BodyPartExamined="AXILLA", **more)
+
+
+def tumour(number: int, **more: Any) -> Dataset:
+    """A still of the tumour."""
+    return ultrasound("L", number, BodyPartExamined="BREAST", **more)
+
+
+def test_the_node_may_be_of_another_examination_than_the_tumour(wide: Scene) -> None:
+    """Of each the newest one; an older one that does not say what it shows is left out."""
+    old, older = {"study": "old", "day": OLD}, {"study": "older", "day": date(2025, 11, 1)}
+    case = wide.ready([tumour(1), node(1, **old), tumour(2, **old), ultrasound("L", 3, **old), node(4, **older)])
+    wide.worker().step()
+    assert wide.used(case) == names("u1", "L", 1) | names("old", "L", 1)
+    assert wide.left_out(case) == dict.fromkeys(names("old", "L", 2, 3) | names("older", "L", 4), OLDER)
+
+
+def test_an_image_that_does_not_say_what_it_shows_is_used_beside_an_older_node(wide: Scene) -> None:
+    """It is of the newest examination."""
+    case = wide.ready([ultrasound("L", 1), node(1, study="old", day=OLD)])
+    wide.worker().step()
+    assert wide.used(case) == names("u1", "L", 1) | names("old", "L", 1)
+
+
+def test_an_older_node_stands_in_for_one_that_is_damaged(wide: Scene) -> None:
+    """The tumour of the newer examination is used."""
+    case = wide.ready([tumour(1), node(2, PixelData=b"\0\0"), node(1, study="old", day=OLD)])
+    wide.worker().step()
+    assert wide.used(case) == names("u1", "L", 1) | names("old", "L", 1)
+
+
+def test_the_places_are_shared_between_node_and_tumour(wide: Scene) -> None:
+    """Four each; where one has fewer, the other gets the rest."""
+    case = wide.ready([*(tumour(number) for number in range(1, 9)), *(node(number) for number in range(9, 15))])
+    wide.worker().step()
+    assert wide.used(case) == names("u1", "L", *range(1, 5), *range(9, 13))
+    assert set(wide.left_out(case).values()) == {TOO_MANY}
+    case = wide.ready([*(tumour(n, study="u2") for n in range(1, 9)), node(9, study="u2")], number=1)
+    wide.worker().step()
+    assert wide.used(case) == names("u2", "L", *range(1, 8), 9)
+
+
+def test_an_ultrasound_of_another_part_is_left_out(wide: Scene) -> None:
+    """By the rule that says so."""
+    case = wide.ready([ultrasound("L", 1, BodyPartExamined="THYROID"), tumour(2)])
+    wide.worker().step()
+    assert wide.used(case) == names("u1", "L", 2)
+    assert wide.left_out(case) == dict.fromkeys(names("u1", "L", 1), "an ultrasound of another part of the body [US-6]")

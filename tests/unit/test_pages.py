@@ -4,14 +4,21 @@ from runpy import run_path
 import pytest
 
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from tests.peers import ROOT
+from tests.peers import ROOT, shared
 
 
-@pytest.mark.parametrize("name", ["configuration", "clinical_facts"])
+@pytest.mark.parametrize("name", ["configuration", "clinical_facts", "roles"])
 def test_committed_page_is_what_the_code_renders(name: str) -> None:
     """Pages made from the code are committed as it renders them, never edited: `make docs`."""
     script = run_path(str(ROOT / "docs" / f"make_{name}.py"))
     assert script["PAGE"].read_text(encoding="utf-8") == script["render"]()
+
+
+def test_committed_roles_of_public_files_are_what_the_table_says() -> None:
+    """Every public file, line by line: `python docs/make_roles.py FOLDER`."""
+    folder = shared("data", "dicom")
+    script = run_path(str(ROOT / "docs" / "make_roles.py"))
+    assert script["PUBLIC"].read_text(encoding="utf-8") == script["render_public"](folder)
 
 
 def test_every_link_of_the_documentation_leads_somewhere() -> None:

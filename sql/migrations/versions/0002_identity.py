@@ -25,6 +25,7 @@ def upgrade() -> None:
         op.add_column("instance", sa.Column(name, WORDS, nullable=False, server_default=""))
     op.add_column("instance", sa.Column("birth_date", sa.Date))
     op.add_column("instance", sa.Column("traits", sa.JSON, nullable=False, server_default="{}"))
+    op.create_index("ix_instance_patient", "instance", ["patient_id", "issuer"])
     op.add_column("cases", sa.Column("absorbed_by", sa.Uuid))
     _who_is_who()
     _decisions()

@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from agent.receive import Receiver
+from agent.receive import Hl7Listener, Hl7Settings, Receiver
+from agent.receive.journal import Journal
 from agent.spool import SpoolWriter
+from tests.hl7_listeners import NOW, RULES, Disk, Listening
 from tests.receivers import SETTINGS, Running
 
 
@@ -33,5 +36,31 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             receiver.start()
             stack.callback(receiver.stop, 5)
             return Running(receiver, writer, place)
+
+        yield start_
+
+
+@pytest.fixture
+def start_hl7(tmp_path: Path) -> Iterator[Callable[..., Listening]]:
+    """Give a starter of listeners: settings by name."""
+    with ExitStack() as stack:
+
+        def start_(**settings: Any) -> Listening:
+            disk = Disk()
+            writer = SpoolWriter(
+                tmp_path / "spool",
+                limit_bytes=1 << 30,
+                refuse_below_free_bytes=0,
+                segment_bytes=1 << 22,
+                now=lambda: NOW,
+                sync=disk.sync,
+            )
+            stack.callback(writer.close)
+            listener = Hl7Listener(
+                Hl7Settings(port=0, **({"rules": RULES} | settings)), Journal(writer, UUID(int=7)), lambda: NOW
+            )
+            listener.start()
+            stack.callback(listener.stop, 5)
+            return Listening(listener, tmp_path / "spool", disk)
 
         yield start_

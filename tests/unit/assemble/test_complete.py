@@ -43,6 +43,7 @@ def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
     found = ward.findings()
     assert found["eligibility"] == {
         "asked": True,
+        "after_surgery": False,
         "reason": "",
         "cutoff": "2026-12-01",
         "facts_cutoff": "2026-12-01",
@@ -318,7 +319,7 @@ def test_a_wrong_query_puts_the_case_off(ward: Ward) -> None:
     ward.pass_time()
     case = ward.case()
     assert case.state is CaseState.COLLECTING and case.due_at == ward.clock() + REFRESH
-    assert case.reason == "clinical_facts.sql: more than one row for a patient"
+    assert case.reason == "clinical_facts.sql: the clinical database refuses the query"
     ward.clinical.wrong = False
     ward.pass_time(REFRESH)
     assert ward.case().state is CaseState.READY

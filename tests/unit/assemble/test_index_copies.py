@@ -19,7 +19,7 @@ def test_other_bytes_under_a_known_uid_are_kept_out(house: House) -> None:
     """A conflict is copied out with its reason; the first object stays."""
     house.send(mammogram(), mammogram(PixelData=b"\7\0" * 4))
     house.indexer.tick()
-    reason = "conflict: same SOP Instance UID, other content"
+    reason = "conflict: the same SOP Instance UID with other pixels: a person decides"
     assert [(a.end, a.reason) for a in house.arrivals()][1] == (End.QUARANTINED, reason)
     with house.store.unit() as unit:
         stored = unit.find_instance(uid("1"))

@@ -1,3 +1,5 @@
+"""What a question takes, by the role of an object; everything else says why it is not relevant, and by which rule."""
+
 from dataclasses import replace
 
 import pytest
@@ -5,6 +7,8 @@ import pytest
 from agent.assemble.relevance import USES, irrelevance
 from agent.core.instance import Instance
 from agent.core.patient import PatientKey
+from agent.core.role_rules import FIRST, RULES
+from agent.core.roles import ROLES, RoleTable, SiteRule
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 MAMMOGRAM = Instance(
@@ -18,7 +22,6 @@ MAMMOGRAM = Instance(
     laterality="L",
     view_position="CC",
 )
-TOMOSYNTHESIS = "tomosynthesis, only two-dimensional mammograms are used"
 ALL = frozenset({"clinical", "MG", "US", "MR"})
 
 
@@ -35,50 +38,36 @@ ALL = frozenset({"clinical", "MG", "US", "MR"})
     ],
 )
 def test_usable(changes: dict[str, object]) -> None:
-    """What the question reads has no reason against it."""
+    """What the question reads has no reason against it; the case knows also of what no model is given."""
     assert irrelevance(replace(MAMMOGRAM, **changes), "aln", ALL) == ""  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"sop_class_uid": STORAGE + "88.33"}, "a structured document or key object selection"),
-        ({"sop_class_uid": STORAGE + "88.59"}, "a structured document or key object selection"),
-        ({"sop_class_uid": STORAGE + "11.1"}, "a presentation state"),
-        ({"sop_class_uid": STORAGE + "7"}, "a secondary capture"),
-        ({"sop_class_uid": STORAGE + "7.4"}, "a secondary capture"),
-        ({"modality": "SR"}, "a structured document"),
-        ({"modality": "KO"}, "a key object selection"),
-        ({"modality": "PR"}, "a presentation state"),
-        ({"modality": "CT"}, "no active model uses CT"),
-        ({"modality": "SM"}, "no active model uses SM"),
-        ({"modality": ""}, "no active model uses objects without a modality"),
-        (
-            {"sop_class_uid": STORAGE + "13.1.3", "frames": 60},
-            "tomosynthesis, only two-dimensional mammograms are used",
-        ),
-        ({"sop_class_uid": STORAGE + "13.1.4"}, TOMOSYNTHESIS),
-        ({"sop_class_uid": STORAGE + "77.1.6"}, "no active model uses this SOP class of MG"),
-        ({"frames": 2}, "several frames, only two-dimensional mammograms are used"),
-        ({"view_position": "MCC"}, "a spot compression or magnification view"),
-        ({"view_position": "SMLO"}, "a spot compression or magnification view"),
-        ({"view_position": "MSMLO"}, "a spot compression or magnification view"),
-        ({"view_position": "ML"}, "the view is ML, only CC and MLO are used"),
-        ({"view_position": "XCCL"}, "the view is XCCL, only CC and MLO are used"),
-        ({"view_position": ""}, "the view is not stated, only CC and MLO are used"),
+        ({"sop_class_uid": STORAGE + "88.33"}, "a structured report: no image [ANY-4]"),
+        ({"modality": "CT"}, "a CT: no question here reads it [OT-1]"),
+        ({"view_position": "ML"}, "the view is ML (medio-lateral); only CC and MLO are used [MG-23]"),
     ],
 )
-def test_not_usable(changes: dict[str, object], reason: str) -> None:
-    """Everything else is left out, and says why."""
+def test_refused_by_a_rule(changes: dict[str, object], reason: str) -> None:
+    """The rule's words and its id."""
     assert irrelevance(replace(MAMMOGRAM, **changes), "aln", ALL) == f"not relevant: {reason}"  # type: ignore[arg-type]
 
 
 def test_only_what_an_active_bundle_reads() -> None:
-    """A modality of the question that no active bundle reads is left out."""
-    assert irrelevance(MAMMOGRAM, "aln", frozenset({"US"})) == "not relevant: no active model uses MG"
-    assert irrelevance(MAMMOGRAM, "histology", ALL) == "not relevant: no active model uses MG"
+    """A modality of the question that no active bundle reads is left out, and so is a role that it has no use for."""
+    assert irrelevance(MAMMOGRAM, "aln", frozenset({"US"})) == "not relevant: no active model uses MG for aln [MG-21]"
+    assert irrelevance(MAMMOGRAM, "histology", ALL).startswith("not relevant: no active model uses MG for histology")
+
+
+def test_the_rules_of_the_site_count() -> None:
+    """A table with them is asked instead of the built-in one."""
+    table = RoleTable(FIRST, RULES, (SiteRule("MG", {"view": "c?"}, "", "not here"),))
+    assert irrelevance(MAMMOGRAM, "aln", ALL, table) == "not relevant: not here [site-1]"
 
 
 def test_each_question_reads_something() -> None:
-    """The table knows the three questions."""
-    assert {question for question, _ in USES} == {"aln", "nsln", "histology"}
+    """The table knows the three questions, and roles alone."""
+    assert set(USES) == {"aln", "nsln", "histology"}
+    assert frozenset().union(*USES.values()) <= set(ROLES)

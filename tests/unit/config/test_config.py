@@ -42,7 +42,14 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     assert config.storage.spool == tmp_path / "var/spool"
     assert config.database.url == f"sqlite:///{tmp_path}/var/sentinode.db"
     assert config.ehr.query == tmp_path / "sql/ehr/clinical_facts.sql"
+    assert config.ehr.outcomes_query is None
     assert config.models[0].bundle == tmp_path / "models/bundles/aln-demo-2.0.0"
+
+
+def test_the_query_of_outcomes_starts_at_the_folder_of_the_file_too(tmp_path: Path) -> None:
+    """Where there is one."""
+    path = write(tmp_path, ("timeout_s: 5\n", "timeout_s: 5\n  outcomes_query: outcomes.sql\n"))
+    assert load_config(path).config.ehr.outcomes_query == tmp_path / "outcomes.sql"
 
 
 def test_other_databases_keep_their_url(tmp_path: Path) -> None:
@@ -161,3 +168,60 @@ def test_config_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         config.site.name = "x"  # type: ignore[misc]
     assert isinstance(config, Config)
+
+
+RULE = '- {modality: US, series_description: "*LAD*", role: us.node, reason: nodes}'
+
+
+def with_roles(*lines: str) -> tuple[str, str]:
+    """The shipped file's empty list of rules, replaced."""
+    return "roles: []", "\n".join(("roles:", *(f"  {line}" for line in lines)))
+
+
+def test_a_rule_of_the_site_is_read(tmp_path: Path) -> None:
+    """With the patterns that it gives."""
+    (rule,) = load_config(write(tmp_path, with_roles(RULE))).config.roles
+    assert (rule.modality, rule.role, rule.match) == ("US", "us.node", {"series_description": "*LAD*"})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        ("us.node", "us.nodes", "roles[1].role: write refused or one of mg.cc, "),
+        ("us.node", "mg.cc", "roles[1]: mg.cc is no role of US"),
+        ('series_description: "*LAD*", ', "", "roles[1]: give at least one pattern: study_description, "),
+        ("series_description", "series_descripton", "roles[1].series_descripton: unknown key; did you mean"),
+        ('"*LAD*"', '""', "roles[1].series_description: "),
+        ("modality: US", "modality: XX", "roles[1].modality: "),
+        ("reason: nodes", 'reason: ""', "roles[1].reason: "),
+    ],
+)
+def test_a_mistake_in_a_rule_is_one_line_with_its_place(tmp_path: Path, old: str, new: str, mistake: str) -> None:
+    """The line is that of the rule."""
+    (line,) = problems(tmp_path, with_roles(RULE, RULE.replace(old, new)))
+    number, _, rest = line.partition(":")
+    there = (tmp_path / "config.yaml").read_text().splitlines()[int(number) - 1]
+    assert there.strip().startswith(RULE.replace(old, new))
+    assert rest.partition(": ")[2].startswith(mistake)
+
+
+def test_hl7_section_that_ships_commented_out_is_valid(tmp_path: Path) -> None:
+    """Without the section nothing listens; with it what stands there is what is meant."""
+    assert load_config(SHIPPED).config.hl7 is None
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.startswith("# hl7:"))
+    path = tmp_path / "config.yaml"
+    section = [line.removeprefix("# ") if line.startswith("# ") else line[1:] for line in lines[first : first + 7]]
+    path.write_text("".join([*lines[:first], *section, *lines[first + 7 :]]), encoding="utf-8")
+    hl7 = load_config(path).config.hl7
+    assert hl7 is not None
+    assert (hl7.port, hl7.issuers, hl7.max_message_bytes) == (2575, {"HOSP": "EXAMPLE"}, 2**20)
+    assert hl7 == type(hl7)(issuers={"HOSP": "EXAMPLE"})
+
+
+def test_hl7_network_that_is_none_is_named(tmp_path: Path) -> None:
+    """Who may connect is said in CIDR form."""
+    lines = problems(tmp_path, ("storage:\n", "hl7: {accept_from: [everybody]}\nstorage:\n"))
+    assert [line.split(":", 2)[2].strip() for line in lines] == [
+        "hl7.accept_from[0]: write an IP address or a network such as 192.0.2.0/24"
+    ]

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.clinical import ClinicalFacts, Fact
-from agent.core.facts import COLUMNS, FACTS, SIDE_UNSAID, About, about_patient, known_by, parse_row
+from agent.core.fact_rows import parse_rows
+from agent.core.facts import COLUMNS, FACTS, SIDE_UNSAID, About, about_patient
 from agent.core.patient import PatientKey
 from tests.peers import shared
 
@@ -20,7 +21,7 @@ RECORDED = date(2026, 11, 1)
 
 
 def _parse(**columns: object) -> ClinicalFacts:
-    return parse_row({**IDENTITY, "recorded_date": RECORDED, **columns}, ALICE)
+    return parse_rows([{**IDENTITY, "recorded_date": RECORDED, **columns}], ALICE)
 
 
 def _reason(facts: ClinicalFacts, name: str) -> str:
@@ -114,6 +115,40 @@ def test_the_dictionary_and_the_table_name_the_same_facts() -> None:
     assert named - {*IDENTITY, "recorded_date"} == set(FACTS) - {"er", "pr", "tnm_edition"}
 
 
+def _dictionary() -> list[tuple[list[str], list[str], tuple[int, int] | None]]:
+    """The rows of the dictionary: names, set of values (empty: none), lowest and highest number."""
+    rows = []
+    for line in shared("design", "FACTS.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            _, first, values, plausible, *_ = re.split(r"(?<!\\)\|", line)
+            bounds = re.search(r"^\s*(\d+)–(\d+)\s*$", plausible) or re.search(r"^\s*(\d+)–(\d+)\s*$", values)
+            words = [word.split("(")[0].strip() for word in values.split("\\|")]
+            limits = (int(bounds[1]), int(bounds[2])) if bounds else None
+            rows.append((re.findall(r"`(\w+)`", first), words if len(words) > 1 else [], limits))
+    return rows
+
+
+def test_the_table_takes_every_value_of_the_dictionary() -> None:
+    """Each word of a set of one fact, and no other."""
+    sets = {names[0]: words for names, words, _ in _dictionary() if len(names) == 1 and words}
+    assert len(sets) >= 13
+    for name, words in sets.items():
+        for word in words:
+            assert name in _parse(**{name: int(word) if word.isdigit() else word}).facts, (name, word)
+        assert name not in _parse(**{name: "another"}).facts
+
+
+def test_the_table_has_the_ranges_of_the_dictionary() -> None:
+    """Both ends are taken, what lies beyond is not."""
+    bounds = {name: limits for names, _, limits in _dictionary() if limits for name in names}
+    ranges = {name: limits for name, limits in bounds.items() if not name.startswith(("clinical_", "extranodal_"))}
+    assert len(ranges) >= 17
+    for name, (low, high) in ranges.items():
+        assert all(name in _parse(**{name: number}).facts for number in (low, high)), name
+        assert not any(name in _parse(**{name: number}).facts for number in (low - 1, high + 1)), name
+    assert bounds["clinical_t"] == (7, 9) and "tnm_edition" not in _parse(tnm_edition=6).facts
+
+
 def test_own_date_comes_before_the_rows() -> None:
     """A fact is dated by its own column, else by the row; its source is kept."""
     facts = _parse(grade=2, grade_date="2026-10-05", grade_source=" core biopsy ", er="positive", er_source=7)
@@ -123,7 +158,7 @@ def test_own_date_comes_before_the_rows() -> None:
 
 def test_refuses_a_fact_without_a_date() -> None:
     """With neither its own date nor the row's, a fact is refused and no other one."""
-    facts = parse_row({**IDENTITY, "grade": 2, "er": "positive", "er_date": "2026-10-05"}, ALICE)
+    facts = parse_rows([{**IDENTITY, "grade": 2, "er": "positive", "er_date": "2026-10-05"}], ALICE)
     assert list(facts.facts) == ["er"]
     assert _reason(facts, "grade") == "without a date: neither grade_date nor recorded_date"
 
@@ -171,8 +206,8 @@ def test_birth_date_without_diagnosis_is_taken() -> None:
 
 def test_refuses_what_is_dated_in_the_future() -> None:
     """Nothing can become known after the moment of the question; a day of grace covers local time."""
-    facts = _parse(grade=2, grade_date="2026-11-22", er="positive", er_date="2026-11-21")
-    known = known_by(facts, date(2026, 11, 20))
+    row = {"grade": 2, "grade_date": "2026-11-22", "er": "positive", "er_date": "2026-11-21"}
+    known = parse_rows([{**IDENTITY, **row}], ALICE, date(2026, 11, 20))
     assert list(known.facts) == ["er"]
     assert _reason(known, "grade") == "dated in the future"
 
@@ -197,10 +232,10 @@ ROWS = st.dictionaries(st.one_of(st.sampled_from(sorted(COLUMNS)), st.text(max_s
 def test_any_row_parses_alike_in_any_order(row: Mapping[str, object], mine: bool, order: random.Random) -> None:
     """No row raises; each column is a fact, refused or nothing; the order of columns does not matter."""
     whole = {**row, **IDENTITY} if mine else dict(row)
-    facts = parse_row(whole, ALICE)
+    facts = parse_rows([whole], ALICE)
     shuffled = list(whole.items())
     order.shuffle(shuffled)
-    assert parse_row(dict(shuffled), ALICE) == facts
+    assert parse_rows([dict(shuffled)], ALICE) == facts
     assert not set(facts.facts) & {r.name for r in facts.refused}
     if not mine:
         return

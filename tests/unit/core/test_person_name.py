@@ -1,10 +1,13 @@
 """Names of one person and of two, as senders write them."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.person_name import LOST, distance, names_agree, names_match, normalised
+from tests.peers import ROOT
 
 ALIKE = [
     ("DOE^JANE", "Doe^Jane"),
@@ -52,6 +55,8 @@ ALIKE = [
     ("Yamada^Tarou=山田^太郎=やまだ^たろう", "ﾔﾏﾀﾞ^ﾀﾛｳ"),
     ("=山田^太郎", "Yamada^Tarou=山田^太郎"),
     ("Hong^Gildong=洪^吉洞=홍^길동", "=洪^吉洞"),
+    ("山田太郎", "山田^太郎"),
+    ("山田\u3000太郎", "山田^太郎"),
     ("ＤＯＥ^ＪＡＮＥ", "DOE^JANE"),
 ]
 APART = [
@@ -64,12 +69,15 @@ APART = [
     ("Bauer^Anna", "Baur^Anna"),
     ("MARTIN SMITH", "SMITH^ANNA"),
     ("JANE DOE", "ANNA DOE"),
+    ("Doe^Anna^Anna", "Doe^Anna^Maria"),
     ("MEYER^ANNA", "MEIER^ANNA"),
     ("JANE^DOE", "DOE^JANE"),
     ("D^Jane", "Doe^Jane"),
     ("Yamada^Tarou=山田^太郎", "Yamada^Tarou=本田^太郎"),
     ("Yamada^Tarou=山田^太郎", "Honda^Tarou=山田^太郎"),
     ("=山田^太郎=やまだ^たろう", "ﾔﾏﾀ^ﾀﾛｳ"),
+    ("王^小", "王^小东"),
+    ("山田太郎", "山田^太"),
     ("สมชาย^ใจดี", "สมชัย^ใจดี"),
 ]
 UNKNOWN = [
@@ -130,6 +138,16 @@ def test_names_that_cannot_be_compared(a: str, b: str) -> None:
 def test_a_typing_error_in_one_part(a: str, b: str, agree: bool) -> None:
     """Where birth date and sex confirm it, a letter or two or an exchange of parts is forgiven, in one part only."""
     assert names_agree(a, b, confirmed=True) is agree
+
+
+def test_the_page_says_what_is_tolerated() -> None:
+    """Every row of docs/identity.md that shows two names says what comparing them says."""
+    page = (ROOT / "docs/identity.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(.+)` \| `(.+)` \| (yes|unknown|no|only if confirmed)\b", page, re.MULTILINE)
+    said = {"yes": (True, True), "unknown": (None, None), "no": (False, False), "only if confirmed": (False, True)}
+    for a, b, verdict in rows:
+        assert (names_agree(a, b), names_agree(a, b, confirmed=True)) == said[verdict]
+    assert {verdict for *_, verdict in rows} == said.keys()
 
 
 @given(ANY_NAME, ANY_NAME, st.booleans())

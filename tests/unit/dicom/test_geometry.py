@@ -275,14 +275,14 @@ def test_stored_values_have_a_meaning_of_their_own() -> None:
     ("image_type", "derived"),
     [
         (["ORIGINAL", "PRIMARY", "M", "NORM"], False),
-        (["DERIVED", "PRIMARY", "OTHER"], True),
+        (["DERIVED", "PRIMARY", "OTHER"], False),
         (["ORIGINAL", "PRIMARY", "M", "SUB"], True),
         (["ORIGINAL", "SECONDARY", "PROJECTION IMAGE"], True),
         (None, False),
     ],
 )
 def test_what_was_computed_says_so(image_type: list[str] | None, derived: bool) -> None:
-    """In the first value of Image Type, or as a subtraction or projection behind it."""
+    """As a subtraction or projection, from the third value on; compressing an original makes it DERIVED, too."""
     assert mr_slice(mr(ImageType=image_type)).derived is derived
 
 

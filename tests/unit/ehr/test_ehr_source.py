@@ -13,7 +13,7 @@ from agent.core.errors import Permanent, Transient
 from agent.core.facts import COLUMNS, FACTS
 from agent.core.patient import PatientKey
 from agent.ehr import EhrSource
-from agent.ehr.query import clinical_query, parameters
+from agent.ehr.query import clinical_query, dated_by_parameter, parameters
 from tests.hospital import QUERY, SCHEMA, postgres_hospital, sqlite_hospital
 from tests.postgres import PostgresServer
 
@@ -27,7 +27,8 @@ ROW: dict[str, object] = {
 }
 IDENTITY = "SELECT patient_id, issuer_of_patient_id, recorded_date"
 CANARY = "not-a-real-one"
-WHERE = "FROM clinical_facts WHERE patient_id = :patient_id AND issuer_of_patient_id = :issuer AND :as_of IS NOT NULL"
+CONDITION = "patient_id = :patient_id AND issuer_of_patient_id = :issuer AND :as_of IS NOT NULL"
+WHERE = f"FROM clinical_facts WHERE {CONDITION}"
 
 INJECTIONS = [
     f"{head}{body}{tail}"
@@ -56,8 +57,13 @@ def _source(url: str, tmp_path: Path, sql: str | None = None, timeout_s: float =
     return EhrSource(url, file, timeout_s)
 
 
-def _content(path: Path) -> list[object]:
-    db = sqlite3.connect(path)
+def _content(url: str) -> list[object]:
+    """Everything that is in a database, and its tables."""
+    if url.startswith("postgresql"):
+        with psycopg.connect(url.replace("+psycopg", "")) as server:
+            tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
+            return [tables, server.execute("SELECT * FROM clinical_facts ORDER BY 1, 2, 3").fetchall()]
+    db = sqlite3.connect(url.removeprefix("sqlite:///"))
     try:
         return [
             db.execute("SELECT * FROM clinical_facts").fetchall(),
@@ -98,6 +104,52 @@ def test_check_names_what_is_wrong(tmp_path: Path) -> None:
     ]
 
 
+def test_check_knows_the_tall_form(tmp_path: Path) -> None:
+    """Its columns, and that none of them is there twice."""
+    sql = (
+        "SELECT patient_id, issuer_of_patient_id, 'grade' AS name, '2' AS value, '' AS source, '' AS source, "
+        f"1 AS grade {WHERE}"
+    )
+    problems = _source(sqlite_hospital(tmp_path / "ehr.db"), tmp_path, sql).check(NOW)
+    assert [problem.partition("query.sql: ")[2] for problem in problems] == [
+        "the column date is missing",
+        "the column grade is not a column of the tall form",
+        "the column source is returned twice",
+    ]
+
+
+def test_check_refuses_the_moment_of_the_question_as_a_date(tmp_path: Path) -> None:
+    """Every fact would have become known just now, whatever its age."""
+    sql = f"SELECT patient_id, issuer_of_patient_id, :as_of AS recorded_date {WHERE}"
+    problems = _source(sqlite_hospital(tmp_path / "ehr.db"), tmp_path, sql).check(NOW)
+    assert [problem.partition("query.sql: ")[2] for problem in problems] == [
+        "recorded_date is the parameter :as_of; it must be the day on which the hospital wrote the row"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("SELECT :as_of AS recorded_date", ("recorded_date",)),
+        ("SELECT :as_of recorded_date, x", ("recorded_date",)),
+        ("SELECT date(:as_of) AS Recorded_Date", ("recorded_date",)),
+        ("SELECT CAST(:as_of AS date) AS grade_date", ("grade_date",)),
+        ("SELECT :as_of::date AS recorded_date", ("recorded_date",)),
+        ("SELECT COALESCE(updated, :as_of) AS recorded_date", ("recorded_date",)),
+        ('SELECT :as_of AS "date"', ("date",)),
+        ("SELECT :as_of AS [date]", ("date",)),
+        ("SELECT :as_of AS x, recorded_date FROM t", ()),
+        ("SELECT recorded_date FROM t WHERE recorded_date <= :as_of ORDER BY recorded_date", ()),
+        ("SELECT x FROM t WHERE recorded_date <= CAST(:as_of AS date) AND y = 1", ()),
+        ("SELECT x FROM t WHERE :as_of >= recorded_date", ()),
+        ("SELECT ':as_of AS recorded_date' AS x -- :as_of AS recorded_date", ()),
+    ],
+)
+def test_dates_that_are_the_moment_of_the_question_are_found(sql: str, names: tuple[str, ...]) -> None:
+    """In whatever cast or call, and never where it only bounds the rows."""
+    assert dated_by_parameter(clinical_query(sql)) == names
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_injections_have_no_effect(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """100 hostile Patient IDs and issuers find nobody and change nothing."""
@@ -108,12 +160,12 @@ def test_injections_have_no_effect(database: str, tmp_path: Path, request: pytes
         url = postgres_hospital(request.getfixturevalue("postgres"), ROW)
     source = _source(url, tmp_path)
     before = source.facts(ALICE, NOW)
-    content = _content(tmp_path / "ehr.db") if database == "sqlite" else None
+    content = _content(url)
     for text in INJECTIONS:
         assert source.facts(PatientKey("PHANTOM", text), NOW) is None
         assert source.facts(PatientKey(text, "P-1"), NOW) is None
     assert source.facts(ALICE, NOW) == before and before is not None
-    assert content is None or _content(tmp_path / "ehr.db") == content
+    assert _content(url) == content
 
 
 @pytest.mark.parametrize("hostile", ["P\x001", "P\n1", "\ud800"])
@@ -124,11 +176,20 @@ def test_identities_that_cannot_be_are_unknown(hostile: str, tmp_path: Path) -> 
     assert source.facts(PatientKey(hostile, "P-1"), NOW) is None
 
 
-def test_never_chooses_between_rows(tmp_path: Path) -> None:
-    """Two rows for one patient are an error that names the file and no patient."""
+def test_a_query_that_forgot_its_condition_is_an_error(tmp_path: Path) -> None:
+    """No patient has ten thousand rows; the message names the file and no patient."""
+    many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001) "
     url = sqlite_hospital(tmp_path / "ehr.db", ROW)
-    with pytest.raises(Permanent, match=r"query\.sql: more than one row for a patient$"):
-        _source(url, tmp_path, f"{IDENTITY} {WHERE} UNION ALL {IDENTITY} {WHERE}").facts(ALICE, NOW)
+    with pytest.raises(Permanent, match=r"query\.sql: more than 10000 rows for a patient$"):
+        _source(url, tmp_path, f"{many} {IDENTITY} FROM clinical_facts, n WHERE {CONDITION}").facts(ALICE, NOW)
+
+
+def test_a_row_of_someone_else_among_others_is_an_error(tmp_path: Path) -> None:
+    """Not only the first row is looked at."""
+    other = "SELECT 'P-2' AS patient_id, 'PHANTOM' AS issuer_of_patient_id, '2026-11-01' AS recorded_date"
+    source = _source(sqlite_hospital(tmp_path / "ehr.db", ROW), tmp_path, f"{IDENTITY} {WHERE} UNION ALL {other}")
+    with pytest.raises(Permanent, match="must be columns and equal what was asked for"):
+        source.facts(ALICE, NOW)
 
 
 def test_a_row_of_someone_else_is_an_error(tmp_path: Path) -> None:
@@ -202,6 +263,16 @@ def test_a_slow_postgres_query_is_stopped(postgres: PostgresServer, tmp_path: Pa
     slow = "SELECT pg_sleep(60), :patient_id AS patient_id"
     with pytest.raises(Transient, match="QueryCanceled"):
         _source(postgres_hospital(postgres), tmp_path, slow, timeout_s=0.1).facts(ALICE, NOW)
+
+
+def test_a_locked_postgres_table_is_transient(postgres: PostgresServer, tmp_path: Path) -> None:
+    """Waiting for a lock counts as time of the query; afterwards it is answered."""
+    url = postgres_hospital(postgres, ROW)
+    with psycopg.connect(url.replace("+psycopg", "")) as holder:
+        holder.execute("LOCK TABLE clinical_facts IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(Transient, match="QueryCanceled"):
+            _source(url, tmp_path, timeout_s=0.1).facts(ALICE, NOW)
+    assert _source(url, tmp_path).facts(ALICE, NOW) is not None
 
 
 def test_an_absent_server_is_transient(tmp_path: Path) -> None:

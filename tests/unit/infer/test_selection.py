@@ -1,5 +1,6 @@
 """Each image bears on the axilla of its side, or is left out for a reason in words."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -8,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.instance import SpoolRef
+from agent.core.instance import Instance, SpoolRef
 from agent.core.ports import StoredInstance
 from agent.core.prediction import Side
+from agent.core.role_rules import BUILT_IN
 from agent.core.usable import ONE_BREAST, Window
 from agent.infer.mammograms import by_projection
-from agent.infer.selection import age_order, newest_studies_first, refusal
+from agent.infer.selection import age_order, newest_studies_first
+from agent.infer.selection import refusal as refused
 from tests.state_stores import instance
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -21,12 +24,19 @@ DAY = date(2026, 11, 20)
 MODALITIES = ("clinical", "MG")
 BOTH = (Side.L, Side.R)
 EARLIEST = date(2026, 1, 1)
+CLASSES = {"US": "1.2.840.10008.5.1.4.1.1.6.1", "MR": "1.2.840.10008.5.1.4.1.1.4"}
 
 
 def stored(number: int = 1, **changes: Any) -> StoredInstance:
     """A left MLO, unless changed."""
-    header = replace(instance(f"1.2.{number}"), **{"acquired_on": DAY} | changes)
+    kind = {"sop_class_uid": CLASSES[changes["modality"]]} if "modality" in changes else {}
+    header = replace(instance(f"1.2.{number}"), **{"acquired_on": DAY} | kind | changes)
     return StoredInstance(number, header, SpoolRef(1, 1, number), NOON + timedelta(seconds=number))
+
+
+def refusal(header: Instance, sides: Collection[Side], window: Window, modalities: Collection[str]) -> str:
+    """Ask with the verdict of the built-in table."""
+    return refused(header, BUILT_IN.verdict(header), sides, window, modalities)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +106,20 @@ def test_projections_come_in_a_fixed_order_and_the_newest_first() -> None:
         stored(4, view_position="CC"),
         stored(6, view_position="CC", acquired_on=date(2026, 1, 2)),
     ]
-    assert [[s.id for s in group] for group in by_projection(given_images)] == [[4, 6], [3, 2, 1]]
+    assert [[s.id for s in group] for group in by_projection(given_images, BUILT_IN.verdict)] == [[4, 6], [3, 2, 1]]
+
+
+def test_an_image_with_the_implant_displaced_goes_before_newer_ones() -> None:
+    """It is of the same projection, and shows more of the breast."""
+    given_images = [stored(1, view_position="MLOID"), stored(2, view_position="MLO"), stored(3, view_position="CC")]
+    assert [[s.id for s in group] for group in by_projection(given_images, BUILT_IN.verdict)] == [[3], [1, 2]]
+
+
+def test_what_the_table_refuses_or_leaves_out_is_not_used() -> None:
+    """With the rule that says so; a modality that the model does not read is said first."""
+    ml = stored(view_position="ML").instance
+    assert refusal(ml, BOTH, Window(), MODALITIES).endswith("[MG-23]")
+    assert refusal(ml, BOTH, Window(), ("US",)) == "the model does not use MG"
 
 
 def test_the_study_with_the_newest_image_comes_first() -> None:

@@ -74,6 +74,15 @@ def test_the_start_comes_before_everything_of_the_run() -> None:
     assert spool.open_channels == 0
 
 
+def test_an_hl7_message_comes_after_the_start() -> None:
+    """Over a channel of its own, which it gives back."""
+    spool = _Spool()
+    Journal(spool, RUN).message({"control_id": "1"}, b"MSH")
+    assert spool.kinds == ["receiver_started:", "hl7:"]
+    assert [record.payload for record in spool.source.after({})] == [b"", b"MSH"]
+    assert spool.open_channels == 0
+
+
 def test_an_association_that_was_never_opened_is_never_closed() -> None:
     """Neither a rejected one nor one whose opening could not be recorded."""
     spool = _Spool()
