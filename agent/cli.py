@@ -188,6 +188,37 @@ def doctor_ehr(
 
 
 @app.command()
+def resolve(
+    case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases --state held` lists it.")],
+    config: ConfigFile = DEFAULT,
+    overrides: Overrides = None,
+    *,
+    merge: Annotated[bool, typer.Option("--merge", help="They are one patient.")] = False,
+    split: Annotated[bool, typer.Option("--split", help="They are two: tell them apart.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Leave out what contradicts.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="The later object counts; or: go on all the same.")] = False,
+    conflict: Annotated[str, typer.Option(help="Only this conflict of the case.")] = "",
+    about: Annotated[str, typer.Option(help="Which statement is meant; else the one that came last.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who decides; else the user of this terminal.")] = None,
+) -> None:
+    """Decide what a held case is held for. It is kept with who decided it and when, and holds for what comes later.
+
+    `sentinode cases show CASE` spells out who says what, and what may be ruled.
+    """
+    from agent.bootstrap.resolving import resolve_case
+    from agent.core.conflict import Ruling
+
+    said = [ruling for ruling in Ruling if {"merge": merge, "split": split, "drop": drop, "accept": accept}[ruling]]
+    if len(said) != 1:
+        raise typer.BadParameter("say one of --merge, --split, --drop, --accept")
+    loaded = _load(config, overrides)
+    after, left = resolve_case(loaded.config, case, said[0], by=by, conflict=conflict, about=about)
+    typer.echo(f"case {after.id} is {after.state}: {after.reason}")
+    for sentence in left:
+        typer.echo(f"still to be decided: {sentence}")
+
+
+@app.command()
 def export(
     case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases` lists it.")],
     folder: Annotated[Path, typer.Argument(help="Where the files go; made if it is not there.")],

@@ -72,7 +72,8 @@ def _default(field: Any) -> str:
     if isinstance(value, frozenset | tuple):
         value = f"[{', '.join(sorted(map(str, value)))}]"
     if isinstance(value, timedelta):
-        return f"`{value.total_seconds() / 86400:g}d`"
+        days = value / timedelta(days=1)
+        return f"`{days:g}d`" if days >= 1 else f"`{days * 24:g}h`"
     return "`null`" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

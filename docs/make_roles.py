@@ -60,6 +60,16 @@ roles:
 A rule is about one modality, and its role is one of that modality or `refused`. Patterns may be given for {names}.
 A site's rule is trusted: it is also used where a built-in rule would have refused the image. Images FOR PROCESSING,
 outside of the episode or of the other side stay left out all the same.
+
+## What happens with a role
+
+- **Mammograms**: of each side and projection the newest image, one with the implant displaced before any other.
+- **Ultrasound**: up to eight images of a side, nodes and tumour in turn, each of the newest examination that has one;
+  what does not say which it shows counts where no newer examination is used. Doppler images are left out.
+- **MR**: the newest examination with a dynamic series. Phases are told apart by temporal position or time and matched
+  by slice position, in classic images and in the frames of enhanced ones. Where the first of several phases state no
+  contrast agent and all later ones do, the last without is the one before contrast; otherwise the first in time is.
+- **Slides**: no model reads them yet.
 """
 PUBLIC_HEAD = """# Roles of public files
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.uid import MRImageStorage, UltrasoundImageStorage
+from pydicom.uid import EnhancedMRImageStorage, MRImageStorage, UltrasoundImageStorage
 
 from agent.core.patient import PatientKey
 from tests.builders import NAME, PATIENT, overwritten, uid
@@ -99,3 +99,31 @@ def _mr_pixels(phase: int, place: int, enhancing: Sequence[str]) -> np.ndarray:
 def dynamic(phases: int = 4, slices: int = 4, **given: Any) -> list[Dataset]:
     """Return a dynamic examination, a series a phase unless `series` names one for all."""
     return [mr_image(phase, place, **given) for phase in range(phases) for place in range(slices)]
+
+
+def enhanced(images: Sequence[Dataset], name: str = "e1", **attributes: Any) -> Dataset:
+    """Return one enhanced multi-frame object of classic images, a frame each, in their order."""
+    first = images[0]
+    ds = _dataset("MR", name, ("enhanced",), DAY, PATIENT)
+    ds.SOPClassUID, ds.SeriesInstanceUID = EnhancedMRImageStorage, uid(name, "series")
+    ds.ImageType, ds.InstanceNumber, ds.NumberOfFrames = ["ORIGINAL", "PRIMARY", "T1", "NONE"], 1, len(images)
+    shared = Dataset()
+    shared.PlaneOrientationSequence = [_item(ImageOrientationPatient=first.ImageOrientationPatient)]
+    shared.PixelMeasuresSequence = [_item(PixelSpacing=first.PixelSpacing, SliceThickness="5")]
+    ds.SharedFunctionalGroupsSequence = [shared]
+    ds.PerFrameFunctionalGroupsSequence = [_frame(image) for image in images]
+    pixels = np.stack([np.frombuffer(image.PixelData, np.uint16).reshape(MR_ROWS, MR_COLUMNS) for image in images])
+    _pixels(ds, pixels[0], {})
+    ds.PixelData = pixels.tobytes()
+    return overwritten(ds, attributes)
+
+
+def _frame(image: Dataset) -> Dataset:
+    frame = Dataset()
+    frame.PlanePositionSequence = [_item(ImagePositionPatient=image.ImagePositionPatient)]
+    frame.FrameContentSequence = [_item(FrameAcquisitionDateTime=f"{image.AcquisitionDate}{image.AcquisitionTime}")]
+    return frame
+
+
+def _item(**attributes: Any) -> Dataset:
+    return overwritten(Dataset(), attributes)

@@ -17,9 +17,10 @@ from agent.core.instance import Arrival, End, Instance, Traits
 from agent.core.patient import PatientKey
 from agent.core.ports import RecordKind, StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
-from agent.dicom.geometry import mr_slice, ultrasound_scale
+from agent.dicom.enhanced import mr_slices
+from agent.dicom.geometry import ultrasound_scale
 from agent.dicom.part10 import to_part10
-from agent.dicom.pixels import decode, header
+from agent.dicom.pixels import decode, header, open_frames
 from agent.infer.admission import ActiveBundle
 from agent.infer.answer import Answerer, AnswerSettings
 from agent.infer.engine import Engine
@@ -168,7 +169,8 @@ class Scene:
                 decode=decode,
                 header=header,
                 ultrasound_scale=ultrasound_scale,
-                mr_slice=mr_slice,
+                mr_slices=mr_slices,
+                open_frames=open_frames,
             ),
             compose=self.compose,
             quarantine=self.keep,

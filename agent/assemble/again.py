@@ -43,7 +43,7 @@ class Again:
         """Return what an answer would rest on now."""
         question = seen.case.question
         scope = self.scopes.get(question, QuestionScope(question, frozenset()))
-        return basis(eligibility, seen.facts, seen.standing.stored, scope)
+        return basis(seen.case.patient, eligibility, seen.facts, seen.standing.stored, scope)
 
     def _open_case(self, unit: Unit, seen: Seen, eligibility: Eligibility, later: datetime) -> Case:
         """The diagnosis is another cancer's; without an image of it there is nothing to ask about yet."""

@@ -11,6 +11,7 @@ from agent.core.clinical import ClinicalFacts
 from agent.core.eligibility import Eligibility
 from agent.core.facts import about_patient, in_time
 from agent.core.instance import Instance
+from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance
 from agent.core.usable import Window, unusable
 
@@ -30,15 +31,20 @@ def counts(instance: Instance, eligibility: Eligibility) -> bool:
 
 
 def basis(
-    eligibility: Eligibility, facts: ClinicalFacts | None, stored: Sequence[StoredInstance], scope: QuestionScope
+    patient: PatientKey,
+    eligibility: Eligibility,
+    facts: ClinicalFacts | None,
+    stored: Sequence[StoredInstance],
+    scope: QuestionScope,
 ) -> str:
     """Return the digest of what the answer to a question rests on.
 
-    That is: of which axillae there may be an estimate, else why not, and the flags. Where there may be one, also the
-    images that count and the values of the facts that an active model reads, pre-operative ones only. When a fact
-    became known is not part of it.
+    That is: who is asked about, since a result under a retired Patient ID is to be replaced; of which axillae there may
+    be an estimate, else why not, and the flags. Where there may be one, also the images that count and the values of
+    the facts that an active model reads, pre-operative ones only. When a fact became known is not part of it.
     """
     parts: dict[str, Any] = {
+        "patient": [patient.issuer, patient.patient_id],
         "reason": eligibility.reason,
         "axillae": [[axilla.side, axilla.reason] for axilla in eligibility.axillae],
         "flags": list(eligibility.flags),

@@ -9,13 +9,15 @@ from uuid import UUID
 import structlog
 
 from agent.assemble.again import Again
-from agent.assemble.basis import BREAST_IMAGES, counts
+from agent.assemble.basis import BREAST_IMAGES, counts, window_of
 from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
 from agent.assemble.findings import write_findings
 from agent.assemble.index import FROM_FACTS
+from agent.assemble.inquire import NOTHING, Asking, with_pacs
 from agent.assemble.judging import QuestionScope
 from agent.assemble.laterality import contradiction
 from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand
+from agent.assemble.views import missing_views
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
 from agent.core.conflict import ConflictKind, Ruling
 from agent.core.eligibility import WITHOUT_FACTS, Eligibility, assess, bound_by_images, known_until, no_longer
@@ -46,6 +48,7 @@ class AssembleSettings:
     refresh: timedelta  # how often the clinical database is asked again
     zone: tzinfo = UTC  # of the hospital's days
     scopes: tuple[QuestionScope, ...] = ()
+    asking: Asking = NOTHING  # of the PACS
 
 
 class Assembler:
@@ -202,7 +205,7 @@ class Assembler:
         answered = seen.standing.answered
         if is_of_another(eligibility, diagnosed_on(answered), self._settings.episode):
             return self._move_on(unit, case, seen, eligibility)
-        verdict = self._judge(case, seen, eligibility)
+        verdict = self._judge(unit, case, seen, eligibility)
         basis = self._again.basis(seen, eligibility)
         findings = write_findings(
             eligibility,
@@ -222,7 +225,7 @@ class Assembler:
             return unit.apply(case, CaseEvent.WITHDRAWN, self._now(), reason=UNCHANGED)
         return self._complete(unit, case, seen, eligibility, verdict)
 
-    def _judge(self, case: Case, seen: Seen, eligibility: Eligibility) -> Verdict:
+    def _judge(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Verdict:
         stored = seen.standing.stored
         observed = Observed(
             opened_at=_waited_since(case, stored),
@@ -231,7 +234,8 @@ class Assembler:
             present=_present(eligibility, stored),
             facts_known=seen.facts_known,
         )
-        return judge(observed, self._patience(case.question), self._now())
+        patience = self._patience(case.question)
+        return judge(self._more(unit, case, observed, stored, eligibility), patience, self._now())
 
     def _complete(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility, verdict: Verdict) -> Case:
         """Everything is here: an answer is due, unless a person must say whose breast it is."""
@@ -251,6 +255,24 @@ class Assembler:
         if images:
             self._again.opener.open(unit, case.question, case.patient, images, ANOTHER)
         return unit.apply(case, CaseEvent.WITHDRAWN, self._now(), reason=ANOTHER if images else UNCHANGED)
+
+    def _more(
+        self,
+        unit: Unit,
+        case: Case,
+        observed: Observed,
+        stored: Sequence[StoredInstance],
+        eligibility: Eligibility,
+    ) -> Observed:
+        """Add the views that are missing, and the PACS's word; neither matters where there will be no estimate."""
+        sides = eligibility.open_sides
+        if not sides:
+            return observed
+        patience, instances = self._patience(case.question), [one.instance for one in stored]
+        views = missing_views(instances, sides, window_of(eligibility), patience.views)
+        observed = replace(observed, missing_views=views)
+        asking = self._settings.asking
+        return with_pacs(unit, case, observed, stored, patience=patience, asking=asking, now=self._now())
 
     def _put_off(self, case: Case, reason: str) -> bool:
         """The clinical query is wrong, or answered wrongly: someone has to mend it, the case waits."""

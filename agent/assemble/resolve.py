@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import structlog
-
 from agent.assemble.circle import Circle
 from agent.assemble.patients import Patients
 from agent.core.case import Case, CaseState
@@ -15,8 +13,6 @@ from agent.core.errors import Permanent
 from agent.core.identities import BY_PERSON, Retirement, Standing, key_digest
 from agent.core.patient import PatientKey
 from agent.core.ports import Store, Unit
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +57,7 @@ class Resolver:
                 about = _DECIDE[conflict.kind](_Question(unit, case, conflict, request, keys, now))
                 unit.decide(Decision(conflict.id, request.ruling, about, request.by, now))
             self.patients.settle(unit, keys, reason=f"{request.by} decided: {request.ruling}")
-            after = unit.case(case.id)
-        _log.info("case_resolved", case_id=case.id, ruling=request.ruling.value, state=after.state.value)
-        return after
+            return unit.case(case.id)
 
 
 @dataclass(frozen=True, slots=True)

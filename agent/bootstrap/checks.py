@@ -15,6 +15,7 @@ import structlog
 from agent import log as logs
 from agent.bootstrap.common import Stop, secret, utc_now
 from agent.bootstrap.inspect import open_store
+from agent.bootstrap.pacs import asked_destination
 from agent.bootstrap.process import Reported, fork
 from agent.config import ConfigError, LoadedConfig
 from agent.config.schema import Config, Model
@@ -88,6 +89,7 @@ def _tell(config: Config, answer: Connection) -> None:
 def _problems(config: Config) -> Iterator[Problem]:
     yield from _names(config)
     yield from _issuers(config)
+    yield from _asked(config)
     yield from _secrets(config)
     yield from _folder(("storage", "spool"), config.storage.spool)
     yield from _folder(("storage", "quarantine"), config.storage.quarantine)
@@ -120,6 +122,22 @@ def _names(config: Config) -> Iterator[Problem]:
         if destination.name in seen:
             yield Problem(("destinations", n, "name"), "another destination has this name")
         seen.add(destination.name)
+
+
+def _asked(config: Config) -> Iterator[Problem]:
+    """The PACS that is asked is one that we know, and what it sends back can come in."""
+    ask, dicom = config.cases.ask_pacs, config.dicom
+    if ask is None:
+        return
+    key: Key = ("cases", "ask_pacs", "peer")
+    try:
+        sender = asked_destination(config, ask).ae_title if ask.retrieve == "move" else dicom.ae_title
+    except SentinodeError as exc:
+        yield Problem(key, _one_line(exc))
+        return
+    may_store = [peer.ae_title for peer in dicom.peers if "store" in peer.may]
+    if dicom.accept_from == "listed" and sender not in may_store:
+        yield Problem(key, f"what is retrieved comes from {sender}, which dicom.peers does not let store")
 
 
 def _issuers(config: Config) -> Iterator[Problem]:

@@ -14,8 +14,10 @@ import structlog
 from agent.assemble.complete import Assembler, AssembleSettings
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
+from agent.assemble.resolve import Resolver
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
+from agent.bootstrap.pacs import asking, pacs_ticks, poll_interval
 from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.config.schema import Destination
@@ -52,6 +54,7 @@ def run_keeper(config: Config, stop: Stop) -> None:
         Tick("index", build_indexer(config, store).tick, INDEX_EVERY_S),
         Tick("assemble", build_assembler(config, store).tick, ASSEMBLE_EVERY_S),
         *(Tick(f"deliver {name}", courier.tick, DELIVER_EVERY_S) for name, courier in couriers.items()),
+        *pacs_ticks(config, store, question_scopes(config)),
     ]
     ticker = Ticker(ticks, utc_now)
     ticker.start()
@@ -94,6 +97,9 @@ def build_assembler(config: Config, store: SqlStore) -> Assembler:
         expected=cases.expect,
         wait_for={str(modality): span for modality, span in cases.wait_for.items()},
         wait_for_facts=ehr.if_unavailable == "wait",
+        views=cases.expect_views,
+        counts_wait=cases.ask_pacs.counts_wait if cases.ask_pacs else None,
+        poll=poll_interval(config),
     )
     settings = AssembleSettings(
         patience=patience,
@@ -101,9 +107,15 @@ def build_assembler(config: Config, store: SqlStore) -> Assembler:
         refresh=timedelta(seconds=ehr.refresh_s),
         zone=ZoneInfo(config.site.time_zone),
         scopes=question_scopes(config),
+        asking=asking(config),
     )
     source = EhrSource(ehr.url, ehr.query, ehr.timeout_s, secret(ehr.password_env))
     return Assembler(store, source, settings, now=utc_now, random=random.random, new_case_uuid=uuid4)
+
+
+def build_resolver(config: Config, store: SqlStore) -> Resolver:
+    """Join what a person's decision needs: the same rules as indexing."""
+    return Resolver(store, build_indexer(config, store).patients)
 
 
 def build_courier(config: Config, store: SqlStore) -> Courier:

@@ -16,9 +16,10 @@ from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.core.ports import StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
-from agent.dicom.geometry import mr_slice, ultrasound_scale
+from agent.dicom.enhanced import mr_slices
+from agent.dicom.geometry import ultrasound_scale
 from agent.dicom.part10 import to_part10
-from agent.dicom.pixels import decode, header
+from agent.dicom.pixels import decode, header, open_frames
 from agent.dicom.uids import device_uid
 from agent.infer.admission import ActiveBundle
 from agent.infer.answer import Answerer, AnswerSettings
@@ -94,7 +95,8 @@ def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: 
             decode=decode,
             header=header,
             ultrasound_scale=ultrasound_scale,
-            mr_slice=mr_slice,
+            mr_slices=mr_slices,
+            open_frames=open_frames,
         ),
         compose=build_composer(config, store),
         quarantine=quarantine,

@@ -147,6 +147,21 @@ class Ehr(Section):
     password_env: str | None = Field(None, description="Environment variable that holds the password.")
 
 
+class AskPacs(Section):
+    """What the PACS is asked about patients with confirmed cancer."""
+
+    peer: str = Field(min_length=1, description="Name or AE title of the destination that is asked.")
+    counts: bool = Field(True, description="How many instances each study has, as evidence that a case is complete.")
+    missing_modalities: bool = Field(
+        True, description="Whether the patient's other studies are looked for and fetched."
+    )
+    days_back: int = Field(120, ge=1, le=3650, description="Studies older than this are not looked for.")
+    counts_wait: Duration = Field(timedelta(hours=1), description="How long the PACS's answer may hold a case.")
+    retrieve: Literal["move", "get"] = Field(
+        "move", description="C-MOVE to our own AE title, or C-GET, passed on to our own listener."
+    )
+
+
 class Cases(Section):
     """When a case is complete."""
 
@@ -154,6 +169,10 @@ class Cases(Section):
     episode_days: int = Field(120, ge=1, description="Images of one patient within this span belong together.")
     expect: tuple[Modality, ...] = Field((), description="Modalities that this site makes for every cancer.")
     wait_for: dict[Modality, Duration] = Field({}, description="How long a missing, expected modality holds a case.")
+    expect_views: tuple[Literal["CC", "MLO"], ...] = Field(
+        ("CC", "MLO"), description="Mammograms of each side; a missing one holds a case as long as a missing MG."
+    )
+    ask_pacs: AskPacs | None = None
     report_no_estimate: bool = Field(True, description="Say why there is no number, for confirmed cancer.")
 
 

@@ -14,6 +14,20 @@ class Patience:
     expected: tuple[str, ...] = ()
     wait_for: Mapping[str, timedelta] = field(default_factory=lambda: MappingProxyType({}))  # else: no wait
     wait_for_facts: bool = True
+    views: tuple[str, ...] = ()  # of a mammogram, expected of each side once there is one
+    counts_wait: timedelta | None = None  # how long an answer of the PACS holds a case; None: it is not asked
+    poll: timedelta = timedelta(seconds=10)  # between two questions to the PACS
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many instances of one modality the PACS lists of one study."""
+
+    modality: str
+    listed: int
+    missing: int  # of these, not here
+    stable: bool  # two answers in a row were equal, the last one since the last image
+    counted_at: datetime | None  # None: it has not answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +39,19 @@ class Observed:
     open_association: bool  # one that brought images of this patient
     present: frozenset[str]  # modalities
     facts_known: bool  # the clinical database answered
+    asked_since: datetime | None = None  # when the last news came that the PACS is asked about; None: the last image
+    counts: tuple[Counted, ...] = ()  # by the PACS
+    missing_views: tuple[str, ...] = ()  # "left MLO"
+    fetching: bool = False  # other studies of this patient are looked for, or on their way
+    not_fetched: tuple[str, ...] = ()  # sentences on what could not be
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a case is complete; if not, when to look again. `sentences` say what that rests on."""
+    """Whether a case is complete; if not, when to look again. `sentences` say what that rests on.
+
+    A complete case with something `missing` is partial.
+    """
 
     complete: bool
     due_at: datetime
@@ -41,13 +63,20 @@ def judge(observed: Observed, patience: Patience, now: datetime) -> Verdict:
     """Decide whether a case is complete at `now`.
 
     It is when the quiet period is over, no association that carries the patient is open, the clinical database
-    was heard (where the site waits for it) and each expected modality is there or its wait is over.
+    was heard (where the site waits for it), each expected modality and view is there or its wait is over, and,
+    where the PACS is asked, all that it lists is here, stable over two answers, or the wait for that is over.
+    A wait for a modality or view begins with the case, one for the PACS with the last news.
     """
     missing = tuple(m for m in patience.expected if m not in observed.present)
     blockers = _blockers(observed, patience, missing, now)
+    lacking = (*missing, *observed.missing_views, *_not_here(observed))
     if blockers:
-        return Verdict(False, max(due for due, _ in blockers), tuple(why for _, why in blockers), missing)
-    return Verdict(True, now, _proof(observed, patience, missing), missing)
+        return Verdict(False, max(due for due, _ in blockers), tuple(why for _, why in blockers), lacking)
+    return Verdict(True, now, _proof(observed, patience, missing), lacking)
+
+
+def _not_here(observed: Observed) -> list[str]:
+    return [f"{one.missing} of {one.listed} instances of {one.modality}" for one in observed.counts if one.missing]
 
 
 def _blockers(
@@ -66,7 +95,50 @@ def _blockers(
         deadline = observed.opened_at + patience.wait_for.get(modality, timedelta())
         if now < deadline:
             found.append((deadline, f"{modality} is expected until {deadline:%Y-%m-%d %H:%M} UTC."))
+    views_until = observed.opened_at + patience.wait_for.get("MG", timedelta())
+    if now < views_until:
+        found += [
+            (views_until, f"The {view} is expected until {views_until:%Y-%m-%d %H:%M} UTC.")
+            for view in observed.missing_views
+        ]
+    if patience.counts_wait is not None:
+        found += _open_questions(observed, patience, patience.counts_wait, now)
     return found
+
+
+def _open_questions(
+    observed: Observed, patience: Patience, counts_wait: timedelta, now: datetime
+) -> list[tuple[datetime, str]]:
+    """What the PACS has still to say or to send, as long as the site waits for it."""
+    waits = [
+        (patience.wait_for.get(one.modality, counts_wait) if one.missing else counts_wait, why)
+        for one in observed.counts
+        if (why := _doubt(one))
+    ]
+    if observed.fetching:
+        waits.append((counts_wait, "Other studies of this patient are being fetched from the PACS."))
+    since = observed.asked_since or observed.last_change
+    untils = [(since + wait, why) for wait, why in waits]
+    return [(min(until, now + patience.poll), why) for until, why in untils if now < until]
+
+
+def _doubt(one: Counted) -> str:
+    """What speaks against the study being here as a whole; empty: nothing."""
+    study = f"the {one.modality} study" if one.modality else "a study"
+    if one.counted_at is None:
+        return f"The PACS has not said what {study} holds."
+    if not one.listed:
+        return f"The PACS lists no instance of {study}."
+    if one.missing:
+        return _share(one)
+    return "" if one.stable else f"The PACS's count of {study} may still change."
+
+
+def _share(one: Counted) -> str:
+    return (
+        f"{one.listed - one.missing} of {one.listed} instances of the {one.modality} study are here, "
+        f"by the PACS's count at {one.counted_at:%Y-%m-%d %H:%M} UTC."
+    )
 
 
 def _proof(observed: Observed, patience: Patience, missing: tuple[str, ...]) -> tuple[str, ...]:
@@ -79,9 +151,23 @@ def _proof(observed: Observed, patience: Patience, missing: tuple[str, ...]) -> 
     for modality in missing:
         wait = patience.wait_for.get(modality)
         sentences.append(f"No usable {modality} arrived{f' within {spell(wait)}' if wait else ''}.")
+    sentences += [f"The {view} did not arrive." for view in observed.missing_views]
+    if patience.counts_wait is not None:
+        sentences += _counted(observed.counts)
+    sentences += observed.not_fetched
     if not observed.facts_known:
         sentences.append("The clinical database could not be asked.")
     return tuple(sentences)
+
+
+def _counted(counts: tuple[Counted, ...]) -> list[str]:
+    """What the PACS said in the end."""
+    answered = [one for one in counts if one.counted_at is not None]
+    sentences = [_share(one) if one.listed else _doubt(one) for one in answered]
+    sentences += [_doubt(one) for one in answered if one.listed and not one.missing and not one.stable]
+    if len(answered) < len(counts):
+        sentences.append("The PACS could not be asked for its counts.")
+    return sentences
 
 
 def spell(span: timedelta) -> str:

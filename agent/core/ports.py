@@ -11,6 +11,7 @@ from uuid import UUID
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.instance import Arrival, Instance, SpoolRef
+from agent.core.pacs import PacsState
 from agent.core.patient import PatientKey
 from agent.core.ports_identity import IdentityUnit
 from agent.core.result import Kind, Reference, ResultObject
@@ -89,7 +90,7 @@ class OutboxItem:
     error: str = ""
 
 
-class Unit(IdentityUnit, Protocol):
+class Unit(IdentityUnit, PacsState, Protocol):
     """One transaction on the agent's state. Everything done with it commits together or not at all."""
 
     # what the spool said

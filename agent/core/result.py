@@ -53,6 +53,7 @@ class Influence:
     side: str
     contribution: float  # logit
     saliency_hw: NDArray[np.float32]  # in [0, 1], of the size of `SourceImage.image_hw`
+    frame: int = 0  # of several, from 1; 0: the one that `SourceImage` shows
 
 
 @dataclass(frozen=True, slots=True)

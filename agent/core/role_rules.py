@@ -452,7 +452,7 @@ def _mr(number: int, when: Condition, reason: str) -> Rule:
 _DYNAMIC: Final = "whether it is of a dynamic series is told by time and place of its slices"
 _MAGNETIC: Final = (
     _mr(1, _classes("MR Spectroscopy", "4.2"), "MR spectroscopy: spectra, no image"),
-    _mr(2, _not_classes("not an MR Image", "4", "4.1", "4.4"), "not acquired as an MR image"),
+    _mr(2, _not_classes("not an MR Image", "4", "4.1", "4.4"), "not acquired as an image of magnetic resonance"),
     Rule(
         "MR-3",
         "MR",

@@ -8,9 +8,7 @@ from typing import Final
 from agent.core.instance import Instance
 from agent.core.prediction import Side
 
-MULTI_FRAME: Final = "a multi-frame image: only classic MR, a file a slice, is read"
 ONE_BREAST: Final = "an image of one breast: only MR of both, side by side, is used"
-_ENHANCED_MR: Final = "1.2.840.10008.5.1.4.1.1.4.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,6 @@ def unusable(instance: Instance, sides: Collection[Side], window: Window) -> str
         return instance.barred
     if instance.presentation_intent == "FOR PROCESSING":
         return "FOR PROCESSING: only images for presentation are used"
-    if instance.modality == "MR" and (instance.frames > 1 or instance.sop_class_uid == _ENHANCED_MR):
-        return MULTI_FRAME
     if instance.modality == "MR" and instance.laterality in ("", "B") and sides:
         return _outside(instance.acquired_on, window)  # it shows both breasts
     if instance.laterality not in tuple(Side):

@@ -16,7 +16,7 @@ from agent.dicom.guard import rejecting
 from agent.preprocess.placement import Box, check_pixel_mm
 
 _ULTRASOUND: Final = ["Rows", "Columns", "ImageType", "SequenceOfUltrasoundRegions", "PixelSpacing"]
-_MR: Final = [
+MR_ATTRIBUTES: Final = [
     *("Rows", "Columns", "NumberOfFrames", "ImageType", "ImageOrientationPatient", "ImagePositionPatient"),
     *("PixelSpacing", "RescaleSlope", "RescaleIntercept", "TemporalPositionIdentifier"),
     *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime"),
@@ -73,7 +73,7 @@ def ultrasound_scale(part10: bytes) -> UltrasoundScale:
     Rejected
         If it is a Doppler image, a region is not within the image, or a spacing is none or not square.
     """
-    ds = _read(part10, _ULTRASOUND)
+    ds = read_attributes(part10, _ULTRASOUND)
     if _is_doppler(ds):
         raise Rejected(DOPPLER)
     regions = [item for item in ds.get("SequenceOfUltrasoundRegions") or () if _shows_tissue(item)]
@@ -97,9 +97,14 @@ def mr_slice(part10: bytes) -> MrSlice:
         If it has several frames, is not axial within 20 degrees with rows from side to side, or lacks a position,
         an orientation or a spacing that can be.
     """
-    ds = _read(part10, _MR)
+    ds = read_attributes(part10, MR_ATTRIBUTES)
     if int(ds.get("NumberOfFrames") or 1) != 1:
-        raise Rejected("a multi-frame image, which is not read yet")
+        raise Rejected("a multi-frame image, where a single one is expected")
+    return slice_of(ds)
+
+
+def slice_of(ds: Dataset) -> MrSlice:
+    """Read one slice from the attributes of a classic MR image. Raises Rejected as `mr_slice`."""
     row, column, normal = _axes(_floats(ds.get("ImageOrientationPatient"), 6, "Image Orientation (Patient)"))
     position = _floats(ds.get("ImagePositionPatient"), 3, "Image Position (Patient)")
     spacing = _floats(ds.get("PixelSpacing"), 2, "Pixel Spacing")
@@ -123,7 +128,8 @@ def mr_slice(part10: bytes) -> MrSlice:
     )
 
 
-def _read(part10: bytes, keywords: list[str]) -> Dataset:
+def read_attributes(part10: bytes, keywords: list[str]) -> Dataset:
+    """Read some attributes of a Part 10 file."""
     return dcmread(BytesIO(inflated(part10)), stop_before_pixels=True, specific_tags=keywords)
 
 

@@ -1,5 +1,6 @@
 """The grey pixels of an image, and its header without them. What cannot be decoded is Rejected with a reason."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
@@ -110,8 +111,28 @@ def decode(part10: bytes) -> Pixels:
         is of another length than it claims, or a codec fails. The reason quotes no attribute of the patient.
     """
     ds = _checked(inflated(part10))
-    stored = _stored(ds, _middle(ds))
-    frame = _middle(ds) + 1 if _frames(ds) > 1 else 0
+    return _pixels(ds, _frames(ds) // 2)
+
+
+@rejecting("the image cannot be decoded")
+def open_frames(part10: bytes) -> Callable[[int], Pixels]:
+    """Read an image of several frames once; what is returned decodes the frame of a number, from 1.
+
+    Both raise Rejected as `decode` does; several frames are expected of any image.
+    """
+    ds = _checked(inflated(part10), many=True)
+
+    @rejecting("the image cannot be decoded")
+    def frame(number: int) -> Pixels:
+        return _pixels(ds, number - 1)
+
+    return frame
+
+
+def _pixels(ds: FileDataset, index: int) -> Pixels:
+    """Decode the frame of an index."""
+    stored = _stored(ds, index)
+    frame = index + 1 if _frames(ds) > 1 else 0
     if ds.PhotometricInterpretation not in _GREY:
         return Pixels(luminance(ds, stored), False, 0, np.arange(256, dtype=np.uint8), frame)
     native = np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
@@ -122,8 +143,8 @@ def decode(part10: bytes) -> Pixels:
 
 @rejecting("the image cannot be decoded")
 def decode_all(part10: bytes) -> list[NDArray[Any]]:
-    """Return every frame as stored, (H, W), of colour images the luminance; otherwise as `decode`."""
-    ds = _checked(inflated(part10))
+    """Return every frame as stored, (H, W), of colour images the luminance. Any image may have several."""
+    ds = _checked(inflated(part10), many=True)
     frames = [_stored(ds, index) for index in range(_frames(ds))]
     return frames if ds.PhotometricInterpretation in _GREY else [luminance(ds, frame) for frame in frames]
 
@@ -143,31 +164,31 @@ def header(part10: bytes) -> bytes:
     return plain[: stream.tell()]
 
 
-def _checked(part10: bytes) -> FileDataset:
+def _checked(part10: bytes, *, many: bool = False) -> FileDataset:
     """Read an image of a bearable size; what may be too large by its header alone, before its pixels are copied."""
     if len(part10) > LIMIT_BYTES:
-        _check_claims(dcmread(BytesIO(part10), stop_before_pixels=True, specific_tags=_ELEMENTS))
+        _check_claims(dcmread(BytesIO(part10), stop_before_pixels=True, specific_tags=_ELEMENTS), many=many)
     ds = dcmread(BytesIO(part10), specific_tags=_ELEMENTS)
     if "PixelData" not in ds:
         raise Rejected("no Pixel Data (7FE0,0010)")
-    _check_claims(ds)
+    _check_claims(ds, many=many)
     return ds
 
 
-def _check_claims(ds: FileDataset) -> None:
+def _check_claims(ds: FileDataset, *, many: bool) -> None:
     """Refuse whatever is not of a bearable size and of a kind that is read, in words (PS3.3 C.7.6.3)."""
-    _check_kind(ds)
+    _check_kind(ds, many=many)
     if ds.Rows < 1 or ds.Columns < 1:
         raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels")
     if ds.BitsAllocated not in (8, 16) or not 1 <= ds.BitsStored <= ds.BitsAllocated:
         raise Rejected(f"{ds.BitsStored} bits stored in {ds.BitsAllocated} allocated")
     frames = 1 if ds.file_meta.TransferSyntaxUID.is_encapsulated else _frames(ds)
     if ds.Rows * ds.Columns * ds.SamplesPerPixel * ds.BitsAllocated // 8 * frames > LIMIT_BYTES:
-        many = f" and {frames} frames" if frames > 1 else ""
-        raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels{many} is larger than {LIMIT_BYTES >> 20} MiB")
+        held = f" and {frames} frames" if frames > 1 else ""
+        raise Rejected(f"an image of {ds.Rows} x {ds.Columns} pixels{held} is larger than {LIMIT_BYTES >> 20} MiB")
 
 
-def _check_kind(ds: FileDataset) -> None:
+def _check_kind(ds: FileDataset, *, many: bool) -> None:
     """Of ultrasound alone colour is expected, and several frames."""
     ultrasound = ds.get("SOPClassUID", "") in _ULTRASOUND
     samples, kind = ds.SamplesPerPixel, ds.PhotometricInterpretation
@@ -177,7 +198,7 @@ def _check_kind(ds: FileDataset) -> None:
         raise Rejected("a colour image of a kind that is not read")
     if samples == 3 and ds.BitsAllocated != 8:
         raise Rejected("a colour image of more than 8 bits a sample")
-    if _frames(ds) != 1 and not ultrasound:
+    if _frames(ds) != 1 and not (ultrasound or many):
         raise Rejected("a multi-frame image, where a single one is expected")
 
 
@@ -186,11 +207,6 @@ def _frames(ds: Dataset) -> int:
     if frames < 1:
         raise Rejected(f"an image of {frames} frames")
     return frames
-
-
-def _middle(ds: Dataset) -> int:
-    """Index of the frame that is decoded."""
-    return _frames(ds) // 2
 
 
 def _stored(ds: FileDataset, index: int) -> NDArray[Any]:

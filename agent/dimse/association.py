@@ -1,7 +1,7 @@
 """Opening and ending an association as requestor, with every way it can fail as one of our errors."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,8 @@ from typing import Any
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.presentation import PresentationContext
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import PresentationContext, build_role
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from agent.core.errors import Transient, Unreachable
@@ -53,8 +54,21 @@ class RequestorAe(AE):
 
 
 @contextmanager
-def association(peer: Peer, contexts: Sequence[PresentationContext]) -> Iterator[Association]:
+def association(
+    peer: Peer,
+    contexts: Sequence[PresentationContext],
+    *,
+    provides: Sequence[str] = (),
+    on_store: Callable[[evt.Event], int] | None = None,
+) -> Iterator[Association]:
     """Hold an association with exactly these presentation contexts; it is released at the end.
+
+    Parameters
+    ----------
+    provides
+        SOP classes of which we are the SCP on it (role selection, PS3.7 D.3.3.4), as C-GET needs.
+    on_store
+        Takes what the peer stores on it, and returns the status.
 
     Raises
     ------
@@ -64,7 +78,11 @@ def association(peer: Peer, contexts: Sequence[PresentationContext]) -> Iterator
     NothingAccepted
         If no context was accepted.
     """
-    opened = _associate(peer, contexts)
+    roles = [build_role(uid, scp_role=True) for uid in provides]
+    handlers: list[evt.EventHandlerType] = [(evt.EVT_CONN_OPEN, _tune, [peer.timeouts.pdu_s])]
+    if on_store is not None:
+        handlers.append((evt.EVT_C_STORE, on_store))
+    opened = _associate(peer, contexts, roles, handlers)
     if not opened.is_established:
         raise _failure(peer, opened)
     try:
@@ -73,7 +91,12 @@ def association(peer: Peer, contexts: Sequence[PresentationContext]) -> Iterator
         opened.release()
 
 
-def _associate(peer: Peer, contexts: Sequence[PresentationContext]) -> Association:
+def _associate(
+    peer: Peer,
+    contexts: Sequence[PresentationContext],
+    roles: list[SCP_SCU_RoleSelectionNegotiation],
+    handlers: list[evt.EventHandlerType],
+) -> Association:
     ae = RequestorAe(ae_title=peer.ae_title)
     ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
@@ -87,7 +110,8 @@ def _associate(peer: Peer, contexts: Sequence[PresentationContext]) -> Associati
             contexts=list(contexts),
             ae_title=peer.peer_ae_title,
             max_pdu=peer.max_pdu,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _tune, [peer.timeouts.pdu_s])],
+            ext_neg=list(roles),
+            evt_handlers=handlers,
         )
     except OSError as exc:  # the host name is not known
         raise Unreachable(f"{peer.peer_ae_title} at {peer.host}:{peer.port}: {exc.strerror or exc}") from exc

@@ -1,26 +1,22 @@
 """A PACS, as we see it as a client."""
 
 from collections.abc import Generator, Sequence
-from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]  # made at import
 
 from agent.core.errors import Permanent, Transient
 from agent.core.ports import StoreOutcome
 from agent.core.services import (
-    MESSAGE_TRANSFER_SYNTAXES,
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
 )
 from agent.dimse.association import NothingAccepted, Peer, Timeouts, association
 from agent.dimse.part10 import split
+from agent.dimse.query import PENDING, message_context, named
 from agent.dimse.store import c_store, context_id, contexts_for
-
-_PENDING: Final = (0xFF00, 0xFF01)
 
 
 class PacsClient:
@@ -93,14 +89,14 @@ class PacsClient:
         query.SOPInstanceUID = sop_instance_uid
         model = StudyRootQueryRetrieveInformationModelFind
         found = False
-        with association(self._peer, [_context(model)]) as opened:
+        with association(self._peer, [message_context(model)]) as opened:
             for status, match in opened.send_c_find(query, model):
                 code = status.get("Status")
-                if code in _PENDING:
+                if code in PENDING:
                     # a peer that ignores the unique key lists the whole series
                     found = found or (match is not None and match.get("SOPInstanceUID") == sop_instance_uid)
                 elif code != 0x0000:
-                    raise Transient(f"C-FIND ended with {_named(code)}")
+                    raise Transient(f"C-FIND ended with {named(code)}")
         return found
 
     def request_commitment(self, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
@@ -124,12 +120,12 @@ class PacsClient:
         wanted.TransactionUID = transaction_uid
         wanted.ReferencedSOPSequence = [_reference(*pair) for pair in instances]
         try:
-            with association(self._peer, [_context(STORAGE_COMMITMENT)]) as opened:
+            with association(self._peer, [message_context(STORAGE_COMMITMENT)]) as opened:
                 status, _ = opened.send_n_action(wanted, 1, UID(STORAGE_COMMITMENT), UID(STORAGE_COMMITMENT_INSTANCE))
         except NothingAccepted as exc:
             raise Permanent(f"no storage commitment: {exc}") from exc
         if status.get("Status") != 0x0000:
-            raise Transient(f"N-ACTION for storage commitment ended with {_named(status.get('Status'))}")
+            raise Transient(f"N-ACTION for storage commitment ended with {named(status.get('Status'))}")
 
     def echo(self) -> None:
         """C-ECHO (PS3.4 A.4).
@@ -139,14 +135,10 @@ class PacsClient:
         Transient
             If it is not answered with success.
         """
-        with association(self._peer, [_context(VERIFICATION)]) as opened:
+        with association(self._peer, [message_context(VERIFICATION)]) as opened:
             status = opened.send_c_echo().get("Status")
         if status != 0x0000:
-            raise Transient(f"C-ECHO ended with {_named(status)}")
-
-
-def _context(sop_class_uid: str) -> PresentationContext:
-    return build_context(sop_class_uid, list(MESSAGE_TRANSFER_SYNTAXES))
+            raise Transient(f"C-ECHO ended with {named(status)}")
 
 
 def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
@@ -154,7 +146,3 @@ def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     item.ReferencedSOPClassUID = sop_class_uid
     item.ReferencedSOPInstanceUID = sop_instance_uid
     return item
-
-
-def _named(status: int | None) -> str:
-    return "no response" if status is None else f"status 0x{status:04X}"

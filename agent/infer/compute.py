@@ -50,10 +50,11 @@ def compute(setting: Setting, engine: Engine, asked: Asked, images: Images) -> C
     views = {side: images.views[side] for side in answered}
     estimates, found = _run(engine, encoded, views, present, setting.site_prevalence)
     others = [NoEstimate(side, own or refused[side]) for side, own in asked.axillae.items() if side not in views]
-    used = _index_study_first([source for of_axilla in views.values() for view in of_axilla for source in view.sources])
+    sources = [source for of_axilla in views.values() for view in of_axilla for source in view.sources]
+    used = _index_study_first(_told_apart(sources, found))
     outcome = Outcome(
         answers=(*sorted(estimates, key=lambda e: (-e.probability, e.side)), *others),
-        used=tuple(source.instance for source in used),
+        used=tuple({source.instance.sop_instance_uid: source.instance for source in used}.values()),
         encoded=encoded if estimates else None,
         present=frozenset[str]().union(*present.values()),
         influences=found,
@@ -96,15 +97,28 @@ def _run(
     return estimates, tuple(found)
 
 
+def _told_apart(sources: Sequence[SourceImage], found: Sequence[Influence]) -> list[SourceImage]:
+    """Return each object once; of one of several frames those that had influence, where any had."""
+    telling = {(one.sop_instance_uid, one.frame) for one in found}
+    objects = {uid for uid, _ in telling}
+    kept: dict[tuple[str, int], SourceImage] = {}
+    for source in sources:
+        uid, frame = source.instance.sop_instance_uid, source.frame
+        if (uid, frame) in telling:
+            kept[uid, frame] = source
+        elif uid not in objects:
+            kept.setdefault((uid, 0), source)
+    return list(kept.values())
+
+
 def _index_study_first(sources: Sequence[SourceImage]) -> tuple[SourceImage, ...]:
-    """Order the images by study, the newest study first; one that serves both axillae counts once."""
+    """Order the images by study, the newest study first."""
 
     def day(source: SourceImage) -> int:
         return source.instance.acquired_on.toordinal() if source.instance.acquired_on else 0
 
-    by_uid = {source.instance.sop_instance_uid: source for source in sources}
     newest: dict[str, int] = {}
-    for source in by_uid.values():
+    for source in sources:
         study = source.instance.study_instance_uid
         newest[study] = max(newest.get(study, 0), day(source))
 
@@ -112,4 +126,4 @@ def _index_study_first(sources: Sequence[SourceImage]) -> tuple[SourceImage, ...
         study = source.instance.study_instance_uid
         return -newest[study], study
 
-    return tuple(sorted(by_uid.values(), key=order))
+    return tuple(sorted(sources, key=order))

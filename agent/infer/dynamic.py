@@ -29,10 +29,16 @@ LeftOut: TypeAlias = list[tuple[StoredInstance, str]]
 
 @dataclass(frozen=True)
 class Located:
-    """An image, and where and when it was taken."""
+    """An image or a frame of one, and where and when it was taken."""
 
     stored: StoredInstance
     slice: Slice
+    frame: int = 0  # of several, from 1
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What tells images apart, frames of one object too."""
+        return self.stored.id, self.frame
 
 
 @dataclass(frozen=True)
@@ -106,24 +112,24 @@ def _dynamic(group: Sequence[Located], left_out: LeftOut) -> Dynamic | None:
     return Dynamic(tuple(tuple(phase[place] for phase in phases) for place in shared)) if shared else None
 
 
-def _places(group: Sequence[Located]) -> dict[int, int]:
-    """Number the slice positions from the feet upwards: id of the image -> number."""
-    numbers: dict[int, int] = {}
+def _places(group: Sequence[Located]) -> dict[tuple[int, int], int]:
+    """Number the slice positions from the feet upwards: key of the image -> number."""
+    numbers: dict[tuple[int, int], int] = {}
     number, last_mm = -1, float("-inf")
     for one in sorted(group, key=lambda one: one.slice.position_mm):
         if one.slice.position_mm - last_mm > SAME_PLACE_MM:
             number += 1
         last_mm = one.slice.position_mm
-        numbers[one.stored.id] = number
+        numbers[one.key] = number
     return numbers
 
 
-def _phases(series: Sequence[Located], places: dict[int, int], left_out: LeftOut) -> list[Phase]:
+def _phases(series: Sequence[Located], places: dict[tuple[int, int], int], left_out: LeftOut) -> list[Phase]:
     """Split a series into its phases."""
     if not all(one.slice.acquired for one in series):
         left_out += [(one.stored, NO_TIME) for one in series]
         return []
-    by_place = grouped(series, lambda one: places[one.stored.id])
+    by_place = grouped(series, lambda one: places[one.key])
     most = max(len(of_place) for of_place in by_place.values())
     phase_of = _teller(series, places, most)
     if phase_of is None:
@@ -135,11 +141,13 @@ def _phases(series: Sequence[Located], places: dict[int, int], left_out: LeftOut
         if name is None:
             left_out.append((one.stored, NOT_IN_ALL))
         else:
-            phases.setdefault(name, {})[places[one.stored.id]] = one
+            phases.setdefault(name, {})[places[one.key]] = one
     return list(phases.values())
 
 
-def _teller(series: Sequence[Located], places: dict[int, int], most: int) -> Callable[[Located], Hashable] | None:
+def _teller(
+    series: Sequence[Located], places: dict[tuple[int, int], int], most: int
+) -> Callable[[Located], Hashable] | None:
     """What tells the phases of a series apart: nothing needs to, the temporal position, or the moment.
 
     None: nothing does. Where images of a phase have moments of their own, they are counted at each slice position; one
@@ -149,7 +157,7 @@ def _teller(series: Sequence[Located], places: dict[int, int], most: int) -> Cal
         return lambda _: 0
 
     def tells(key: Callable[[Located], Hashable]) -> bool:
-        return max(Counter((places[one.stored.id], key(one)) for one in series).values()) == 1
+        return max(Counter((places[one.key], key(one)) for one in series).values()) == 1
 
     if all(one.slice.temporal_position is not None for one in series) and tells(_temporal_position):
         return _temporal_position
@@ -157,14 +165,14 @@ def _teller(series: Sequence[Located], places: dict[int, int], most: int) -> Cal
         return None
     if len({one.slice.acquired for one in series}) == most:
         return _acquired
-    by_place = grouped(series, lambda one: places[one.stored.id])
+    by_place = grouped(series, lambda one: places[one.key])
     rank = {
-        one.stored.id: number
+        one.key: number
         for of_place in by_place.values()
         if len(of_place) == most
         for number, one in enumerate(sorted(of_place, key=lambda one: one.slice.acquired))
     }
-    return lambda one: rank.get(one.stored.id)
+    return lambda one: rank.get(one.key)
 
 
 def _temporal_position(one: Located) -> Hashable:

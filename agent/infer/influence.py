@@ -68,4 +68,5 @@ def _influence(estimate: Estimate, view: View, contribution: float, saliency_hw:
         side=estimate.side,
         contribution=contribution,
         saliency_hw=np.clip(to_source(view.placement, saliency_hw, (height, width)), 0, 1),
+        frame=view.source.frame,
     )

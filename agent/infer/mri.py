@@ -1,4 +1,7 @@
-"""Dynamic MR of a case as views: the newest examination of both breasts, one view a slice position."""
+"""Dynamic MR of a case as views: the newest examination of both breasts, one view a slice position.
+
+An image is a file, or one frame of an enhanced multi-frame object.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +17,7 @@ from agent.core.prediction import Side
 from agent.core.result import SourceImage
 from agent.core.roles import Verdict
 from agent.infer.dynamic import Dynamic, Located, find_dynamic
-from agent.infer.reader import ImageReader
+from agent.infer.reader import ImageReader, Picture
 from agent.infer.selection import newest_studies_first
 from agent.infer.view import Images, Unused, View
 from agent.preprocess.mri import choose_phases, prepare
@@ -63,7 +66,18 @@ def prepare_mri(
             unused += [Unused(one, OLDER) for one in study]
         else:
             views = _study(study, sides, settings, reader, unused)
-    return Images(views, tuple(unused))
+    return Images(views, _once(unused, views))
+
+
+def _once(unused: Sequence[Unused], views: Mapping[Side, Sequence[View]]) -> tuple[Unused, ...]:
+    """Say of an object once why it is not used, and nothing of one that is, though it be with some of its frames."""
+    used = {
+        source.instance.sop_instance_uid for of_side in views.values() for view in of_side for source in view.sources
+    }
+    first: dict[str, Unused] = {}
+    for one in unused:
+        first.setdefault(one.instance.sop_instance_uid, one)
+    return tuple(one for uid, one in first.items() if uid not in used)
 
 
 def _study(
@@ -93,7 +107,9 @@ def _located(study: Sequence[StoredInstance], reader: ImageReader, unused: list[
     found = []
     for one in study:
         try:
-            found.append(Located(one, reader.mr_slice(reader.part10(one))))
+            slices = reader.mr_slices(reader.part10(one))
+            many = len(slices) > 1
+            found += [Located(one, lies, number if many else 0) for number, lies in enumerate(slices, 1)]
         except (Permanent, Rejected) as exc:
             unused.append(Unused(one, str(exc)))
     return found
@@ -119,9 +135,13 @@ def _volume(
 ) -> _Volume | None:
     """Decode slice by slice; a position one image of which is damaged is left out."""
     step = _step(positions[0][0], settings["tensor_pixel_mm"])
+    shown = {position[1].key for position in positions}
+    decoder = _Decoder(reader)
+    wanted = sorted((one for position in positions for one in position), key=lambda one: one.key)
+    made = {one.key: _shot(one, one.key in shown, step, decoder, unused) for one in wanted}
     kept, shots = [], []
     for position in positions:
-        read = [_shot(one, phase == 1, step, reader, unused) for phase, one in enumerate(position)]
+        read = [made[one.key] for one in position]
         whole = tuple(shot for shot in read if shot is not None)
         if len(whole) == len(position):
             kept.append(position)
@@ -138,16 +158,49 @@ def _step(one: Located, tensor_pixel_mm: float) -> int:
     return max(1, needless, -(-max(lies.rows, lies.columns) // LONGEST_SIDE))
 
 
-def _shot(one: Located, is_shown: bool, step: int, reader: ImageReader, unused: list[Unused]) -> _Shot | None:
-    instance = one.stored.instance
+class _Decoder:
+    """Decodes images. It holds the last object, so frames of one are best asked for one after the other."""
+
+    def __init__(self, reader: ImageReader) -> None:
+        self._reader = reader
+        self._held, self._part10 = -1, b""
+        self._frame: Callable[[int], Picture] | None = None
+        self._header: SourceImage | None = None
+
+    def hold(self, stored: StoredInstance) -> bytes:
+        """Read an object, unless it is the last one. Raises Permanent if its bytes are gone or damaged."""
+        if self._held != stored.id:
+            self._part10, self._frame, self._held = self._reader.part10(stored), None, stored.id
+        return self._part10
+
+    def source(self, one: Located, is_shown: bool) -> tuple[Picture, SourceImage]:
+        """Decode an image of the object that is held. Raises Rejected."""
+        instance, part10 = one.stored.instance, self._part10
+        if not one.frame:
+            picture = self._reader.decode(part10)
+            return picture, (self._reader.shown if is_shown else self._unseen)(instance, part10, picture)
+        if self._frame is None or self._header is None:
+            self._frame = self._reader.open_frames(part10)
+            self._header = self._reader.unseen(instance, part10)
+        picture = self._frame(one.frame)
+        source = replace(self._header, frame=one.frame)
+        if not is_shown:
+            return picture, source
+        hw8 = picture.display_hw8(picture.reduction)
+        return picture, replace(source, image_hw=hw8, reduction=float(picture.reduction))
+
+    def _unseen(self, instance: Instance, part10: bytes, _: Picture) -> SourceImage:
+        return self._reader.unseen(instance, part10)
+
+
+def _shot(one: Located, is_shown: bool, step: int, decoder: _Decoder, unused: list[Unused]) -> _Shot | None:
     try:
-        part10 = reader.part10(one.stored)
+        part10 = decoder.hold(one.stored)
     except Permanent as exc:
         unused.append(Unused(one.stored, str(exc)))
         return None
     try:
-        picture = reader.decode(part10)
-        source = reader.shown(instance, part10, picture) if is_shown else reader.unseen(instance, part10)
+        picture, source = decoder.source(one, is_shown)
     except Rejected as exc:
         unused.append(Unused(one.stored, str(exc), part10))
         return None

@@ -110,7 +110,8 @@ class ImageReader:
     decode: Callable[[bytes], Picture]
     header: Callable[[bytes], bytes]
     ultrasound_scale: Callable[[bytes], Scale]
-    mr_slice: Callable[[bytes], Slice]
+    mr_slices: Callable[[bytes], Sequence[Slice]]  # of each frame
+    open_frames: Callable[[bytes], Callable[[int], Picture]]  # by the number of the frame, from 1
 
     def part10(self, stored: StoredInstance) -> bytes:
         """Return the Part 10 file. Raises Permanent if its bytes are gone or damaged."""

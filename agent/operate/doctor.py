@@ -108,7 +108,7 @@ def examine(
         axillae=tuple((axilla.side.value, axilla.reason) for axilla in eligibility.axillae),
         cutoff=f"{eligibility.cutoff} ({eligibility.cutoff_by})" if eligibility.cutoff else "",
         flags=eligibility.flags,
-        bundles=bundle_lines(facts, eligibility, patient, bundles, as_of) if facts else (),
+        bundles=bundle_lines(facts, eligibility, patient, bundles, as_of=as_of, today=today) if facts else (),
     )
 
 
@@ -128,10 +128,16 @@ def _fact_line(name: str, fact: Fact | None, reason: str) -> FactLine:
 
 
 def bundle_lines(
-    facts: ClinicalFacts, eligibility: Eligibility, patient: PatientKey, bundles: Sequence[Bundle], as_of: datetime
+    facts: ClinicalFacts,
+    eligibility: Eligibility,
+    patient: PatientKey,
+    bundles: Sequence[Bundle],
+    *,
+    as_of: datetime,
+    today: date,
 ) -> tuple[BundleLine, ...]:
     """Say of each bundle what it would get, by the way that a case's facts go, and whether it would speak."""
-    given = read_findings(write_findings(eligibility, facts, asked_at=as_of, day=as_of.date())).facts
+    given = read_findings(write_findings(eligibility, facts, asked_at=as_of, day=today)).facts
     lines: list[BundleLine] = []
     for bundle in bundles:
         if bundle.manifest is None:

@@ -75,7 +75,20 @@ def story_tables(story: Story) -> list[Table]:
             story.others,
         ),
         _rows("deliveries", ("role", "destination", "status", "attempts", "stored_at", "error"), story.deliveries),
+        *_asked(story),
     ]
+
+
+def _asked(story: Story) -> list[Table]:
+    """What the PACS was asked about the case; nothing where it was not."""
+    tables = []
+    if story.counts:
+        counted = ("study_instance_uid", "listed", "counted_at", "equal_polls", "next_at", "error")
+        tables.append(_rows("counts by the PACS", counted, story.counts))
+    if story.retrievals:
+        requested = ("study_instance_uid", "series_instance_uid", "why", "status", "attempts", "next_at", "error")
+        tables.append(_rows("retrievals from the PACS", requested, story.retrievals))
+    return tables
 
 
 def to_json(value: Any) -> Any:

@@ -98,9 +98,9 @@ class Draft:
         """
         question = words.question_words(result.question)
         sources = tuple(read_source(image).of_patient(result.patient) for image in images)
-        by_uid = {s.instance.sop_instance_uid: s for s in sources}
+        by_image = _by_image(sources)
         for influence in result.influences:
-            _check(influence, by_uid.get(influence.sop_instance_uid))
+            _check(influence, by_image.get((influence.sop_instance_uid, influence.frame)))
         return cls(result, device, sources, _index(result, sources), question, zone)
 
     @cached_property
@@ -117,19 +117,23 @@ class Draft:
     def evidence(self) -> tuple[Instance, ...]:
         """Every image given to the model; where none was, the images of the index study."""
         study = self.index.instance.study_instance_uid
-        return self.result.used or tuple(s.instance for s in self.sources if s.instance.study_instance_uid == study)
+        return self.result.used or tuple(i for i in self.at_hand if i.study_instance_uid == study)
 
     @property
     def at_hand(self) -> tuple[Instance, ...]:
-        """Every image that came with the result."""
-        return tuple(s.instance for s in self.sources)
+        """Every image that came with the result, one of several frames once."""
+        return tuple({s.instance.sop_instance_uid: s.instance for s in self.sources}.values())
 
     def places(self, estimate: Estimate) -> tuple[Place, ...]:
         """Where the key images influenced an estimate: the index study's first, then the newer, the stronger first.
 
         Of each modality these are the images with the most influence.
         """
-        found = [Place(self._by_uid[i.sop_instance_uid], i) for i in self.result.influences if i.side == estimate.side]
+        found = [
+            Place(self._by_image[i.sop_instance_uid, i.frame], i)
+            for i in self.result.influences
+            if i.side == estimate.side
+        ]
         rank: Counter[str] = Counter()
         kept = []
         for place in sorted(found, key=_strength):
@@ -139,8 +143,8 @@ class Draft:
         return tuple(sorted(kept, key=self._precedence))
 
     @cached_property
-    def _by_uid(self) -> Mapping[str, Source]:
-        return {s.instance.sop_instance_uid: s for s in self.sources}
+    def _by_image(self) -> Mapping[tuple[str, int], Source]:
+        return _by_image(self.sources)
 
     def _precedence(self, place: Place) -> tuple[bool, int, float, str]:
         instance = place.source.instance
@@ -254,6 +258,14 @@ def reference(instance: Instance) -> Reference:
         instance.study_instance_uid,
         instance.series_instance_uid,
     )
+
+
+def _by_image(sources: Sequence[Source]) -> Mapping[tuple[str, int], Source]:
+    """Name each source by its UID and frame; frame 0 is whichever there is."""
+    return {
+        **{(s.instance.sop_instance_uid, 0): s for s in sources},
+        **{(s.instance.sop_instance_uid, s.frame): s for s in sources},
+    }
 
 
 def _check(influence: Influence, source: Source | None) -> None:

@@ -15,6 +15,8 @@ def is_temporal(draft: Draft, source: Source) -> bool:
     phases holds more than one with a single phase, and all of them where it is the only one.
     """
     instance = source.instance
+    if instance.modality == DYNAMIC and instance.frames > 1:
+        return True  # its frames are phases, or slices of one of them
     series = [s for s in draft.sources if s.instance.series_instance_uid == instance.series_instance_uid]
     if len({s.temporal_position for s in series}) > 1:
         return True

@@ -66,7 +66,7 @@ IMAGES: Final[Mapping[str, str]] = {"MG": "mammogram", "US": "ultrasound image",
 VIEWS: Final[Mapping[str, str]] = {"MG": "Mammogram", "US": "Ultrasound", "MR": "MRI"}
 BREAST: Final = "breast"
 NO_VIEW: Final = "view unknown"
-_CODE: Final = re.compile(r"\b(MG|US|MR|SM)\b")
+_CODE: Final = re.compile(r"\b(MG|US|MR|SM)\b(?!-\d)")  # not the name of a rule, as MG-3
 
 
 @dataclass(frozen=True, slots=True)

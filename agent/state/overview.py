@@ -55,6 +55,9 @@ class Story:
     instances: Sequence[Mapping[str, Any]]
     deliveries: Sequence[Mapping[str, Any]]
     others: Sequence[Mapping[str, Any]] = ()  # what else arrived of this patient
+    held_for: Sequence[Mapping[str, Any]] = ()  # what a person has to decide, or decided
+    counts: Sequence[Mapping[str, Any]] = ()  # by the PACS, a row a study
+    retrievals: Sequence[Mapping[str, Any]] = ()  # requested from the PACS
 
 
 def overview(connection: sa.Connection) -> Overview:
@@ -106,6 +109,8 @@ def case_story(connection: sa.Connection, case_id: int) -> Story | None:
         deliveries=[dict(r) for r in connection.execute(_deliveries(case_id)).mappings()],
         held_for=held_for(connection, case_id),
         others=[dict(r) for r in connection.execute(_others(row)).mappings()],
+        counts=[dict(r) for r in connection.execute(_of_case(t.study_count, case_id)).mappings()],
+        retrievals=[dict(r) for r in connection.execute(_of_case(t.retrieval, case_id)).mappings()],
     )
 
 
@@ -165,6 +170,10 @@ def _others(case: Mapping[Any, Any]) -> sa.Select[Any]:
         .where(table.sop_instance_uid.not_in(mine))
         .order_by(table.received_at, table.sop_instance_uid)
     )
+
+
+def _of_case(table: sa.Table, case_id: int) -> sa.Select[Any]:
+    return sa.select(table).where(table.c.case_id == case_id).order_by(*table.primary_key.columns)
 
 
 def _deliveries(case_id: int) -> sa.Select[Any]:

@@ -12,12 +12,13 @@ from agent.state.holds import Holds
 from agent.state.migration import newest_version, schema_version
 from agent.state.outbox import Outbox
 from agent.state.results import Results
+from agent.state.studies import Studies
 from agent.state.tables import installation
 from agent.state.variants import Variants
 from agent.state.who import WhoIsWho
 
 
-class SqlUnit(Holds, Variants, Results, Outbox, WhoIsWho):
+class SqlUnit(Holds, Variants, Results, Outbox, WhoIsWho, Studies):
     """One transaction. Everything done with it commits together or not at all."""
 
     def installation(self) -> UUID:

@@ -1,11 +1,20 @@
 """A PACS in memory: what `agent.dimse.client` sees of a real one. Both pass one contract test."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
 
-from agent.core.errors import Permanent, Transient, Unreachable
+from pydicom.dataset import Dataset
+
+from agent.core.errors import Permanent, SentinodeError, Transient, Unreachable
+from agent.core.pacs import MOST_INSTANCES, MOST_STUDIES, Listed, StudyMatch, Wanted
+from agent.core.patient import PatientKey
 from agent.core.ports import StoreOutcome
 from agent.dimse.part10 import split
+
+UNSTATED: Final = "SITE"
+"""Who issued the Patient IDs of objects that name no issuer."""
 
 
 @dataclass
@@ -71,3 +80,96 @@ class FakePacs:
     def echo(self) -> None:
         """Answer."""
         self._associate("echo")
+
+
+@dataclass(frozen=True)
+class Held:
+    """One instance in a PACS, with what a query needs of its header."""
+
+    patient: PatientKey
+    study_instance_uid: str
+    study_date: date | None
+    listed: Listed
+
+
+@dataclass
+class FakeQuery:
+    """A `PacsQuery` and `PacsRetrieve` in memory. All switches may change while it is used."""
+
+    held: list[Held] = field(default_factory=list)
+    down: bool = False
+    refuses: str = ""  # why it answers no query, for good
+    most_studies: int = MOST_STUDIES
+    most_instances: int = MOST_INSTANCES
+    on_retrieve: Callable[[Held], None] = lambda one: None  # what our receiver does with what it is sent
+    retrieve_error: SentinodeError | None = None
+
+    asked: list[str] = field(default_factory=list)  # "studies ID", "instances UID", "retrieve UID", in order
+
+    def hold(self, ds: Dataset) -> None:
+        """Take an object in."""
+        day = str(ds.get("StudyDate") or "")
+        listed = Listed(str(ds.SeriesInstanceUID), str(ds.Modality), str(ds.SOPClassUID), str(ds.SOPInstanceUID))
+        patient = PatientKey(str(ds.get("IssuerOfPatientID") or UNSTATED), str(ds.PatientID))
+        study_date = date.fromisoformat(day) if day else None
+        self.held.append(Held(patient, str(ds.StudyInstanceUID), study_date, listed))
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if self.down:
+            raise Unreachable("the fake PACS rejected the association")
+        if self.refuses:
+            raise Permanent(self.refuses)
+
+    def studies(
+        self, patient: PatientKey, modalities: Collection[str], since: date, until: date
+    ) -> Sequence[StudyMatch]:
+        """List a patient's studies."""
+        self._ask(f"studies {patient.patient_id}")
+        mine: dict[str, list[Held]] = {}
+        for one in self.held:
+            if one.patient == patient:
+                mine.setdefault(one.study_instance_uid, []).append(one)
+        if len(mine) > self.most_studies:
+            raise Permanent("the peer lists too many")
+        matches = [
+            StudyMatch(uid, frozenset(one.listed.modality for one in held), held[0].study_date)
+            for uid, held in mine.items()
+        ]
+        return [
+            m
+            for m in matches
+            if m.modalities & set(modalities) and (m.study_date is None or since <= m.study_date <= until)
+        ]
+
+    def instances(self, study_instance_uid: str, modalities: Collection[str]) -> Sequence[Listed]:
+        """List a study."""
+        self._ask(f"instances {study_instance_uid}")
+        found = {
+            one.listed.sop_instance_uid: one.listed
+            for one in self.held
+            if one.study_instance_uid == study_instance_uid and one.listed.modality in modalities
+        }
+        if len(found) > self.most_instances:
+            raise Permanent("the peer lists too many")
+        if not all(one.sop_class_uid for one in found.values()):
+            raise Permanent("the peer does not say of which SOP class its instances are")
+        return list(found.values())
+
+    def retrieve(self, wanted: Wanted) -> int:
+        """Send what is wanted."""
+        self._ask(f"retrieve {wanted.series_instance_uid or wanted.study_instance_uid}")
+        if self.retrieve_error is not None:
+            raise self.retrieve_error
+        sent = [one for one in self.held if _is_wanted(one, wanted)]
+        for one in sent:
+            self.on_retrieve(one)
+        return len(sent)
+
+
+def _is_wanted(one: Held, wanted: Wanted) -> bool:
+    return (
+        one.study_instance_uid == wanted.study_instance_uid
+        and wanted.series_instance_uid in ("", one.listed.series_instance_uid)
+        and (not wanted.sop_instance_uids or one.listed.sop_instance_uid in wanted.sop_instance_uids)
+    )

@@ -18,10 +18,12 @@ from agent.core.conflict import Conflict, Decision
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.identities import Identity, Retirement, Told, Variant
 from agent.core.instance import Arrival, End, Instance, SpoolRef
+from agent.core.pacs import Retrieval, Search, StudyCount
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
 from agent.core.result import Reference, ResultObject
 from agent.state.move import CaseChange, claimed_by, move, sending_order
+from tests.fakes.studies import FakeStudies
 from tests.fakes.who_store import FakeWho, Link
 
 INSTALLATION = UUID("6f1c1b3e-7f0e-4a54-9c5b-2b1f6c8d0e11")
@@ -45,6 +47,9 @@ class Tables:
     tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
     stored: set[int] = field(default_factory=set)  # outbox items that a destination acknowledged once
     commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    counts: dict[tuple[int, str], tuple[StudyCount, datetime]] = field(default_factory=dict)  # and when to ask again
+    searches: dict[int, Search] = field(default_factory=dict)
+    retrievals: dict[int, Retrieval] = field(default_factory=dict)
     aliases: set[Retirement] = field(default_factory=set)
     told: dict[PatientKey, tuple[Told, tuple[datetime, str]]] = field(default_factory=dict)
     identities: dict[str, Identity] = field(default_factory=dict)
@@ -86,7 +91,7 @@ class FakeStore:
             self._lock.release()
 
 
-class FakeUnit(FakeWho):
+class FakeUnit(FakeWho, FakeStudies):
     """A `Unit` on dictionaries."""
 
     def __init__(self, tables: Tables, ids: Iterator[int], installation: UUID) -> None:

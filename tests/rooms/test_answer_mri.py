@@ -11,11 +11,11 @@ from pydicom import Dataset
 
 from agent.core.prediction import Side
 from agent.core.result import Influence
-from agent.core.usable import MULTI_FRAME, ONE_BREAST
+from agent.core.usable import ONE_BREAST
 from agent.infer.dynamic import EARLIER, NOT_IN_ALL, ONE_PHASE
 from agent.infer.mri import OLDER, OTHER_PHASE, OTHER_SLICE, PARTNER
 from tests.builders import uid
-from tests.builders_us_mr import LESIONS, MR_COLUMNS, MR_ROWS, dynamic, mr_image
+from tests.builders_us_mr import LESIONS, MR_COLUMNS, MR_ROWS, dynamic, enhanced, mr_image
 from tests.infer_scene import BOTH_SIDES, KNOWN, Scene, findings
 
 OLD, NEW = date(2025, 12, 1), date(2026, 1, 5)
@@ -204,13 +204,10 @@ def test_of_many_slices_48_are_used(wide: Scene) -> None:
     assert set(wide.left_out(case).values()) == {OTHER_SLICE}
 
 
-@pytest.mark.parametrize(
-    ("attributes", "reason"), [({"Laterality": "L"}, ONE_BREAST), ({"NumberOfFrames": 2}, MULTI_FRAME)]
-)
-def test_what_is_not_read_yet_is_left_out_in_words(wide: Scene, attributes: dict[str, Any], reason: str) -> None:
-    """One breast alone, and enhanced multi-frame objects: sound, and so not quarantined."""
-    case = answer(wide, dynamic(phases=2, **attributes))
-    assert set(wide.left_out(case).values()) == {reason}
+def test_an_examination_of_one_breast_is_left_out_in_words(wide: Scene) -> None:
+    """Sound, and so not quarantined."""
+    case = answer(wide, dynamic(phases=2, Laterality="L"))
+    assert set(wide.left_out(case).values()) == {ONE_BREAST}
     assert wide.quarantined == []
     assert [a.side for a in wide.result.estimates] == [Side.L]
 
@@ -267,3 +264,62 @@ def test_an_original_that_was_compressed_is_a_phase(wide: Scene) -> None:
     """Though its Image Type says DERIVED."""
     case = answer(wide, dynamic(phases=2, ImageType=["DERIVED", "PRIMARY", "OTHER"]))
     assert wide.used(case) == names(range(2), range(4))
+
+
+def of_each_phase(images: Sequence[Dataset], phases: int) -> list[Dataset]:
+    """Enhanced objects, one of each phase."""
+    slices = len(images) // phases
+    return [enhanced(images[n * slices : (n + 1) * slices], f"e{n}", StudyInstanceUID=uid("e")) for n in range(phases)]
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_an_enhanced_object_says_the_same_as_classic_images(wide: Scene, split: bool) -> None:
+    """All phases in one object, or one object of each; each axilla has the frame that enhances most as its key."""
+    answer(wide, dynamic(), axillae=BOTH_SIDES)
+    plain = {e.side: e.contributions["MR"] for e in wide.result.estimates}
+    objects = of_each_phase(dynamic(), 4) if split else [enhanced(dynamic())]
+    case = wide.ready(objects, findings(KNOWN, axillae=BOTH_SIDES), number=1)
+    wide.worker().step()
+    assert {e.side: e.contributions["MR"] for e in wide.result.estimates} == pytest.approx(plain)
+    assert wide.used(case) == {ds.SOPInstanceUID for ds in objects}
+    assert wide.left_out(case) == {}
+    assert sorted(i.sop_instance_uid for i in wide.result.used) == sorted(ds.SOPInstanceUID for ds in objects)
+    after_contrast = 1 if split else 5  # number of the first frame after contrast, in its object
+    assert {i.side: (i.sop_instance_uid, i.frame) for i in wide.result.influences} == {
+        side: (objects[1 if split else 0].SOPInstanceUID, after_contrast + LESIONS[side][2]) for side in "LR"
+    }
+    shown = {(s.instance.sop_instance_uid, s.frame) for s in wide.sources if s.image_hw.size}
+    assert shown == {(i.sop_instance_uid, i.frame) for i in wide.result.influences}
+    assert all(peak(i)[0] == pytest.approx(LESIONS[i.side][0], abs=9) for i in wide.result.influences)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"NumberOfFrames": 3}, "4 frames are described, the image has 3"),
+        ({"PerFrameFunctionalGroupsSequence": None}, "a multi-frame image, where a single one is expected"),
+    ],
+)
+def test_an_enhanced_object_that_contradicts_itself_is_left_out(
+    wide: Scene, attributes: dict[str, Any], reason: str
+) -> None:
+    """In words; it is not quarantined, since other systems may read it."""
+    ds = enhanced(dynamic(phases=2, slices=2), **attributes)
+    case = answer(wide, [ds])
+    assert wide.left_out(case) == {ds.SOPInstanceUID: reason}
+
+
+def test_an_enhanced_object_of_one_phase_is_left_out_once(wide: Scene) -> None:
+    """Not once for each frame."""
+    ds = enhanced(dynamic(phases=1))
+    case = answer(wide, [ds])
+    assert wide.left_out(case) == {ds.SOPInstanceUID: ONE_PHASE}
+    assert [one.reason for one in wide.result.left_out] == [ONE_PHASE]
+
+
+def test_an_enhanced_object_whose_pixels_are_cut_off_is_quarantined(wide: Scene) -> None:
+    """The older examination stands in."""
+    ds = enhanced(dynamic(phases=2, slices=2), PixelData=b"\0\0")
+    case = answer(wide, [ds, *dynamic(phases=2, study="old", day=OLD)])
+    assert [name_ for name_, _, _ in wide.quarantined] == [ds.SOPInstanceUID]
+    assert wide.used(case) == names(range(2), range(4), "old")

@@ -15,6 +15,7 @@ from agent.core.result import Kind, ResultObject
 from agent.infer.engine import Engine
 from agent.report.compose import Composer, DeviceIdentity
 from tests.builders import mammogram, uid
+from tests.builders_us_mr import LESIONS, dynamic, enhanced
 from tests.infer_scene import BOTH_SIDES, KNOWN, Scene, findings, four_views
 from tests.peers import ROOT
 
@@ -52,6 +53,17 @@ def test_an_answer_from_facts_alone_goes_into_the_newest_study(scene: Scene) -> 
     made = objects(scene)
     assert [o.kind for o in made] == [Kind.TEXT_SR, Kind.SECONDARY_CAPTURE]
     assert {str(dcmread(BytesIO(o.encoded)).StudyInstanceUID) for o in made} == {uid("new")}
+
+
+def test_an_enhanced_mr_becomes_captures_of_its_key_frames(wide: Scene) -> None:
+    """One for each axilla, each of its own frame of the one object; the object is named once."""
+    ds = enhanced(dynamic())
+    case = wide.ready([ds], findings(axillae=BOTH_SIDES))
+    replace(wide.worker(), compose=Composer(DEVICE)).step()
+    assert wide.case(case).state is CaseState.DELIVERING, wide.case(case).reason
+    captures = [dcmread(BytesIO(o.encoded)) for o in objects(wide) if o.kind is Kind.SECONDARY_CAPTURE]
+    named = [(r.ReferencedSOPInstanceUID, r.ReferencedFrameNumber) for c in captures for r in c.SourceImageSequence]
+    assert sorted(named) == sorted((ds.SOPInstanceUID, 5 + LESIONS[side][2]) for side in "LR")
 
 
 def test_the_demonstration_bundle_answers(scene: Scene) -> None:

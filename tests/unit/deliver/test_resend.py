@@ -6,6 +6,7 @@ import pytest
 
 from agent.core.case import CaseEvent, CaseState
 from agent.core.errors import Permanent
+from agent.core.identities import Retirement
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus
 from agent.deliver.resend import resend
@@ -98,3 +99,14 @@ def test_unknown_case_is_named() -> None:
     """The message says which."""
     with pytest.raises(Permanent, match="there is no case 4711"):
         resend(Delivery().store, 4711, Delivery().clock())
+
+
+def test_nothing_is_sent_again_under_a_retired_id() -> None:
+    """After a merge the stored bytes name a patient who is no more: the next version goes out instead."""
+    d = Delivery()
+    case = d.case()
+    d.courier.tick()
+    with d.store.unit() as unit:
+        unit.retire(Retirement(T0, "M1", case.patient, PatientKey("EXAMPLE", "P9")))
+    with pytest.raises(Permanent, match="another ID now"):
+        resend(d.store, case.id, d.clock())

@@ -373,3 +373,23 @@ def test_result_that_was_never_about_to_leave_may_change() -> None:
     with d.store.unit() as unit:
         failed = unit.apply(unit.case(untouched.id), CaseEvent.GAVE_UP, d.clock())
         assert unit.apply(failed, CaseEvent.RERUN, d.clock()).state is CaseState.READY
+
+
+def test_a_case_that_is_withdrawn_sends_nothing_more() -> None:
+    """A merge while objects leave stops the rest: what is on its way is the last one."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    crashed = []
+
+    def withdraw(point: str) -> None:
+        if point == "deliver.between_stores" and not crashed:
+            crashed.append(point)
+            with d.store.unit() as unit:
+                unit.withdraw(unit.case(case.id), d.clock(), "its patient was merged")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sending, "crashpoint", withdraw)
+        d.courier.tick()
+    assert len(d.pacs.requests) == 1
+    d.clock.pass_s(DAY_S)
+    assert d.courier.tick() == 0

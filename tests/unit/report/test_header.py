@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydicom import DataElement, Dataset, config
 
 from agent.core.errors import Permanent
+from agent.core.patient import PatientKey
 from agent.core.result import SourceImage
 from agent.dicom.text import decode_identifier
 from agent.report.compose import Composer
@@ -180,3 +181,15 @@ def test_headers_of_real_files_are_read() -> None:
         str(source.subject.PatientName).encode("utf-8")
         read += 1
     assert read > 20
+
+
+@pytest.mark.parametrize("issuer", ["HOSPITAL", "AE:MAMMO1"])
+def test_a_merged_patient_is_named_by_the_surviving_key(composer: Composer, issuer: str) -> None:
+    """The image still says the retired ID; no object of ours does. A sender's namespace is never written."""
+    image = builders.source_image()
+    result = replace(builders.result(None, [image]), patient=PatientKey(issuer, "P-0002"))
+    objects = Read(composer(result, [image]))
+    for role in objects.roles:
+        assert objects[role].PatientID == "P-0002"
+        assert objects[role].get("IssuerOfPatientID") == ("HOSPITAL" if issuer == "HOSPITAL" else None)
+        assert objects[role].PatientName == builders.NAME

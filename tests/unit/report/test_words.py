@@ -170,6 +170,7 @@ def test_no_reason_speaks_of_images_by_a_modality_code() -> None:
         ("Expected and present: MG, US.", "Expected and present: mammography, ultrasound."),
         ("the model does not use MR", "the model does not use MRI"),
         ("US and MR", "Ultrasound and MRI"),
+        ("a scout, by MR [MR-4]", "a scout, by MRI [MR-4]"),
         ("MRI of the AMG study", "MRI of the AMG study"),
         ("", ""),
     ],

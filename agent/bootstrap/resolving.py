@@ -1,0 +1,32 @@
+"""What `sentinode resolve` needs: a decision applied by the same rules as indexing, while the agent runs or not."""
+
+import getpass
+import os
+from contextlib import closing
+
+from agent.assemble.resolve import Request
+from agent.bootstrap.inspect import open_store
+from agent.bootstrap.keeper import build_resolver
+from agent.config import Config
+from agent.core.case import Case
+from agent.core.conflict import Ruling
+
+
+def resolve_case(
+    config: Config, case_id: int, ruling: Ruling, *, by: str | None, conflict: str, about: str
+) -> tuple[Case, list[str]]:
+    """Apply a decision; return the case as it stands then, and what it is still held for. Raises Permanent."""
+    with closing(open_store(config)) as store:
+        request = Request(case_id, ruling, by or _user(), conflict, about)
+        case = build_resolver(config, store).resolve(request)
+        with store.unit() as unit:
+            left = [c.sentence for c in unit.conflicts(case.id) if unit.decision(c.id) is None]
+        return case, left
+
+
+def _user() -> str:
+    """Name whoever sits at this terminal; a container may have a user without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

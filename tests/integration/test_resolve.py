@@ -1,0 +1,101 @@
+"""A held case at the command line: who says what is spelt out, and a person's ruling ends it."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.bootstrap.common import utc_now
+from agent.bootstrap.inspect import open_store
+from agent.bootstrap.keeper import build_indexer
+from agent.config import load_config
+from agent.core.ports import RecordKind
+from agent.spool import SpoolWriter
+from demo import ehr
+from tests.fakes.instances import encode, mammogram, meta_of, uid
+from tests.harness import AgentProcess
+from tests.peers import ROOT
+
+JANE = {"PatientName": "Doe^Jane", "PatientBirthDate": "19700101", "PatientSex": "F"}
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> AgentProcess:
+    """An installation that is not running."""
+    made = AgentProcess(tmp_path, pacs_port=104)
+    ehr.create(made.ehr_path)
+    made.migrate()
+    return made
+
+
+def index(agent: AgentProcess, *objects: object) -> None:
+    """Let an installation receive and index objects, without starting it."""
+    config = load_config(ROOT / "config.yaml", [agent.overrides]).config
+    writer = SpoolWriter(config.storage.spool, limit_bytes=1 << 28, refuse_below_free_bytes=0, now=utc_now)
+    channel = writer.channel()
+    for ds in objects:
+        channel.append(RecordKind.INSTANCE, meta_of(ds), encode(ds))
+    channel.close()
+    writer.close()
+    with closing(open_store(config)) as store:
+        build_indexer(config, store).tick()
+
+
+def test_a_held_case_is_spelt_out_and_decided(agent: AgentProcess) -> None:
+    """Two birth dates under one Patient ID: the person sees both, splits them, and the case goes on."""
+    index(agent, mammogram("1", **JANE), mammogram("2", **{**JANE, "PatientBirthDate": "19810203"}))
+    (case,) = agent.cases()
+    assert case["state"] == "held"
+    told = json.loads(agent.cli("cases", "show", str(case["id"]), "--json").stdout)["held_for"]
+    assert len(told) == 2
+    assert {line["rulings"] for line in told} == {"--drop, --merge, --split"}
+    assert [word in line["says"] for line, word in zip(told, ("1970-01-01", "1981-02-03"), strict=True)] in (
+        [True, True],
+        [False, False],
+    )
+    assert "held for" in agent.cli("cases", "show", str(case["id"])).stdout
+    later = next(line["about"] for line in told if "1981-02-03" in line["says"])
+    said = agent.cli("resolve", str(case["id"]), "--split", "--about", later, "--by", "Dr Who").stdout
+    assert said.startswith(f"case {case['id']} is collecting: Dr Who decided: split")
+    assert sorted(line["instances"] for line in agent.cases()) == [1, 1]
+    story = json.loads(agent.cli("cases", "show", str(case["id"]), "--json").stdout)
+    assert [line["sop_instance_uid"] for line in story["instances"]] == [uid("1")]
+
+
+def test_a_corrected_object_says_what_it_changes(agent: AgentProcess) -> None:
+    """The side was corrected under the same UID: what differs is named."""
+    index(agent, mammogram("1"), mammogram("1", ImageLaterality="R"))
+    (case,) = agent.cases()
+    told = json.loads(agent.cli("cases", "show", str(case["id"]), "--json").stdout)["held_for"]
+    assert "differs in laterality" in told[1]["says"]
+    agent.cli("resolve", str(case["id"]), "--accept")
+    assert agent.cases()[0]["state"] == "collecting"
+
+
+def test_two_ids_in_one_study_are_listed(agent: AgentProcess) -> None:
+    """Each Patient ID of the study, with how many images it has."""
+    index(agent, mammogram("1"), mammogram("2", PatientID="P-2"))
+    first = agent.cases()[-1]
+    told = json.loads(agent.cli("cases", "show", str(first["id"]), "--json").stdout)["held_for"]
+    assert sorted(line["says"].split(" of study")[0] for line in told) == [
+        "P-1 (PHANTOM): 1 images",
+        "P-2 (PHANTOM): 1 images",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("1",), "say one of"),
+        (("1", "--merge", "--drop"), "say one of"),
+        (("7", "--merge"), "there is no case 7"),
+        (("1", "--merge"), "not held"),
+    ],
+)
+def test_what_cannot_be_ruled_is_said(agent: AgentProcess, words: tuple[str, ...], said: str) -> None:
+    """No ruling, two of them, no such case, nothing to decide."""
+    index(agent, mammogram("1"))
+    done = agent.cli("resolve", *words, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
