@@ -34,7 +34,7 @@ from tests.state_stores import result_object
 
 ALICE = PatientKey("PHANTOM", "P-1")
 QUIET, REFRESH, EPISODE = timedelta(minutes=1), timedelta(minutes=15), timedelta(days=120)
-SCOPES = [QuestionScope(question, frozenset({"MG"})) for question in ("aln",)]
+SCOPES = [QuestionScope(question, frozenset({"MG"})) for question in ("aln", "nsln")]
 IDENTITY = {"patient_id": "P-1", "issuer_of_patient_id": "PHANTOM", "recorded_date": "2026-11-01"}
 
 
