@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydicom.uid import EnhancedMRImageStorage
 
 from agent.assemble.complete import Assembler, AssembleSettings
 from agent.core.case import CaseEvent, CaseState
@@ -51,7 +52,6 @@ def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
         "diagnosed_on": "2026-11-01",
         "axillae": [{"side": "L", "reason": ""}],
         "flags": ["A node biopsy is pending."],
-        "after_surgery": False,
     }
     assert found["refused"] == [{"name": "size_mri_mm", "reason": "outside 1 to 200"}]
     assert found["evidence"] == [
