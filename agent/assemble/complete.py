@@ -21,7 +21,15 @@ from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand
 from agent.assemble.views import missing_views
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
 from agent.core.conflict import ConflictKind, Ruling
-from agent.core.eligibility import WITHOUT_FACTS, Eligibility, assess, bound_by_images, known_until, no_longer
+from agent.core.eligibility import (
+    WITHOUT_FACTS,
+    Eligibility,
+    assess,
+    bound_by_identity,
+    bound_by_images,
+    known_until,
+    no_longer,
+)
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.evidence import Observed, Patience, Verdict, judge
 from agent.core.ports import ClinicalSource, Store, StoredInstance, Unit
@@ -173,10 +181,10 @@ class Assembler:
     def _assess(self, question: str, seen: Seen) -> Eligibility:
         scope = self._scopes.get(question)
         limits = scope.limits if scope else None
-        return bound_by_images(
-            assess(question, seen.facts, self._day(), limits=limits, episode=self._settings.episode),
-            [one.instance.acquired_on for one in seen.standing.stored],
-        )
+        images = [one.instance for one in seen.standing.stored if not one.instance.barred]
+        found = assess(question, seen.facts, self._day(), limits=limits, episode=self._settings.episode)
+        found = bound_by_images(found, [image.acquired_on for image in images])
+        return bound_by_identity(found, seen.facts, {image.demographics for image in images})
 
     def _arise(self, unit: Unit, seen: Seen) -> None:
         """Open the cases of the questions that facts ask by themselves."""

@@ -184,6 +184,8 @@ class Indexer:
         """Give an instance record its end, and an image that is wanted its case."""
         arrival = judged.arrival
         unit.arrived(arrival)
+        if judged.known is not None:
+            unit.place(judged.known, arrival.ref)  # where it lay before may be recycled first
         if isinstance(read, Instance) and arrival.end is End.COLLECTED:
             self._collect(unit, judged, read)
         elif isinstance(read, Instance) and judged.again in (Again.CORRECTION, Again.OTHER_PIXELS):
