@@ -138,6 +138,7 @@ class Indexer:
 
     def _take_ready(self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands) -> Judged | None:
         """Take in what comes before the first record that an errand is to be run for; return how that was judged."""
+        unit.alone()
         while left:
             record, read = left[0]
             if read is None:
