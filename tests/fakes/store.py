@@ -125,6 +125,9 @@ class FakeUnit(FakeWho, FakeStudies):
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
         return self._t.instances.get(sop_instance_uid)
 
+    def expect(self, sop_instance_uids: Sequence[str]) -> None:
+        """Everything is in memory already."""
+
     def has_open_case(self, sop_instance_uid: str) -> bool:
         return any(
             uid == sop_instance_uid and self._t.cases[owner].state is not CaseState.CLOSED
