@@ -84,8 +84,9 @@ def _version(folder: Path, outcome: Outcome, version: Version) -> str:
     cards = "".join(answer_card(answer) for answer in version.answers)
     pictures = "".join(_picture(folder, one) for one in version.of_kind("secondary_capture"))
     cards += _left_out(outcome, version)
+    held = "".join(f"<p class=when>{escape(said)}</p>" for said in words.holds(version))
     return (
-        f"<div class=version><p class=when>{escape(when)}</p><div class=answers>{cards}</div>"
+        f"<div class=version>{held}<p class=when>{escape(when)}</p><div class=answers>{cards}</div>"
         f"<div class=pictures>{pictures}</div>{_report(version)}{_files(folder, version)}</div>"
     )
 
