@@ -53,7 +53,7 @@ def state(version: Version) -> str:
 
 def holds(version: Version) -> list[str]:
     """Say what a version was held for, and who decided what."""
-    return [f"Held. {capital(why)} → {decided or 'nobody has decided yet'}" for why, decided in version.holds]
+    return [f"{capital(why).rstrip('.')} → {decided or 'nobody has decided yet'}" for why, decided in version.holds]
 
 
 def no_estimate(answer: Mapping[str, Any]) -> str:

@@ -175,12 +175,12 @@ def test_table_and_page_tell_who_decided_what_was_held(tmp_path: Path, outcome: 
     one = replace(outcome, versions=[replace(outcome.versions[0], events=[why, ended, why])])
     said = [row[2] for row in rows(told(one)[0])]
     assert said[:2] == [
-        "Held. The birth dates differ → Somebody decided: split",
-        "Held. The birth dates differ → nobody has decided yet",
+        "The birth dates differ → Somebody decided: split",
+        "The birth dates differ → nobody has decided yet",
     ]
     assert len(said) == 3
     page = written(tmp_path, one)
-    assert page.count("Held. The birth dates differ → Somebody decided: split") == 2  # in the table, and in her part
+    assert page.count("The birth dates differ → Somebody decided: split") == 2  # in the table, and in her part
     Structure(page)
     assert json.loads(closing(told(one)))["held_resolved"] == 1
 
