@@ -43,12 +43,22 @@ class Agent:
         self._log_file = log.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def hl7_port(self) -> int:
+        """Where it takes HL7 messages. Raises DemoError where it does not."""
+        if self.config.hl7 is None:
+            raise DemoError("the agent takes no HL7 messages: its configuration has no section hl7")
+        return self.config.hl7.port
+
     def _command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "agent", *words, "--config", "config.yaml", "--overrides", str(self._overrides)]
 
     def migrate(self) -> str:
         """Make its database; return what the command printed."""
-        done = subprocess.run(self._command("migrate"), cwd=ROOT, capture_output=True, text=True)  # noqa: S603 our own
+        return self._run("migrate")
+
+    def _run(self, *words: str) -> str:
+        done = subprocess.run(self._command(*words), cwd=ROOT, capture_output=True, text=True)  # noqa: S603 our own
         if done.returncode:
             raise DemoError(done.stderr.strip())
         return done.stdout.strip()
@@ -78,6 +88,11 @@ class Agent:
         """One version's whole story, as `sentinode cases show --json` prints it."""
         story: dict[str, Any] = to_json(inspect.case_story(self.config, case_id))
         return story
+
+    def resolve(self, case_id: int, ruling: str, about: str, by: str) -> str:
+        """Decide what a case is held for; return what the command printed."""
+        meant = ("--about", about) if about else ()
+        return self._run("resolve", str(case_id), f"--{ruling}", *meant, "--by", by)
 
     def outbox(self) -> dict[str, int]:
         """Objects by "destination: status"."""

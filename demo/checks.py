@@ -5,10 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from agent.report.figures import percent, written
 from demo import reading
+from demo.deciding import OPERATOR
 from demo.outcome import Outcome, Version
 
 ROUNDING: Final = 1e-4
@@ -31,7 +33,9 @@ def _ends(outcome: Outcome) -> Iterator[Check]:
     """Every image has one end, and the expected one."""
     expected = outcome.patient.expected
     found = Counter(end for end, _ in outcome.ends.values())
-    wanted = Counter(quarantined=expected.quarantined, not_relevant=expected.not_relevant)
+    wanted = Counter(
+        quarantined=expected.quarantined, not_relevant=expected.not_relevant, correction=expected.corrections
+    )
     wanted["collected"] = len(outcome.patient.sent) - wanted.total()
     words = ", ".join(f"{n} {end.replace('_', ' ')}" for end, n in found.items())
     problem = "" if +wanted == found else f"of {len(outcome.patient.sent)} images: {words}, expected {dict(+wanted)}"
@@ -89,17 +93,63 @@ def _reasons(outcome: Outcome) -> Iterator[Check]:
 
 
 def _identity(outcome: Outcome) -> Iterator[Check]:
-    sent = {reading.identity(ds) for ds in outcome.patient.sent.values()}
-    arrived = [one for version in outcome.versions for one in version.arrived]
-    wrong = [one.role for one in arrived if {reading.identity(one.ds)} != sent]
+    arrived = [(version, one) for version in outcome.versions for one in version.arrived]
+    wrong = [one.role for version, one in arrived if {reading.identity(one.ds)} != _source(outcome, version)]
     if arrived:
         yield Check("Patient ID, issuer, name and birth date are the source's in every object", _these(wrong))
+
+
+def _source(outcome: Outcome, version: Version) -> set[tuple[str, ...]]:
+    """Return who the images say that she is, under the Patient ID that is hers at that version."""
+    own = [reading.identity(ds) for ds in outcome.patient.own.values()]
+    keys = outcome.patient.keys
+    now = keys[min(outcome.versions.index(version), len(keys) - 1)][1]
+    return {(now, *said[1:]) for said in own} if len(keys) > 1 else set(own)
+
+
+def _merge(outcome: Outcome) -> Iterator[Check]:
+    """The first version is under the retired Patient ID; nothing after the merge is."""
+    keys = outcome.patient.keys
+    if len(keys) > 1:
+        found = [(version.case["issuer"], version.case["patient_id"]) for version in outcome.versions]
+        yield Check("the case goes on under the surviving Patient ID", "" if found == keys else f"it is under {found}")
+        later = [one for version in outcome.versions[1:] for one in version.arrived]
+        wrong = [one.role for one in later if str(one.ds.PatientID) != outcome.patient.who.patient_id]
+        yield Check("no result of after the merge is under the retired Patient ID", _these(wrong))
+
+
+def _held(outcome: Outcome) -> Iterator[Check]:
+    """What must be held was held for that reason until the operator decided, and nothing was sent before."""
+    expected, ruling = outcome.patient.expected, outcome.patient.story.ruling
+    for version in outcome.versions:
+        found = list(version.holds)
+        if not expected.held:
+            yield Check("it was never held", f"it was: {found}" if found else "")
+            continue
+        good = len(found) == 1 and expected.held in found[0][0] and found[0][1] == f"{OPERATOR} decided: {ruling}"
+        why, decided = found[0] if found else ("nothing", "")
+        yield Check(f"held: {why} {decided}.", "" if good else f"expected {expected.held!r}, then --{ruling}: {found}")
+        stored = [datetime.fromisoformat(row["stored_at"]) for row in version.deliveries if row["stored_at"]]
+        early = version.resolved_at is None or any(at < version.resolved_at for at in stored)
+        yield Check("nothing was sent before that", "something was, or nobody decided" if early else "")
+
+
+def _apart(outcome: Outcome) -> Iterator[Check]:
+    """The other woman's images, all of them and no others, are in a case of their own that sends nothing."""
+    foreign = {str(ds.SOPInstanceUID) for ds in outcome.patient.foreign}
+    if foreign or outcome.apart:
+        held = [{row["sop_instance_uid"] for row in version.instances} for version in outcome.apart]
+        good = held == [foreign] and len(held) == outcome.patient.expected.cases_apart
+        yield Check("the other woman's images are in a case of their own", "" if good else f"they are in {len(held)}")
+        sent = [row["role"] for version in outcome.apart for row in version.deliveries]
+        states = {version.case["state"] for version in outcome.apart}
+        yield Check("which sends nothing", "" if states == {"dormant"} and not sent else f"it is {states}: {sent}")
 
 
 def _references(outcome: Outcome) -> Iterator[Check]:
     """No object names another woman's images."""
     arrived = [one for version in outcome.versions for one in version.arrived]
-    own = set(outcome.patient.sent) | {one.uid for one in arrived}
+    own = set(outcome.patient.own) | {one.uid for one in arrived}
     wrong = [one.role for one in arrived if not reading.references(one.ds) <= own]
     if arrived:
         yield Check("every object names her images and results alone", _these(wrong))
@@ -158,5 +208,5 @@ def _listed(names: set[str]) -> str:
 
 CHECKS: Final[tuple[Callable[[Outcome], Iterator[Check]], ...]] = (
     _ends, _quarantined, _states, _objects, _answers, _reasons, _identity, _references, _numbers, _contributions,
-    _predecessors,
+    _predecessors, _merge, _held, _apart,
 )  # fmt: skip

@@ -58,6 +58,8 @@ def rows(told: Told) -> list[tuple[str, ...]]:
 
 
 def _of_version(outcome: Outcome, version: Version) -> Iterator[tuple[str, ...]]:
+    for said in words.holds(version):
+        yield "-", "-", said, "HELD", "-", "-"
     used = words.inputs(version.summary.get("modalities_used", ()))
     took = words.seconds(version.waited_s), words.seconds(version.door_to_pacs_s)
     mark = f", version {version.case['version']}" if len(outcome.versions) > 1 else ""
@@ -76,7 +78,7 @@ def _of_version(outcome: Outcome, version: Version) -> Iterator[tuple[str, ...]]
 def closing(told: Sequence[Told]) -> str:
     """Return the JSON line: counts, and the seconds from a case's completeness to its report in the PACS."""
     outcomes = [one.outcome for one in told]
-    versions = [version for outcome in outcomes for version in outcome.versions]
+    versions = [version for outcome in outcomes for version in (*outcome.versions, *outcome.apart)]
     found = sum((outcome.found for outcome in outcomes), Counter[str]())
     ends = Counter(end for outcome in outcomes for end, _ in outcome.ends.values())
     doors = [s for version in versions if (s := version.door_to_pacs_s) is not None]
@@ -92,6 +94,7 @@ def closing(told: Sequence[Told]) -> str:
             "quarantined": ends["quarantined"],
             "not_relevant": ends["not_relevant"],
             "dormant": sum(version.case["state"] == "dormant" for version in versions),
+            "held_resolved": sum(bool(decided) for version in versions for _, decided in version.holds),
             "stories_failed": sum(bool(one.problems) for one in told),
             "checks": sum(len(one.checks) for one in told),
             "door_to_pacs_s": {

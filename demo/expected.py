@@ -1,7 +1,7 @@
 """What must come of one synthetic patient, whatever the model's number is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 PICTURES: Final = {"MG": 2, "US": 2, "MR": 1}  # of one axilla that come back, by modality
@@ -19,6 +19,9 @@ class Expected:
     pictures: int | None = None  # where it is not that of PICTURES
     not_relevant: int = 0
     quarantined: int = 0
+    corrections: int = 0
+    held: str = ""  # words of the reason for which it is held until somebody decides; empty: it is not
+    cases_apart: int = 0  # of whom the decision tells apart from her
 
     def objects(self, version: int) -> dict[str, int]:
         """How many objects of each kind a version (1, 2, ...) leads to."""
@@ -40,6 +43,11 @@ def estimate(
 ) -> Expected:
     """Expect a number for each side."""
     return Expected(versions=versions, sides=sides, quarantined=quarantined, pictures=pictures)
+
+
+def decided(expected: Expected, held: str, *, corrections: int = 0, cases_apart: int = 0) -> Expected:
+    """Expect the same, but only when a person has decided what the case was held for."""
+    return replace(expected, held=held, corrections=corrections, cases_apart=cases_apart)
 
 
 def no_estimate(reason: str) -> Expected:

@@ -11,6 +11,7 @@ from typing import Any
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from agent.core.patient import SPLIT
 from demo.agent_process import Agent
 from demo.pacs import Pacs
 from demo.patients import DemoPatient
@@ -60,6 +61,23 @@ class Version:
         """The answers that are numbers."""
         return [answer for answer in self.answers if answer.get("probability") is not None]
 
+    @property
+    def holds(self) -> Sequence[tuple[str, str]]:
+        """What it was held for, each time, and how that ended: who decided what, or nothing yet."""
+        found: list[tuple[str, str]] = []
+        for event in self.events:
+            if event["event"] == "conflict_found":
+                found.append((str(event["reason"]), ""))
+            elif event["event"] == "resolved":
+                found[-1] = (found[-1][0], str(event["reason"]))
+        return found
+
+    @property
+    def resolved_at(self) -> datetime | None:
+        """When the last thing that it was held for was decided."""
+        at = [datetime.fromisoformat(event["at"]) for event in self.events if event["event"] == "resolved"]
+        return max(at, default=None)
+
     def of_kind(self, kind: str) -> list[Arrived]:
         """The objects of one kind."""
         return [one for one in self.arrived if one.kind == kind]
@@ -89,6 +107,7 @@ class Outcome:
     versions: Sequence[Version]  # in their order
     ends: Mapping[str, tuple[str, str]]  # SOP Instance UID of each image that the agent has -> its end, the reason
     strays: Sequence[str]  # objects in her studies that nobody sent and no case announced
+    apart: Sequence[Version] = ()  # of cases of whom a decision told apart from her
 
     @property
     def found(self) -> Counter[str]:
@@ -110,15 +129,17 @@ def collect(pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient], folder: P
     ends = agent.ends()
     versions: dict[tuple[str, str], list[Version]] = {}
     held = {uid: study for _, uid, study, _ in pacs.instances()}
-    known = {patient.key: patient for patient in patients}
+    known = {key: patient for patient in patients for key in patient.keys}
     for case in reversed(agent.cases()):
         key = case["issuer"], case["patient_id"]
+        key = known[key].key if key in known else key
         where = folder / (known[key].folder if key in known else "nobody")
         versions.setdefault(key, []).append(_version(pacs, agent, case["id"], where))
     ours = {d["sop_instance_uid"] for found in versions.values() for v in found for d in v.deliveries}
     sent = {uid for patient in patients for uid in patient.sent}
     strays = {uid: study for uid, study in held.items() if uid not in ours | sent}
-    return [_outcome(p, versions.get(p.key, []), ends, strays) for p in patients]
+    apart = {key: found for key, found in versions.items() if key[0].startswith(SPLIT)}
+    return [_outcome(p, versions, apart, ends, strays) for p in patients]
 
 
 def _version(pacs: Pacs, agent: Agent, case_id: int, folder: Path) -> Version:
@@ -138,12 +159,17 @@ def _version(pacs: Pacs, agent: Agent, case_id: int, folder: Path) -> Version:
 
 
 def _outcome(
-    patient: DemoPatient, versions: Sequence[Version], ends: Mapping[str, tuple[str, str]], strays: Mapping[str, str]
+    patient: DemoPatient,
+    versions: Mapping[tuple[str, str], Sequence[Version]],
+    apart: Mapping[tuple[str, str], Sequence[Version]],
+    ends: Mapping[str, tuple[str, str]],
+    strays: Mapping[str, str],
 ) -> Outcome:
     studies = {str(ds.StudyInstanceUID) for ds in patient.sent.values()}
     return Outcome(
         patient,
-        versions,
+        versions.get(patient.key, []),
         {uid: ends[uid] for uid in patient.sent if uid in ends},
         [uid for uid, study in strays.items() if study in studies],
+        [version for key, found in apart.items() if key[1] == patient.who.patient_id for version in found],
     )

@@ -13,6 +13,7 @@ from demo.outcome import Outcome, Version
 from demo.patient_page import patient_section
 
 STYLE: Final = Path(__file__).with_name("page.css")
+HELD: Final = "<span class='chip bad'>HELD</span> "
 INPUTS: Final = {"MG": "MG", "US": "US", "MR": "MR", "clinical": "facts"}
 HEADINGS: Final = (
     "<th><th>story<th>axilla<th class=more>used<th class=more><th>probability of nodal metastasis<th>"
@@ -86,18 +87,18 @@ def _answer_cells(outcome: Outcome, version: Version) -> list[str]:
     tags = "".join(f"<span class='tag{' on' if code in used else ''}'>{name}</span>" for code, name in INPUTS.items())
     spans = (words.seconds(version.waited_s), words.seconds(version.door_to_pacs_s))
     took = "".join(f"<td class='number more'>{span}" for span in spans)
-    found = []
+    found = [_no_cells(said, HELD) for said in words.holds(version)]
     for answer in version.answers:
         side = f"<td>{escape(words.SIDES.get(str(answer.get('side')), '–'))}{mark}<td class=more>"
         if answer.get("probability") is None:
             found.append(f"{side}<td colspan=3 class=soft>{escape(words.no_estimate(answer))}{took}")
         else:
             found.append(f"{side}<div class=tags>{tags}</div>{_estimate_cells(answer)}{took}")
-    return found or [_no_cells(words.state(version))]
+    return found if version.answers else [*found, _no_cells(words.state(version))]
 
 
-def _no_cells(why: str) -> str:
-    return f"<td>–<td class=more><td colspan=3 class=soft>{escape(why)}<td class=more>–<td class=more>–"
+def _no_cells(why: str, chip: str = "") -> str:
+    return f"<td>–<td class=more><td colspan=3 class=soft>{chip}{escape(why)}<td class=more>–<td class=more>–"
 
 
 def _estimate_cells(answer: Mapping[str, Any]) -> str:

@@ -67,8 +67,9 @@ def _study(folder: Path, outcome: Outcome, images: Sequence[Dataset]) -> str:
         for ds, path in zip(chosen, paths, strict=True)
     ]
     late = ", later" if images[0] in outcome.patient.late else ""
+    whose = " of another woman" if images[0] in outcome.patient.foreign else ""
     count = f"{len(images)} image{'s' if len(images) > 1 else ''}"
-    said = f"sent{late}: {words.MODALITIES.get(modality, modality)}, {count}"
+    said = f"sent{late}: {words.MODALITIES.get(modality, modality)}{whose}, {count}"
     return (
         f"<figure><figcaption>{escape(said)}</figcaption><div class='row {modality}'>{''.join(pictures)}</div></figure>"
     )
@@ -84,8 +85,9 @@ def _version(folder: Path, outcome: Outcome, version: Version) -> str:
     cards = "".join(answer_card(answer) for answer in version.answers)
     pictures = "".join(_picture(folder, one) for one in version.of_kind("secondary_capture"))
     cards += _left_out(outcome, version)
+    held = "".join(f"<p class=when>Held: {escape(said)}</p>" for said in words.holds(version))
     return (
-        f"<div class=version><p class=when>{escape(when)}</p><div class=answers>{cards}</div>"
+        f"<div class=version>{held}<p class=when>{escape(when)}</p><div class=answers>{cards}</div>"
         f"<div class=pictures>{pictures}</div>{_report(version)}{_files(folder, version)}</div>"
     )
 

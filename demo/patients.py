@@ -1,7 +1,8 @@
 """From stories to patients: synthetic images, rows of the clinical database, and how they are sent."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from io import BytesIO
@@ -36,6 +37,8 @@ class DemoPatient:
     images: Sequence[Dataset]  # routed by the PACS
     late: Sequence[Dataset]  # the same, when the first report is there
     cut: Sequence[Dataset]  # sent past the PACS, cut off
+    foreign: Sequence[Dataset] = ()  # another woman's under her identifiers, routed by the PACS
+    mislabelled: Sequence[Dataset] = ()  # sent past the PACS, before they come through it as they must be
 
     @property
     def expected(self) -> Expected:
@@ -48,6 +51,17 @@ class DemoPatient:
         return self.who.issuer, self.who.patient_id
 
     @property
+    def keys(self) -> Sequence[tuple[str, str]]:
+        """Issuer and Patient ID, all that she has had, the one that is hers for good last."""
+        retired = self.story.retired_id
+        return [(self.who.issuer, retired), self.key] if retired else [self.key]
+
+    @property
+    def has_second_act(self) -> bool:
+        """Whether something happens when the first report is there."""
+        return bool(self.late or self.story.retired_id)
+
+    @property
     def folder(self) -> str:
         """Where her results are written."""
         return f"{self.number:02d}-{self.who.issuer}-{self.who.patient_id}"
@@ -55,7 +69,13 @@ class DemoPatient:
     @cached_property
     def sent(self) -> Mapping[str, Dataset]:
         """Everything sent, by SOP Instance UID."""
-        return {str(ds.SOPInstanceUID): ds for ds in (*self.images, *self.late, *self.cut)}
+        return {str(ds.SOPInstanceUID): ds for ds in (*self.images, *self.late, *self.cut, *self.foreign)}
+
+    @cached_property
+    def own(self) -> Mapping[str, Dataset]:
+        """Those of them that show her."""
+        foreign = {str(ds.SOPInstanceUID) for ds in self.foreign}
+        return {uid: ds for uid, ds in self.sent.items() if uid not in foreign}
 
 
 def make_patients(stories: Sequence[Story], today: date) -> list[DemoPatient]:
@@ -74,10 +94,34 @@ def make_patient(number: int, story: Story, today: date) -> DemoPatient:
         axillae=story.latents or None,
         diagnosed_on=today - DIAGNOSED_AGO,
     )
-    images = _studies(who, story.sends, today)
+    registered = replace(who, patient_id=story.retired_id or who.patient_id)
+    images = _studies(registered, story.sends, today)
     cut = [images.pop()] if story.cut_last else []
-    row = _row(story, who, today) if story.in_ehr else None
-    return DemoPatient(number, story, who, row, images, _studies(who, story.late, today), cut)
+    return DemoPatient(
+        number,
+        story,
+        who,
+        _row(story, registered, today) if story.in_ehr else None,
+        images,
+        _studies(who, story.late, today),
+        cut,
+        _studies(_namesake(number, story, who), story.sends, today) if story.namesake else (),
+        [_of_the_other_side(images[0])] if story.mislabelled else (),
+    )
+
+
+def _namesake(number: int, story: Story, who: phantom.Patient) -> phantom.Patient:
+    """Make another woman under the same identifiers."""
+    other = phantom.patient(
+        number + 1000, who.patient_id, issuer=who.issuer, name=story.namesake, diagnosed_on=who.diagnosed_on
+    )
+    return replace(other, birth_date=who.birth_date - timedelta(days=1234))
+
+
+def _of_the_other_side(ds: Dataset) -> Dataset:
+    wrong = deepcopy(ds)
+    wrong.ImageLaterality = {"L": "R", "R": "L"}[str(ds.ImageLaterality)]
+    return wrong
 
 
 def _studies(who: phantom.Patient, modalities: str, today: date) -> list[Dataset]:

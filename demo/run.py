@@ -21,6 +21,7 @@ from demo import ehr
 from demo.agent_process import Agent, DemoError, all_ended
 from demo.checks import check
 from demo.closing import Told, closing, table
+from demo.deciding import Operator
 from demo.outcome import Outcome, collect
 from demo.pacs import Pacs, PacsError, end_left_behind, start_pacs
 from demo.pacs_process import ROOT
@@ -110,8 +111,8 @@ def _through(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[Demo
         sending = bar.add_task("the PACS routes images to the agent", total=len(patients), now="patients")
         results = bar.add_task("results in the PACS", total=sum(p.expected.total for p in patients), now="")
         sender.send(patients, lambda _: bar.advance(sending))
-        late = [patient for patient in patients if patient.late]
-        versions = sum(len(p.expected.versions) for p in patients)
+        waiting, operator = [patient for patient in patients if patient.has_second_act], Operator(agent, patients)
+        versions = sum(len(p.expected.versions) + p.expected.cases_apart for p in patients)
         busy_until, deadline = time.monotonic(), time.monotonic() + GIVE_UP_AFTER_S
         while time.monotonic() < deadline:
             agent.check_alive()
@@ -119,10 +120,11 @@ def _through(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[Demo
             states = Counter(str(case["state"]) for case in cases)
             bar.update(results, completed=_confirmed(agent), now=", ".join(f"{n} {s}" for s, n in states.items()))
             answered = {(case["issuer"], case["patient_id"]) for case in cases if case["state"] in ANSWERED}
-            for patient in [p for p in late if p.key in answered]:
-                late.remove(patient)
-                sender.send_late(patient)
-            if late or not _is_idle(agent, patients, cases):
+            for patient in [p for p in waiting if answered & set(p.keys)]:
+                waiting.remove(patient)
+                sender.begin_second_act(patient)
+            operator.look(cases)
+            if waiting or not operator.has_nothing_left or not _is_idle(agent, patients, cases):
                 busy_until = time.monotonic()
             elif len(cases) >= versions or time.monotonic() - busy_until > NOTHING_MORE_AFTER_S:
                 break

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, zip_longest
+from pathlib import Path
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -12,6 +13,7 @@ from agent.core.dimse_status import Judgement, judge
 from agent.core.errors import SentinodeError
 from agent.dimse.client import PacsClient
 from demo.agent_process import Agent, DemoError
+from demo.hospital import merge
 from demo.pacs import Pacs
 from demo.pacs_process import LOOPBACK
 from demo.patients import DemoPatient, cut_off, part10
@@ -21,8 +23,8 @@ COMES_UP_WITHIN_S: Final = 30.0
 
 
 def pairs(patients: Sequence[DemoPatient]) -> Iterator[Sequence[DemoPatient]]:
-    """Whose images travel at the same time: two and two, those with late images first, namesakes together."""
-    order = sorted(patients, key=lambda p: (not p.late, p.who.patient_id, p.number))
+    """Whose images travel at the same time: two and two, those with a second act first, namesakes together."""
+    order = sorted(patients, key=lambda p: (not p.has_second_act, p.who.patient_id, p.number))
     namesakes = [p for p in order if sum(q.who.patient_id == p.who.patient_id for q in order) > 1]
     others = [p for p in order if p not in namesakes]
     for group in (others[: len(others) % 2], namesakes, others[len(others) % 2 :]):
@@ -33,7 +35,7 @@ def series_in_turn(patients: Sequence[DemoPatient], shuffled: random.Random) -> 
     """Return the Series Instance UIDs of the patients' images, each patient's shuffled, all in turn."""
     own = []
     for patient in patients:
-        uids = list(dict.fromkeys(str(ds.SeriesInstanceUID) for ds in patient.images))
+        uids = list(dict.fromkeys(str(ds.SeriesInstanceUID) for ds in (*patient.images, *patient.foreign)))
         shuffled.shuffle(uids)
         own.append(uids)
     return [uid for uid in chain.from_iterable(zip_longest(*own)) if uid is not None]
@@ -50,15 +52,20 @@ class Sender:
     def send(self, patients: Sequence[DemoPatient], on_sent: Callable[[int], None]) -> None:
         """Send the first images of all patients; `on_sent` is told of each patient whose images are there."""
         for group in pairs(patients):
-            self._store([ds for patient in group for ds in patient.images])
+            for patient in group:
+                self._send_past_the_pacs([part10(ds) for ds in patient.mislabelled])
+            self._store([ds for patient in group for ds in (*patient.images, *patient.foreign)])
             for series_uid in series_in_turn(group, self._random):
                 self._route(series_uid)
             for patient in group:
-                self._send_cut(patient)
+                self._send_past_the_pacs([cut_off(part10(ds)) for ds in patient.cut])
                 on_sent(patient.number)
 
-    def send_late(self, patient: DemoPatient) -> None:
-        """Send what comes when the first report is there."""
+    def begin_second_act(self, patient: DemoPatient) -> None:
+        """Do what happens when the first report is there: more images come, or two Patient IDs become one."""
+        if patient.story.retired_id:
+            ehr_path = Path(self._agent.config.ehr.url.removeprefix("sqlite:///"))
+            merge(patient, ehr_path, self._agent.hl7_port)
         self._store(patient.late)
         for series_uid in dict.fromkeys(str(ds.SeriesInstanceUID) for ds in patient.late):
             self._route(series_uid)
@@ -82,12 +89,12 @@ class Sender:
             else:
                 return
 
-    def _send_cut(self, patient: DemoPatient) -> None:
-        """C-STORE images that were cut off: the agent must acknowledge what it can keep."""
+    def _send_past_the_pacs(self, files: Sequence[bytes]) -> None:
+        """C-STORE what no PACS would keep or pass on: the agent must acknowledge what it can keep."""
         client = PacsClient(MODALITY, self._ae_title, LOOPBACK, self._agent.config.dicom.port)
         try:
-            outcomes = list(client.store([cut_off(part10(ds)) for ds in patient.cut]))
+            outcomes = list(client.store(files)) if files else []
         except SentinodeError as exc:
             raise DemoError(f"the agent does not take images ({exc}); see {self._agent.log}") from None
         if any(o.status is None or judge(o.status) is not Judgement.STORED for o in outcomes):
-            raise DemoError("the agent did not acknowledge the truncated mammogram")
+            raise DemoError("the agent did not acknowledge what the mammography unit sent")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from demo.chest_ct import SLICES
-from demo.expected import Expected, dormant, estimate, no_case, no_estimate
+from demo.expected import Expected, decided, dormant, estimate, no_case, no_estimate
 from models.phantom import Axilla
 
 HIGH: Final = Axilla(0.9, 1.1, 0.9, 0.8, 1.3, 1.2, 1.1, 0.8)
@@ -36,6 +36,10 @@ class Story:
     operated_ago: timedelta | None = None
     issuer: str = "PHANTOM"
     patient_id: str = ""  # "DEMO-" and her number if empty
+    retired_id: str = ""  # under which her images come, until the hospital merges it into hers
+    namesake: str = ""  # another woman, whose images come under her identifiers
+    mislabelled: bool = False  # her first image comes with the other side before it comes as it must be
+    ruling: str = ""  # what the demo's operator decides when the case is held
 
 
 STORIES: Final = (
@@ -182,5 +186,36 @@ STORIES: Final = (
         "FICTA^MATHILDE",
         "CT",
         no_case(not_relevant=SLICES),
+    ),
+    Story(
+        "Two Patient IDs become one",
+        "She was registered twice. The report was out under one Patient ID when the hospital merged it into the other "
+        "(HL7 A40): the same images are answered again under the one that survives, this report names the first as its "
+        "predecessor, and nothing more is sent under the retired one.",
+        "FICTA^NINETTE",
+        "MG",
+        estimate("clinical MG", "clinical MG"),
+        retired_id="DEMO-TEMP-17",
+    ),
+    Story(
+        "Another woman's images",
+        "At the mammography unit the wrong line of the worklist was taken: another woman's images came under her "
+        "Patient ID, with another birth date. The case is held, and nothing is sent. The operator tells the two apart, "
+        "and hers alone are answered.",
+        "FICTA^OTTILIE",
+        "MG",
+        decided(estimate("clinical MG"), "birth dates differ", cases_apart=1),
+        namesake="FREMD^PHILIPPA",
+        ruling="split",
+    ),
+    Story(
+        "A side that was corrected",
+        "One mammogram came as of the other breast and then again, corrected, under the same SOP Instance UID. The "
+        "case is held until the operator accepts the correction, and is answered once, with the image on its side.",
+        "FICTA^ROSALIE",
+        "MG",
+        decided(estimate("clinical MG"), "came again with other patient or study attributes", corrections=1),
+        mislabelled=True,
+        ruling="accept",
     ),
 )

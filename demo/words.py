@@ -51,6 +51,11 @@ def state(version: Version) -> str:
     return ". ".join(capital(str(version.case[name])) for name in ("state", "reason") if version.case[name])
 
 
+def holds(version: Version) -> list[str]:
+    """Say what a version was held for, and who decided what."""
+    return [f"{capital(why).rstrip('.')} → {decided or 'nobody has decided yet'}" for why, decided in version.holds]
+
+
 def no_estimate(answer: Mapping[str, Any]) -> str:
     """Say why there is no number."""
     return f"No estimate. {capital(str(answer['reason'])).rstrip('.')}"

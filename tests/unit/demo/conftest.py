@@ -50,6 +50,8 @@ def a_version(folder: Path, result: Result, state: str = "done", reason: str = "
         "ready_at": "2026-01-06T09:30:00+00:00",
         "sr_stored_at": "2026-01-06T09:30:01.500000+00:00" if objects else None,
         "case_uuid": str(result.case_uuid),
+        "issuer": result.patient.issuer,
+        "patient_id": result.patient.patient_id,
         "summary": to_json(summarise(result, "cpu")) if result.answers else {},
     }
     received = ("2026-01-06T09:29:43+00:00", "2026-01-06T09:29:42+00:00")
@@ -57,7 +59,11 @@ def a_version(folder: Path, result: Result, state: str = "done", reason: str = "
         {"sop_instance_uid": str(ds.SOPInstanceUID), "left_out": None, "received_at": at}
         for ds, at in zip(IMAGES, received, strict=True)
     ]
-    deliveries = [{"role": one.role, "sop_instance_uid": one.uid, "status": "confirmed"} for one in arrived]
+    stored_at = case["sr_stored_at"]
+    deliveries = [
+        {"role": one.role, "sop_instance_uid": one.uid, "status": "confirmed", "stored_at": stored_at}
+        for one in arrived
+    ]
     return Version(case, [], instances, deliveries, arrived)
 
 

@@ -9,7 +9,8 @@ from pydicom import Dataset
 
 from agent.core.prediction import NoEstimate, Side
 from demo.checks import check
-from demo.expected import dormant, estimate, no_case, no_estimate
+from demo.deciding import OPERATOR
+from demo.expected import decided, dormant, estimate, no_case, no_estimate
 from demo.outcome import Arrived, Outcome, Version
 from tests import builders
 from tests.unit.demo.conftest import Make, a_patient, a_result
@@ -244,3 +245,110 @@ def test_answer_on_less_than_everything(outcome: Outcome) -> None:
     """The ultrasound was there and is not among what was used."""
     patient = a_patient(estimate("clinical MG US", pictures=2))
     assert the_only(replace(outcome, patient=patient)) == "it rests on MG, clinical: expected clinical MG US"
+
+
+WHY = "under one Patient ID the birth dates differ."
+HELD = {"event": "conflict_found", "at": "2026-01-06T09:28:00+00:00", "reason": WHY}
+RESOLVED = {"event": "resolved", "at": "2026-01-06T09:29:00+00:00", "reason": f"{OPERATOR} decided: split"}
+
+
+def held(outcome: Outcome, *events: dict[str, str], **story: object) -> Outcome:
+    """Return the outcome of a story that wants to be held, with these events."""
+    expected = decided(outcome.patient.expected, "birth dates differ")
+    told = replace(outcome.patient.story, expected=expected, ruling="split", **story)
+    return with_version(replace(outcome, patient=replace(outcome.patient, story=told)), events=events)
+
+
+def test_held_and_decided_holds(outcome: Outcome) -> None:
+    """Held for the reason, decided by the operator, and only then sent."""
+    assert problems(held(outcome, HELD, RESOLVED)) == []
+
+
+def test_held_without_need(outcome: Outcome) -> None:
+    """A case of which nothing contradicts is not held."""
+    assert the_only(with_version(outcome, events=[HELD, RESOLVED])).startswith("it was never held: it was")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (),
+        (HELD,),
+        ({**HELD, "reason": "two Patient IDs in one study"}, RESOLVED),
+        (HELD, {**RESOLVED, "reason": "somebody decided: split"}),
+        (HELD, {**RESOLVED, "reason": f"{OPERATOR} decided: merge"}),
+        (HELD, RESOLVED, HELD, RESOLVED),
+    ],
+)
+def test_not_held_as_the_story_wants(outcome: Outcome, events: tuple[dict[str, str], ...]) -> None:
+    """Never, or not decided, for another reason, by another person, otherwise, or twice."""
+    assert any(problem.startswith("held: ") for problem in problems(held(outcome, *events)))
+
+
+def test_sent_before_it_was_decided(outcome: Outcome) -> None:
+    """A result that left while the case was held."""
+    late = {**RESOLVED, "at": "2026-01-06T09:30:02+00:00"}
+    assert the_only(held(outcome, HELD, late)).startswith("nothing was sent before that")
+
+
+def merged(make: Make) -> Outcome:
+    """Return an outcome of two versions, the first under a retired Patient ID."""
+    outcome = make([a_result(), a_result(2)])
+    first = outcome.versions[0]
+    arrived = [deepcopy(one) for one in first.arrived]
+    for one in arrived:
+        one.ds.PatientID = "OLD"
+    changed = with_version(outcome, 0, arrived=arrived, case={**first.case, "patient_id": "OLD"})
+    story = replace(outcome.patient.story, retired_id="OLD")
+    return replace(changed, patient=replace(outcome.patient, story=story))
+
+
+def test_merged_patient_holds(make: Make) -> None:
+    """The first version under the one identifier, the second under the other."""
+    assert problems(merged(make)) == []
+
+
+def test_result_under_the_retired_identifier(make: Make) -> None:
+    """Nothing of after the merge may carry it."""
+    wrong = with_object(merged(make), "text_sr", lambda ds: setattr(ds, "PatientID", "OLD"))
+    assert "no result of after the merge is under the retired Patient ID: not so: text_sr" in problems(wrong)
+
+
+def test_case_that_stays_under_the_retired_identifier(make: Make) -> None:
+    """A version of after the merge belongs to the patient who survives."""
+    outcome = merged(make)
+    stays = with_version(outcome, case=outcome.versions[0].case | {"version": 2})
+    assert any(problem.startswith("the case goes on under the surviving") for problem in problems(stays))
+
+
+def told_apart(outcome: Outcome) -> Outcome:
+    """Return an outcome with another woman's images, in a case of their own."""
+    foreign = [deepcopy(ds) for ds in outcome.patient.images]
+    for number, ds in enumerate(foreign):
+        ds.SOPInstanceUID = f"1.2.3.{number}"
+    expected = replace(outcome.patient.expected, cases_apart=1)
+    patient = replace(
+        outcome.patient, foreign=foreign, story=replace(outcome.patient.story, expected=expected, namesake="ROE^ANN")
+    )
+    rows = [{"sop_instance_uid": str(ds.SOPInstanceUID)} for ds in foreign]
+    apart = Version({"state": "dormant", "case_uuid": "another"}, [], rows, [], [])
+    return replace(outcome, patient=patient, ends=dict.fromkeys(patient.sent, ("collected", "")), apart=[apart])
+
+
+def test_other_womans_images_apart_hold(outcome: Outcome) -> None:
+    """They are all in a case that sleeps."""
+    assert problems(told_apart(outcome)) == []
+
+
+def test_other_womans_image_in_no_case_of_its_own(outcome: Outcome) -> None:
+    """One image stayed where it was."""
+    good = told_apart(outcome)
+    lacking = replace(good.apart[0], instances=good.apart[0].instances[1:])
+    assert the_only(replace(good, apart=[lacking])).startswith("the other woman's images are in a case of their own")
+
+
+def test_answer_about_the_other_woman(outcome: Outcome) -> None:
+    """Nobody asked about her."""
+    good = told_apart(outcome)
+    answered = replace(good.apart[0], deliveries=[{"role": "text_sr"}])
+    assert the_only(replace(good, apart=[answered])) == "which sends nothing: it is {'dormant'}: ['text_sr']"

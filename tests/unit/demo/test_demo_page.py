@@ -168,6 +168,23 @@ def test_table_has_a_row_for_each_version(make: Make) -> None:
     assert table([one, two]).row_count == 3
 
 
+def test_table_and_page_tell_who_decided_what_was_held(tmp_path: Path, outcome: Outcome) -> None:
+    """The reason and the person, in a row before the answer; what nobody has decided yet says so."""
+    why = {"event": "conflict_found", "at": "2026-01-06T09:28:00+00:00", "reason": "the birth dates differ"}
+    ended = {"event": "resolved", "at": "2026-01-06T09:29:00+00:00", "reason": "Somebody decided: split"}
+    one = replace(outcome, versions=[replace(outcome.versions[0], events=[why, ended, why])])
+    said = [row[2] for row in rows(told(one)[0])]
+    assert said[:2] == [
+        "The birth dates differ → Somebody decided: split",
+        "The birth dates differ → nobody has decided yet",
+    ]
+    assert len(said) == 3
+    page = written(tmp_path, one)
+    assert page.count("The birth dates differ → Somebody decided: split") == 2  # in the table, and in her part
+    Structure(page)
+    assert json.loads(closing(told(one)))["held_resolved"] == 1
+
+
 def test_closing_line(make: Make) -> None:
     """Counts over everybody; a case of two versions is one case."""
     asleep = make([builders.result([])], dormant("benign"), state="dormant", reason="the diagnosis is benign")

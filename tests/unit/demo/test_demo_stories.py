@@ -4,7 +4,7 @@ import os
 import subprocess
 from collections import Counter
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -12,8 +12,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from demo import reading
 from demo.chest_ct import SLICES, chest_ct
 from demo.expected import dormant, estimate, no_case, no_estimate
+from demo.hospital import a40
 from demo.patients import cut_off, make_patient, part10
 from demo.stories import DIAGNOSIS_AND_SIDE, STORIES, Story
 from models import phantom
@@ -51,6 +53,9 @@ def test_cast_holds_every_kind_of_patient() -> None:
     assert any(s.issuer not in ("PHANTOM", "PHANTOM2") for s in STORIES)
     assert any("Α" <= s.name[0] <= "Ω" for s in STORIES)
     assert any(s.name.count("=") == 2 for s in STORIES)
+    assert any(s.retired_id and len(s.expected.versions) == 2 for s in STORIES)
+    assert {s.ruling for s in STORIES if s.expected.held} == {"split", "accept"}
+    assert all(bool(s.ruling) == bool(s.expected.held) for s in STORIES)
 
 
 def test_two_women_share_a_patient_id_and_nobody_else_does() -> None:
@@ -100,6 +105,39 @@ def test_size_on_ultrasound_is_known_of_those_who_had_one(sends: str, late: str,
     row = make_patient(1, replace(CT, sends=sends, late=late), TODAY).ehr_row or {}
     assert ("size_ultrasound_mm" in row) is known
     assert "grade" in row
+
+
+def test_twice_registered_patient_is_sent_under_the_identifier_that_is_retired() -> None:
+    """Images and facts say the first one; the patient is known by the one that survives."""
+    patient = make_patient(1, replace(CT, retired_id="OLD"), TODAY)
+    assert {str(ds.PatientID) for ds in patient.images} == {"OLD"} == {(patient.ehr_row or {})["patient_id"]}
+    assert patient.keys == [("PHANTOM", "OLD"), ("PHANTOM", "DEMO-01")] == [patient.keys[0], patient.key]
+    assert patient.has_second_act
+
+
+def test_merge_names_both_identifiers() -> None:
+    """PID has the one that survives, MRG the one that is retired, both with their issuer."""
+    message = a40(make_patient(1, replace(CT, retired_id="OLD"), TODAY), datetime(2026, 3, 2, tzinfo=UTC))
+    assert "\rPID|||DEMO-01^^^PHANTOM^MR||" in message
+    assert message.endswith("\rMRG|OLD^^^PHANTOM^MR\r")
+
+
+def test_namesake_is_another_woman_under_the_same_identifiers() -> None:
+    """Another birth date and name, images of her own; they are sent, and not hers."""
+    patient = make_patient(1, replace(CT, namesake="FREMD^PHILIPPA"), TODAY)
+    assert {reading.identity(ds)[:2] for ds in patient.sent.values()} == {("DEMO-01", "PHANTOM")}
+    assert len({str(ds.PatientBirthDate) for ds in patient.sent.values()}) == 2
+    assert len(patient.sent) == 2 * len(patient.own) == 2 * SLICES
+    assert not {str(ds.SOPInstanceUID) for ds in patient.foreign} & set(patient.own)
+
+
+def test_mislabelled_image_differs_in_its_side_alone() -> None:
+    """The same UID and pixels as the image that corrects it."""
+    patient = make_patient(1, replace(CT, sends="MG", mislabelled=True), TODAY)
+    (wrong,), right = patient.mislabelled, patient.images[0]
+    assert wrong.SOPInstanceUID == right.SOPInstanceUID
+    assert wrong.ImageLaterality != right.ImageLaterality
+    assert [tag for tag in right.keys() if wrong[tag] != right[tag]] == [right["ImageLaterality"].tag]  # noqa: SIM118
 
 
 def test_cut_image_is_one_of_hers() -> None:
