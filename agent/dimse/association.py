@@ -1,6 +1,7 @@
 """Opening and ending an association as requestor, with every way it can fail as one of our errors."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,6 +124,26 @@ def _tune(event: evt.Event, pdu_s: float) -> None:
     connected: socket.socket = transport.socket
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connected.settimeout(pdu_s)
+
+
+def hold_still(opened: Association) -> None:
+    """Wait until pynetdicom's reactor stands still, so that it cannot take a response away from whoever waits for it.
+
+    pynetdicom itself waits for a flag that may still stand from the operation before on the same association: then the
+    reactor runs on, and a response or a match is lost without a word.
+
+    Raises
+    ------
+    Transient
+        If the association is over.
+    """
+    checkpoint: Any = opened._reactor_checkpoint
+    checkpoint.clear()
+    while opened.is_alive() and not checkpoint._cond._waiters:
+        time.sleep(0.0001)
+    if not opened.is_established:
+        checkpoint.set()
+        raise Transient("the association ended before everything was said")
 
 
 def _failure(peer: Peer, failed: Association) -> Transient:

@@ -1,8 +1,7 @@
 """One C-FIND over an association: its matches, bounded in number and in time."""
 
-import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -11,6 +10,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from agent.core.errors import Permanent, Transient
 from agent.core.services import MESSAGE_TRANSFER_SYNTAXES
+from agent.dimse.association import hold_still
 
 PENDING: Final = (0xFF00, 0xFF01)
 _REFUSED: Final = (0x0122, 0x0124, 0xA900)  # SOP class not supported, not authorised, identifier does not match
@@ -32,25 +32,6 @@ def failure(service: str, status: int | None) -> Transient | Permanent:
     """Return the error that a final status stands for: refused for good, or perhaps not the next time."""
     kind = Permanent if status in _REFUSED else Transient
     return kind(f"{service} ended with {named(status)}")
-
-
-def hold_still(opened: Association) -> None:
-    """Wait until pynetdicom's reactor stands still, so that it cannot take a response away from whoever waits for it.
-
-    `send_c_find` waits for a flag that still stands from the operation before on the same association: a match was
-    lost without a word.
-
-    Raises
-    ------
-    Transient
-        If the association is over.
-    """
-    checkpoint: Any = opened._reactor_checkpoint
-    checkpoint.clear()
-    while opened.is_alive() and not checkpoint._cond._waiters:
-        time.sleep(0.0001)
-    if not opened.is_established:
-        raise Transient("the association ended before everything was asked")
 
 
 def matches(

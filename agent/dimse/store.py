@@ -1,6 +1,5 @@
 """C-STORE of bytes as they are: no dataset is decoded or encoded on the way."""
 
-import time
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -11,6 +10,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from agent.core.errors import Transient
 from agent.crashpoint import crashpoint
+from agent.dimse.association import hold_still
 from agent.dimse.part10 import Part
 
 
@@ -47,9 +47,7 @@ def c_store(association: Association, part: Part, context: int, message_id: int)
     request.AffectedSOPClassUID = UID(part.sop_class_uid)
     request.AffectedSOPInstanceUID = UID(part.sop_instance_uid)
     request.DataSet = BytesIO(part.dataset)
-    association._reactor_checkpoint.clear()
-    while not association._is_paused:
-        time.sleep(0.0001)
+    hold_still(association)
     try:
         association.dimse.send_msg(request, context)
         crashpoint("dimse.after_request")
