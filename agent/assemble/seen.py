@@ -66,7 +66,8 @@ class OneTick:
 def stand(unit: Unit, case: Case) -> Standing:
     """Look up how a version stands."""
     is_answer = case.state in ANSWERED
-    newest = (unit.newest_case(case.question, case.patient) if is_answer else None) or case
+    found = unit.newest_case(case.question, case.patient) if is_answer else case
+    newest = found or case
     earlier = unit.predecessor(case) if case.version > 1 and not is_answer else None
     before = unit.superseded(case) if earlier else None
     kept = unit.findings(case.id)
@@ -74,7 +75,7 @@ def stand(unit: Unit, case: Case) -> Standing:
     return Standing(
         case=case,
         newest=newest,
-        is_current=standing is not None and standing.id == case.id,
+        is_current=found is not None and standing is not None and standing.id == case.id,  # None: it was absorbed
         stored=unit.instances(newest.id),
         open_association=unit.has_open_association(case.id),
         kept=kept,

@@ -38,6 +38,7 @@ class Versions:
 
     def hold(self, unit: Unit, head: Case, conflicts: Sequence[Conflict]) -> None:
         """Keep a patient's newest version for a person; what is on its way out stops."""
+        self.stop_earlier(unit, head, HELD_BACK)
         if head.state is CaseState.HELD:
             if list(unit.conflicts(head.id)) != list(conflicts):
                 unit.hold(head, conflicts, self.now())
@@ -48,6 +49,11 @@ class Versions:
             unit.hold(unit.open_version(head, self.now()), conflicts, self.now())
         elif head.state is not CaseState.CLOSED:
             unit.hold(head, conflicts, self.now())
+
+    def stop_earlier(self, unit: Unit, head: Case, reason: str) -> None:
+        """Withdraw what is still under way of the versions before this one: what stops this one stops them."""
+        while (earlier := unit.predecessor(head)) is not None and earlier.state in {CaseState.READY, *UNDER_WAY}:
+            unit.withdraw(earlier, self.now(), reason)
 
     def settle(self, unit: Unit, head: Case, conflicts: Sequence[Conflict], reason: str) -> None:
         """Hold a version while there are conflicts, and release it when there are none any more.
@@ -65,6 +71,7 @@ class Versions:
 
     def hand_over(self, unit: Unit, head: Case, patient: PatientKey) -> None:
         """Give a whole case to another patient. What is under way stops, and the next version goes on under the new."""
+        self.stop_earlier(unit, head, MERGED)
         if head.state in UNDER_WAY:
             head = unit.withdraw(head, self.now(), MERGED)
         if head.state in {*ANSWERED, CaseState.CLOSED}:
@@ -74,6 +81,7 @@ class Versions:
 
     def move(self, unit: Unit, head: Case, leaving: Iterable[tuple[StoredInstance, PatientKey]]) -> None:
         """Give some instances of a case to the cases of other patients; a case of which nothing is left is absorbed."""
+        self.stop_earlier(unit, head, MERGED)
         targets = set()
         gone = list(leaving)
         for stored, patient in gone:
