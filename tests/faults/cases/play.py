@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -27,8 +26,17 @@ MANY: Final = 1000
 ROUNDS: Final = 40
 MOVING: Final = frozenset({CaseState.COLLECTING, CaseState.READY, CaseState.RUNNING, CaseState.DELIVERING})
 
-Opening = Callable[[], AbstractContextManager[Store]]
+REPEATED: Final = 0.2  # share of the messages that come twice
+
 State = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A message, and the chance by which it is known what happens after it."""
+
+    message: Message
+    chance: int
 
 
 @dataclass
@@ -40,11 +48,11 @@ class History:
     sends_closed_cases: bool = False  # a defect that tests plant
     answers: dict[int, Answered] = field(default_factory=dict)  # by case id
 
-    def run(self, order: Sequence[Message]) -> State:
+    def run(self, order: Sequence[Step]) -> State:
         """Live through the messages, come to rest, and return what is left."""
-        chance = self.place.chance
-        for message in order:
-            self.place.give(message)
+        for step in order:
+            chance = random.Random(step.chance)  # noqa: S311 - no secret
+            self.place.give(step.message)
             self.place.clock.advance(seconds=chance.choice(PAUSES))
             for act, share in self._acts():
                 if chance.random() < share:
@@ -163,18 +171,20 @@ class History:
 
     def _stands(self, unit: Unit, live: Case, newest: Case) -> State:
         findings = unit.findings(live.id)
-        facts = findings.get("facts", {})
         answered = self.answers.get(live.id)
         eligibility = findings.get("eligibility", {})
         return {
             "state": live.state.value,
             "images": sorted(_named(one.instance) for one in unit.instances(newest.id)),
             "used": sorted(_named(one.instance) for one in answered.used) if answered else [],
-            "asked": [eligibility.get("asked"), eligibility.get("reason")],
+            "reason": eligibility.get("reason") if answered else live.reason,
             "axillae": [[one["side"], one["reason"]] for one in eligibility.get("axillae", ())],
-            "facts": {n: str(f.value) for n, f in answered.asked.facts.facts.items() if n in READS} if answered else {},
-            "findings": sorted(name for name in facts if name in READS) if answered else [],
+            "facts": _facts(answered) if answered and answered.used_for else {},
         }
+
+
+def _facts(answered: Answered) -> Mapping[str, str]:
+    return {name: str(fact.value) for name, fact in answered.asked.facts.facts.items() if name in READS}
 
 
 def _live(unit: Unit, head: Case) -> Case | None:
@@ -202,18 +212,19 @@ def _result(case: Case) -> ResultObject:
     return ResultObject(Kind.SR, "sr:L", "L", 0, "1.2.840.10008.5.1.4.1.1.88.34", uid, "1.2", "1.2.9", "1.2", b"DICM")
 
 
-def ordered(story: Story, seed: int) -> tuple[Message, ...]:
+def ordered(story: Story, seed: int) -> tuple[Step, ...]:
     """Return the messages in an order of chance, some repeated; the clinical database learns things in their order."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     messages = list(story.messages)
-    messages += [one for one in messages if not isinstance(one, tuple) and chance.random() < 0.2]
+    messages += [one for one in messages if not isinstance(one, tuple) and chance.random() < REPEATED]
     chance.shuffle(messages)
     rows = iter(sorted((one for one in messages if isinstance(one, tuple)), key=lambda row: row[1]))
-    return tuple(next(rows) if isinstance(one, tuple) else one for one in messages)
+    in_order = [next(rows) if isinstance(one, tuple) else one for one in messages]
+    return tuple(Step(one, seed * MANY + number) for number, one in enumerate(in_order))
 
 
-def live(store: Store, story: Story, order: Sequence[Message], seed: int, **defects: bool) -> tuple[State, Oracle]:
+def live(store: Store, story: Story, order: Sequence[Step], **defects: bool) -> tuple[State, Oracle]:
     """Live through one history."""
-    place = Place(store, story, random.Random(seed), Clock(RECEIVED))  # noqa: S311 - no secret
+    place = Place(store, story, Clock(RECEIVED))
     oracle = Oracle(place)
     return History(place, oracle, **defects).run(order), oracle
