@@ -120,7 +120,8 @@ class Assembler:
             with self._store.unit() as unit:
                 standing = stand(unit, case)
                 if case.state in ANSWER and (over or not standing.is_current):
-                    unit.postpone(case, None, case.reason)
+                    again = self._later() if standing.may_stand_again and not over else None
+                    unit.postpone(case, again, case.reason)
                     return True
             seen = self._see(standing, source)
             with self._store.unit() as unit:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from agent.core.case import ANSWERED, Case, CaseState
 from agent.core.clinical import ClinicalFacts
@@ -20,6 +20,7 @@ class Standing:
     case: Case
     newest: Case  # of an answered one: the newest version of the patient's newest case; its images are all that came
     is_current: bool  # no later version, but for such as were withdrawn, came after this one
+    may_stand_again: bool  # the next version is not answered yet: it may still be withdrawn
     stored: Sequence[StoredInstance]
     open_association: bool
     kept: Mapping[str, Any]  # findings of this version
@@ -63,6 +64,9 @@ class OneTick:
         return self._said[patient]
 
 
+_SETTLED: Final = frozenset({CaseState.DONE, CaseState.FAILED, CaseState.CLOSED})
+
+
 def stand(unit: Unit, case: Case) -> Standing:
     """Look up how a version stands."""
     is_answer = case.state in ANSWERED
@@ -71,11 +75,13 @@ def stand(unit: Unit, case: Case) -> Standing:
     earlier = unit.predecessor(case) if case.version > 1 and not is_answer else None
     before = unit.superseded(case) if earlier else None
     kept = unit.findings(case.id)
-    standing = unit.predecessor(newest) if newest.state is CaseState.CLOSED else newest
+    before_newest = unit.predecessor(newest) if is_answer else None
+    standing = before_newest if newest.state is CaseState.CLOSED else newest
     return Standing(
         case=case,
         newest=newest,
         is_current=found is not None and standing is not None and standing.id == case.id,  # None: it was absorbed
+        may_stand_again=newest.state not in _SETTLED and before_newest is not None and before_newest.id == case.id,
         stored=unit.instances(newest.id),
         open_association=unit.has_open_association(case.id),
         kept=kept,

@@ -38,6 +38,7 @@ class Versions:
 
     def hold(self, unit: Unit, head: Case, conflicts: Sequence[Conflict]) -> None:
         """Keep a patient's newest version for a person; what is on its way out stops."""
+        stands = self.stands(unit, head)
         self.stop_earlier(unit, head, HELD_BACK)
         if head.state is CaseState.HELD:
             if list(unit.conflicts(head.id)) != list(conflicts):
@@ -45,10 +46,14 @@ class Versions:
         elif head.state is CaseState.DELIVERING:
             closed = unit.withdraw(head, self.now(), HELD_BACK)
             unit.hold(unit.open_version(closed, self.now()), conflicts, self.now())
-        elif head.state in (CaseState.DONE, CaseState.FAILED):
+        elif head.state in (CaseState.DONE, CaseState.FAILED, CaseState.CLOSED) and stands:
             unit.hold(unit.open_version(head, self.now()), conflicts, self.now())
         elif head.state is not CaseState.CLOSED:
             unit.hold(head, conflicts, self.now())
+
+    def stands(self, unit: Unit, head: Case) -> bool:
+        """Whether anything of a case is still said: a newest version that was withdrawn leaves it to one before."""
+        return head.state is not CaseState.CLOSED or unit.predecessor(head) is not None
 
     def stop_earlier(self, unit: Unit, head: Case, reason: str) -> None:
         """Withdraw what is still under way of the versions before this one: what stops this one stops them."""

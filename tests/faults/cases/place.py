@@ -18,6 +18,7 @@ from agent.core.evidence import Patience
 from agent.core.patient import PatientKey
 from agent.core.ports import Record, RecordKind, Store, StoredInstance, Unit
 from agent.core.prediction import Side
+from agent.core.role_rules import BUILT_IN
 from agent.dicom.part10 import to_part10
 from agent.dicom.same_pixels import same_pixels
 from agent.infer.question import Asked, read_findings
@@ -148,7 +149,11 @@ def looked_at(unit: Unit, case: Case) -> Answered:
     asked = read_findings(findings)
     sides = asked.open_sides
     stored = unit.instances(case.id) if sides else ()
-    used = tuple(one for one in stored if not refusal(one.instance, sides, asked.window, MODALITIES))
+    used = tuple(
+        one
+        for one in stored
+        if not refusal(one.instance, BUILT_IN.verdict(one.instance), sides, asked.window, MODALITIES)
+    )
     return Answered(case, asked, datetime.fromisoformat(str(findings["asked_at"])), used, sides)
 
 
