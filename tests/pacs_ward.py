@@ -44,8 +44,15 @@ class PacsWard:
         self._number, self.sent = count(1), 0
         self.pacs.on_retrieve = self._receive
         now, scopes = self.clock, routed([SCOPE])
-        settings = AssembleSettings(self.patience, EPISODE, timedelta(minutes=15), asking=self.asking)
-        self.assembler = Assembler(self.store, self.clinical, settings, now=now, random=lambda: 0.5)
+        settings = AssembleSettings(self.patience, EPISODE, timedelta(minutes=15), scopes=(SCOPE,), asking=self.asking)
+        self.assembler = Assembler(
+            self.store,
+            self.clinical,
+            settings,
+            now=now,
+            random=lambda: 0.5,
+            new_case_uuid=lambda: UUID(int=1000 + next(self._number)),
+        )
         self.inquirer = Inquirer(self.store, self.pacs, scopes, quiet=QUIET, poll=self.patience.poll, now=now)
         look_for = LookFor(scopes, self.patience.expected, EPISODE, self.patience.poll)
         self.searcher = Searcher(self.store, self.pacs, look_for, now=now, random=lambda: 0.5)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from agent.assemble.judging import QuestionScope
 from agent.core.clinical import ClinicalFacts
 from agent.core.eligibility import Eligibility
-from agent.core.facts import about_patient
+from agent.core.facts import about_patient, in_time
 from agent.core.instance import Instance
 from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance
@@ -60,7 +60,7 @@ def basis(
 
 
 def _values(eligibility: Eligibility, facts: ClinicalFacts, scope: QuestionScope) -> Mapping[str, Any]:
-    known = facts.before(eligibility.facts_cutoff)
+    known = in_time(facts, eligibility.facts_cutoff, after_surgery=eligibility.after_surgery)
     if len(eligibility.axillae) > 1:
         known = about_patient(known)
     values = {name: fact.value for name, fact in known.facts.items() if name in scope.facts}

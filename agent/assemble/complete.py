@@ -9,7 +9,8 @@ from uuid import UUID
 import structlog
 
 from agent.assemble.again import Again
-from agent.assemble.basis import BREAST_IMAGES, counts, window_of
+from agent.assemble.at_hand import present, waited_since
+from agent.assemble.basis import window_of
 from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
 from agent.assemble.findings import write_findings
 from agent.assemble.index import FROM_FACTS
@@ -30,6 +31,7 @@ MOST_PER_TICK: Final = 64
 MOST_COLLECTING: Final = 48  # so that those which wait longer are never crowded out
 WAITING: Final = (CaseState.DORMANT, CaseState.DONE, CaseState.FAILED, CaseState.HELD)
 ANSWER: Final = frozenset({CaseState.DONE, CaseState.FAILED})
+KEEP_REASON: Final = ANSWER | {CaseState.HELD}  # to look at them in vain is no news of them
 AWAY: Final = "the clinical database could not be asked"
 PENDING: Final = "the version before is being answered"
 GONE: Final = "the contradiction is gone"
@@ -151,7 +153,7 @@ class Assembler:
         if not seen.facts_known and self._patience(question).wait_for_facts:
             quiet, refresh = self._settings.patience.quiet, self._settings.refresh
             soon = min(quiet, refresh) if case.state is CaseState.COLLECTING else refresh
-            return unit.postpone(case, self._later(soon), case.reason if case.state in _KEEP_REASON else AWAY)
+            return unit.postpone(case, self._later(soon), case.reason if case.state in KEEP_REASON else AWAY)
         eligibility = self._assess(question, seen)
         if seen.facts_known and question == ARISES_FROM:
             self._arise(unit, seen)
@@ -229,10 +231,10 @@ class Assembler:
     def _judge(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Verdict:
         stored = seen.standing.stored
         observed = Observed(
-            opened_at=_waited_since(case, stored),
+            opened_at=waited_since(case, stored),
             last_change=max((one.received_at for one in stored), default=case.opened_at),
             open_association=seen.standing.open_association,
-            present=_present(eligibility, stored),
+            present=present(eligibility, stored),
             facts_known=seen.facts_known,
         )
         patience = self._patience(case.question)
@@ -280,7 +282,7 @@ class Assembler:
         _log.error("clinical_query_failed", case_id=case.id, reason=reason)
         try:
             with self._store.unit() as unit:
-                unit.postpone(case, self._later(), case.reason if case.state in _KEEP_REASON else reason)
+                unit.postpone(case, self._later(), case.reason if case.state in KEEP_REASON else reason)
         except StaleCase:
             return False
         return True
@@ -297,23 +299,3 @@ class Assembler:
     def _later(self, span: timedelta | None = None) -> datetime:
         """When to ask again: after the refresh interval or a given span, give or take."""
         return self._now() + (span or self._settings.refresh) * (1 + JITTER * (self._random() - 0.5))
-
-
-_KEEP_REASON: Final = ANSWER | {CaseState.HELD}
-
-
-def _waited_since(case: Case, stored: Sequence[StoredInstance]) -> datetime:
-    """Since when what is expected was waited for: a version that new facts opened waits for no image once more."""
-    came = [one.received_at for one in stored]
-    if case.version == 1 or not came or max(came) >= case.opened_at:
-        return case.opened_at
-    return min(came)
-
-
-def _present(eligibility: Eligibility, stored: Sequence[StoredInstance]) -> frozenset[str]:
-    """Modalities that are there; images of the breast count only if one can be used for a side that is asked about."""
-    return frozenset(
-        one.instance.modality
-        for one in stored
-        if not eligibility.open_sides or one.instance.modality not in BREAST_IMAGES or counts(one.instance, eligibility)
-    )

@@ -50,11 +50,11 @@ def write_findings(
 def _eligibility(eligibility: Eligibility) -> Mapping[str, Any]:
     return {
         "asked": eligibility.asked,
+        "after_surgery": eligibility.after_surgery,
         "reason": eligibility.reason,
         **{name: day.isoformat() if (day := getattr(eligibility, name)) else None for name in DAYS},
         "axillae": [{"side": axilla.side.value, "reason": axilla.reason} for axilla in eligibility.axillae],
         "flags": list(eligibility.flags),
-        "after_surgery": eligibility.after_surgery,
     }
 
 

@@ -203,9 +203,9 @@ class Retriever:
                 return self._given_up(tried, str(exc))
             next_at = self._now() + retry_delay(POLICY, tried.attempts, self._random())
             return replace(tried, next_at=next_at, error=str(exc))
-        _log.info("retrieved", case_id=one.case_id, retrieval_id=one.id)
+        _log.info("retrieved", case_id=one.case_id)
         return replace(tried, status=RetrievalStatus.DONE, settled_at=self._now(), error="")
 
     def _given_up(self, tried: Retrieval, reason: str) -> Retrieval:
-        _log.warning("retrieval_given_up", case_id=tried.case_id, retrieval_id=tried.id, reason=reason)
+        _log.warning("retrieval_given_up", case_id=tried.case_id, reason=reason)
         return replace(tried, status=RetrievalStatus.GIVEN_UP, settled_at=self._now(), error=reason)

@@ -36,8 +36,8 @@ class Eligibility:
     cutoff_by: str = ""  # what happened on `cutoff`: "surgery", ...
     latest: date | None = None
     facts_cutoff: date | None = None
-    after_surgery: bool = False  # what surgery found may be used
     diagnosed_on: date | None = None  # the day on which the cancer was confirmed
+    after_surgery: bool = False  # what surgery found may be used
 
     @property
     def open_sides(self) -> tuple[Side, ...]:
@@ -90,6 +90,11 @@ class _Asked:
         """Return a fact's text; empty where it is not known."""
         return str(self.facts.value(name) or "")
 
+    def says(self, name: str, *beginnings: str) -> bool:
+        """Whether a fact's text begins so, or did before treatment: that may have made it another."""
+        before = str(self.facts.before(self.cutoff()[0]).value(name) or "")
+        return self.text(name).startswith(beginnings) or before.startswith(beginnings)
+
     def refused(self, *names: str) -> bool:
         """Whether the hospital gave a value that could not be read."""
         return any(refusal.name in names for refusal in self.facts.refused)
@@ -104,9 +109,15 @@ class _Asked:
         return age is not None and not self.range.youngest <= age <= self.range.oldest
 
     def diagnosed_on(self) -> date | None:
-        """Return the day on which the diagnosis was confirmed."""
-        fact = self.facts.facts.get("diagnosis")
-        return fact.known_on if fact else None
+        """Return the day on which the diagnosis was first confirmed; what is an episode older was another cancer."""
+        day: date | None = None
+        now = [fact for name, fact in self.facts.facts.items() if name == "diagnosis"]
+        for fact in (*now, *self.facts.earlier.get("diagnosis", ())):
+            is_older = day is not None and (self.episode is None or day - fact.known_on > self.episode)
+            if is_older or fact.value != now[0].value:
+                break
+            day = fact.known_on
+        return day
 
     def is_earlier(self, name: str) -> bool:
         """Whether a treatment was an earlier cancer's: before the episode, or radiotherapy before the diagnosis."""
@@ -126,8 +137,7 @@ class _Asked:
 
     def late(self, name: str) -> bool:
         """Whether a fact became known only when treatment had begun."""
-        fact, (cutoff, _) = self.facts.facts.get(name), self.cutoff()
-        return fact is not None and cutoff is not None and fact.known_on >= cutoff
+        return self.facts.before(self.cutoff()[0]).value(name) != self.facts.value(name)
 
     def sentinel_removed(self) -> bool:
         """Whether the axilla was operated on for this cancer, by the day of the question."""
@@ -207,24 +217,24 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         _NO_ESTIMATE,
         "A node biopsy has already proven metastasis.",
-        lambda a: a.text("node_biopsy") == "positive",
+        lambda a: a.says("node_biopsy", "positive"),
     ),
     Rule(
         _NO_ESTIMATE,
         "The axilla is clinically positive (cN1 or higher).",
-        lambda a: a.text("clinical_n")[:2] in ("N1", "N2", "N3"),
+        lambda a: a.says("clinical_n", "N1", "N2", "N3"),
         covered_as=NODE_POSITIVE,
     ),
     Rule(
         _NO_ESTIMATE,
         "The tumour is cT3 or cT4; the model covers cT1 and cT2.",
-        lambda a: a.text("clinical_t")[:2] in ("T3", "T4"),
+        lambda a: a.says("clinical_t", "T3", "T4"),
         covered_as=LARGE,
     ),
     Rule(
         _NO_ESTIMATE,
         "Distant metastasis is known (M1).",
-        lambda a: a.text("clinical_m")[:2] == "M1",
+        lambda a: a.says("clinical_m", "M1"),
         covered_as=METASTATIC,
     ),
     Rule(
@@ -282,6 +292,9 @@ QUESTIONS: Final = frozenset({"aln", "nsln", "histology"})
 WITHOUT_FACTS: Final = frozenset({"histology"})
 """Questions that an image alone asks: a slide of a node is there, whatever the clinical database says."""
 
+AFTER_SURGERY: Final = frozenset({"nsln"})
+"""Questions that what surgery found asks, and that may use it."""
+
 SIDES: Final = {"L": (Side.L,), "R": (Side.R,), "B": (Side.L, Side.R)}
 FUTURE: Final = "dated in the future"
 
@@ -290,7 +303,7 @@ def known_until(facts: ClinicalFacts, day: date) -> ClinicalFacts:
     """Refuse what claims to have become known after a day of the hospital's calendar."""
     known = facts.before(day + timedelta(days=1))
     late = tuple(Refusal(name, FUTURE) for name in facts.facts if name not in known.facts)
-    return replace(known, refused=facts.refused + late)
+    return replace(known, refused=known.refused + late)
 
 
 def assess(
@@ -350,8 +363,8 @@ def _in_time(question: str, patient: _Asked, found: Eligibility) -> Eligibility:
         found,
         cutoff=cutoff,
         cutoff_by=cutoff_by,
-        after_surgery=question != "aln",
-        facts_cutoff=cutoff if question == "aln" else None,  # nsln: what surgery found is what it is about
+        facts_cutoff=None if question in AFTER_SURGERY else cutoff,
+        after_surgery=question in AFTER_SURGERY,
         diagnosed_on=diagnosed_on,
         earliest=diagnosed_on - episode if diagnosed_on and episode else None,
         latest=diagnosed_on + episode if diagnosed_on and episode else None,

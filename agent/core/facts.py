@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -115,6 +116,9 @@ COLUMNS: Final = frozenset(
 AFTER_SURGERY: Final = "known only from surgery, and the question is asked before it"
 """Why such a fact is not used, whenever it is dated."""
 
+OUTCOME: Final = "it is what the question asks"
+_OUTCOMES: Final = frozenset({"nodes_removed", "nodes_positive"})
+
 
 def about_patient(facts: ClinicalFacts) -> ClinicalFacts:
     """Refuse what describes one tumour or one axilla: where both sides are diseased, nobody knows which."""
@@ -124,6 +128,17 @@ def about_patient(facts: ClinicalFacts) -> ClinicalFacts:
 def pre_operative(facts: ClinicalFacts) -> ClinicalFacts:
     """Refuse what only surgery tells, such as the size on pathology: no question before surgery may use it."""
     return _without(facts, {name: AFTER_SURGERY for name in facts.facts if FACTS[name].after_surgery})
+
+
+def in_time(facts: ClinicalFacts, cutoff: date | None, *, after_surgery: bool) -> ClinicalFacts:
+    """Return what a question may use: what was known before `cutoff`, and nothing that only a later surgery tells.
+
+    A question that is asked after surgery uses what that found, but never its own outcome.
+    """
+    known = facts.before(cutoff)
+    if not after_surgery:
+        return pre_operative(known)
+    return _without(known, {name: OUTCOME for name in known.facts if name in _OUTCOMES})
 
 
 def _without(facts: ClinicalFacts, reasons: Mapping[str, str]) -> ClinicalFacts:

@@ -12,11 +12,16 @@ from functools import lru_cache
 from typing import Final
 
 
-@lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """Return a text in lower case, without accents, every run of other signs than letters and digits as one space."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return re.sub(r"[\W_]+", " ", bare).strip()
+
+
+@lru_cache(maxsize=16384)
+def _found(pattern: re.Pattern[str], text: str) -> bool:
+    """Search once for what every image of a series says."""
+    return pattern.search(plain(text)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Words:
 
     def within(self, text: str) -> bool:
         """Whether a text holds one of them."""
-        return self._pattern.search(plain(text)) is not None
+        return bool(text) and _found(self._pattern, text)
 
     def among(self, texts: Iterable[str], but_not: "Words | None" = None) -> bool:
         """Whether one of the texts holds one of them, and none of others."""

@@ -1,7 +1,8 @@
 """One C-FIND over an association: its matches, bounded in number and in time."""
 
+import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -33,6 +34,25 @@ def failure(service: str, status: int | None) -> Transient | Permanent:
     return kind(f"{service} ended with {named(status)}")
 
 
+def hold_still(opened: Association) -> None:
+    """Wait until pynetdicom's reactor stands still, so that it cannot take a response away from whoever waits for it.
+
+    `send_c_find` waits for a flag that still stands from the operation before on the same association: a match was
+    lost without a word.
+
+    Raises
+    ------
+    Transient
+        If the association is over.
+    """
+    checkpoint: Any = opened._reactor_checkpoint
+    checkpoint.clear()
+    while opened.is_alive() and not checkpoint._cond._waiters:
+        time.sleep(0.0001)
+    if not opened.is_established:
+        raise Transient("the association ended before everything was asked")
+
+
 def matches(
     opened: Association,
     query: Dataset,
@@ -51,6 +71,7 @@ def matches(
     Permanent
         If the peer refuses it, or there are more than `most`: the query is cancelled then (C-CANCEL, PS3.7 9.3.2.3).
     """
+    hold_still(opened)
     for count, (status, match) in enumerate(opened.send_c_find(query, model, msg_id=_MESSAGE_ID), 1):
         code = status.get("Status")
         if code not in PENDING:

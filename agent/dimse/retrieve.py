@@ -19,7 +19,7 @@ from agent.core.errors import Permanent, Transient
 from agent.core.pacs import Wanted
 from agent.dimse.association import NothingAccepted, Peer, association
 from agent.dimse.client import PacsClient
-from agent.dimse.query import PENDING, failure, message_context
+from agent.dimse.query import PENDING, failure, hold_still, message_context
 
 _MOVE: Final = UID(StudyRootQueryRetrieveInformationModelMove)
 _GET: Final = UID(StudyRootQueryRetrieveInformationModelGet)
@@ -66,6 +66,7 @@ class Mover:
         """
         try:
             with association(self._peer, [message_context(_MOVE)]) as opened:
+                hold_still(opened)
                 return _count("C-MOVE", opened.send_c_move(_identifier(wanted), self._peer.ae_title, _MOVE))
         except NothingAccepted as exc:
             raise Permanent(f"no C-MOVE: {exc}") from exc
@@ -110,6 +111,7 @@ class Getter:
             ) as opened:
                 if all(context.abstract_syntax != _GET for context in opened.accepted_contexts):
                     raise Permanent("the peer offers no C-GET")
+                hold_still(opened)
                 return _count("C-GET", opened.send_c_get(_identifier(wanted), _GET))
         except NothingAccepted as exc:
             raise Permanent(f"no C-GET: {exc}") from exc

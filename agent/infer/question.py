@@ -9,7 +9,7 @@ from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
 from agent.core.eligibility import known_until
 from agent.core.errors import Permanent
-from agent.core.facts import about_patient, pre_operative
+from agent.core.facts import about_patient, in_time
 from agent.core.prediction import Side
 from agent.core.usable import Window
 
@@ -45,8 +45,8 @@ def read_findings(findings: Mapping[str, Any]) -> Asked:
         axillae = {Side(axilla["side"]): str(axilla["reason"]) for axilla in eligibility["axillae"]}
         day = _day(findings.get("day")) or datetime.fromisoformat(findings["asked_at"]).date()
         known = known_until(facts_from_json(findings), day)
-        facts = known.before(_day(eligibility.get("facts_cutoff", eligibility["cutoff"])))
-        facts = facts if eligibility.get("after_surgery") else pre_operative(facts)
+        facts_cutoff = _day(eligibility.get("facts_cutoff", eligibility["cutoff"]))
+        facts = in_time(known, facts_cutoff, after_surgery=eligibility.get("after_surgery", False))
         reason = str(eligibility["reason"]) or ("" if axillae else "the side of the cancer is not known")
         return Asked(
             reason=reason,

@@ -19,12 +19,12 @@ from agent.core.evidence import Patience
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus, RecordKind, Store
 from agent.core.prediction import Side
+from agent.core.usable import unusable
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
 from agent.dicom.same_pixels import same_pixels
 from agent.ehr import EhrSource
 from agent.infer.question import read_findings
-from agent.infer.selection import refusal
 from agent.record.quarantine import Quarantine
 from agent.spool import SpoolReader, SpoolWriter
 from tests.clock import Clock
@@ -34,7 +34,7 @@ from tests.state_stores import result_object
 
 ALICE = PatientKey("PHANTOM", "P-1")
 QUIET, REFRESH, EPISODE = timedelta(minutes=1), timedelta(minutes=15), timedelta(days=120)
-SCOPES = [QuestionScope(question, frozenset({"MG"})) for question in ("aln",)]
+SCOPES = [QuestionScope(question, frozenset({"MG"})) for question in ("aln", "nsln")]
 IDENTITY = {"patient_id": "P-1", "issuer_of_patient_id": "PHANTOM", "recorded_date": "2026-11-01"}
 
 
@@ -152,7 +152,7 @@ def test_no_future_fact_and_no_image_of_after_surgery_reaches_an_answer(plant: P
             asked, stored = read_findings(unit.findings(case.id)), unit.instances(case.id)
         assert asked.open_sides == (Side.L,)
         assert asked.facts.facts.keys() & {"sentinel_positive", "grade", "size_ultrasound_mm"} == known
-        reasons = [refusal(one.instance, asked.open_sides, asked.window, ("MG",)) for one in stored]
+        reasons = [unusable(one.instance, asked.open_sides, asked.window) for one in stored]
         assert reasons == ["", "not taken before surgery or treatment began"]
 
 

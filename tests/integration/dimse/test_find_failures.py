@@ -275,3 +275,30 @@ def test_a_bound_holds_over_all_series() -> None:
         assert len(finder(port, Bounds(instances=3)).instances("1.5", ("MG",))) == 3
         with pytest.raises(Permanent, match="too many"):
             finder(port, Bounds(instances=2)).instances("1.5", ("MG",))
+
+
+def test_no_match_is_lost_between_two_queries_on_one_association() -> None:
+    """Many series in a row, each answered at once."""
+
+    def answer(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        query = event.identifier
+        if query.QueryRetrieveLevel == "SERIES":
+            yield from ((0xFF00, match(SeriesInstanceUID=f"1.5.{n}", Modality="MG")) for n in range(1, 151))
+        else:
+            yield 0xFF00, image(f"{query.SeriesInstanceUID}.1", None)
+
+    with serving(answer) as port:
+        assert len(finder(port).instances("1.5", ("MG",))) == 150
+
+
+def test_a_peer_that_aborts_between_two_queries_was_not_heard() -> None:
+    """The first answer alone is none."""
+
+    def answer(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        if event.identifier.QueryRetrieveLevel == "SERIES":
+            yield 0xFF00, match(SeriesInstanceUID="1.5.1", Modality="MG")
+        else:
+            event.assoc.abort()
+
+    with serving(answer) as port, pytest.raises(Transient):
+        finder(port).instances("1.5", ("MG",))

@@ -43,6 +43,7 @@ def test_findings_say_what_the_decision_rested_on(ward: Ward) -> None:
     found = ward.findings()
     assert found["eligibility"] == {
         "asked": True,
+        "after_surgery": False,
         "reason": "",
         "cutoff": "2026-12-01",
         "facts_cutoff": "2026-12-01",
@@ -177,16 +178,13 @@ def test_an_ultrasound_of_no_side_does_not_end_the_wait_for_one(modality: str, l
 
 
 @pytest.mark.parametrize("kind", [{"frames": 90}, {"sop_class_uid": EnhancedMRImageStorage}])
-def test_multi_frame_mr_does_not_end_the_wait_for_mr(kind: dict[str, Any]) -> None:
-    """It is not read yet: the case waits for classic MR, and says in the end that none came."""
+def test_multi_frame_mr_ends_the_wait_for_mr(kind: dict[str, Any]) -> None:
+    """It is read as a file a slice is."""
     ward = Ward(Patience(QUIET, ("MR",), {"MR": 4 * HOUR}))
     ward.clinical.know(ALICE, "2026-11-01", **CANCER)
     ward.image(modality="MR", laterality="", **kind)
     ward.pass_time()
-    assert ward.case().state is CaseState.COLLECTING
-    ward.pass_time(4 * HOUR)
-    assert ward.case().state is CaseState.READY
-    assert "No usable MR arrived within 4 h." in ward.findings()["evidence"]
+    assert (ward.case().state, ward.findings()["missing"]) == (CaseState.READY, [])
 
 
 def test_the_missing_modality_arrives_in_time() -> None:

@@ -373,3 +373,42 @@ def test_an_estimate_is_never_of_after_its_cutoff(question: str, days: dict[str,
         assert found.diagnosed_on is not None and found.diagnosed_on <= TODAY
         if question == "aln":
             assert found.cutoff is None or found.diagnosed_on < found.cutoff
+
+
+DATED: dict[str, Value] = {"surgery_date": date(2026, 11, 12)}
+
+
+def _earlier(facts: ClinicalFacts, **earlier: Fact) -> ClinicalFacts:
+    return ClinicalFacts(facts.facts, facts.refused, {name: (fact,) for name, fact in earlier.items()})
+
+
+@pytest.mark.parametrize(
+    ("before", "diagnosed_on"),
+    [
+        (Fact("invasive", date(2026, 10, 1)), date(2026, 10, 1)),
+        (Fact("unknown", date(2026, 10, 1)), date(2026, 11, 15)),
+        (Fact("invasive", date(2021, 10, 1)), date(2026, 11, 15)),
+    ],
+)
+def test_a_cancer_counts_from_when_it_was_first_confirmed(before: Fact, diagnosed_on: date) -> None:
+    """To say it again is no later diagnosis; what was said of an earlier cancer is not of this one."""
+    found = _assess(_earlier(_with(_facts(), diagnosis=date(2026, 11, 15)), diagnosis=before))
+    assert found.diagnosed_on == diagnosed_on
+
+
+@pytest.mark.parametrize(("before", "is_open"), [("invasive", True), ("unknown", False)])
+def test_what_was_known_before_treatment_is_not_late(before: str, is_open: bool) -> None:
+    """Though it was written down again after surgery."""
+    again = _with(_facts(**DATED), diagnosis=date(2026, 11, 15))
+    found = _assess(_earlier(again, diagnosis=Fact(before, date(2026, 10, 1))))
+    assert (found.open_sides == (Side.L,)) is is_open
+
+
+@pytest.mark.parametrize("name", ["clinical_n", "node_biopsy"])
+def test_what_treatment_made_of_a_node_does_not_make_it_negative(name: str) -> None:
+    """Before it, it was positive; a correction before treatment counts as such."""
+    first, then = {"clinical_n": ("N1", "N0"), "node_biopsy": ("positive", "negative")}[name]
+    was = {name: Fact(first, date(2026, 10, 20))}
+    later = _with(_facts(**{name: then}, **DATED), **{name: date(2026, 11, 15)})
+    assert _assess(_earlier(later, **was)).open_sides == ()
+    assert _assess(_earlier(_facts(**{name: then}, **DATED), **was)).open_sides == (Side.L,)

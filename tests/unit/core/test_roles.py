@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from agent.core.instance import Instance, Traits
 from agent.core.patient import PatientKey
-from agent.core.role_rules import BUILT_IN, FIRST, RULES
+from agent.core.role_rules import BUILT_IN, FIRST, RULES, is_implant_displaced
 from agent.core.role_words import plain
-from agent.core.roles import MATCHED, ROLES, RoleTable, SiteRule
+from agent.core.roles import MATCHED, ROLES, RoleTable, SiteRule, rule_in
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 CLASSES = {"MG": "1.2", "US": "6.1", "MR": "4", "SM": "77.1.6", "CT": "2", "SR": "88.33", "KO": "88.59", "PR": "11.1"}
@@ -224,6 +224,25 @@ def test_for_processing_keeps_its_role_and_is_left_out() -> None:
     assert (raw.role, raw.refusal, raw.unused) == ("mg.cc", "", f"{raw.reason} [MG-17]")
     assert (used.role, used.refusal, used.unused) == ("mg.cc", "", "")
     assert refused.refusal == refused.unused == "the view is ML (medio-lateral); only CC and MLO are used [MG-23]"
+
+
+@pytest.mark.parametrize(
+    ("reason", "parts"),
+    [
+        ("a scout [MR-4]", ("MR-4", "a scout")),
+        ("not relevant: ours [site-12]", ("site-12", "not relevant: ours")),
+        ("a scout", ("", "a scout")),
+        ("[MR-4] a scout", ("", "[MR-4] a scout")),
+    ],
+)
+def test_the_rule_is_found_again_in_a_reason(reason: str, parts: tuple[str, str]) -> None:
+    """Where it stands at the end."""
+    assert rule_in(reason) == parts
+
+
+def test_the_implant_is_displaced_by_the_views_modifier() -> None:
+    """Not by letters that look like it."""
+    assert [is_implant_displaced(mg(view)) for view in ("CCID", "MLOID", "CC", "ID", "")] == [True, True] + [False] * 3
 
 
 def site(*rules: SiteRule) -> RoleTable:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
 from agent.core.prediction import Side
-from agent.core.usable import Window, unusable
+from agent.core.usable import ONE_BREAST, Window, unusable
 from tests.state_stores import instance
 
 FIRST, LAST, SURGERY = date(2026, 7, 4), date(2027, 3, 1), date(2026, 12, 1)
@@ -40,3 +41,18 @@ def test_days_that_count(day: date | None, window: Window, reason: str) -> None:
 def test_an_image_that_a_person_left_out() -> None:
     """Whatever else speaks for it."""
     assert unusable(replace(instance(), barred="another patient's"), [Side.L], EPISODE) == "another patient's"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"presentation_intent": "FOR PROCESSING"}, "FOR PROCESSING: only images for presentation are used"),
+        ({"laterality": "R"}, "the right breast, which is not asked about"),
+        ({"modality": "MR", "laterality": "L"}, ONE_BREAST),
+        ({"modality": "MR", "laterality": "B", "frames": 200}, ""),
+    ],
+)
+def test_each_image_that_cannot_be_used_says_why(changes: dict[str, Any], reason: str) -> None:
+    """Empty: it can. An MR of both breasts may have many frames."""
+    assert unusable(replace(instance(), **changes), (Side.L,), Window()) == reason
