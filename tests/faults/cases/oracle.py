@@ -26,6 +26,7 @@ class Wrong(StrEnum):
     ORDER = "different_final_states"
     STUCK = "stuck"
     ENDS = "arrivals_without_one_end"
+    CRASHED = "crashed"
 
 
 @dataclass
