@@ -116,14 +116,14 @@ class Unit(IdentityUnit, PacsState, Protocol):
         """The instance of a case under this UID."""
 
     def has_open_case(self, sop_instance_uid: str) -> bool:
-        """Whether a version that is not CLOSED, answered or not, holds the instance under this UID."""
+        """Whether a case of which a version is not CLOSED, answered or not, holds the instance under this UID."""
 
     def arrived(self, arrival: Arrival) -> None:
         """Note the end of one record; saying it twice for one `ref` is harmless."""
 
     # cases
     def newest_case(self, question: str, patient: PatientKey) -> Case | None:
-        """The newest version of the patient's newest case of a question."""
+        """The newest version of the patient's newest case of a question, an open one before one that is all CLOSED."""
 
     def case(self, case_id: int) -> Case:
         """One version. Raises KeyError."""

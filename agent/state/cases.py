@@ -38,16 +38,21 @@ class Cases(Work):
     """The only writer of a case's state."""
 
     def newest_case(self, question: str, patient: PatientKey) -> Case | None:
-        """The newest version of the patient's newest case of a question, but for cases that another one absorbed."""
+        """The newest version of the patient's newest case of a question, but for cases that another one absorbed.
+
+        A case of which every version is CLOSED counts only where there is no other.
+        """
         table = cases.c
         theirs = (table.patient_id == patient.patient_id, table.issuer == patient.issuer, table.question == question)
         later, first = cases.alias("later"), cases.alias("first")
+        open_one = cases.alias("open_one")
+        is_open = sa.exists().where(open_one.c.case_uuid == table.case_uuid, open_one.c.state != CaseState.CLOSED)
         is_head = ~sa.exists().where(later.c.case_uuid == table.case_uuid, later.c.version > table.version)
         query = (
             sa.select(cases)
             .join(first, sa.and_(first.c.case_uuid == table.case_uuid, first.c.version == 1))
             .where(*theirs, table.absorbed_by.is_(None), is_head)
-            .order_by(first.c.id.desc())
+            .order_by(is_open.desc(), first.c.id.desc())
         )
         row = self._db.execute(query.limit(1)).one_or_none()
         return None if row is None else case_of(row)
