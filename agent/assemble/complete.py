@@ -224,7 +224,7 @@ class Assembler:
             return unit.postpone(case, min(verdict.due_at, self._later()), verdict.sentences[0])
         if seen.standing.answer_pending:
             return unit.postpone(case, self._later(min(self._settings.patience.quiet, self._settings.refresh)), PENDING)
-        if answered.get("basis") == basis:
+        if answered.get("basis") == basis and seen.standing.answered_under == case.patient:
             return unit.apply(case, CaseEvent.WITHDRAWN, self._now(), reason=UNCHANGED)
         return self._complete(unit, case, seen, eligibility, verdict)
 

@@ -175,6 +175,7 @@ class History:
         eligibility = findings.get("eligibility", {})
         return {
             "state": live.state.value,
+            "under": f"{answered.case.patient.issuer}|{answered.case.patient.patient_id}" if answered else "",
             "images": sorted(_named(one.instance) for one in unit.instances(newest.id)),
             "used": sorted(_named(one.instance) for one in answered.used) if answered else [],
             "reason": eligibility.get("reason") if answered else live.reason,

@@ -481,3 +481,31 @@ def test_an_absorbed_answer_is_watched_no_more(ward: Ward) -> None:
     _know(ward, grade=3)
     ward.pass_time(2 * REFRESH)
     assert ward.cases() == [("aln", 1, DONE)]
+
+
+def test_an_answer_under_a_retired_key_is_said_again(ward: Ward) -> None:
+    """The same answer under the surviving key is another result: it supersedes the one that went out."""
+    first = ward.answered()
+    berta = PatientKey("PHANTOM", "P-2")
+    ward.clinical.know(berta, "2026-11-01", **{**CANCER, "grade": 2})
+    with ward.store.unit() as unit:
+        unit.open_version_for(unit.case(first.id), berta, ward.clock())
+    ward.pass_time(QUIET)
+    assert ward.cases() == [("aln", 1, DONE), ("aln", 2, READY)]
+    assert ward.case(berta).case_uuid == first.case_uuid
+
+
+def test_an_answer_is_watched_again_when_its_key_survives_again(ward: Ward) -> None:
+    """Another message takes the merge back: the answer stands, and news after that is seen."""
+    first = ward.answered()
+    with ward.store.unit() as unit:
+        away = unit.open_version_for(unit.case(first.id), PatientKey("PHANTOM", "P-2"), ward.clock())
+    ward.assembler.tick()
+    with ward.store.unit() as unit:
+        unit.rekey(unit.case(away.id), ALICE, ward.clock(), "")
+    ward.pass_time(QUIET)
+    assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED)]
+    _know(ward, grade=3)
+    ward.pass_time(2 * REFRESH)
+    ward.pass_time(QUIET)
+    assert ward.cases()[2:] == [("aln", 3, READY)]
