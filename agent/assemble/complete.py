@@ -1,6 +1,6 @@
 """Cases wait here until the question applies and the evidence says that they are complete."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
@@ -9,8 +9,7 @@ from uuid import UUID
 import structlog
 
 from agent.assemble.again import Again
-from agent.assemble.at_hand import present, waited_since
-from agent.assemble.basis import window_of
+from agent.assemble.at_hand import observe
 from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
 from agent.assemble.findings import write_findings
 from agent.assemble.index import FROM_FACTS
@@ -18,13 +17,20 @@ from agent.assemble.inquire import NOTHING, Asking, with_pacs
 from agent.assemble.judging import QuestionScope
 from agent.assemble.laterality import contradiction
 from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand
-from agent.assemble.views import missing_views
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
 from agent.core.conflict import ConflictKind, Ruling
-from agent.core.eligibility import WITHOUT_FACTS, Eligibility, assess, bound_by_images, known_until, no_longer
+from agent.core.eligibility import (
+    WITHOUT_FACTS,
+    Eligibility,
+    assess,
+    bound_by_identity,
+    bound_by_images,
+    known_until,
+    no_longer,
+)
 from agent.core.errors import Permanent, StaleCase, Transient
-from agent.core.evidence import Observed, Patience, Verdict, judge
-from agent.core.ports import ClinicalSource, Store, StoredInstance, Unit
+from agent.core.evidence import Patience, Verdict, judge
+from agent.core.ports import ClinicalSource, Store, Unit
 from agent.crashpoint import crashpoint
 
 MOST_PER_TICK: Final = 64
@@ -174,10 +180,10 @@ class Assembler:
     def _assess(self, question: str, seen: Seen) -> Eligibility:
         scope = self._scopes.get(question)
         limits = scope.limits if scope else None
-        return bound_by_images(
-            assess(question, seen.facts, self._day(), limits=limits, episode=self._settings.episode),
-            [one.instance.acquired_on for one in seen.standing.stored],
-        )
+        images = [one.instance for one in seen.standing.stored if not one.instance.barred]
+        found = assess(question, seen.facts, self._day(), limits=limits, episode=self._settings.episode)
+        found = bound_by_images(found, [image.acquired_on for image in images])
+        return bound_by_identity(found, seen.facts, {image.demographics for image in images})
 
     def _arise(self, unit: Unit, seen: Seen) -> None:
         """Open the cases of the questions that facts ask by themselves."""
@@ -229,16 +235,12 @@ class Assembler:
         return self._complete(unit, case, seen, eligibility, verdict)
 
     def _judge(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Verdict:
-        stored = seen.standing.stored
-        observed = Observed(
-            opened_at=waited_since(case, stored),
-            last_change=max((one.received_at for one in stored), default=case.opened_at),
-            open_association=seen.standing.open_association,
-            present=present(eligibility, stored),
-            facts_known=seen.facts_known,
-        )
         patience = self._patience(case.question)
-        return judge(self._more(unit, case, observed, stored, eligibility), patience, self._now())
+        observed = observe(replace(seen, standing=replace(seen.standing, case=case)), eligibility, patience)
+        if eligibility.open_sides:  # the PACS's word does not matter where there will be no estimate
+            stored, asking = seen.standing.stored, self._settings.asking
+            observed = with_pacs(unit, case, observed, stored, patience=patience, asking=asking, now=self._now())
+        return judge(observed, patience, self._now())
 
     def _complete(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility, verdict: Verdict) -> Case:
         """Everything is here: an answer is due, unless a person must say whose breast it is."""
@@ -258,24 +260,6 @@ class Assembler:
         if images:
             self._again.opener.open(unit, case.question, case.patient, images, ANOTHER)
         return unit.apply(case, CaseEvent.WITHDRAWN, self._now(), reason=ANOTHER if images else UNCHANGED)
-
-    def _more(
-        self,
-        unit: Unit,
-        case: Case,
-        observed: Observed,
-        stored: Sequence[StoredInstance],
-        eligibility: Eligibility,
-    ) -> Observed:
-        """Add the views that are missing, and the PACS's word; neither matters where there will be no estimate."""
-        sides = eligibility.open_sides
-        if not sides:
-            return observed
-        patience, instances = self._patience(case.question), [one.instance for one in stored]
-        views = missing_views(instances, sides, window_of(eligibility), patience.views)
-        observed = replace(observed, missing_views=views)
-        asking = self._settings.asking
-        return with_pacs(unit, case, observed, stored, patience=patience, asking=asking, now=self._now())
 
     def _put_off(self, case: Case, reason: str) -> bool:
         """The clinical query is wrong, or answered wrongly: someone has to mend it, the case waits."""

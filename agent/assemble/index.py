@@ -138,6 +138,7 @@ class Indexer:
 
     def _take_ready(self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands) -> Judged | None:
         """Take in what comes before the first record that an errand is to be run for; return how that was judged."""
+        unit.alone()
         while left:
             record, read = left[0]
             if read is None:
@@ -184,6 +185,8 @@ class Indexer:
         """Give an instance record its end, and an image that is wanted its case."""
         arrival = judged.arrival
         unit.arrived(arrival)
+        if judged.known is not None:
+            unit.place(judged.known, arrival.ref)  # where it lay before may be recycled first
         if isinstance(read, Instance) and arrival.end is End.COLLECTED:
             self._collect(unit, judged, read)
         elif isinstance(read, Instance) and judged.again in (Again.CORRECTION, Again.OTHER_PIXELS):

@@ -57,6 +57,7 @@ class Judged:
 
     arrival: Arrival
     again: Again | None = None
+    known: StoredInstance | None = None  # the same, to the byte
     replaces: StoredInstance | None = None  # it takes this one's place at once
     compare_with: StoredInstance | None = None  # nothing can be said before both were decoded
 
@@ -95,7 +96,7 @@ class Judge:
         uid = read.sop_instance_uid
         is_open = unit.has_open_case(uid)
         if same_bytes(known.instance, read):
-            return Judged(say(End.DUPLICATE, Again.DUPLICATE), Again.DUPLICATE) if is_open else None
+            return Judged(say(End.DUPLICATE, Again.DUPLICATE), Again.DUPLICATE, known) if is_open else None
         if any(one.instance.sha256 == read.sha256 for one in unit.variants(uid)):
             return Judged(say(End.DUPLICATE, Again.DUPLICATE), Again.DUPLICATE)
         if unit.is_damaged(uid):

@@ -50,6 +50,7 @@ class Resolver:
             If there is no such case, it is not held, or the ruling means nothing for what it is held for.
         """
         with self.store.unit() as unit:
+            unit.alone()
             case = _held(unit, request.case_id)
             keys = Circle(unit, [case.patient]).keys
             now = self.patients.versions.now()

@@ -1,12 +1,14 @@
 """Which mammographic views a side that is asked about still lacks."""
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from agent.core.instance import Instance
 from agent.core.prediction import Side
 from agent.core.usable import Window, unusable
 
-_WORDS = {Side.L: "left", Side.R: "right"}
+IMPLANT_DISPLACED: Final = "ID"  # it shows the breast as the plain view of its name does
+_WORDS: Final = {Side.L: "left", Side.R: "right"}
 
 
 def missing_views(
@@ -19,7 +21,7 @@ def missing_views(
     mammograms = [one for one in instances if one.modality == "MG" and not unusable(one, tuple(Side), window)]
     if not mammograms:
         return ()
-    there = {(one.laterality, one.view_position) for one in mammograms}
+    there = {(one.laterality, one.view_position.removesuffix(IMPLANT_DISPLACED)) for one in mammograms}
     return tuple(
         f"{_WORDS[side]} {view}" for side in sorted(sides) for view in views if (side.value, view) not in there
     )

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from agent.core.clinical import ClinicalFacts, Refusal
+from agent.core.demographics import Demographics, contradiction
 from agent.core.prediction import Side
 
 
@@ -382,6 +383,20 @@ def bound_by_images(eligibility: Eligibility, acquired: Iterable[date | None]) -
     late = f"All images were taken on or after {eligibility.cutoff_by}."
     reason = late if of_episode else f"No image is known to be of this episode and older than {eligibility.cutoff_by}."
     axillae = tuple(replace(axilla, reason=axilla.reason or reason) for axilla in eligibility.axillae)
+    return replace(eligibility, axillae=axillae, reason=eligibility.reason if axillae else reason)
+
+
+def bound_by_identity(
+    eligibility: Eligibility, facts: ClinicalFacts | None, said: Iterable[Demographics]
+) -> Eligibility:
+    """Refuse an estimate where the images are not of whom the clinical database describes under the same Patient ID."""
+    born, sex = (facts.day("birth_date"), str(facts.value("sex") or "")) if facts else (None, "")
+    known = Demographics("", born, sex)
+    why = next((why for one in said if (why := contradiction(known, replace(one, name="")))), "")
+    if not why:
+        return eligibility
+    reason = f"Between the clinical database and an image {why}: they may be of two patients."
+    axillae = tuple(replace(axilla, reason=reason) for axilla in eligibility.axillae)
     return replace(eligibility, axillae=axillae, reason=eligibility.reason if axillae else reason)
 
 

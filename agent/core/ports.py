@@ -118,6 +118,12 @@ class Unit(IdentityUnit, PacsState, Protocol):
     def has_open_case(self, sop_instance_uid: str) -> bool:
         """Whether a case of which a version is not CLOSED, answered or not, holds the instance under this UID."""
 
+    def damaged(self, case: Case) -> Sequence[Arrival]:
+        """What arrived of the patient around this episode and could not be read at all, in order of arrival."""
+
+    def place(self, stored: StoredInstance, ref: SpoolRef) -> None:
+        """Say that the bytes of an instance are, from now on, where they arrived again."""
+
     def arrived(self, arrival: Arrival) -> None:
         """Note the end of one record; saying it twice for one `ref` is harmless."""
 

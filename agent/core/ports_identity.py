@@ -17,6 +17,9 @@ from agent.core.stored import StoredInstance
 class IdentityUnit(Protocol):
     """The part of a transaction that is about identity. Keys are as received unless said otherwise."""
 
+    def alone(self) -> None:
+        """Let nobody else who asks for it decide on identity until this unit ends: indexing and a person take turns."""
+
     def canonical(self, key: PatientKey) -> PatientKey:
         """The patient that a key stands for now, after all merges."""
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import structlog
 
 from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.ports import Store, StoredInstance, Unit
-from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.core.result import Kind, LeftOut, Result, ResultObject, SourceImage
 from agent.core.role_rules import BUILT_IN
 from agent.core.roles import RoleTable
 from agent.crashpoint import crashpoint
@@ -21,6 +22,8 @@ from agent.infer.question import Asked, read_findings
 from agent.infer.reader import ImageReader
 from agent.infer.statement import Setting, summarise
 from agent.infer.view import Images
+
+DAMAGED: Final = "damaged when it arrived"
 
 _log = structlog.get_logger()
 
@@ -147,6 +150,7 @@ class Answerer:
             predecessors=unit.references(before) if before else {},
             summary_before=unit.summary(before) if before else {},
             site_prevalence=self.settings.site_prevalence,
+            damaged=tuple(LeftOut(one.sop_instance_uid, DAMAGED, one.modality) for one in unit.damaged(case)),
         )
 
     def _compute(

@@ -30,6 +30,7 @@ class Setting:
     predecessors: Mapping[str, Reference]
     summary_before: Mapping[str, Any]  # of the version that they belong to, from `summarise`; empty if there is none
     site_prevalence: float | None
+    damaged: tuple[LeftOut, ...] = ()  # what could not be read when it arrived
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def state(setting: Setting, engine: Engine, asked: Asked, outcome: Outcome) -> R
         facts_used=encoded.used if encoded else (),
         modalities_used=tuple(m for m in manifest.modalities if m in used),
         modalities_missing=_missing(manifest, outcome.present),
-        left_out=outcome.left_out + _facts_left_out(asked, manifest, encoded),
+        left_out=outcome.left_out + setting.damaged + _facts_left_out(asked, manifest, encoded),
         influences=outcome.influences,
         evidence=asked.evidence + _unusual(encoded),
         model=engine.identity,

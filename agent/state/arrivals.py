@@ -59,8 +59,11 @@ class Arrivals(Work):
 
     def arrivals(self) -> Sequence[Arrival]:
         """Every record's end, in the order of the spool's segments."""
+        return self._arrivals()
+
+    def _arrivals(self, *which: sa.ColumnElement[bool]) -> Sequence[Arrival]:
         table = arrival.c
-        rows = self._db.execute(sa.select(arrival).order_by(table.segment, table.generation, table.offset_bytes))
+        order = (table.segment, table.generation, table.offset_bytes)
         return [
             Arrival(
                 SpoolRef(row.segment, row.generation, row.offset_bytes),
@@ -73,7 +76,7 @@ class Arrivals(Work):
                 row.study_instance_uid,
                 row.modality,
             )
-            for row in rows
+            for row in self._db.execute(sa.select(arrival).where(*which).order_by(*order))
         ]
 
     def _quarantine(self, sop_instance_uid: str, reason: str) -> None:

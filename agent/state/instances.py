@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.demographics import Demographics
-from agent.core.instance import Arrival, Instance, SpoolRef, Traits
+from agent.core.instance import Arrival, End, Instance, SpoolRef, Traits
 from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance
 from agent.state.arrivals import Arrivals
 from agent.state.cases import Cases
 from agent.state.tables import IS_OPEN, arrival, association, case_instance, cases, instance
+from agent.state.who import WhoIsWho
 
+AROUND: Final = timedelta(days=1)  # damaged images may come before the first good one opens their case
 _COMPOSED: Final = ("patient", "demographics", "traits")
 _SAME_NAMED: Final = tuple(f.name for f in fields(Instance) if f.name not in _COMPOSED)
 
@@ -51,7 +53,7 @@ def columns_of(header: Instance) -> dict[str, Any]:
     }
 
 
-class Instances(Arrivals, Cases):
+class Instances(Arrivals, Cases, WhoIsWho):
     """Instances of cases, and the versions they belong to."""
 
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
@@ -118,6 +120,26 @@ class Instances(Arrivals, Cases):
             .order_by(instance.c.received_at, instance.c.id)
         )
         return [_stored(row) for row in self._db.execute(query)]
+
+    def damaged(self, case: Case) -> Sequence[Arrival]:
+        """What arrived of the patient around this episode and could not be read at all, in order of arrival.
+
+        Nothing of a UID under which an instance of the patient is there.
+        """
+        first = sa.select(cases.c.opened_at).where(cases.c.case_uuid == case.case_uuid, cases.c.version == 1)
+        since = self._db.execute(first).scalar_one() - AROUND
+        theirs = [
+            sa.and_(arrival.c.patient_id == key.patient_id, arrival.c.issuer == key.issuer)
+            for key in self.kin(case.patient)
+        ]
+        unreadable = (arrival.c.ending == End.QUARANTINED, arrival.c.received_at >= since)
+        here = sa.exists().where(instance.c.sop_instance_uid == arrival.c.sop_instance_uid)
+        return self._arrivals(sa.or_(*theirs), *unreadable, ~here)
+
+    def place(self, stored: StoredInstance, ref: SpoolRef) -> None:
+        """Say that the bytes of an instance are, from now on, where they arrived again."""
+        place = {"segment": ref.segment, "generation": ref.generation, "offset_bytes": ref.offset}
+        self._db.execute(sa.update(instance).where(instance.c.id == stored.id).values(**place))
 
     def has_open_association(self, case_id: int) -> bool:
         """Whether an association that brought an instance of this version is still open."""

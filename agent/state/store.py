@@ -15,10 +15,9 @@ from agent.state.results import Results
 from agent.state.studies import Studies
 from agent.state.tables import installation
 from agent.state.variants import Variants
-from agent.state.who import WhoIsWho
 
 
-class SqlUnit(Holds, Variants, Results, Outbox, WhoIsWho, Studies):
+class SqlUnit(Holds, Variants, Results, Outbox, Studies):
     """One transaction. Everything done with it commits together or not at all."""
 
     def installation(self) -> UUID:

@@ -10,7 +10,7 @@ from agent.core.demographics import Demographics
 from agent.core.identities import Identity, Retirement, Told, identity_digest, survivors
 from agent.core.patient import PatientKey
 from agent.core.stored import StoredInstance
-from agent.state.tables import alias, identity, instance, study_patient, told
+from agent.state.tables import alias, identity, installation, instance, study_patient, told
 from agent.state.work import Work
 
 
@@ -30,6 +30,10 @@ def _identity_of(row: sa.Row[Any]) -> Identity:
 
 class WhoIsWho(Work):
     """Rows about patients, none of which is ever changed by the order in which they came."""
+
+    def alone(self) -> None:
+        """Let nobody else who asks for it decide on identity until this unit ends. SQLite has one writer anyway."""
+        self._db.execute(sa.select(installation.c.id).with_for_update())
 
     def canonical(self, key: PatientKey) -> PatientKey:
         """The patient that a key stands for now, after all merges."""

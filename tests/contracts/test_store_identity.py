@@ -215,3 +215,11 @@ def test_a_decision_is_kept(store: Store) -> None:
         assert unit.decision("abc") == decided
         unit.decide(replace(decided, ruling=Ruling.MERGE))
         assert unit.decision("abc") == replace(decided, ruling=Ruling.MERGE)
+
+
+def test_one_after_the_other_decides_on_identity(store: Store) -> None:
+    """Whoever asks to be alone can, again and again."""
+    for _ in range(2):
+        with store.unit() as unit:
+            unit.alone()
+            unit.note_study("1.2", A)

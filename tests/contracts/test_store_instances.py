@@ -1,12 +1,16 @@
 """What every store does with the instances of a case, and with those that are left out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from agent.core.case import ANSWERED, CaseEvent, CaseState, IllegalTransition
+from agent.core.identities import Retirement
 from agent.core.instance import Arrival, End, SpoolRef
+from agent.core.patient import PatientKey
 from agent.core.ports import Store
 from tests.state_stores import CASE_UUID, MINUTE, PATIENT, QUESTION, T0, arrival, instance, opened, running
 
@@ -150,3 +154,27 @@ def test_leaving_out_changes_no_end(store: Store) -> None:
         case = unit.add_instance(opened(unit), instance(), arrival(), T0)
         unit.mark_left_out(case, unit.instances(case.id)[0], "other side", quarantined=False)
         assert unit.arrivals() == [arrival()]
+
+
+def test_what_could_not_be_read_is_known_by_its_patient(store: Store) -> None:
+    """Quarantined arrivals of the patient, under a merged key too, but none whose UID is here, nor old ones."""
+    old_key = PatientKey("EXAMPLE", "OLD")
+    bad = replace(arrival("1.2.9", 5, end=End.QUARANTINED), patient=PATIENT, modality="MG", reason="truncated")
+    merged = replace(bad, ref=SpoolRef(1, 1, 6), sop_instance_uid="1.2.10", patient=old_key)
+    with store.unit() as unit:
+        case = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        unit.retire(Retirement(T0, "M1", old_key, PATIENT))
+        unit.arrived(bad)
+        unit.arrived(merged)
+        unit.arrived(replace(bad, ref=SpoolRef(1, 1, 7), sop_instance_uid="1.2.3"))
+        unit.arrived(replace(bad, ref=SpoolRef(1, 1, 8), patient=PatientKey("EXAMPLE", "OTHER")))
+        unit.arrived(replace(bad, ref=SpoolRef(1, 1, 9), received_at=T0 - timedelta(days=2)))
+        assert list(unit.damaged(case)) == [bad, merged]
+
+
+def test_the_bytes_of_an_instance_may_lie_elsewhere(store: Store) -> None:
+    """They came again: from then on they are read from there."""
+    with store.unit() as unit:
+        case = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        unit.place(unit.instances(case.id)[0], SpoolRef(9, 2, 64))
+        assert unit.instances(case.id)[0].ref == SpoolRef(9, 2, 64)

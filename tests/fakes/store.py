@@ -22,6 +22,7 @@ from agent.core.pacs import Retrieval, Search, StudyCount
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
 from agent.core.result import Reference, ResultObject
+from agent.state.instances import AROUND
 from agent.state.move import CaseChange, claimed_by, move, sending_order
 from tests.fakes.studies import FakeStudies
 from tests.fakes.who_store import FakeWho, Link
@@ -130,6 +131,19 @@ class FakeUnit(FakeWho, FakeStudies):
 
     def _open_uuids(self) -> set[UUID]:
         return {case.case_uuid for case in self._t.cases.values() if case.state is not CaseState.CLOSED}
+
+    def damaged(self, case: Case) -> Sequence[Arrival]:
+        first = next(c for c in self._t.cases.values() if (c.case_uuid, c.version) == (case.case_uuid, 1))
+        keys = self.kin(case.patient)
+        return [
+            one
+            for one in self.arrivals()
+            if one.end is End.QUARANTINED and one.patient in keys and one.received_at >= first.opened_at - AROUND
+            if one.sop_instance_uid not in self._t.instances
+        ]
+
+    def place(self, stored: StoredInstance, ref: SpoolRef) -> None:
+        self._replace(replace(stored, ref=ref))
 
     def arrived(self, arrival: Arrival) -> None:
         self._t.arrivals.setdefault(arrival.ref, arrival)

@@ -38,6 +38,9 @@ class FakeWho:
     _fence: Any
     open_version: Any
 
+    def alone(self) -> None:
+        """There is one unit at a time anyway."""
+
     def canonical(self, key: PatientKey) -> PatientKey:
         return survivors(self._edges(key)).get(key, key)
 

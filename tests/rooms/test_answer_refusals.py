@@ -6,13 +6,15 @@ import pytest
 
 from agent.core.case import CaseState
 from agent.core.clinical import ClinicalFacts
+from agent.core.instance import Arrival, End, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.prediction import Estimate, NoEstimate, Side
+from agent.core.result import LeftOut
 from agent.infer.admission import DEMONSTRATION, ActiveBundle
 from agent.infer.compute import NO_EVIDENCE
 from agent.infer.engine import Engine
 from tests.builders import mammogram
-from tests.infer_scene import BOTH_SIDES, Scene, findings, four_views, load_engine
+from tests.infer_scene import BOTH_SIDES, T0, Scene, findings, four_views, load_engine
 
 REAL = PatientKey("HOSPITAL", "4711")
 NOTHING = ClinicalFacts()
@@ -98,3 +100,14 @@ def test_a_bundle_of_another_question_does_not_answer(scene: Scene, tmp_path: Pa
     case = scene.ready(four_views())
     scene.worker(bundles=[ActiveBundle(other, frozenset({"PHANTOM"}), send_research=False)]).step()
     assert scene.case(case).state is CaseState.FAILED
+
+
+def test_what_was_damaged_on_arrival_is_named(scene: Scene) -> None:
+    """A file that nobody could read never reached the case: the report says that it came all the same."""
+    case = scene.ready([mammogram("L", "MLO")], findings())
+    lost = Arrival(SpoolRef(1, 1, 999), T0, "run/1", "1.2.99", End.QUARANTINED, "truncated", scene.patient, "1.2", "MG")
+    with scene.store.unit() as unit:
+        unit.arrived(lost)
+    scene.worker().step()
+    assert LeftOut("1.2.99", "damaged when it arrived", "MG") in scene.result.left_out
+    assert scene.case(case).state is CaseState.DELIVERING

@@ -266,7 +266,7 @@ def test_changed_attributes_hold_the_case_until_a_person_confirms(house: House) 
     house.indexer.tick()
     assert house.ends()[2:] == [End.DUPLICATE, End.DUPLICATE]
     (stored,) = house.stored(house.cases()[0])
-    assert (stored.instance.laterality, stored.ref) == ("R", house.arrivals()[1].ref)
+    assert (stored.instance.laterality, stored.ref) == ("R", house.arrivals()[3].ref)
 
 
 def test_a_dropped_correction_changes_nothing(house: House) -> None:

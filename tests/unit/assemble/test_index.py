@@ -75,6 +75,14 @@ def test_the_same_bytes_again_are_a_duplicate(house: House) -> None:
         assert len(unit.history(case.id)) == 1
 
 
+def test_bytes_that_come_again_are_read_from_where_they_came_last(house: House) -> None:
+    """The first place may be recycled before the case is answered."""
+    house.send(mammogram(), mammogram())
+    house.indexer.tick()
+    (stored,) = house.stored(house.cases()[0])
+    assert stored.ref == house.arrivals()[1].ref
+
+
 def test_what_no_model_uses_is_not_relevant(house: House) -> None:
     """Other modalities and views end with their reason and open nothing."""
     house.send(mammogram("ct", Modality="CT"), mammogram("ml", ViewPosition="ML"))

@@ -84,7 +84,7 @@ def test_images_of_a_closed_case_begin_a_new_one(house: House) -> None:
     assert first.case_uuid != second.case_uuid and house.uids(second) == [uid("1")]
     with house.store.unit() as unit:
         (stored,) = unit.instances(second.id)
-    assert (stored.ref, stored.received_at) == (house.arrivals()[1].ref, house.clock())
+    assert (stored.ref, stored.received_at) == (house.arrivals()[2].ref, house.clock())
 
 
 def test_other_bytes_under_the_uid_of_a_closed_case_are_kept_out(house: House) -> None:

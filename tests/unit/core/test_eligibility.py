@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.clinical import ClinicalFacts, Fact, Refusal, Value
+from agent.core.demographics import Demographics
 from agent.core.eligibility import (
     COVERABLE,
     DCIS,
@@ -17,6 +18,7 @@ from agent.core.eligibility import (
     Eligibility,
     Range,
     assess,
+    bound_by_identity,
     bound_by_images,
     known_until,
     no_longer,
@@ -412,3 +414,22 @@ def test_what_treatment_made_of_a_node_does_not_make_it_negative(name: str) -> N
     later = _with(_facts(**{name: then}, **DATED), **{name: date(2026, 11, 15)})
     assert _assess(_earlier(later, **was)).open_sides == ()
     assert _assess(_earlier(_facts(**{name: then}, **DATED), **was)).open_sides == (Side.L,)
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (Demographics("Doe^Jane", date(1970, 1, 1), "F"), ""),
+        (Demographics("Doe^Jane"), ""),
+        (Demographics("", date(1971, 1, 1), "F"), "the birth dates differ"),
+        (Demographics("", date(1970, 1, 1), "M"), "the sexes differ"),
+    ],
+)
+def test_images_of_somebody_else_get_no_estimate(image: Demographics, reason: str) -> None:
+    """What the clinical database and the images say of the person must agree, or facts and images may be of two."""
+    known = {"birth_date": Fact(date(1970, 1, 1), date(2026, 1, 1)), "sex": Fact("F", date(2026, 1, 1))}
+    found = bound_by_identity(Eligibility(True, "", (AxillaQuestion(Side.L),)), ClinicalFacts(known), [image])
+    assert (reason in found.axillae[0].reason) and bool(found.axillae[0].reason) is bool(reason)
+    sideless = bound_by_identity(Eligibility(True, ""), ClinicalFacts(known), [image])
+    assert bool(sideless.reason) is bool(reason)
+    assert bound_by_identity(Eligibility(True, ""), None, [image]) == Eligibility(True, "")
