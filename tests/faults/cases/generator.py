@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
 from agent.core.adt import PatientNews
@@ -54,20 +55,21 @@ class Scribe:
         keys = [first]
         for n in range(self.chance.choice((0, 0, 1, 1, 2))):
             keys.append(PatientKey(self.chance.choice((first.issuer, issuers[number])), f"{number + 1}-{n}"))
-        said = Demographics(NAMES[number], date(1950 + 7 * number, 3, 4), "F")
-        person = Person(NAMES[number], said, tuple(keys), *self.fall_ill())
+        born = date(1950 + 7 * number, 3, 4)
+        said = Demographics(NAMES[number], born, "F")
+        person = Person(NAMES[number], said, tuple(keys), *self.fall_ill(born))
         self.persons.append(person)
         self.messages += [(person.name, n) for n in range(1, len(person.rows))]
         self.merge(person)
         if self.often(0.4):
             self.messages.append(self.news("A31", self.chance.choice(keys), said=said))
 
-    def fall_ill(self) -> tuple[str, tuple[Row, ...]]:
+    def fall_ill(self, born: date) -> tuple[str, tuple[Row, ...]]:
         """Draw what is wrong, and in which steps the clinical database learns of it."""
         kind = self.chance.choice(("none", "benign", "invasive", "invasive", "invasive", "invasive"))
         if kind == "none":
             return "", ({},)
-        seen = {"recorded_date": DIAGNOSED.isoformat(), "sex": "F", "birth_date": "1960-01-01"}
+        seen = {"recorded_date": DIAGNOSED.isoformat(), "sex": "F", "birth_date": born.isoformat()}
         if kind == "benign":
             return "", ({}, {**seen, "diagnosis": "benign"})
         sides = self.chance.choice(("L", "R", "LR"))
@@ -84,16 +86,17 @@ class Scribe:
 
     def fact(self) -> dict[str, object]:
         """Draw a fact that is known in time, only after surgery, only in some days, or dated in the future."""
-        name, value = self.chance.choice((("grade", 2), ("er", "positive"), ("clinical_t", "cT1c"), ("ki67_percent", 9)))
+        name, value = self.chance.choice(
+            (("grade", 2), ("er", "positive"), ("clinical_t", "cT1c"), ("ki67_percent", 9))
+        )
         day = self.chance.choice((DIAGNOSED, DIAGNOSED, OPERATED, TODAY, TODAY + timedelta(days=9), NEXT_YEAR))
         return {name: value, f"{name}_date": day.isoformat()}
 
     def merge(self, person: Person) -> None:
         """Let messages retire keys: one after the other, and sometimes back again."""
-        final, *others = person.keys
-        if others and self.often(0.3):
+        if self.often(0.3):
             return  # nobody tells
-        for older, newer in zip(reversed(person.keys), list(reversed(person.keys))[1:], strict=False):
+        for older, newer in pairwise(reversed(person.keys)):
             if self.often(0.3):
                 self.messages.append(self.news("A40", older, retired=newer))
             self.messages.append(self.news(self.chance.choice(("A40", "A47")), newer, retired=older))
@@ -179,9 +182,7 @@ class Scribe:
     def other_side(self, one: Person) -> None:
         """The side was corrected."""
         side = self.chance.choice("LR")
-        mg = {"Modality": "MG", "SOPClassUID": None, "PresentationIntentType": "FOR PRESENTATION", "ViewPosition": "CC"}
-        mg["SOPClassUID"] = "1.2.840.10008.5.1.4.1.1.1.2"
-        self.corrected(one, {"ImageLaterality": "R" if side == "L" else "L"}, {**mg, "ImageLaterality": side})
+        self.corrected(one, {"ImageLaterality": "R" if side == "L" else "L"}, {"ImageLaterality": side})
 
     def other_day(self, one: Person) -> None:
         """The day of the examination was corrected."""
@@ -248,7 +249,7 @@ def written(
 
 def think_up(seed: int) -> Story:
     """Return the story of a seed."""
-    scribe = Scribe(random.Random(seed))  # noqa: S311 - no secret
+    scribe = Scribe(random.Random(seed))
     for number in range(scribe.chance.choice((1, 2, 2, 3))):
         scribe.be_born(number)
     for person in scribe.persons:

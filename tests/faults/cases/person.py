@@ -1,5 +1,7 @@
 """The person who decides what cases are held for. She knows the truth, and says the same whenever she is asked."""
 
+from collections.abc import Callable
+
 from agent.assemble.resolve import Request
 from agent.core.case import Case
 from agent.core.conflict import Conflict, ConflictKind, Ruling
@@ -59,7 +61,7 @@ def _on_study(story: Story, conflict: Conflict) -> tuple[Ruling, str]:
     return Ruling.SPLIT, key_digest(second)
 
 
-def _by_rank(story: Story):  # type: ignore[no-untyped-def]
+def _by_rank(story: Story) -> Callable[[PatientKey], tuple[int, PatientKey]]:
     rank = {key: n for person in story.persons for n, key in enumerate(person.keys)}
 
     def by_rank(key: PatientKey) -> tuple[int, PatientKey]:
@@ -71,7 +73,9 @@ def _by_rank(story: Story):  # type: ignore[no-untyped-def]
 def _on_variants(story: Story, unit: Unit, conflict: Conflict) -> tuple[Ruling, str]:
     """What is right counts; while it is not there, what was first stays."""
     uid = next(subject for subject in conflict.subjects if "." in subject)
-    right = [p.header.sha256 for p in story.photos if p.uid == uid and p.is_right and p.header.sha256 in conflict.subjects]
+    right = [
+        p.header.sha256 for p in story.photos if p.uid == uid and p.is_right and p.header.sha256 in conflict.subjects
+    ]
     stored = unit.find_instance(uid)
     if not right or (stored is not None and stored.instance.sha256 in right):
         return Ruling.DROP, ""

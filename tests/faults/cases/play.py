@@ -51,7 +51,7 @@ class History:
     def run(self, order: Sequence[Step]) -> State:
         """Live through the messages, come to rest, and return what is left."""
         for step in order:
-            chance = random.Random(step.chance)  # noqa: S311 - no secret
+            chance = random.Random(step.chance)
             self.place.give(step.message)
             self.place.clock.advance(seconds=chance.choice(PAUSES))
             for act, share in self._acts():
@@ -215,7 +215,7 @@ def _result(case: Case) -> ResultObject:
 
 def ordered(story: Story, seed: int) -> tuple[Step, ...]:
     """Return the messages in an order of chance, some repeated; the clinical database learns things in their order."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     messages = list(story.messages)
     messages += [one for one in messages if not isinstance(one, tuple) and chance.random() < REPEATED]
     chance.shuffle(messages)

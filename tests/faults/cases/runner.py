@@ -86,10 +86,12 @@ def judge(story: Story, orders: Orders, on_sql: Databases | None = None, **defec
 
 
 def _differences(finals: list[State]) -> Iterator[str]:
-    for number, final in enumerate(finals[1:], 1):
-        for name in sorted({*final, *finals[0]}):
-            if final.get(name) != finals[0].get(name):
-                yield f"{name} ends as {_short(finals[0].get(name))} in order 0, as {_short(final.get(name))} in {number}"
+    first, *others = finals
+    for number, other in enumerate(others, 1):
+        for name in sorted({*first, *other}):
+            one, another = first.get(name), other.get(name)
+            if one != another:
+                yield f"{name} ends as {_short(one)} in order 0, as {_short(another)} in order {number}"
 
 
 def _short(stands: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from agent.core.patient import PatientKey
 from tests.faults.cases.play import Step
 from tests.faults.cases.truth import Message, Photo, Story
 
@@ -56,5 +57,5 @@ def _said(story: Story, message: Message) -> str:
     return f"{message.event} {message.control_id}: {_key(message.patient)}{retired} {message.demographics.name}"
 
 
-def _key(key) -> str:  # type: ignore[no-untyped-def]
+def _key(key: PatientKey) -> str:
     return f"{key.issuer}|{key.patient_id}"
