@@ -1,6 +1,6 @@
 """Cases wait here until the question applies and the evidence says that they are complete."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
@@ -16,7 +16,7 @@ from agent.assemble.index import FROM_FACTS
 from agent.assemble.inquire import NOTHING, Asking, with_pacs
 from agent.assemble.judging import QuestionScope
 from agent.assemble.laterality import contradiction
-from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand
+from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand, tell
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
 from agent.core.conflict import ConflictKind, Ruling
 from agent.core.eligibility import (
@@ -31,10 +31,10 @@ from agent.core.eligibility import (
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.evidence import Patience, Verdict, judge
 from agent.core.ports import ClinicalSource, Store, Unit
-from agent.crashpoint import crashpoint
 
 MOST_PER_TICK: Final = 64
 MOST_COLLECTING: Final = 48  # so that those which wait longer are never crowded out
+TOGETHER: Final = 16  # sleeping cases that are decided on in one transaction
 WAITING: Final = (CaseState.DORMANT, CaseState.DONE, CaseState.FAILED, CaseState.HELD)
 ANSWER: Final = frozenset({CaseState.DONE, CaseState.FAILED})
 KEEP_REASON: Final = ANSWER | {CaseState.HELD}  # to look at them in vain is no news of them
@@ -106,9 +106,28 @@ class Assembler:
             due += unit.due(WAITING, now, MOST_PER_TICK - len(due))
         done = sum(self._apply(case, CaseEvent.LEASE_EXPIRED, "the worker's lease ran out") for case in lost)
         source = OneTick(self._clinical)
-        for case in due:
-            done += self._look_at(case, source)
+        asleep = [case for case in due if case.state is CaseState.DORMANT and not self._is_over(case)]
+        done += sum(self._look_at(case, source) for case in due if case not in asleep)
+        for start in range(0, len(asleep), TOGETHER):
+            done += self._look_at_some(asleep[start : start + TOGETHER], source)
         return done
+
+    def _look_at_some(self, cases: Sequence[Case], source: OneTick) -> int:
+        """Decide on cases that sleep in one transaction; where one of them needs a look by itself, each gets one."""
+        try:
+            with self._store.unit() as unit:
+                standings = [stand(unit, case) for case in cases]
+            seen = [self._see(standing, source) for standing in standings]
+            with self._store.unit() as unit:
+                decided = [self._decide(unit, one) for one in seen]
+        except (StaleCase, Permanent):
+            return sum(self._look_at(case, source) for case in cases)
+        for case, after in zip(cases, decided, strict=True):
+            tell(case, after)
+        return len(cases)
+
+    def _is_over(self, case: Case) -> bool:
+        return self._now() - case.changed_at > self._settings.episode
 
     def _apply(self, case: Case, event: CaseEvent, reason: str) -> bool:
         try:
@@ -121,7 +140,7 @@ class Assembler:
 
     def _look_at(self, case: Case, source: OneTick) -> bool:
         """Decide on one case. A case that moved on meanwhile is left alone: it comes again."""
-        over = self._now() - case.changed_at > self._settings.episode
+        over = self._is_over(case)
         if case.state is CaseState.DORMANT and over:
             return self._apply(case, CaseEvent.EXPIRED, "the episode is over and no cancer was confirmed")
         try:
@@ -138,11 +157,7 @@ class Assembler:
             return False
         except Permanent as exc:
             return self._put_off(case, str(exc))
-        crashpoint("assemble.after_facts")
-        if decided.state is CaseState.READY:
-            crashpoint("assemble.after_complete")
-        if decided.state is not case.state:
-            _log.info(f"case_{decided.state.value}", case_id=case.id)
+        tell(case, decided)
         return True
 
     def _see(self, standing: Standing, source: OneTick) -> Seen:

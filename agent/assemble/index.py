@@ -15,12 +15,13 @@ from agent.assemble.judging import Errands, Judge, Judged, QuestionScope
 from agent.assemble.patients import Patients
 from agent.assemble.versions import Versions
 from agent.core.adt import news_from_json
+from agent.core.case import CaseState
 from agent.core.errors import Rejected, StaleCase
 from agent.core.instance import End, Instance
 from agent.core.ports import Record, RecordKind, SpoolSource, Store, StoredInstance, Unit
 from agent.crashpoint import crashpoint
 
-BATCH_RECORDS: Final = 16
+BATCH_RECORDS: Final = 128
 BATCH_BYTES: Final = 64 * 1024 * 1024
 MOST_PER_TICK: Final = 512
 FROM_FACTS: Final = frozenset({"nsln"})
@@ -139,6 +140,7 @@ class Indexer:
     def _take_ready(self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands) -> Judged | None:
         """Take in what comes before the first record that an errand is to be run for; return how that was judged."""
         unit.alone()
+        unit.expect([record.meta.get("sop_instance_uid", "") for record, one in left if one is not None])
         while left:
             record, read = left[0]
             if read is None:
@@ -200,15 +202,17 @@ class Indexer:
             unit.add_variant(read, judged.arrival, other_pixels=True)
             newest = [one for one in unit.variants(read.sop_instance_uid) if one.ref == judged.arrival.ref]
             unit.put_in_place(judged.replaces, newest[0])
-        owner, due = self.patients.owner(unit, read), self._now() + self._versions.quiet
-        for scope in self._judge.wanting(read):
+        owner, due, is_held = self.patients.owner(unit, read), self._now() + self._versions.quiet, False
+        for scope in judged.wanting:
             if scope.question in FROM_FACTS and not unit.newest_case(scope.question, owner):
                 continue
             case = self._versions.taking(unit, scope.question, owner)
             unit.add_instance(case, read, judged.arrival, due)
+            is_held |= case.state is CaseState.HELD
         is_news = unit.note_identity(read.patient, read.demographics, judged.arrival.received_at)
         if unit.note_study(read.study_instance_uid, read.patient) or is_news:
-            self.patients.settle(unit, [read.patient])
+            if is_held or not self.patients.is_settled(unit, read):
+                self.patients.settle(unit, [read.patient])
         elif why := self.patients.barred(unit, read):
             stored = unit.find_instance(read.sop_instance_uid)
             if stored is not None:

@@ -1,7 +1,7 @@
 """What becomes of a received object: one end, with its reason, decided from what is known already."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from agent.assemble.corrections import Again, pixels_told_apart, same_attributes, same_bytes
@@ -56,6 +56,7 @@ class Judged:
     """The end of a record, and the known object that it comes up against."""
 
     arrival: Arrival
+    wanting: Sequence[QuestionScope] = ()  # the questions whose cases take it
     again: Again | None = None
     known: StoredInstance | None = None  # the same, to the byte
     replaces: StoredInstance | None = None  # it takes this one's place at once
@@ -82,8 +83,9 @@ class Judge:
         collected = say(End.COLLECTED, f"collected for {', '.join(scope.question for scope in wanting)}")
         known = unit.find_instance(uid)
         if known is None:
-            return Judged(collected)
-        return self._judge_again(unit, read, known, errands, say) or Judged(collected)
+            return Judged(collected, wanting)
+        judged = self._judge_again(unit, read, known, errands, say) or Judged(collected)
+        return replace(judged, wanting=wanting)
 
     def wanting(self, instance: Instance) -> list[QuestionScope]:
         """The questions whose cases take an image."""
@@ -96,9 +98,9 @@ class Judge:
         uid = read.sop_instance_uid
         is_open = unit.has_open_case(uid)
         if same_bytes(known.instance, read):
-            return Judged(say(End.DUPLICATE, Again.DUPLICATE), Again.DUPLICATE, known) if is_open else None
+            return Judged(say(End.DUPLICATE, Again.DUPLICATE), again=Again.DUPLICATE, known=known) if is_open else None
         if any(one.instance.sha256 == read.sha256 for one in unit.variants(uid)):
-            return Judged(say(End.DUPLICATE, Again.DUPLICATE), Again.DUPLICATE)
+            return Judged(say(End.DUPLICATE, Again.DUPLICATE), again=Again.DUPLICATE)
         if unit.is_damaged(uid):
             return Judged(say(End.COLLECTED, IN_PLACE), replaces=known)
         other_pixels = pixels_told_apart(known.instance, read)
@@ -113,7 +115,7 @@ class Judge:
                 if other_pixels
                 else Judged(say(End.COLLECTED, AFTER_THE_CASE), replaces=known)
             )
-        return Judged(say(_ENDS[again], again), again)
+        return Judged(say(_ENDS[again], again), again=again)
 
     def _irrelevance(self, instance: Instance) -> str:
         """Why no question takes an image."""

@@ -1,13 +1,14 @@
 """Keeping cases true to who is who: images with their owner, contradictions held, merges followed, at any moment."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.assemble.circle import Circle
 from agent.assemble.versions import Versions
 from agent.core.adt import PatientNews
 from agent.core.case import Case, CaseState
+from agent.core.demographics import contradiction
 from agent.core.identities import Retirement, Told
 from agent.core.instance import Instance
 from agent.core.patient import PatientKey
@@ -47,6 +48,13 @@ class Patients:
         self.settle(unit, keys)
         for patient in sorted({unit.canonical(key) for key in keys}):
             unit.wake(patient, self.versions.now())
+
+    def is_settled(self, unit: Unit, instance: Instance) -> bool:
+        """Whether nothing that is known of an image's patient can contradict."""
+        if not unit.is_alone(instance.patient):
+            return False
+        said = unit.told(instance.patient)
+        return said is None or not contradiction(said.demographics, replace(instance.demographics, name=""))
 
     def settle(self, unit: Unit, keys: Iterable[PatientKey], reason: str = GONE) -> None:
         """Bring rulings, images and holds of some patients, and of all whom they touch, into agreement."""

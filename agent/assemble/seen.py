@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
+
 from agent.core.case import ANSWERED, Case, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
 from agent.core.errors import Transient
 from agent.core.patient import PatientKey
 from agent.core.ports import ClinicalSource, StoredInstance, Unit
+from agent.crashpoint import crashpoint
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -101,3 +106,12 @@ def last_known(standing: Standing) -> ClinicalFacts | None:
     """What the clinical database said when it was last asked about this case."""
     found = next((kept for kept in (standing.kept, standing.answered) if "facts" in kept), None)
     return facts_from_json(found) if found is not None else None
+
+
+def tell(case: Case, decided: Case) -> None:
+    """Say what became of a case, once that is committed."""
+    crashpoint("assemble.after_facts")
+    if decided.state is CaseState.READY:
+        crashpoint("assemble.after_complete")
+    if decided.state is not case.state:
+        _log.info(f"case_{decided.state.value}", case_id=case.id)

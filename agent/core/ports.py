@@ -115,6 +115,9 @@ class Unit(IdentityUnit, PacsState, Protocol):
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
         """The instance of a case under this UID."""
 
+    def expect(self, sop_instance_uids: Sequence[str]) -> None:
+        """Look instances up together: `is_own` and `find_instance` of these are quick then, and answer the same."""
+
     def has_open_case(self, sop_instance_uid: str) -> bool:
         """Whether a case of which a version is not CLOSED, answered or not, holds the instance under this UID."""
 

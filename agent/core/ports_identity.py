@@ -41,6 +41,9 @@ class IdentityUnit(Protocol):
     def identity(self, key: PatientKey, demographics: Demographics) -> Identity | None:
         """One of them, None where no object gave it yet."""
 
+    def is_alone(self, key: PatientKey) -> bool:
+        """Whether a key names one person, whom no merge, study, ruling or correction joins to anyone."""
+
     def note_identity(self, key: PatientKey, demographics: Demographics, at: datetime) -> bool:
         """Note one; return whether it was new."""
 

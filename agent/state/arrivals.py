@@ -16,14 +16,12 @@ class Arrivals(Work):
 
     def cursor(self) -> Mapping[int, SpoolRef]:
         """Last record taken in, by segment."""
-        rows = self._db.execute(sa.select(spool_cursor))
+        rows = self._reads.execute(sa.select(spool_cursor))
         return {row.segment: SpoolRef(row.segment, row.generation, row.offset_bytes) for row in rows}
 
     def advance(self, ref: SpoolRef) -> None:
         """Move the cursor of one segment."""
-        place = {"generation": ref.generation, "offset_bytes": ref.offset}
-        insert = self._insert(spool_cursor).values(segment=ref.segment, **place)
-        self._db.execute(insert.on_conflict_do_update(index_elements=["segment"], set_=place))
+        self._later.advance(ref)
 
     def receiver_started(self, at: datetime) -> None:
         """Close every association that was opened until then and is still open."""
@@ -32,29 +30,30 @@ class Arrivals(Work):
 
     def association_opened(self, association_id: str, calling_ae_title: str, at: datetime) -> None:
         """Note an association; one that is known stays as it is."""
-        self._add(association, id=association_id, calling_ae_title=calling_ae_title, opened_at=at)
+        self._later.opened({"id": association_id, "calling_ae_title": calling_ae_title, "opened_at": at})
 
     def association_closed(self, association_id: str, at: datetime) -> None:
         """Note its end, also where its beginning comes later: then it never counts as open."""
-        insert = self._insert(association).values(id=association_id, calling_ae_title="", opened_at=at, closed_at=at)
-        self._db.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"closed_at": at}))
+        row = {"id": association_id, "calling_ae_title": "", "opened_at": at, "closed_at": at}
+        self._later.closed(row)
 
     def arrived(self, arrived: Arrival) -> None:
         """Note the end of one record; saying it twice for one `ref` is harmless: the first stands."""
-        self._add(
-            arrival,
-            segment=arrived.ref.segment,
-            generation=arrived.ref.generation,
-            offset_bytes=arrived.ref.offset,
-            received_at=arrived.received_at,
-            association_id=arrived.association_id,
-            sop_instance_uid=arrived.sop_instance_uid,
-            ending=arrived.end,
-            reason=arrived.reason,
-            issuer=arrived.patient.issuer if arrived.patient else None,
-            patient_id=arrived.patient.patient_id if arrived.patient else None,
-            study_instance_uid=arrived.study_instance_uid,
-            modality=arrived.modality,
+        self._later.arrived(
+            {
+                "segment": arrived.ref.segment,
+                "generation": arrived.ref.generation,
+                "offset_bytes": arrived.ref.offset,
+                "received_at": arrived.received_at,
+                "association_id": arrived.association_id,
+                "sop_instance_uid": arrived.sop_instance_uid,
+                "ending": arrived.end,
+                "reason": arrived.reason,
+                "issuer": arrived.patient.issuer if arrived.patient else None,
+                "patient_id": arrived.patient.patient_id if arrived.patient else None,
+                "study_instance_uid": arrived.study_instance_uid,
+                "modality": arrived.modality,
+            }
         )
 
     def arrivals(self) -> Sequence[Arrival]:
@@ -76,10 +75,12 @@ class Arrivals(Work):
                 row.study_instance_uid,
                 row.modality,
             )
-            for row in self._db.execute(sa.select(arrival).where(*which).order_by(*order))
+            for row in self._reads.execute(sa.select(arrival).where(*which).order_by(*order))
         ]
 
     def _quarantine(self, sop_instance_uid: str, reason: str) -> None:
         """Change the end of everything that arrived as this instance; conflicts keep the reason they have."""
+        self._later.write()
         theirs = (arrival.c.sop_instance_uid == sop_instance_uid, arrival.c.ending.in_([End.COLLECTED, End.DUPLICATE]))
+        self._tally.rewrite_arrivals(sa.and_(*theirs), End.QUARANTINED, reason)
         self._db.execute(sa.update(arrival).where(*theirs).values(ending=End.QUARANTINED, reason=reason))

@@ -1,8 +1,9 @@
 """Cases: opened, found, and moved through one door."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,9 +11,10 @@ import sqlalchemy as sa
 from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
 from agent.core.errors import StaleCase
 from agent.core.patient import PatientKey
+from agent.core.ports import OutboxStatus
 from agent.state.move import CaseChange, claimed_by, move
 from agent.state.resending import anything_sent, queue_again
-from agent.state.tables import IS_READY, IS_SCHEDULED, case_document, case_event, cases
+from agent.state.tables import IS_READY, IS_SCHEDULED, case_document, case_event, cases, outbox
 from agent.state.work import Work
 
 
@@ -42,19 +44,12 @@ class Cases(Work):
 
         A case of which every version is CLOSED counts only where there is no other.
         """
-        table = cases.c
-        theirs = (table.patient_id == patient.patient_id, table.issuer == patient.issuer, table.question == question)
-        later, first = cases.alias("later"), cases.alias("first")
-        open_one = cases.alias("open_one")
-        is_open = sa.exists().where(open_one.c.case_uuid == table.case_uuid, open_one.c.state != CaseState.CLOSED)
-        is_head = ~sa.exists().where(later.c.case_uuid == table.case_uuid, later.c.version > table.version)
-        query = (
-            sa.select(cases)
-            .join(first, sa.and_(first.c.case_uuid == table.case_uuid, first.c.version == 1))
-            .where(*theirs, table.absorbed_by.is_(None), is_head)
-            .order_by(is_open.desc(), first.c.id.desc())
-        )
-        row = self._db.execute(query.limit(1)).one_or_none()
+        # cases whose moves were put off are remembered: those of others are as the database has them
+        return self._once(("newest", question, patient), lambda: self._newest_case(question, patient))
+
+    def _newest_case(self, question: str, patient: PatientKey) -> Case | None:
+        theirs = {"of_patient_id": patient.patient_id, "of_issuer": patient.issuer, "of_question": question}
+        row = self._connection.execute(_NEWEST, theirs).one_or_none()
         return None if row is None else case_of(row)
 
     def case(self, case_id: int) -> Case:
@@ -76,7 +71,9 @@ class Cases(Work):
 
     def open_case(self, question: str, patient: PatientKey, at: datetime, case_uuid: UUID) -> Case:
         """Open version 1 of a new case, COLLECTING. Raises StaleCase if there is one of this UUID."""
-        return self._open(case_uuid, 1, question, patient, at)
+        opened = self._open(case_uuid, 1, question, patient, at)
+        self._known["newest", question, patient] = opened
+        return opened
 
     def _open(self, case_uuid: UUID, version: int, question: str, patient: PatientKey, at: datetime) -> Case:
         row = {
@@ -91,10 +88,11 @@ class Cases(Work):
             "changed_at": at,
             "reason": "",
         }
-        insert = self._insert(cases).values(**row).on_conflict_do_nothing().returning(cases)
-        opened = self._db.execute(insert).one_or_none()
+        insert = self._insert(cases).on_conflict_do_nothing().returning(cases)
+        opened = self._connection.execute(insert, row).one_or_none()
         if opened is None:
             raise StaleCase(f"version {version} of this case is open already")
+        self._tally.add("cases", CaseState.COLLECTING)
         return case_of(opened)
 
     def apply(
@@ -132,16 +130,28 @@ class Cases(Work):
             raise IllegalTransition("something of this version was sent: resend it instead")
         if event is CaseEvent.RESEND:
             self.queue_again(case.id, at)
+        self._tally.moved(case, moved)
         self._note(case, moved, event, at, reason + detail)
         return moved
 
     def queue_again(self, case_id: int, at: datetime) -> None:
         """Put every object of a version back into the outbox, as if it had been queued at `at`."""
+        self._tally.rewrite_outbox(outbox.c.case_id == case_id, OutboxStatus.WAITING)
         queue_again(self._db, case_id, at)
 
+    def _apply_later(self, case: Case, event: CaseEvent, at: datetime, due_at: datetime) -> Case:
+        """Apply news to a case together with what else comes for it, if it was read or moved in this unit last."""
+        newest = ("newest", case.question, case.patient)
+        if self._known.get(newest) != case:
+            return self.apply(case, event, at, due_at=due_at)
+        moved = move(case, event, at, due_at=due_at)
+        self._tally.moved(case, moved)
+        self._later.move(case, moved, _line(case, moved, event, at, ""))
+        self._known[newest] = moved
+        return moved
+
     def _note(self, case: Case, moved: Case, event: CaseEvent, at: datetime, reason: str) -> None:
-        line = {"case_id": case.id, "at": at, "event": event, "from_state": case.state, "to_state": moved.state}
-        self._db.execute(sa.insert(case_event).values(**line, attempt=moved.attempt, reason=reason))
+        self._db.execute(sa.insert(case_event), _line(case, moved, event, at, reason))
 
     def _update(self, case: Case, **values: Any) -> None:
         """Write to a case if it still is the one the caller looked at. Raises StaleCase."""
@@ -170,7 +180,7 @@ class Cases(Work):
     def postpone(self, case: Case, due_at: datetime | None, reason: str) -> Case:
         """Look at the case again later, None: no more; its state stays. Raises StaleCase."""
         self._update(case, due_at=due_at, reason=reason)
-        return self.case(case.id)
+        return replace(case, due_at=due_at, reason=reason)
 
     def due(self, states: Sequence[CaseState], now: datetime, limit: int) -> Sequence[Case]:
         """Cases in one of `states` that are due, the longest due first.
@@ -258,3 +268,25 @@ def _same(case: Case) -> tuple[sa.ColumnElement[bool], ...]:
         table.attempt == case.attempt,
         table.changed_at == case.changed_at,
     )
+
+
+def _line(case: Case, moved: Case, event: CaseEvent, at: datetime, reason: str) -> dict[str, Any]:
+    line = {"case_id": case.id, "at": at, "event": event, "from_state": case.state, "to_state": moved.state}
+    return {**line, "attempt": moved.attempt, "reason": reason}
+
+
+def _select_newest() -> sa.Select[Any]:
+    table, later, first, open_one = cases.c, cases.alias("later"), cases.alias("first"), cases.alias("open_one")
+    is_open = sa.exists().where(open_one.c.case_uuid == table.case_uuid, open_one.c.state != CaseState.CLOSED)
+    is_head = ~sa.exists().where(later.c.case_uuid == table.case_uuid, later.c.version > table.version)
+    return (
+        sa.select(cases)
+        .join(first, sa.and_(first.c.case_uuid == table.case_uuid, first.c.version == 1))
+        .where(table.patient_id == sa.bindparam("of_patient_id"), table.issuer == sa.bindparam("of_issuer"))
+        .where(table.question == sa.bindparam("of_question"), table.absorbed_by.is_(None), is_head)
+        .order_by(is_open.desc(), first.c.id.desc())
+        .limit(1)
+    )
+
+
+_NEWEST: Final = _select_newest()

@@ -1,7 +1,7 @@
 """Instances: which belong to a version, and what became of them there."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,12 +14,18 @@ from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance
 from agent.state.arrivals import Arrivals
 from agent.state.cases import Cases
-from agent.state.tables import IS_OPEN, arrival, association, case_instance, cases, instance
+from agent.state.tables import IS_OPEN, arrival, association, case_instance, cases, instance, result_object
 from agent.state.who import WhoIsWho
 
 AROUND: Final = timedelta(days=1)  # damaged images may come before the first good one opens their case
 _COMPOSED: Final = ("patient", "demographics", "traits")
+_OF_TRAITS: Final = tuple(f.name for f in fields(Traits))
 _SAME_NAMED: Final = tuple(f.name for f in fields(Instance) if f.name not in _COMPOSED)
+
+_OF_UID: Final = sa.select(instance).where(instance.c.sop_instance_uid == sa.bindparam("of_uid"))
+_UIDS: Final = sa.bindparam("of_uids", expanding=True, type_=instance.c.sop_instance_uid.type)
+_OF_UIDS: Final = sa.select(instance).where(instance.c.sop_instance_uid.in_(_UIDS))
+_OWN: Final = sa.select(result_object.c.sop_instance_uid).where(result_object.c.sop_instance_uid.in_(_UIDS))
 
 
 def _stored(row: sa.Row[Any]) -> StoredInstance:
@@ -49,7 +55,7 @@ def columns_of(header: Instance) -> dict[str, Any]:
         "patient_name": said.name,
         "birth_date": said.birth_date,
         "sex": said.sex,
-        "traits": asdict(header.traits),
+        "traits": {name: getattr(header.traits, name) for name in _OF_TRAITS},
     }
 
 
@@ -58,9 +64,20 @@ class Instances(Arrivals, Cases, WhoIsWho):
 
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
         """The instance of a case under this UID."""
-        query = sa.select(instance).where(instance.c.sop_instance_uid == sop_instance_uid)
-        row = self._db.execute(query).one_or_none()
+        return self._once(("instance", sop_instance_uid), lambda: self._find_instance(sop_instance_uid))
+
+    def _find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
+        row = self._reads.execute(_OF_UID, {"of_uid": sop_instance_uid}).one_or_none()
         return None if row is None else _stored(row)
+
+    def expect(self, sop_instance_uids: Sequence[str]) -> None:
+        """Look instances up together, and result objects: what is asked about them next is known then."""
+        uids = [uid for uid in sop_instance_uids if uid]
+        found = self._reads.execute(_OF_UIDS, {"of_uids": uids}).all() if uids else []
+        self._known |= {("instance", uid): None for uid in uids}
+        self._known |= {("instance", row.sop_instance_uid): _stored(row) for row in found}
+        own = set(self._connection.execute(_OWN, {"of_uids": uids}).scalars()) if uids else set()
+        self._known |= {("own", uid): uid in own for uid in uids}
 
     def has_open_case(self, sop_instance_uid: str) -> bool:
         """Whether a case of which a version is not CLOSED, answered or not, holds the instance under this UID."""
@@ -71,20 +88,20 @@ class Instances(Arrivals, Cases, WhoIsWho):
             .where(cases.c.id == case_instance.c.case_id, open_one.c.case_uuid == cases.c.case_uuid)
             .where(open_one.c.state != CaseState.CLOSED)
         )
-        return bool(self._db.execute(sa.select(holding)).scalar_one())
+        return bool(self._reads.execute(sa.select(holding)).scalar_one())
 
     def open_version(self, previous: Case, at: datetime) -> Case:
         """Open version n+1 of a case, COLLECTING, with those instances of version n that are not quarantined.
 
         Raises StaleCase if it is open already.
         """
+        db = self._db
         case = self._open(previous.case_uuid, previous.version + 1, previous.question, previous.patient, at)
         kept = sa.select(
             sa.literal(case.id), case_instance.c.instance_id, sa.literal(False), sa.literal(""), sa.literal(False)
         ).where(case_instance.c.case_id == previous.id, case_instance.c.quarantined.is_(False))
-        self._db.execute(
-            sa.insert(case_instance).from_select(["case_id", "instance_id", "used", "left_out", "quarantined"], kept)
-        )
+        names = ["case_id", "instance_id", "used", "left_out", "quarantined"]
+        db.execute(sa.insert(case_instance).from_select(names, kept))
         return case
 
     def add_instance(self, case: Case, instance: Instance, arrival: Arrival, quiet_until: datetime) -> Case:
@@ -93,23 +110,13 @@ class Instances(Arrivals, Cases, WhoIsWho):
         The event happened when the record was received. An instance that is known already has its bytes, from now
         on, where they arrived last.
         """
-        moved = self.apply(case, CaseEvent.INSTANCE_STORED, arrival.received_at, due_at=quiet_until)
+        moved = self._apply_later(case, CaseEvent.INSTANCE_STORED, arrival.received_at, quiet_until)
         self.arrived(arrival)
-        instance_id = self._instance_id(instance, arrival)
-        self._add(case_instance, case_id=case.id, instance_id=instance_id, used=False, left_out="", quarantined=False)
+        ref = arrival.ref
+        place = {"segment": ref.segment, "generation": ref.generation, "offset_bytes": ref.offset}
+        self._later.keep(moved.id, {**columns_of(instance), **place, "received_at": arrival.received_at})
+        self._known.pop(("instance", instance.sop_instance_uid), None)
         return moved
-
-    def _instance_id(self, header: Instance, arrived: Arrival) -> int:
-        """Insert the instance, or find the one that a case of another question, or a closed one, brought in."""
-        place = {
-            "segment": arrived.ref.segment,
-            "generation": arrived.ref.generation,
-            "offset_bytes": arrived.ref.offset,
-            "received_at": arrived.received_at,
-        }
-        insert = self._insert(instance).values(**columns_of(header), **place)
-        moved = insert.on_conflict_do_update(index_elements=["sop_instance_uid"], set_=place)
-        return int(self._db.execute(moved.returning(instance.c.id)).scalar_one())
 
     def instances(self, case_id: int) -> Sequence[StoredInstance]:
         """The instances of a version, in order of arrival."""
@@ -119,7 +126,7 @@ class Instances(Arrivals, Cases, WhoIsWho):
             .where(case_instance.c.case_id == case_id)
             .order_by(instance.c.received_at, instance.c.id)
         )
-        return [_stored(row) for row in self._db.execute(query)]
+        return [_stored(row) for row in self._reads.execute(query)]
 
     def damaged(self, case: Case) -> Sequence[Arrival]:
         """What arrived of the patient around this episode and could not be read at all, in order of arrival.
@@ -139,7 +146,8 @@ class Instances(Arrivals, Cases, WhoIsWho):
     def place(self, stored: StoredInstance, ref: SpoolRef) -> None:
         """Say that the bytes of an instance are, from now on, where they arrived again."""
         place = {"segment": ref.segment, "generation": ref.generation, "offset_bytes": ref.offset}
-        self._db.execute(sa.update(instance).where(instance.c.id == stored.id).values(**place))
+        self._later.place(stored.id, place)
+        self._known.pop(("instance", stored.instance.sop_instance_uid), None)
 
     def has_open_association(self, case_id: int) -> bool:
         """Whether an association that brought an instance of this version is still open."""
@@ -149,7 +157,7 @@ class Instances(Arrivals, Cases, WhoIsWho):
             .where(instance.c.sop_instance_uid == arrival.c.sop_instance_uid)
             .where(arrival.c.association_id == association.c.id, IS_OPEN)
         )
-        return bool(self._db.execute(sa.select(bringing)).scalar_one())
+        return bool(self._reads.execute(sa.select(bringing)).scalar_one())
 
     def mark_left_out(self, case: Case, stored: StoredInstance, reason: str, *, quarantined: bool) -> None:
         """Say that a version does not use an instance; a quarantined one also changes its arrivals' end.

@@ -99,6 +99,7 @@ class Outbox(Work):
         values["tried_at"] = _first(outbox.c.tried_at, now)
         if status in _ACKNOWLEDGED:
             values["stored_at"] = _first(outbox.c.stored_at, now)
+        self._tally.rewrite_outbox(outbox.c.id == item.id, status)
         self._write(item, values)
 
     def _write(self, item: OutboxItem, values: Mapping[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """Reading for people: counts, lists and one case's whole story. Nothing here changes anything."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -12,6 +13,8 @@ from agent.core.ports import OutboxStatus
 from agent.core.result import Kind
 from agent.state import tables as t
 from agent.state.contradictions import held_for
+
+MOST_REASONS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +65,35 @@ class Story:
 
 def overview(connection: sa.Connection) -> Overview:
     """Count everything."""
-    box = t.outbox.c
-    waiting = sa.select(sa.func.min(box.queued_at)).where(box.status == OutboxStatus.WAITING)
-    reasons = (
-        sa.select(t.arrival.c.reason, sa.func.count())
-        .where(t.arrival.c.reason != "")
-        .group_by(t.arrival.c.reason)
-        .order_by(sa.func.count().desc())
-        .limit(20)
+    counted: dict[str, dict[tuple[str, str], int]] = {"cases": {}, "arrivals": {}, "outbox": {}}
+    for row in connection.execute(
+        sa.select(t.tally).where(t.tally.c.number > 0).order_by(t.tally.c.name, t.tally.c.detail)
+    ):
+        counted[row.subject][row.name, row.detail] = row.number
+    waiting = sa.select(sa.func.min(t.outbox.c.queued_at)).where(
+        t.IS_UNDERWAY, t.outbox.c.status == OutboxStatus.WAITING
     )
-    outbox = sa.select(box.destination, box.status, sa.func.count()).group_by(box.destination, box.status)
     return Overview(
-        cases=_counts(connection, t.cases.c.state),
-        arrivals=_counts(connection, t.arrival.c.ending),
-        reasons={str(r[0]): int(r[1]) for r in connection.execute(reasons)},
-        outbox={f"{r[0]}: {r[1]}": int(r[2]) for r in connection.execute(outbox)},
+        cases={state: number for (state, _), number in counted["cases"].items()},
+        arrivals=_summed((end, number) for (end, _), number in counted["arrivals"].items()),
+        reasons=dict(_reasons(counted["arrivals"]).most_common(MOST_REASONS)),
+        outbox={f"{destination}: {status}": number for (destination, status), number in counted["outbox"].items()},
         oldest_waiting=connection.execute(waiting).scalar(),
         open_associations=int(
             connection.execute(sa.select(sa.func.count()).select_from(t.association).where(t.IS_OPEN)).scalar_one()
         ),
     )
+
+
+def _reasons(arrivals: Mapping[tuple[str, str], int]) -> Counter[str]:
+    return _summed((reason, number) for (_, reason), number in arrivals.items() if reason)
+
+
+def _summed(numbers: Iterable[tuple[str, int]]) -> Counter[str]:
+    summed: Counter[str] = Counter()
+    for name, number in numbers:
+        summed[name] += number
+    return summed
 
 
 def list_cases(connection: sa.Connection, state: CaseState | None, limit: int) -> Sequence[CaseLine]:
@@ -112,11 +124,6 @@ def case_story(connection: sa.Connection, case_id: int) -> Story | None:
         counts=[dict(r) for r in connection.execute(_of_case(t.study_count, case_id)).mappings()],
         retrievals=[dict(r) for r in connection.execute(_of_case(t.retrieval, case_id)).mappings()],
     )
-
-
-def _counts(connection: sa.Connection, column: sa.Column[Any]) -> dict[str, int]:
-    query = sa.select(column, sa.func.count()).group_by(column).order_by(column)
-    return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
 
 def _lines() -> sa.Select[Any]:

@@ -21,8 +21,11 @@ class Results(Cases):
 
     def is_own(self, sop_instance_uid: str) -> bool:
         """Whether this UID was minted here (a result object)."""
+        return self._once(("own", sop_instance_uid), lambda: self._is_own(sop_instance_uid))
+
+    def _is_own(self, sop_instance_uid: str) -> bool:
         query = sa.exists().where(result_object.c.sop_instance_uid == sop_instance_uid)
-        return bool(self._db.execute(sa.select(query)).scalar_one())
+        return bool(self._reads.execute(sa.select(query)).scalar_one())
 
     def save_result(
         self, case: Case, at: datetime, summary: Mapping[str, Any], objects: Mapping[str, Sequence[ResultObject]]
@@ -54,6 +57,7 @@ class Results(Cases):
 
     def _forget(self, case_id: int) -> None:
         theirs = sa.select(result_object.c.id).where(result_object.c.case_id == case_id)
+        self._tally.rewrite_outbox(outbox.c.case_id == case_id, None)
         self._db.execute(sa.delete(outbox).where(outbox.c.case_id == case_id))
         self._db.execute(sa.delete(result_bytes).where(result_bytes.c.result_object_id.in_(theirs)))
         self._db.execute(sa.delete(result_object).where(result_object.c.case_id == case_id))
@@ -83,6 +87,7 @@ class Results(Cases):
         row = {"case_id": case_id, "destination": destination, "result_object_id": result_object_id}
         fresh = {"status": OutboxStatus.WAITING, "attempts": 0, "next_at": at, "queued_at": at, "error": ""}
         self._db.execute(sa.insert(outbox).values(**row, position=position, **fresh))
+        self._tally.add("outbox", destination, OutboxStatus.WAITING)
 
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         """The objects of a version, in sending order."""

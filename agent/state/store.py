@@ -48,7 +48,9 @@ class SqlStore:
     def unit(self) -> Iterator[SqlUnit]:
         """Begin a transaction; commit at its end, roll back on an error. Raises Transient if the database is away."""
         with translated(), self._engine.begin() as db:
-            yield SqlUnit(db)
+            unit = SqlUnit(db)
+            yield unit
+            unit.flush()
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

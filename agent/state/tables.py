@@ -165,6 +165,15 @@ case_document: Final = Table(  # beside `cases`, so that rows which are searched
     Column("body", sa.JSON, nullable=False),
 )
 
+tally: Final = Table(  # how many rows there are of what kind, for whoever looks at everything
+    "tally",
+    metadata,
+    Column("subject", Key, primary_key=True),  # cases, arrivals, outbox
+    Column("name", Key, primary_key=True),  # state, end, destination
+    Column("detail", Key, primary_key=True),  # of an arrival the reason, of an outbox item the status
+    Column("number", sa.BigInteger, nullable=False),
+)
+
 # ── who is who ──
 
 alias: Final = Table(  # every merge that was told, in whatever order

@@ -39,7 +39,9 @@ class Words(sa.TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
         """Replace what cannot be stored."""
-        return value and value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "�")
+        if not value or (value.isascii() and "\0" not in value):
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "�")
 
 
 class Key(Words):

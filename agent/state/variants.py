@@ -26,7 +26,7 @@ class Variants(Instances):
             .where(instance.c.sop_instance_uid == sop_instance_uid, case_instance.c.instance_id == instance.c.id)
             .where(case_instance.c.quarantined.is_(True))
         )
-        return bool(self._db.execute(sa.select(damaged)).scalar_one())
+        return bool(self._reads.execute(sa.select(damaged)).scalar_one())
 
     def variants(self, sop_instance_uid: str) -> Sequence[Variant]:
         """The other objects that came under a UID, in order of arrival."""
@@ -49,7 +49,7 @@ class Variants(Instances):
                 row.other_pixels,
                 row.standing,
             )
-            for row in self._db.execute(sa.select(variant).where(*which).order_by(variant.c.id))
+            for row in self._reads.execute(sa.select(variant).where(*which).order_by(variant.c.id))
         ]
 
     def add_variant(self, header: Instance, arrived: Arrival, *, other_pixels: bool) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -10,7 +10,8 @@ from agent.core.demographics import Demographics
 from agent.core.identities import Identity, Retirement, Told, identity_digest, survivors
 from agent.core.patient import PatientKey
 from agent.core.stored import StoredInstance
-from agent.state.tables import alias, identity, installation, instance, study_patient, told
+from agent.state.tables import IS_UNDECIDED, alias, identity, installation, instance, study_patient, told, variant
+from agent.state.types import Key
 from agent.state.work import Work
 
 
@@ -37,6 +38,9 @@ class WhoIsWho(Work):
 
     def canonical(self, key: PatientKey) -> PatientKey:
         """The patient that a key stands for now, after all merges."""
+        return self._once(("canonical", key), lambda: self._canonical(key))
+
+    def _canonical(self, key: PatientKey) -> PatientKey:
         edges = self._edges(key)
         return survivors(edges).get(key, key) if edges else key
 
@@ -51,9 +55,8 @@ class WhoIsWho(Work):
         seen, left = {key}, [key]
         while left:
             one = left.pop()
-            retired = (alias.c.retired_patient_id == one.patient_id, alias.c.retired_issuer == one.issuer)
-            query = sa.select(alias).where(sa.or_(sa.and_(*retired), sa.and_(*_is(alias, one))))
-            for row in self._db.execute(query):
+            of = {"of_patient_id": one.patient_id, "of_issuer": one.issuer}
+            for row in self._connection.execute(_MERGES, of):  # merges are never put off
                 old = PatientKey(row.retired_issuer, row.retired_patient_id)
                 new = PatientKey(row.issuer, row.patient_id)
                 edges.add(Retirement(row.sent_at, row.control_id, old, new))
@@ -70,7 +73,7 @@ class WhoIsWho(Work):
 
     def told(self, key: PatientKey) -> Told | None:
         """What HL7 messages said of a key."""
-        row = self._db.execute(sa.select(told).where(*_is(told, key))).one_or_none()
+        row = self._connection.execute(_TOLD, {"of_patient_id": key.patient_id, "of_issuer": key.issuer}).one_or_none()
         return None if row is None else Told(row.birth_date, row.sex, tuple(row.names))
 
     def tell(self, key: PatientKey, said: Told, sent_at: datetime, control_id: str) -> None:
@@ -97,13 +100,30 @@ class WhoIsWho(Work):
 
     def identity(self, key: PatientKey, demographics: Demographics) -> Identity | None:
         """One of them, None where no object gave it yet."""
-        query = sa.select(identity).where(identity.c.digest == identity_digest(key, demographics))
-        row = self._db.execute(query).one_or_none()
+        return self._once(("identity", key, demographics), lambda: self._identity(identity_digest(key, demographics)))
+
+    def _identity(self, digest: str) -> Identity | None:
+        row = self._connection.execute(_OF_DIGEST, {"of_digest": digest}).one_or_none()
         return None if row is None else _identity_of(row)
+
+    def is_alone(self, key: PatientKey) -> bool:
+        """Whether a key names one person, whom no merge, study, ruling or correction joins to anyone."""
+        of = {"of_patient_id": key.patient_id, "of_issuer": key.issuer}
+        return bool(self._connection.execute(_ALONE, of).scalar_one())
 
     def note_identity(self, key: PatientKey, demographics: Demographics, at: datetime) -> bool:
         """Note one; return whether it was new."""
-        return self._is_new(
+        known = ("identity", key, demographics)
+        if self._known.get(known) is not None:
+            return False
+        self._known.pop(known, None)
+        if self._insert_identity(key, demographics, at):
+            self._known[known] = Identity(key, demographics, at)
+            return True
+        return False
+
+    def _insert_identity(self, key: PatientKey, demographics: Demographics, at: datetime) -> bool:
+        return self._is_new_apart(
             identity,
             digest=identity_digest(key, demographics),
             patient_id=key.patient_id,
@@ -134,8 +154,15 @@ class WhoIsWho(Work):
 
     def note_study(self, study_instance_uid: str, key: PatientKey) -> bool:
         """Note that a study holds images of a key; return whether that was new."""
+        noted, barred = ("study", study_instance_uid, key), ("barred", study_instance_uid, key)
+        if noted in self._known:
+            return False
         row = {"study_instance_uid": study_instance_uid, "patient_id": key.patient_id, "issuer": key.issuer}
-        return self._is_new(study_patient, **row, barred="")
+        is_new = self._is_new_apart(study_patient, **row, barred="")
+        self._known[noted] = True
+        if is_new:
+            self._known[barred] = ""
+        return is_new
 
     def bar_study(self, study_instance_uid: str, key: PatientKey, reason: str) -> None:
         """Leave out a study's images under a key, those that come later too."""
@@ -144,9 +171,48 @@ class WhoIsWho(Work):
 
     def barred_study(self, study_instance_uid: str, key: PatientKey) -> str:
         """Why a study's images under a key are left out; empty: they are not."""
-        this = (study_patient.c.study_instance_uid == study_instance_uid, *_is(study_patient, key))
-        return self._db.execute(sa.select(study_patient.c.barred).where(*this)).scalar_one_or_none() or ""
+        of = {"of_study": study_instance_uid, "of_patient_id": key.patient_id, "of_issuer": key.issuer}
+        barred = ("barred", study_instance_uid, key)
+        return self._once(barred, lambda: self._connection.execute(_BARRED, of).scalar_one_or_none() or "")
 
     def bar(self, stored: StoredInstance, reason: str) -> None:
         """Leave an instance out of every answer to come."""
         self._db.execute(sa.update(instance).where(instance.c.id == stored.id).values(barred=reason))
+
+
+_PATIENT_ID: Final = sa.bindparam("of_patient_id", type_=Key)
+_ISSUER: Final = sa.bindparam("of_issuer", type_=Key)
+
+
+def _of(table: sa.FromClause, prefix: str = "") -> sa.ColumnElement[bool]:
+    """Say that a row names the patient who is asked about."""
+    return sa.and_(table.c[f"{prefix}patient_id"] == _PATIENT_ID, table.c[f"{prefix}issuer"] == _ISSUER)
+
+
+def _select_alone() -> sa.Select[tuple[bool]]:
+    """Ask in one statement what `is_alone` says; the first condition that does not hold ends it."""
+    persons = sa.select(sa.func.count()).select_from(identity).where(_of(identity)).scalar_subquery()
+    ruled = sa.or_(identity.c.moved_patient_id.is_not(None), identity.c.barred != "")
+    mine, other = study_patient.alias("mine"), study_patient.alias("other")
+    joined = sa.and_(other.c.study_instance_uid == mine.c.study_instance_uid, ~_of(other))
+    against = sa.exists().where(instance.c.sop_instance_uid == variant.c.sop_instance_uid, _of(instance))
+    return sa.select(
+        sa.and_(
+            persons == 1,
+            ~sa.exists().where(_of(alias)),
+            ~sa.exists().where(_of(alias, "retired_")),
+            ~sa.exists().where(_of(identity), ruled),
+            ~sa.exists().where(_of(mine), mine.c.barred != ""),
+            ~sa.exists().where(_of(mine), joined),
+            ~sa.exists().where(IS_UNDECIDED, sa.or_(_of(variant), against)),
+        )
+    )
+
+
+_ALONE: Final = _select_alone()
+_OF_DIGEST: Final = sa.select(identity).where(identity.c.digest == sa.bindparam("of_digest"))
+_TOLD: Final = sa.select(told).where(_of(told))
+_MERGES: Final = sa.select(alias).where(sa.or_(_of(alias, "retired_"), _of(alias)))
+_BARRED: Final = sa.select(study_patient.c.barred).where(
+    study_patient.c.study_instance_uid == sa.bindparam("of_study", type_=Key), _of(study_patient)
+)

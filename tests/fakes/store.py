@@ -125,6 +125,9 @@ class FakeUnit(FakeWho, FakeStudies):
     def find_instance(self, sop_instance_uid: str) -> StoredInstance | None:
         return self._t.instances.get(sop_instance_uid)
 
+    def expect(self, sop_instance_uids: Sequence[str]) -> None:
+        """Everything is in memory already."""
+
     def has_open_case(self, sop_instance_uid: str) -> bool:
         holding = {self._t.cases[owner].case_uuid for owner, uid in self._t.links if uid == sop_instance_uid}
         return bool(holding & self._open_uuids())

@@ -79,6 +79,17 @@ class FakeWho:
     def identity(self, key: PatientKey, demographics: Demographics) -> Identity | None:
         return self._t.identities.get(identity_digest(key, demographics))
 
+    def is_alone(self, key: PatientKey) -> bool:
+        known = self.identities(key)
+        return (
+            self.kin(key) == [key]
+            and len(known) == 1
+            and not (known[0].moved_to or known[0].barred)
+            and all(self.study_keys(study) == [key] for study in self.studies_of(key))
+            and not any(self.barred_study(study, key) for study in self.studies_of(key))
+            and not self.waiting_variants(key)
+        )
+
     def note_identity(self, key: PatientKey, demographics: Demographics, at: datetime) -> bool:
         noted = Identity(key, demographics, at)
         is_new = noted.digest not in self._t.identities
