@@ -35,7 +35,9 @@ def run(first: int, count: int) -> Counter[str]:
         if verdict.found:
             total["failing"] += 1
             print(f"history {seed} fails; --seed {seed} --count 1 repeats it", flush=True)
-            print(minimal(seed) if total["failing"] <= SHOWN else "; ".join(verdict.said), flush=True)
+            print("; ".join(verdict.said), flush=True)
+            if total["failing"] <= SHOWN:
+                print(minimal(seed), flush=True)
         if time.monotonic() - told > TELL_EVERY_S:
             told = time.monotonic()
             left_min = (told - started) / done * (count - done) / 60
