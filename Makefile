@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(ONNXRUNTIME)$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
-.PHONY: help install demo test lint types contract unit faults bundle bench-bundle bench-assemble docs clean
+.PHONY: help install demo test lint types contract unit faults faults-cases bundle bench-bundle bench-assemble docs clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -59,6 +59,9 @@ unit: $(VENV)/.installed-dev
 
 faults: $(VENV)/.installed-dev  ## kill -9 at every boundary and 200 times at random (25 minutes); SEED=n repeats a run
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED))
+
+faults-cases: $(VENV)/.installed-dev  ## 10,000 random histories of patients, each in three orders (20 minutes); SEED=n COUNT=1 repeats one
+	@$(BIN)/python -m tests.faults.cases $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (half an hour on 2 cores)
 	$(BIN)/python -m models.fusion train

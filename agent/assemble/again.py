@@ -37,7 +37,7 @@ class Again:
             return unit.postpone(case, later, case.reason)
         opened = unit.open_version(standing.newest, self.opener.now())
         unit.apply(opened, CaseEvent.FACTS_CHANGED, self.opener.now(), reason=NEWS, due_at=self.opener.now())
-        return unit.postpone(case, None, case.reason)
+        return unit.postpone(case, later, case.reason)  # its answer stands again where that one is withdrawn
 
     def basis(self, seen: Seen, eligibility: Eligibility) -> str:
         """Return what an answer would rest on now."""

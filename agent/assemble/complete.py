@@ -147,7 +147,8 @@ class Assembler:
             with self._store.unit() as unit:
                 standing = stand(unit, case)
                 if case.state in ANSWER and (over or not standing.is_current):
-                    unit.postpone(case, None, case.reason)
+                    again = self._later() if standing.may_stand_again and not over else None
+                    unit.postpone(case, again, case.reason)
                     return True
             seen = self._see(standing, source)
             with self._store.unit() as unit:
@@ -244,7 +245,7 @@ class Assembler:
             return unit.postpone(case, min(verdict.due_at, self._later()), verdict.sentences[0])
         if seen.standing.answer_pending:
             return unit.postpone(case, self._later(min(self._settings.patience.quiet, self._settings.refresh)), PENDING)
-        if answered.get("basis") == basis:
+        if answered.get("basis") == basis and seen.standing.answered_under == case.patient:
             return unit.apply(case, CaseEvent.WITHDRAWN, self._now(), reason=UNCHANGED)
         return self._complete(unit, case, seen, eligibility, verdict)
 

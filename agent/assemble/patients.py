@@ -62,11 +62,11 @@ class Patients:
         _write_rulings(unit, circle)
         for patient in circle.patients:
             for head in unit.heads(patient):
-                if head.state is not CaseState.CLOSED:
+                if self.versions.stands(unit, head):
                     self._regroup(unit, head)
         for patient in circle.patients:
             conflicts = circle.conflicts(patient)
-            if conflicts and not any(head.state is not CaseState.CLOSED for head in unit.heads(patient)):
+            if conflicts and not any(self.versions.stands(unit, head) for head in unit.heads(patient)):
                 for question in self.questions:
                     self.versions.taking(unit, question, patient)
             for head in unit.heads(patient):
@@ -90,14 +90,15 @@ class Patients:
     def _follow_empty(self, unit: Unit, head: Case, owner: PatientKey) -> None:
         """A case without images is only there to hold something: its patient's new key takes that over."""
         if self._has_case(unit, head.question, owner):
-            unit.withdraw(head, self.versions.now(), "its patient was merged")
+            if head.state not in (CaseState.DONE, CaseState.CLOSED):
+                unit.withdraw(head, self.versions.now(), "its patient was merged")
             unit.absorb(head, head.case_uuid)
         else:
             self.versions.hand_over(unit, head, owner)
 
     def _has_case(self, unit: Unit, question: str, patient: PatientKey) -> bool:
         newest = unit.newest_case(question, patient)
-        return newest is not None and newest.state is not CaseState.CLOSED
+        return newest is not None and self.versions.stands(unit, newest)
 
     def _bar(self, unit: Unit, head: Case) -> None:
         for one in unit.instances(head.id):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -25,10 +25,12 @@ class Standing:
     case: Case
     newest: Case  # of an answered one: the newest version of the patient's newest case; its images are all that came
     is_current: bool  # no later version, but for such as were withdrawn, came after this one
+    may_stand_again: bool  # the next version is not answered yet and may be withdrawn; or its patient was merged away
     stored: Sequence[StoredInstance]
     open_association: bool
     kept: Mapping[str, Any]  # findings of this version
     answered: Mapping[str, Any]  # findings of the version whose answer stands; empty: there is none
+    answered_under: PatientKey | None  # the key under which that answer went out
     answer_pending: bool  # an earlier version is being answered
 
 
@@ -68,24 +70,36 @@ class OneTick:
         return self._said[patient]
 
 
+_SETTLED: Final = frozenset({CaseState.DONE, CaseState.FAILED, CaseState.CLOSED})
+
+
 def stand(unit: Unit, case: Case) -> Standing:
     """Look up how a version stands."""
     is_answer = case.state in ANSWERED
-    newest = (unit.newest_case(case.question, case.patient) if is_answer else None) or case
+    # an answered version's patient has no case where it was merged away; another message may bring it back
+    found = unit.newest_case(case.question, case.patient) if is_answer else case
+    newest = found or case
     earlier = unit.predecessor(case) if case.version > 1 and not is_answer else None
     before = unit.superseded(case) if earlier else None
     kept = unit.findings(case.id)
-    standing = unit.predecessor(newest) if newest.state is CaseState.CLOSED else newest
+    before_newest = unit.predecessor(newest) if is_answer else None
+    standing = before_newest if newest.state is CaseState.CLOSED else newest
     return Standing(
         case=case,
         newest=newest,
-        is_current=standing is not None and standing.id == case.id,
+        is_current=found is not None and _is(standing, case),
+        may_stand_again=found is None or (newest.state not in _SETTLED and _is(before_newest, case)),
         stored=unit.instances(newest.id),
         open_association=unit.has_open_association(case.id),
         kept=kept,
         answered=kept if is_answer else unit.findings(before) if before else {},
+        answered_under=unit.case(before).patient if before else None,
         answer_pending=earlier is not None and earlier.state in (CaseState.READY, CaseState.RUNNING),
     )
+
+
+def _is(one: Case | None, other: Case) -> bool:
+    return one is not None and one.id == other.id
 
 
 def last_known(standing: Standing) -> ClinicalFacts | None:

@@ -38,16 +38,27 @@ class Versions:
 
     def hold(self, unit: Unit, head: Case, conflicts: Sequence[Conflict]) -> None:
         """Keep a patient's newest version for a person; what is on its way out stops."""
+        stands = self.stands(unit, head)
+        self.stop_earlier(unit, head, HELD_BACK)
         if head.state is CaseState.HELD:
             if list(unit.conflicts(head.id)) != list(conflicts):
                 unit.hold(head, conflicts, self.now())
         elif head.state is CaseState.DELIVERING:
             closed = unit.withdraw(head, self.now(), HELD_BACK)
             unit.hold(unit.open_version(closed, self.now()), conflicts, self.now())
-        elif head.state in (CaseState.DONE, CaseState.FAILED):
+        elif head.state in (CaseState.DONE, CaseState.FAILED, CaseState.CLOSED) and stands:
             unit.hold(unit.open_version(head, self.now()), conflicts, self.now())
         elif head.state is not CaseState.CLOSED:
             unit.hold(head, conflicts, self.now())
+
+    def stands(self, unit: Unit, head: Case) -> bool:
+        """Whether anything of a case is still said: a newest version that was withdrawn leaves it to one before."""
+        return head.state is not CaseState.CLOSED or unit.predecessor(head) is not None
+
+    def stop_earlier(self, unit: Unit, head: Case, reason: str) -> None:
+        """Withdraw what is still under way of the versions before this one: what stops this one stops them."""
+        while (earlier := unit.predecessor(head)) is not None and earlier.state in {CaseState.READY, *UNDER_WAY}:
+            unit.withdraw(earlier, self.now(), reason)
 
     def settle(self, unit: Unit, head: Case, conflicts: Sequence[Conflict], reason: str) -> None:
         """Hold a version while there are conflicts, and release it when there are none any more.
@@ -65,6 +76,7 @@ class Versions:
 
     def hand_over(self, unit: Unit, head: Case, patient: PatientKey) -> None:
         """Give a whole case to another patient. What is under way stops, and the next version goes on under the new."""
+        self.stop_earlier(unit, head, MERGED)
         if head.state in UNDER_WAY:
             head = unit.withdraw(head, self.now(), MERGED)
         if head.state in {*ANSWERED, CaseState.CLOSED}:
@@ -74,6 +86,7 @@ class Versions:
 
     def move(self, unit: Unit, head: Case, leaving: Iterable[tuple[StoredInstance, PatientKey]]) -> None:
         """Give some instances of a case to the cases of other patients; a case of which nothing is left is absorbed."""
+        self.stop_earlier(unit, head, MERGED)
         targets = set()
         gone = list(leaving)
         for stored, patient in gone:

@@ -102,8 +102,9 @@ def apart(identity: Identity) -> PatientKey:
 def survivors(retirements: Iterable[Retirement]) -> Mapping[PatientKey, PatientKey]:
     """Say for every retired key which one it is now, whatever the order in which the messages came.
 
-    Messages are applied by the time at which they were sent: a key that survives again is no longer retired. A person
-    joins what the two keys stand for after that.
+    Messages are applied by the time at which they were sent: a key that survives again is no longer retired. Persons
+    join what the keys stand for after that; of all that they joined one goes on that nobody gave up, whoever decided
+    first.
     """
     parents: dict[PatientKey, PatientKey] = {}
     every = sorted(retirements)
@@ -111,11 +112,22 @@ def survivors(retirements: Iterable[Retirement]) -> Mapping[PatientKey, PatientK
         if not one.is_by_person:
             parents.pop(one.surviving, None)
             parents[one.retired] = one.surviving
-    for one in every:
-        retired, surviving = _root(parents, one.retired), _root(parents, one.surviving)
-        if one.is_by_person and retired != surviving:
-            parents[retired] = surviving
+    parents |= _joined(parents, [one for one in every if one.is_by_person])
     return {key: _root(parents, key) for key in parents}
+
+
+def _joined(parents: Mapping[PatientKey, PatientKey], by_persons: Iterable[Retirement]) -> dict[PatientKey, PatientKey]:
+    """Say for what the keys of persons' merges stand for which of them it is now."""
+    groups: dict[PatientKey, frozenset[PatientKey]] = {}
+    given_up = set()
+    for one in by_persons:
+        retired, surviving = _root(parents, one.retired), _root(parents, one.surviving)
+        if retired != surviving:
+            given_up.add(retired)
+            group = groups.get(retired, frozenset({retired})) | groups.get(surviving, frozenset({surviving}))
+            groups |= dict.fromkeys(group, group)
+    goes_on = {key: min(group - given_up or group) for key, group in groups.items()}
+    return {key: survivor for key, survivor in goes_on.items() if key != survivor}
 
 
 def _root(parents: Mapping[PatientKey, PatientKey], key: PatientKey) -> PatientKey:

@@ -119,7 +119,7 @@ class Unit(IdentityUnit, PacsState, Protocol):
         """Look instances up together: `is_own` and `find_instance` of these are quick then, and answer the same."""
 
     def has_open_case(self, sop_instance_uid: str) -> bool:
-        """Whether a version that is not CLOSED, answered or not, holds the instance under this UID."""
+        """Whether a case of which a version is not CLOSED, answered or not, holds the instance under this UID."""
 
     def damaged(self, case: Case) -> Sequence[Arrival]:
         """What arrived of the patient around this episode and could not be read at all, in order of arrival."""
@@ -132,7 +132,7 @@ class Unit(IdentityUnit, PacsState, Protocol):
 
     # cases
     def newest_case(self, question: str, patient: PatientKey) -> Case | None:
-        """The newest version of the patient's newest case of a question."""
+        """The newest version of the patient's newest case of a question, an open one before one that is all CLOSED."""
 
     def case(self, case_id: int) -> Case:
         """One version. Raises KeyError."""

@@ -40,7 +40,10 @@ class Cases(Work):
     """The only writer of a case's state."""
 
     def newest_case(self, question: str, patient: PatientKey) -> Case | None:
-        """The newest version of the patient's newest case of a question, but for cases that another one absorbed."""
+        """The newest version of the patient's newest case of a question, but for cases that another one absorbed.
+
+        A case of which every version is CLOSED counts only where there is no other.
+        """
         # cases whose moves were put off are remembered: those of others are as the database has them
         return self._once(("newest", question, patient), lambda: self._newest_case(question, patient))
 
@@ -273,14 +276,15 @@ def _line(case: Case, moved: Case, event: CaseEvent, at: datetime, reason: str) 
 
 
 def _select_newest() -> sa.Select[Any]:
-    table, later, first = cases.c, cases.alias("later"), cases.alias("first")
+    table, later, first, open_one = cases.c, cases.alias("later"), cases.alias("first"), cases.alias("open_one")
+    is_open = sa.exists().where(open_one.c.case_uuid == table.case_uuid, open_one.c.state != CaseState.CLOSED)
     is_head = ~sa.exists().where(later.c.case_uuid == table.case_uuid, later.c.version > table.version)
     return (
         sa.select(cases)
         .join(first, sa.and_(first.c.case_uuid == table.case_uuid, first.c.version == 1))
         .where(table.patient_id == sa.bindparam("of_patient_id"), table.issuer == sa.bindparam("of_issuer"))
         .where(table.question == sa.bindparam("of_question"), table.absorbed_by.is_(None), is_head)
-        .order_by(first.c.id.desc())
+        .order_by(is_open.desc(), first.c.id.desc())
         .limit(1)
     )
 

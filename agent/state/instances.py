@@ -80,11 +80,13 @@ class Instances(Arrivals, Cases, WhoIsWho):
         self._known |= {("own", uid): uid in own for uid in uids}
 
     def has_open_case(self, sop_instance_uid: str) -> bool:
-        """Whether a version that is not CLOSED, answered or not, holds the instance under this UID."""
+        """Whether a case of which a version is not CLOSED, answered or not, holds the instance under this UID."""
+        open_one = cases.alias("open_one")
         holding = (
             sa.exists()
             .where(instance.c.sop_instance_uid == sop_instance_uid, case_instance.c.instance_id == instance.c.id)
-            .where(cases.c.id == case_instance.c.case_id, cases.c.state != CaseState.CLOSED)
+            .where(cases.c.id == case_instance.c.case_id, open_one.c.case_uuid == cases.c.case_uuid)
+            .where(open_one.c.state != CaseState.CLOSED)
         )
         return bool(self._reads.execute(sa.select(holding)).scalar_one())
 

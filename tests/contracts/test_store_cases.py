@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from agent.core.case import CaseState
+from agent.core.case import CaseEvent, CaseState
 from agent.core.errors import StaleCase
 from agent.core.patient import PatientKey
 from agent.core.ports import Store
@@ -34,6 +34,17 @@ def test_cases_are_kept_apart(store: Store, other: tuple[str, PatientKey]) -> No
     with store.unit() as unit:
         unit.open_case(QUESTION, PATIENT, T0, CASE_UUID)
         assert unit.newest_case(*other) is None
+
+
+def test_an_open_case_goes_before_a_closed_one(store: Store) -> None:
+    """A case that was opened later and is all over does not hide the one that goes on."""
+    with store.unit() as unit:
+        going_on = unit.open_case(QUESTION, PATIENT, T0, CASE_UUID)
+        closed = unit.open_case(QUESTION, PATIENT, T0 + MINUTE, uuid4())
+        closed = unit.apply(closed, CaseEvent.WITHDRAWN, T0 + MINUTE)
+        assert unit.newest_case(QUESTION, PATIENT) == going_on
+        unit.apply(going_on, CaseEvent.WITHDRAWN, T0 + MINUTE)
+        assert unit.newest_case(QUESTION, PATIENT) == closed
 
 
 def test_the_newest_case_is_the_one_opened_last(store: Store) -> None:

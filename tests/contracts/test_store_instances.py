@@ -68,6 +68,17 @@ def test_any_open_version_has_the_instance(store: Store) -> None:
         assert unit.has_open_case("1.2.3")
 
 
+def test_a_withdrawn_version_of_a_case_that_stands_has_its_instances(store: Store) -> None:
+    """What came after an answer and changed nothing is known all the same: it may be corrected."""
+    with store.unit() as unit:
+        first = opened(unit)
+        for event in (CaseEvent.COMPLETE, CaseEvent.CLAIMED, CaseEvent.RESULT_SAVED, CaseEvent.ALL_CONFIRMED):
+            first = unit.apply(first, event, T0, due_at=T0)
+        second = unit.add_instance(unit.open_version(first, T0), instance(), arrival(), T0)
+        unit.apply(second, CaseEvent.WITHDRAWN, T0)
+        assert unit.has_open_case("1.2.3")
+
+
 def test_an_instance_lies_where_it_arrived_last(store: Store) -> None:
     """The bytes of a closed case may be gone: added again, the instance is the same one at the new place."""
     with store.unit() as unit:

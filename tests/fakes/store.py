@@ -129,10 +129,11 @@ class FakeUnit(FakeWho, FakeStudies):
         """Everything is in memory already."""
 
     def has_open_case(self, sop_instance_uid: str) -> bool:
-        return any(
-            uid == sop_instance_uid and self._t.cases[owner].state is not CaseState.CLOSED
-            for owner, uid in self._t.links
-        )
+        holding = {self._t.cases[owner].case_uuid for owner, uid in self._t.links if uid == sop_instance_uid}
+        return bool(holding & self._open_uuids())
+
+    def _open_uuids(self) -> set[UUID]:
+        return {case.case_uuid for case in self._t.cases.values() if case.state is not CaseState.CLOSED}
 
     def damaged(self, case: Case) -> Sequence[Arrival]:
         first = next(c for c in self._t.cases.values() if (c.case_uuid, c.version) == (case.case_uuid, 1))
@@ -156,7 +157,8 @@ class FakeUnit(FakeWho, FakeStudies):
     # cases
     def newest_case(self, question: str, patient: PatientKey) -> Case | None:
         mine = [case for case in self.heads(patient) if case.question == question]
-        return mine[-1] if mine else None
+        still_open = [case for case in mine if case.case_uuid in self._open_uuids()]
+        return next(reversed(still_open or mine), None)
 
     def case(self, case_id: int) -> Case:
         return self._t.cases[case_id]

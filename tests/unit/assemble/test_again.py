@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -441,3 +442,70 @@ def test_another_slide_is_another_answer() -> None:
     ward.image(**slide)
     ward.pass_time()
     assert ward.cases() == [("histology", 1, DONE), ("histology", 2, READY)]
+
+
+def test_an_answer_is_watched_again_when_the_next_version_was_withdrawn(ward: Ward) -> None:
+    """While the next version was open the answer was not looked at: news after that is still seen."""
+    first = ward.answered()
+    ward.image(laterality="R")
+    ward.clock.advance(QUIET / 2)
+    ward.assembler.tick()  # the answer is looked at while the next version waits
+    ward.pass_time(QUIET)
+    assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED)]
+    _know(ward, grade=3)
+    ward.pass_time(2 * REFRESH)
+    ward.pass_time(QUIET)
+    assert ward.cases()[2:] == [("aln", 3, READY)]
+    assert ward.case().case_uuid == first.case_uuid
+
+
+def test_an_answer_that_changed_there_and_back_is_still_watched(ward: Ward) -> None:
+    """A fact that was entered by mistake and taken back leaves an answer that later news corrects."""
+    ward.answered()
+    _know(ward, grade=3)
+    ward.assembler.tick()  # the next version is open
+    _know(ward, grade=2)
+    ward.pass_time(REFRESH)
+    assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED)]
+    _know(ward, grade=1)
+    ward.pass_time(2 * REFRESH)
+    ward.pass_time(REFRESH)
+    assert ward.cases()[2:] == [("aln", 3, READY)]
+
+
+def test_an_absorbed_answer_is_watched_no_more(ward: Ward) -> None:
+    """It is part of another case: nothing is answered under its patient's key again."""
+    first = ward.answered()
+    with ward.store.unit() as unit:
+        unit.absorb(unit.case(first.id), UUID(int=99))
+    _know(ward, grade=3)
+    ward.pass_time(2 * REFRESH)
+    assert ward.cases() == [("aln", 1, DONE)]
+
+
+def test_an_answer_under_a_retired_key_is_said_again(ward: Ward) -> None:
+    """The same answer under the surviving key is another result: it supersedes the one that went out."""
+    first = ward.answered()
+    berta = PatientKey("PHANTOM", "P-2")
+    ward.clinical.know(berta, "2026-11-01", **{**CANCER, "grade": 2})
+    with ward.store.unit() as unit:
+        unit.open_version_for(unit.case(first.id), berta, ward.clock())
+    ward.pass_time(QUIET)
+    assert ward.cases() == [("aln", 1, DONE), ("aln", 2, READY)]
+    assert ward.case(berta).case_uuid == first.case_uuid
+
+
+def test_an_answer_is_watched_again_when_its_key_survives_again(ward: Ward) -> None:
+    """Another message takes the merge back: the answer stands, and news after that is seen."""
+    first = ward.answered()
+    with ward.store.unit() as unit:
+        away = unit.open_version_for(unit.case(first.id), PatientKey("PHANTOM", "P-2"), ward.clock())
+    ward.assembler.tick()
+    with ward.store.unit() as unit:
+        unit.rekey(unit.case(away.id), ALICE, ward.clock(), "")
+    ward.pass_time(QUIET)
+    assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED)]
+    _know(ward, grade=3)
+    ward.pass_time(2 * REFRESH)
+    ward.pass_time(QUIET)
+    assert ward.cases()[2:] == [("aln", 3, READY)]
