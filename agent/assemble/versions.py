@@ -14,7 +14,8 @@ from agent.core.ports import StoredInstance, Unit
 UNDER_WAY: Final = frozenset({CaseState.RUNNING, CaseState.DELIVERING})
 HELD_BACK: Final = "an open contradiction: nothing more of this version is sent"
 NOTHING_LEFT: Final = "it has no images"
-MERGED: Final = "its patient was merged: another version goes on"
+MERGED: Final = "who is who was told or decided: another version goes on"
+MOVED: Final = "images changed hands: who is who was told or decided"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Versions:
             target = self.taking(unit, head.question, patient)
             unit.link(target, stored)
             due = self.now() + self.quiet
-            taking = unit.apply(target, CaseEvent.INSTANCE_STORED, self.now(), due_at=due, reason=MERGED)
+            taking = unit.apply(target, CaseEvent.INSTANCE_STORED, self.now(), due_at=due, reason=MOVED)
             targets.add(taking.case_uuid)
         if len(gone) == len(unit.instances(head.id)):
             if head.state not in (CaseState.DONE, CaseState.CLOSED):
@@ -107,7 +108,7 @@ class Versions:
         for stored, _ in gone:
             unit.unlink(head, stored)
         if head.state is not CaseState.HELD:
-            unit.apply(head, CaseEvent.FACTS_CHANGED, self.now(), due_at=self.now(), reason=MERGED)
+            unit.apply(head, CaseEvent.FACTS_CHANGED, self.now(), due_at=self.now(), reason=MOVED)
 
 
 def _is_over(newest: Case) -> bool:
