@@ -1,5 +1,6 @@
 """What `sentinode doctor` asks: the clinical database and the bundles, whether or not the agent is running."""
 
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from agent.bootstrap.common import secret, utc_now
@@ -37,7 +38,9 @@ def examine_ehr(config: Config, patient_id: str, issuer: str | None) -> EhrExami
     except Permanent as exc:
         raise Permanent(f"{exc}; correct it, then `sentinode check-config` tries it") from None
     bundles = [_bundle(model) for model in config.models]
-    return examine(facts, patient, bundles, as_of=now, today=now.astimezone(ZoneInfo(config.site.time_zone)).date())
+    today = now.astimezone(ZoneInfo(config.site.time_zone)).date()
+    episode = timedelta(days=config.cases.episode_days)
+    return examine(facts, patient, bundles, as_of=now, today=today, episode=episode)
 
 
 def _bundle(model: Model) -> Bundle:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from agent.assemble.findings import write_findings
@@ -79,7 +79,13 @@ class EhrExamination:
 
 
 def examine(
-    facts: ClinicalFacts | None, patient: PatientKey, bundles: Sequence[Bundle], *, as_of: datetime, today: date
+    facts: ClinicalFacts | None,
+    patient: PatientKey,
+    bundles: Sequence[Bundle],
+    *,
+    as_of: datetime,
+    today: date,
+    episode: timedelta,
 ) -> EhrExamination:
     """Say what is known of a patient, whether the question applies, and what each bundle would do.
 
@@ -95,8 +101,10 @@ def examine(
         The moment of the question.
     today
         Its day at the site.
+    episode
+        How far from the diagnosis images and treatments are of this cancer.
     """
-    eligibility = assess("aln", facts, today)
+    eligibility = assess("aln", facts, today, episode=episode)
     return EhrExamination(
         patient_id=patient.patient_id,
         issuer=patient.issuer,

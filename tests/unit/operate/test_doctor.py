@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -38,7 +38,7 @@ def _bundle(**changes: object) -> Bundle:
 
 
 def _examine(*bundles: Bundle, **columns: object) -> EhrExamination:
-    return examine(_facts(**columns), ALICE, bundles, as_of=NOW, today=NOW.date())
+    return examine(_facts(**columns), ALICE, bundles, as_of=NOW, today=NOW.date(), episode=timedelta(days=120))
 
 
 def _said(seen: EhrExamination, width: int = 1000) -> str:
@@ -146,7 +146,7 @@ def test_of_two_bundles_of_a_question_the_first_answers() -> None:
 
 def test_an_unknown_patient_is_said_with_what_to_compare() -> None:
     """And nothing else."""
-    seen = examine(None, ALICE, [_bundle()], as_of=NOW, today=date(2026, 11, 20))
+    seen = examine(None, ALICE, [_bundle()], as_of=NOW, today=date(2026, 11, 20), episode=timedelta(days=120))
     assert not seen.known and not seen.asked and not seen.facts and not seen.bundles
     assert "patient P-1 of issuer PHANTOM: the clinical database does not know the patient." in _said(seen)
 
