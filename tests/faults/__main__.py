@@ -11,15 +11,15 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-from agent.crashpoint import POINTS
-from tests.faults.boundaries import PLAIN, SCOPES, STORIES, Boundaries, plan
+from tests.faults.boundaries import Boundaries, plan, wanted
+from tests.faults.evidence import Kind, Violation
 from tests.faults.installation import Installation
-from tests.faults.invariants import Kind, Violation, given_up
+from tests.faults.invariants import given_up
 from tests.faults.random_kills import RandomKills
+from tests.faults.stories import STORIES
 from tests.postgres import PostgresMissing, running_postgres
 
 DATABASES = ("sqlite", "postgresql")
@@ -110,15 +110,16 @@ def run(folder: Path, kills: int, seed: int) -> Tally:
 
 def figures(tally: Tally, seed: int) -> dict[str, Any]:
     """Return what the last line says."""
-    wanted = set(product(DATABASES, (*SCOPES, *(of for of in STORIES if of != PLAIN)), POINTS))
+    planned = {(DATABASES[turn], proves, boundary) for turn, proves, boundary in wanted()}
     return {
         "kills": tally.done.total(),
         "lost": tally.broken[Kind.LOST],
         "duplicates": tally.broken[Kind.DUPLICATE],
         "stuck": tally.broken[Kind.STUCK],
+        "results_under_retired_id": tally.broken[Kind.RETIRED],
         "failed": tally.failed,
         "boundaries": len({boundary for _, _, boundary in tally.reached}),
-        "not_killed_at": sorted(" ".join(missing) for missing in wanted - tally.reached),
+        "not_killed_at": sorted(" ".join(missing) for missing in planned - tally.reached),
         "at_boundaries": tally.done["boundary"],
         "at_random": tally.done["random"],
         "seed": seed,
@@ -128,7 +129,8 @@ def figures(tally: Tally, seed: int) -> dict[str, Any]:
 
 def is_proven(said: Mapping[str, Any]) -> bool:
     """Whether enough was killed, everywhere, nothing was broken, and hardly anything given up."""
-    broken = said["lost"] + said["duplicates"] + said["stuck"] + len(said["not_killed_at"])
+    promises = ("lost", "duplicates", "stuck", "results_under_retired_id")
+    broken = sum(said[promise] for promise in promises) + len(said["not_killed_at"])
     return said["kills"] >= ENOUGH and not broken and said["failed"] <= FAILED_AT_MOST
 
 

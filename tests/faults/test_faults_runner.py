@@ -17,7 +17,7 @@ import tests.postgres
 from agent.crashpoint import POINTS
 from tests.faults.__main__ import DATABASES, ENOUGH, FAILED_AT_MOST, INTERRUPTED, Tally, figures, is_proven, main
 from tests.faults.boundaries import ADDED, BILATERAL, SCOPES
-from tests.faults.invariants import Kind, Violation
+from tests.faults.evidence import Kind, Violation
 from tests.harness import wait_until
 from tests.peers import ROOT
 from tests.postgres import PostgresMissing, running_postgres, skip_if_missing

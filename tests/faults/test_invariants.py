@@ -15,7 +15,8 @@ from agent.core.ports import OutboxItem, OutboxStatus
 from agent.core.result import Kind as ObjectKind
 from agent.infer.attempts import STUCK as STUCK_TWICE
 from tests.builders import PATIENT
-from tests.faults.invariants import Bytes, Evidence, Kind, Made, Version, Violation, Witness, check, given_up
+from tests.faults.evidence import Bytes, Evidence, Kind, Made, Version, Violation, Witness
+from tests.faults.invariants import check, given_up
 
 TWICE = f"{STUCK_TWICE}; its inputs: 1.1 (MG, used)"
 NOW = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)

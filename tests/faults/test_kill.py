@@ -8,11 +8,13 @@ import pytest
 from agent.core.ports import RecordKind
 from agent.crashpoint import POINTS
 from agent.spool import SpoolReader
-from tests.faults.boundaries import ADDED, BILATERAL, Boundaries, Kill
+from tests.faults.boundaries import Boundaries, Kill
+from tests.faults.evidence import Kind, Violation
 from tests.faults.installation import Installation, patient
-from tests.faults.invariants import Kind, Violation, check
+from tests.faults.invariants import check
 from tests.faults.random_kills import RandomKills
 from tests.faults.senders import mammograms, send
+from tests.faults.stories import ADDED, BILATERAL, CORRECTED, STRUCK, TWO_CHARTS
 from tests.senders import AssociationAborted, RawAssociation
 
 KILLS = [
@@ -20,6 +22,9 @@ KILLS = [
     Kill("receive.after_success", 1, "alone"),
     Kill("infer.after_save", 1, "alone", ADDED),
     Kill("deliver.between_stores", 1, "tree", BILATERAL),
+    Kill("deliver.between_stores", 1, "alone", STRUCK),
+    Kill("receive.after_hl7", 1, "tree", TWO_CHARTS),
+    Kill("assemble.after_complete", 1, "alone", CORRECTED),
 ]
 RANDOM = 5
 SEED = 20260101
