@@ -13,8 +13,9 @@ from tests.faults.evidence import Kind, Violation
 from tests.faults.installation import Installation, patient
 from tests.faults.invariants import check
 from tests.faults.random_kills import RandomKills
-from tests.faults.senders import mammograms, send
+from tests.faults.senders import Ledger, mammograms, send
 from tests.faults.stories import ADDED, BILATERAL, CORRECTED, STRUCK, TWO_CHARTS
+from tests.harness import wait_until
 from tests.senders import AssociationAborted, RawAssociation
 
 KILLS = [
@@ -47,7 +48,8 @@ def test_a_kill_at_a_boundary_breaks_no_promise(place: Installation, kill: Kill)
 
 def test_an_order_that_comes_too_late_kills_nobody(place: Installation) -> None:
     """A boundary that is crossed fewer times than ordered is no kill, and is not counted as one."""
-    before = place.agent.living()
+    place.up()
+    before = wait_until(lambda: place.agent.living() if len(place.agent.living()) == 3 else None, 30, "no tree")
     outcome = Boundaries(place).kill(Kill("infer.after_save", 9, "alone", STRUCK))
     assert not outcome.died
     assert not outcome.violations
@@ -102,10 +104,17 @@ def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
 
 
 def test_damage_behind_the_agents_back_is_seen(place: Installation) -> None:
-    """The evidence is read from the disks: bytes changed in the spool and a file gone from an archive are losses."""
+    """The evidence is read from the disks: bytes changed in the spool and a file gone from an archive are losses.
+
+    What is sent under a key that was retired is seen where it arrives.
+    """
     place.agent.kill()
     place.forget()
-    assert check(place.look()) == []
+    seen = place.look()
+    assert check(seen) == []
+    retired = next(message.retired for message in seen.messages if message.retired)
+    assert send(place.archives["listing"].port, mammograms(retired, "leak")[:1], Ledger()) == []
+    assert Kind.RETIRED in {violation.kind for violation in check(place.look())}
     uid = damage_one_object(place.folder / "spool")
     next(iter(place.archives["listing"].folder.glob("*.dcm"))).unlink()
     place.forget()
