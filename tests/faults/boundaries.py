@@ -4,40 +4,24 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.core.patient import PatientKey
 from agent.crashpoint import POINTS
+from tests.faults.evidence import Kind, Violation
 from tests.faults.installation import Installation, patient
-from tests.faults.invariants import Evidence, Kind, Violation, check
-from tests.faults.senders import breast_mr, mammograms, send_until_taken, truncated, ultrasounds
+from tests.faults.invariants import check
+from tests.faults.news import News, merge, tell_until_taken, updates
+from tests.faults.senders import send_until_taken, truncated
+from tests.faults.stories import PLAIN, STORIES, Merge, Story, held_of, is_told
 from tests.harness import wait_until
 from tests.senders import Sendable
 
+AT_ONCE_S = 0.01
 SCOPES = ("alone", "tree")
-PLAIN, ADDED, BILATERAL = "mammograms", "ultrasound and MR added", "both sides"
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """What is sent of one patient: some of it ahead, answered in peace, the rest while death comes."""
-
-    rest: Callable[[PatientKey, str], list[Sendable]]
-    ahead: Callable[[PatientKey, str], list[Sendable]] | None = None
-    bilateral: bool = False
-    uses: frozenset[str] = frozenset({"MG"})  # modalities on which the last answer rests
-
-
-STORIES = {
-    PLAIN: Story(mammograms),
-    ADDED: Story(
-        lambda who, name: [*ultrasounds(who, name), *breast_mr(who, name)],
-        ahead=mammograms,
-        uses=frozenset({"MG", "US", "MR"}),
-    ),
-    BILATERAL: Story(lambda who, name: mammograms(who, name, "LR"), bilateral=True),
-}
+LONGEST_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +82,66 @@ class Boundaries:
 
     def _patient(self, story: Story, begin: Callable[[], object]) -> Outcome:
         """Send one patient's images and a damaged one, some ahead of `begin`, and wait for the end."""
-        number = self._place.next_patient()
+        place, number = self._place, self._place.next_patient()
         who, name = patient(number, bilateral=story.bilateral), f"b{number}"
+        other = patient(place.next_patient()) if story.merge else who
         found: list[Violation] = []
-        if story.ahead is not None:
-            self._send(story.ahead(who, name), found)
+        ahead = story.before(who, other, name)
+        if ahead:
+            self._send(ahead, (), found)
         begin()
         items = story.rest(who, name)
         items.insert(1, truncated(who, name + "t"))
-        self._send(items, found)
-        seen = self._place.look()
-        return Outcome(False, (*found, *check(seen, drained=True), *_unused(seen, who, story)))
+        news = [merge(who, other, f"A40-{number}")] if story.merge else list(updates(who, number))
+        self._send(items, news, found, when_struck=story.merge is Merge.WHEN_STRUCK)
+        if story.is_held:
+            self._accept(other, found)
+        seen = place.look()
+        return Outcome(False, (*found, *check(seen, drained=True), *is_told(seen, other, story)))
 
-    def _send(self, items: Sequence[Sendable], found: list[Violation]) -> None:
+    def _send(
+        self, items: Sequence[Sendable], news: Sequence[News], found: list[Violation], *, when_struck: bool = False
+    ) -> None:
         """Send until all are taken, restart what died as a whole, and wait for the end."""
-        place, stop = self._place, threading.Event()
-        with ThreadPoolExecutor(1) as pool:
+        place, stop, calm = self._place, threading.Event(), threading.Event()
+
+        def tell() -> None:
+            while when_struck and place.order.exists() and not (calm.is_set() or stop.is_set()):
+                stop.wait(AT_ONCE_S)
+            for one in news:
+                tell_until_taken(place.hl7_port, one, place.ledger, stop)
+
+        def is_over() -> bool:
+            self._watch(found)
+            told = telling.done()
+            if not (sending.done() and place.has_ended()):
+                return False
+            calm.set()
+            return told
+
+        with ThreadPoolExecutor(2) as pool:
             sending = pool.submit(send_until_taken, place.agent.port, items, place.ledger, stop)
+            telling = pool.submit(tell)
             try:
-                wait_until(lambda: self._watch(found) and sending.done() and place.has_ended(), 120, "patient ended")
-            except AssertionError:
-                pass  # the check afterwards says what is stuck
+                self._wait(is_over)
             finally:
                 stop.set()
             sending.result()
+            telling.result()
+
+    def _accept(self, who: PatientKey, found: list[Violation]) -> None:
+        """Do what a person does about what is held, and wait for the end."""
+        held = held_of(self._place.look(), who)
+        if not held:
+            found.append(Violation(Kind.LOST, "nobody was asked about an image that came again with another side"))
+        for version in held:
+            self._place.accept(version.case.id)
+        self._wait(lambda: self._watch(found) and self._place.has_ended())
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        """Wait for the end; the check afterwards says what is stuck."""
+        with suppress(AssertionError):
+            wait_until(condition, LONGEST_S, "patient ended")
 
     def _watch(self, found: list[Violation]) -> bool:
         """Look at what a killed tree left, and start it again."""
@@ -131,21 +151,12 @@ class Boundaries:
         return True
 
 
-def _unused(seen: Evidence, who: PatientKey, story: Story) -> Iterator[Violation]:
-    """The last answer rests on everything that was sent."""
-    theirs = [version for version in seen.versions if version.case.patient == who]
-    newest = max(theirs, key=lambda version: version.case.version, default=None)
-    if newest is None:
-        yield Violation(Kind.LOST, f"no version of {story.uses}")
-    elif not story.uses <= newest.used:
-        yield Violation(Kind.LOST, f"case {newest.case.id} was answered without {sorted(story.uses - newest.used)}")
-
-
 def plan(crossings: Mapping[str, Counter[str]], turn: int) -> Iterator[tuple[Kill, bool]]:
     """Yield the kills of one database; the flag tells those at a last crossing.
 
     Plain patients die at the first, second and last crossing, alone and with the tree. Of the other stories it is the
-    first crossing on one database (turn 0), the last on the other (1), alone and with the tree by turns.
+    first crossing on one database (turn 0), the last on the other (1), alone and with the tree by turns; some are told
+    on one database alone at each boundary, the first one or the last by turns.
     """
     for number, boundary in enumerate(POINTS):
         last = crossings[PLAIN][boundary]
@@ -153,6 +164,17 @@ def plan(crossings: Mapping[str, Counter[str]], turn: int) -> Iterator[tuple[Kil
             for hit in sorted({1, 2, last}):
                 if hit <= last:
                     yield Kill(boundary, hit, whom), hit == last
-        for offset, of in enumerate((ADDED, BILATERAL)):
-            hit = crossings[of][boundary] if turn else 1
-            yield Kill(boundary, hit, SCOPES[(number + turn + offset) % 2], of), bool(turn)
+        for offset, of in enumerate(of for of in STORIES if of != PLAIN):
+            if STORIES[of].by_turns and (number + turn + offset) % 2:
+                continue
+            is_last = bool((turn + number // 4) % 2 if STORIES[of].by_turns else turn)
+            whom = SCOPES[(number // 2 + offset) % 2 if STORIES[of].by_turns else (number + turn + offset) % 2]
+            yield Kill(boundary, crossings[of][boundary] if is_last else 1, whom, of), is_last
+
+
+def wanted() -> Iterator[tuple[int, str, str]]:
+    """Yield what must have been killed: the turn, a scope or story, and the boundary."""
+    once = {of: Counter(POINTS) for of in STORIES}
+    for turn in range(2):
+        for kill, _ in plan(once, turn):
+            yield turn, kill.proves, kill.boundary

@@ -2,38 +2,39 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from io import BytesIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
-from pydicom import dcmread
 
+from agent.bootstrap.resolving import resolve_case
+from agent.config import load_config
 from agent.core.case import Case, CaseState
+from agent.core.conflict import Ruling
+from agent.core.errors import StaleCase
 from agent.core.instance import SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, RecordKind
-from agent.core.result import Kind as ObjectKind
-from agent.core.result import ResultObject
 from agent.deliver.confirming import ASKED
 from agent.deliver.settings import DestinationSettings
-from agent.dimse.part10 import split
 from agent.spool import SpoolReader
 from agent.state import SqlStore
 from agent.state.cases import case_of
 from agent.state.store import SqlUnit
 from agent.state.tables import cases
 from demo import ehr
-from demo.archive import Archive
-from tests.faults.invariants import Bytes, Evidence, Made, Version, Witness
+from tests.faults.evidence import Bytes, Evidence, Message, Version, Witness
 from tests.faults.senders import Ledger
 from tests.faults.tree import Tree
-from tests.harness import wait_until
+from tests.faults.witness import WitnessArchive, made_of
+from tests.harness import free_port, wait_until
+from tests.peers import ROOT
 
 ENDED = frozenset({CaseState.DONE, CaseState.FAILED, CaseState.CLOSED, CaseState.DORMANT, CaseState.HELD})
 FINAL = frozenset({CaseState.DONE, CaseState.FAILED, CaseState.CLOSED})
@@ -41,30 +42,6 @@ COMMITMENT_WITHIN = timedelta(seconds=DestinationSettings("commitment", 1, 1, 1)
 CONFIRM = {"committing": "commitment", "listing": "read_back"}
 PATIENTS = 1000
 _PARTIAL = ("*.partial", "*.part", "*.tmp", "*.new")
-
-
-class WitnessArchive(Archive):
-    """An archive that remembers the digest of every C-STORE request."""
-
-    def __init__(self, ae_title: str, folder: Path) -> None:
-        self.requests: list[Bytes] = []
-        self._read: dict[Path, Bytes] = {}
-        super().__init__(ae_title, folder)
-
-    def _on_store(self, event: Any) -> int:
-        uid, dataset = str(event.request.AffectedSOPInstanceUID), event.encoded_dataset(include_meta=False)
-        self.requests.append(Bytes(uid, hashlib.sha256(dataset).hexdigest()))
-        return super()._on_store(event)
-
-    def kept(self) -> frozenset[Bytes]:
-        """What lies in its folder."""
-        paths = set(self.folder.glob("*.dcm"))
-        self._read = {path: self._read.get(path) or _bytes(path.read_bytes()) for path in paths}
-        return frozenset(self._read.values())
-
-    def forget(self) -> None:
-        """Read every file again with the next look."""
-        self._read.clear()
 
 
 class Installation:
@@ -77,14 +54,18 @@ class Installation:
         self.folder, self.ledger = folder, Ledger()
         self.order, self.trace = folder / "order", folder / "trace"
         self.archives = {name: WitnessArchive(name.upper(), folder / name) for name in CONFIRM}
+        self.hl7_port = free_port()
         self.agent = Tree(folder, 0, self._changes(database_url))
         for archive in self.archives.values():
             archive.peers["SENTINODE"] = ("127.0.0.1", self.agent.port)
         self.agent.migrate()
         self.store = SqlStore(database_url or f"sqlite:///{folder}/state.db")
+        for archive in self.archives.values():
+            archive.is_retired = self._is_retired
         self._orders = 0
         self._patients = count()
         self._spooled: dict[SpoolRef, Bytes] = {}
+        self._spooled_messages: set[str] = set()
         self._cursor: dict[int, SpoolRef] = {}
         self._ended: dict[int, Version] = {}
         ehr.create(self.agent.ehr_path)
@@ -110,6 +91,7 @@ class Installation:
             for name, archive in self.archives.items()
         ]
         changes: dict[str, Any] = {"destinations": destinations, "cases": {"quiet_s": 0.3}}
+        changes["hl7"] = {"port": self.hl7_port}
         return changes | ({"database": {"url": database_url}} if database_url else {})
 
     def start(self) -> None:
@@ -133,6 +115,18 @@ class Installation:
         draft.write_text(f"{boundary} {hit} {whom} {self._orders}", encoding="ascii")
         draft.replace(self.order)
 
+    def accept(self, case_id: int) -> None:
+        """Say as a person would that what came later is right; a case that moves meanwhile is looked at again."""
+        wait_until(lambda: self._is_accepted(case_id), 20, "not accepted")
+
+    def _is_accepted(self, case_id: int) -> bool:
+        config = load_config(ROOT / "config.yaml", [self.agent.overrides]).config
+        try:
+            _, left = resolve_case(config, case_id, Ruling.ACCEPT, by="tests", conflict="", about="")
+        except StaleCase:
+            return False
+        return not left
+
     def let_time_pass(self) -> None:
         """Do as if the quarter of an hour were over after which an archive is asked anew for a commitment."""
         with self._reading() as db:
@@ -154,35 +148,49 @@ class Installation:
     def has_ended(self) -> bool:
         """Whether nothing is left to do."""
         self.let_time_pass()
-        spooled = set(self._read_spool())
         with self._reading() as db:
-            arrived = {arrival.ref for arrival in SqlUnit(db).arrivals()}
+            taken_in = SqlUnit(db).cursor()
             states = {version.case.state for version in self._versions(db)}
-        return spooled <= arrived and states <= ENDED
+        left = next(SpoolReader(self.folder / "spool").after(taken_in), None)
+        return left is None and states <= ENDED
 
     def forget(self) -> None:
         """Read everything again with the next look, also what cannot have changed."""
         self._spooled, self._cursor, self._ended = {}, {}, {}
+        self._spooled_messages = set()
         for archive in self.archives.values():
             archive.forget()
 
     def look(self) -> Evidence:
         """Collect the evidence: while the agent runs, first what must be found in what is read later."""
-        acknowledged = self.ledger.acknowledged()
+        acknowledged, messages = self.ledger.acknowledged(), self.ledger.messages()
+        leaks = {name: tuple(archive.leaks) for name, archive in self.archives.items()}
         requests = {name: tuple(archive.requests) for name, archive in self.archives.items()}
         with self._reading() as db:
             arrivals, versions = SqlUnit(db).arrivals(), list(self._versions(db))
-        kept = {name: archive.kept() for name, archive in self.archives.items()}
+            survivors = dict(_survivors(SqlUnit(db), messages))
+        witnesses = {
+            name: Witness(requests=requests[name], kept=archive.kept(), leaks=leaks[name])
+            for name, archive in self.archives.items()
+        }
         return Evidence(
             now=_now(),
             acknowledged=acknowledged,
             spooled=self._read_spool(),
+            messages=messages,
+            spooled_messages=frozenset(self._spooled_messages),
+            survivors=survivors,
             arrivals=arrivals,
             quarantined=frozenset(path.stem for path in (self.folder / "quarantine").glob("*.json")),
             versions=versions,
-            archives={name: Witness(requests=requests[name], kept=kept[name]) for name in self.archives},
+            archives=witnesses,
             partial_ages=self._partial_ages(),
         )
+
+    def _is_retired(self, patient: PatientKey) -> bool:
+        """Whether a merge was committed that retired a key, while an archive is being sent something."""
+        with self.store.reading() as db:
+            return SqlUnit(db).canonical(patient) != patient
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -198,12 +206,16 @@ class Installation:
             if record.kind is RecordKind.INSTANCE:
                 digest = hashlib.sha256(record.payload).hexdigest()
                 self._spooled[record.ref] = Bytes(record.meta["sop_instance_uid"], digest)
+            elif record.kind is RecordKind.HL7:
+                self._spooled_messages.add(record.meta["control_id"])
         return dict(self._spooled)
 
     def _versions(self, db: sa.Connection) -> Iterator[Version]:
-        for case in [case_of(row) for row in db.execute(sa.select(cases).order_by(cases.c.id))]:
+        for row in db.execute(sa.select(cases).order_by(cases.c.id)).all():
+            case = case_of(row)
             known = self._ended.get(case.id)
             version = known if known is not None and known.case == case else _version(SqlUnit(db), case)
+            version = replace(version, absorbed_by=row.absorbed_by)
             if case.state in FINAL:
                 self._ended[case.id] = version
             yield version
@@ -225,26 +237,18 @@ def _version(unit: SqlUnit, case: Case) -> Version:
         asked=asked(case.patient),
         used=frozenset(summary.get("modalities_used", [])),
         members=frozenset(stored.instance.sop_instance_uid for stored in unit.instances(case.id)),
-        made=tuple(map(_made, unit.result_objects(case.id))),
+        made=tuple(map(made_of, unit.result_objects(case.id))),
         estimated=frozenset(answer["side"] for answer in answers if "probability" in answer),
         outbox=tuple(unit.outbox_of(case.id)),
+        closed_at=unit.history(case.id)[-1].at if case.state is CaseState.CLOSED else None,
     )
 
 
-def _made(one: ResultObject) -> Made:
-    return Made(one.role, _bytes(one.encoded), _predecessor(one))
-
-
-def _predecessor(one: ResultObject) -> str:
-    """Read from the object itself which one it supersedes (PS3.3 C.17.2); empty if none."""
-    if one.kind is ObjectKind.SECONDARY_CAPTURE:
-        return ""
-    header = dcmread(BytesIO(one.encoded), specific_tags=["PredecessorDocumentsSequence"])
-    studies = header.get("PredecessorDocumentsSequence", [])
-    references = [
-        ref for study in studies for series in study.ReferencedSeriesSequence for ref in series.ReferencedSOPSequence
-    ]
-    return " ".join(str(ref.ReferencedSOPInstanceUID) for ref in references)
+def _survivors(unit: SqlUnit, messages: Iterable[Message]) -> Iterator[tuple[PatientKey, PatientKey]]:
+    """Yield each key that is retired now, with the one that stands for it."""
+    for retired in {message.retired for message in messages if message.retired}:
+        if (surviving := unit.canonical(retired)) != retired:
+            yield retired, surviving
 
 
 def _is_unanswered(item: OutboxItem) -> bool:
@@ -253,11 +257,6 @@ def _is_unanswered(item: OutboxItem) -> bool:
     return (
         item.error == ASKED and item.status is OutboxStatus.SENT and timedelta(seconds=2) < waited < COMMITMENT_WITHIN
     )
-
-
-def _bytes(encoded: bytes) -> Bytes:
-    part = split(encoded)
-    return Bytes(part.sop_instance_uid, hashlib.sha256(part.dataset).hexdigest())
 
 
 def _now() -> datetime:

@@ -2,17 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import product
 from uuid import UUID
 
 from agent.core.case import Case, CaseState
-from agent.core.instance import Arrival, End, SpoolRef
+from agent.core.instance import End
 from agent.core.patient import PatientKey
-from agent.core.ports import OutboxItem, OutboxStatus
+from agent.core.ports import OutboxStatus
 from agent.infer.attempts import STUCK as STUCK_TWICE
+from tests.faults.evidence import Evidence, Kind, Version, Violation, Witness
+from tests.faults.retired import is_continued, merged
 
 PARTIAL_AT_LONGEST = timedelta(hours=1)
 OVERDUE = timedelta(minutes=2)
@@ -21,80 +21,6 @@ WAITING = frozenset({CaseState.COLLECTING, CaseState.READY, CaseState.RUNNING, C
 TOLD_WHY = frozenset({CaseState.HELD, CaseState.FAILED})
 UNANSWERED = frozenset({CaseState.HELD, CaseState.DORMANT, CaseState.CLOSED})
 SAVED = frozenset({CaseState.DELIVERING, CaseState.DONE})
-CAPTURE = "secondary_capture"
-
-
-class Kind(StrEnum):
-    """What kind of promise was broken."""
-
-    LOST = "lost"
-    DUPLICATE = "duplicate"
-    STUCK = "stuck"
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken promise."""
-
-    kind: Kind
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bytes:
-    """One object by its SOP Instance UID and the SHA-256 of its encoded dataset."""
-
-    sop_instance_uid: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One result object as the database holds it."""
-
-    role: str
-    bytes: Bytes
-    predecessor: str = ""  # SOP Instance UID of the document that it supersedes
-
-    @property
-    def is_capture(self) -> bool:
-        """Whether it is a picture, not a document."""
-        return self.role.startswith(CAPTURE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Version:
-    """One version of a case with all that hangs on it. The question applies: an answer must come of it."""
-
-    case: Case
-    asked: frozenset[str] = frozenset()  # sides that the EHR asks about, with facts enough for a number
-    used: frozenset[str] = frozenset()  # modalities on which the answer rests
-    members: frozenset[str] = frozenset()  # SOP Instance UIDs
-    made: Sequence[Made] = ()
-    estimated: frozenset[str] = frozenset()  # sides with a number
-    outbox: Sequence[OutboxItem] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Witness:
-    """One archive: every C-STORE request that reached it, in order, and what it keeps."""
-
-    requests: Sequence[Bytes] = ()
-    kept: frozenset[Bytes] = frozenset()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """Everything that is known at one moment."""
-
-    now: datetime
-    acknowledged: frozenset[Bytes] = frozenset()  # what a sender was answered 0x0000 for
-    spooled: Mapping[SpoolRef, Bytes] = field(default_factory=dict)  # instance records alone
-    arrivals: Sequence[Arrival] = ()
-    quarantined: frozenset[str] = frozenset()  # SHA-256 of what was copied out with its reason
-    versions: Sequence[Version] = ()
-    archives: Mapping[str, Witness] = field(default_factory=dict)
-    partial_ages: Mapping[str, timedelta] = field(default_factory=dict)  # of files that are being written
 
 
 def check(seen: Evidence, *, drained: bool = False, may_give_up: bool = False) -> list[Violation]:
@@ -109,10 +35,11 @@ def check(seen: Evidence, *, drained: bool = False, may_give_up: bool = False) -
     may_give_up
         Whether more than one worker may have died on a version. That alone excuses FAILED: see `given_up`.
     """
-    found = [*_received(seen), *_arrived(seen, drained), *_archived(seen), *_files(seen), *_succession(seen.versions)]
+    found = [*_received(seen), *_arrived(seen, drained), *_archived(seen), *_files(seen), *_succession(seen)]
+    found += merged(seen, drained)
     for version in seen.versions:
         found += _state(version, seen.now, drained)
-        found += _answered(version, drained, may_give_up)
+        found += _answered(version, seen, drained, may_give_up)
         found += _result_set(version)
         found += _delivered(version, seen.archives)
     return found
@@ -172,13 +99,13 @@ def _state(version: Version, now: datetime, drained: bool) -> Iterator[Violation
         yield Violation(Kind.STUCK, f"{about} at the end: {case.reason}")
 
 
-def _answered(version: Version, drained: bool, may_give_up: bool) -> Iterator[Violation]:
-    """No version ends without a result, but one on which workers died twice."""
+def _answered(version: Version, seen: Evidence, drained: bool, may_give_up: bool) -> Iterator[Violation]:
+    """No version ends without a result, but one on which workers died twice, or for which another one goes on."""
     case = version.case
     about = f"case {case.id} is {case.state}"
     if case.state is CaseState.FAILED and not (may_give_up and _is_given_up(case)):
         yield Violation(Kind.LOST, f"{about}: {case.reason}")
-    if drained and case.state in UNANSWERED:
+    if drained and case.state in UNANSWERED and not (case.state is CaseState.CLOSED and is_continued(version, seen)):
         yield Violation(Kind.LOST, f"{about} at the end, without an answer: {case.reason}")
     if case.state in SAVED and not version.made:
         yield Violation(Kind.LOST, f"{about} without objects")
@@ -215,28 +142,41 @@ def _delivered(version: Version, archives: Mapping[str, Witness]) -> Iterator[Vi
             yield Violation(Kind.LOST, f"case {case.id} {role}: done, not delivered to {name}")
 
 
-def _succession(versions: Sequence[Version]) -> Iterator[Violation]:
+def _succession(seen: Evidence) -> Iterator[Violation]:
     """A patient has one case; each version keeps what the one before had, and its documents name that one's.
 
     A version that was answered before an earlier one cannot name it.
     """
-    newest: dict[PatientKey, Version] = {}
-    documents: dict[UUID, dict[str, str]] = {}
-    for version in sorted(versions, key=lambda version: version.case.version):
-        case, before = version.case, newest.get(version.case.patient, version)
-        if before.case.case_uuid != case.case_uuid:
-            yield Violation(Kind.DUPLICATE, f"cases {before.case.id} and {case.id} are of one patient")
+    of_patient: dict[PatientKey, Version] = {}
+    of_case: dict[UUID, Version] = {}
+    for version in sorted(seen.versions, key=lambda version: version.case.version):
+        case, before = version.case, of_case.get(version.case.case_uuid, version)
+        other = of_patient.get(case.patient, version)
+        if other.case.case_uuid != case.case_uuid:
+            yield Violation(Kind.DUPLICATE, f"cases {other.case.id} and {case.id} are of one patient")
         for gone in sorted(before.members - version.members):
             yield Violation(Kind.LOST, f"case {case.id} lacks an instance of version {before.case.version}: {gone}")
-        newest[case.patient] = version
+        of_patient[case.patient] = of_case[case.case_uuid] = version
+    yield from _predecessors(seen)
+
+
+def _predecessors(seen: Evidence) -> Iterator[Violation]:
+    """Documents name those of the version before that was sent; of one that was withdrawn unsent they need not."""
+    sent = {one.sop_instance_uid for witness in seen.archives.values() for one in witness.requests}
+    documents: dict[UUID, list[dict[str, str]]] = {}
+    for version in sorted(seen.versions, key=lambda version: version.case.version):
+        case, own = version.case, [one for one in version.made if not one.is_capture]
+        known = documents.setdefault(case.case_uuid, [{}])
+        for one in own:
+            if one.predecessor not in {earlier.get(one.role, "") for earlier in known}:
+                yield Violation(
+                    Kind.LOST, f"case {case.id} {one.role} names {one.predecessor or 'nothing'} as predecessor"
+                )
+        made = {one.role: one.bytes.sop_instance_uid for one in own}
+        was_sent = any(one.bytes.sop_instance_uid in sent for one in version.made)
         if version.made:
-            earlier, own = documents.get(case.case_uuid, {}), [one for one in version.made if not one.is_capture]
-            for one in own:
-                if one.predecessor != earlier.get(one.role, ""):
-                    yield Violation(
-                        Kind.LOST, f"case {case.id} {one.role} names {one.predecessor or 'nothing'} as predecessor"
-                    )
-            documents[case.case_uuid] = {one.role: one.bytes.sop_instance_uid for one in own}
+            may_be_skipped = case.state is CaseState.CLOSED and not was_sent
+            documents[case.case_uuid] = [*known, made] if may_be_skipped else [made]
 
 
 def _archived(seen: Evidence) -> Iterator[Violation]:

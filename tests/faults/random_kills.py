@@ -4,8 +4,9 @@ import random
 from typing import Protocol
 
 from agent.core.patient import PatientKey
+from tests.faults.evidence import Evidence, Kind, Violation
 from tests.faults.installation import ENDED, Installation, asked, patient
-from tests.faults.invariants import Evidence, Kind, Violation, check, given_up
+from tests.faults.invariants import check, given_up
 from tests.faults.senders import Load
 from tests.harness import wait_until
 

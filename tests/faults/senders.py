@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from agent.core.patient import PatientKey
 from tests.builders import mammogram, part10
 from tests.builders_us_mr import dynamic, ultrasound
-from tests.faults.invariants import Bytes
+from tests.faults.evidence import Bytes, Message
 from tests.senders import AssociationAborted, AssociationRejected, RawAssociation, Sendable, split_part10
 
 SUCCESS = 0x0000
@@ -21,21 +21,32 @@ NEW_PATIENT_AFTER = 4  # studies
 
 
 class Ledger:
-    """What was answered 0x0000, written down the moment the answer was read."""
+    """What was answered 0x0000 or AA, written down the moment the answer was read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._acknowledged: set[Bytes] = set()
+        self._messages: set[Message] = set()
 
     def note(self, sent: Sendable) -> None:
         """Remember one acknowledgement."""
         with self._lock:
             self._acknowledged.add(Bytes(sent.sop_instance_uid, hashlib.sha256(sent.dataset).hexdigest()))
 
+    def note_message(self, message: Message) -> None:
+        """Remember that an HL7 message was accepted."""
+        with self._lock:
+            self._messages.add(message)
+
     def acknowledged(self) -> frozenset[Bytes]:
-        """Return all so far."""
+        """Return all instances so far."""
         with self._lock:
             return frozenset(self._acknowledged)
+
+    def messages(self) -> frozenset[Message]:
+        """Return all messages so far."""
+        with self._lock:
+            return frozenset(self._messages)
 
 
 def mammograms(patient: PatientKey, name: str, sides: Iterable[str] = "L") -> list[Sendable]:
@@ -43,6 +54,12 @@ def mammograms(patient: PatientKey, name: str, sides: Iterable[str] = "L") -> li
     views = [(side, view) for side in sorted(sides) for view in ("CC", "MLO")]
     made = [mammogram(*v, study=name, day=_day(), rows=160, columns=128, patient=patient) for v in views]
     return [_sendable(part10(view)) for view in made]
+
+
+def one_more(patient: PatientKey, name: str, side: str = "L") -> list[Sendable]:
+    """Return a view of a study of its own. Of another side it is the same object, UID and pixels, corrected."""
+    made = mammogram(study=f"{name}more", day=_day(), rows=160, columns=128, patient=patient, ImageLaterality=side)
+    return [_sendable(part10(made))]
 
 
 def ultrasounds(patient: PatientKey, name: str, sides: Iterable[str] = "L") -> list[Sendable]:

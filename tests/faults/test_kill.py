@@ -8,18 +8,25 @@ import pytest
 from agent.core.ports import RecordKind
 from agent.crashpoint import POINTS
 from agent.spool import SpoolReader
-from tests.faults.boundaries import ADDED, BILATERAL, Boundaries, Kill
+from tests.faults.boundaries import Boundaries, Kill
+from tests.faults.evidence import Kind, Violation
 from tests.faults.installation import Installation, patient
-from tests.faults.invariants import Kind, Violation, check
+from tests.faults.invariants import check
 from tests.faults.random_kills import RandomKills
-from tests.faults.senders import mammograms, send
+from tests.faults.senders import Ledger, mammograms, send
+from tests.faults.stories import ADDED, BILATERAL, CORRECTED, STRUCK, TWO_CHARTS
+from tests.harness import wait_until
 from tests.senders import AssociationAborted, RawAssociation
 
 KILLS = [
-    Kill("spool.after_append", 3, "tree"),
-    Kill("receive.after_success", 1, "alone"),
-    Kill("infer.after_save", 1, "alone", ADDED),
-    Kill("deliver.between_stores", 1, "tree", BILATERAL),
+    ("sqlite", Kill("spool.after_append", 3, "tree")),
+    ("sqlite", Kill("infer.after_save", 1, "alone", ADDED)),
+    ("sqlite", Kill("deliver.between_stores", 1, "tree", STRUCK)),
+    ("sqlite", Kill("assemble.after_complete", 1, "alone", CORRECTED)),
+    ("postgresql", Kill("receive.after_success", 1, "alone")),
+    ("postgresql", Kill("deliver.between_stores", 1, "tree", BILATERAL)),
+    ("postgresql", Kill("infer.after_estimate", 1, "alone", STRUCK)),
+    ("postgresql", Kill("receive.after_hl7", 1, "tree", TWO_CHARTS)),
 ]
 RANDOM = 5
 SEED = 20260101
@@ -31,7 +38,7 @@ def test_every_declared_boundary_is_crossed(place: Installation) -> None:
     assert set(crossings) == set(POINTS)
 
 
-@pytest.mark.parametrize("kill", KILLS, ids=str)
+@pytest.mark.parametrize(("place", "kill"), KILLS, ids=str, indirect=["place"])
 def test_a_kill_at_a_boundary_breaks_no_promise(place: Installation, kill: Kill) -> None:
     """What was acknowledged is there, what died is back, and the patient's reports arrive once."""
     outcome = Boundaries(place).kill(kill)
@@ -41,8 +48,9 @@ def test_a_kill_at_a_boundary_breaks_no_promise(place: Installation, kill: Kill)
 
 def test_an_order_that_comes_too_late_kills_nobody(place: Installation) -> None:
     """A boundary that is crossed fewer times than ordered is no kill, and is not counted as one."""
-    before = place.agent.living()
-    outcome = Boundaries(place).kill(Kill("infer.after_save", 9, "alone"))
+    place.up()
+    before = wait_until(lambda: place.agent.living() if len(place.agent.living()) == 3 else None, 30, "no tree")
+    outcome = Boundaries(place).kill(Kill("infer.after_save", 9, "alone", STRUCK))
     assert not outcome.died
     assert not outcome.violations
     assert place.agent.living() == before
@@ -92,14 +100,21 @@ def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
     seen = RandomKills(place, SEED).run(RANDOM, tell)
     assert broken == []
     assert kills == [True] * RANDOM + [False]
-    assert len(seen.acknowledged) > 3 * len(KILLS)
+    assert len(seen.acknowledged) > 12
 
 
 def test_damage_behind_the_agents_back_is_seen(place: Installation) -> None:
-    """The evidence is read from the disks: bytes changed in the spool and a file gone from an archive are losses."""
+    """The evidence is read from the disks: bytes changed in the spool and a file gone from an archive are losses.
+
+    What is sent under a key that was retired is seen where it arrives.
+    """
     place.agent.kill()
     place.forget()
-    assert check(place.look()) == []
+    seen = place.look()
+    assert check(seen) == []
+    retired = next(message.retired for message in seen.messages if message.retired)
+    assert send(place.archives["listing"].port, mammograms(retired, "leak")[:1], Ledger()) == []
+    assert Kind.RETIRED in {violation.kind for violation in check(place.look())}
     uid = damage_one_object(place.folder / "spool")
     next(iter(place.archives["listing"].folder.glob("*.dcm"))).unlink()
     place.forget()
