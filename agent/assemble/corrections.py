@@ -22,7 +22,7 @@ def same_bytes(known: Instance, read: Instance) -> bool:
 
 
 def same_attributes(known: Instance, read: Instance) -> bool:
-    """Whether everything that assembling reads of two objects is the same, however it is encoded."""
+    """Whether two objects say the same beside their pixels, however it is encoded."""
     return _bare(known) == _bare(read)
 
 

@@ -17,7 +17,7 @@ from agent.assemble.versions import Versions
 from agent.core.adt import news_from_json
 from agent.core.case import CaseState
 from agent.core.errors import Rejected, StaleCase
-from agent.core.instance import End, Instance
+from agent.core.instance import Arrival, End, Instance
 from agent.core.ports import Record, RecordKind, SpoolSource, Store, StoredInstance, Unit
 from agent.crashpoint import crashpoint
 
@@ -87,7 +87,9 @@ class Indexer:
         self._store = store
         self._judge = Judge(tuple(scopes))
         self._versions = Versions(settings.quiet, settings.episode, now, new_case_uuid)
-        self.patients = Patients(self._versions, tuple(s.question for s in scopes if s.question not in FROM_FACTS))
+        self.patients = Patients(
+            self._versions, tuple(s.question for s in scopes if s.question not in FROM_FACTS), self._takers
+        )
         self._reading = reading
         self._quarantine = quarantine
         self._on_event_report = on_event_report
@@ -115,6 +117,10 @@ class Indexer:
             if taken >= MOST_PER_TICK:
                 break
         return taken
+
+    def _takers(self, instance: Instance) -> frozenset[str]:
+        """The questions whose cases take an image."""
+        return frozenset(scope.question for scope in self._judge.wanting(instance))
 
     def _read(self, record: Record) -> Read:
         if record.kind is not RecordKind.INSTANCE:
@@ -194,6 +200,8 @@ class Indexer:
         elif isinstance(read, Instance) and judged.again in (Again.CORRECTION, Again.OTHER_PIXELS):
             unit.add_variant(read, arrival, other_pixels=judged.again is Again.OTHER_PIXELS)
             self.patients.settle(unit, [read.patient])
+        elif isinstance(read, Instance) and arrival.identity:
+            self._overhear(unit, read, arrival)
         if arrival.end is End.QUARANTINED:
             _log.warning("instance_quarantined", sop_instance_uid=arrival.sop_instance_uid, reason=arrival.reason)
 
@@ -202,21 +210,32 @@ class Indexer:
             unit.add_variant(read, judged.arrival, other_pixels=True)
             newest = [one for one in unit.variants(read.sop_instance_uid) if one.ref == judged.arrival.ref]
             unit.put_in_place(judged.replaces, newest[0])
-        owner, due, is_held = self.patients.owner(unit, read), self._now() + self._versions.quiet, False
+        owner, due = self.patients.owner(unit, read), self._now() + self._versions.quiet
+        is_held = is_opened = False
         for scope in judged.wanting:
             if scope.question in FROM_FACTS and not unit.newest_case(scope.question, owner):
                 continue
             case = self._versions.taking(unit, scope.question, owner)
             unit.add_instance(case, read, judged.arrival, due)
             is_held |= case.state is CaseState.HELD
-        is_news = unit.note_identity(read.patient, read.demographics, judged.arrival.received_at)
-        if unit.note_study(read.study_instance_uid, read.patient) or is_news:
-            if is_held or not self.patients.is_settled(unit, read):
-                self.patients.settle(unit, [read.patient])
+            is_opened |= case.changed_at == case.opened_at  # what is known already may be against it
+        is_news = self._note_who(unit, read, judged.arrival)
+        if (is_news and is_held) or ((is_news or is_opened) and not self.patients.is_settled(unit, read)):
+            self.patients.settle(unit, [read.patient])
         elif why := self.patients.barred(unit, read):
             stored = unit.find_instance(read.sop_instance_uid)
             if stored is not None:
                 unit.bar(stored, why)
+
+    def _overhear(self, unit: Unit, read: Instance, arrival: Arrival) -> None:
+        """Note whose an image is that no case takes: it may contradict those that a case has."""
+        if self._note_who(unit, read, arrival) and not self.patients.is_settled(unit, read):
+            self.patients.settle(unit, [read.patient])
+
+    def _note_who(self, unit: Unit, read: Instance, arrival: Arrival) -> bool:
+        """Note what an image says of its patient and study; return whether that was new."""
+        is_new = unit.note_identity(read.patient, read.demographics, arrival.received_at)
+        return unit.note_study(read.study_instance_uid, read.patient) or is_new
 
     def _copy_out(self, record: Record, reason: str) -> None:
         self._quarantine.keep(

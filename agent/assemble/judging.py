@@ -8,6 +8,7 @@ from agent.assemble.corrections import Again, pixels_told_apart, same_attributes
 from agent.assemble.relevance import irrelevance
 from agent.core.eligibility import EVERY_MODEL, Range
 from agent.core.errors import Rejected
+from agent.core.identities import Standing, identity_digest
 from agent.core.instance import Arrival, Damaged, End, Instance, SpoolRef
 from agent.core.ports import Record, StoredInstance, Unit
 from agent.core.role_rules import BUILT_IN
@@ -77,14 +78,12 @@ class Judge:
             return Judged(say(End.OWN, "one of our results came back"))
         if isinstance(read, Rejected):
             return Judged(say(End.QUARANTINED, str(read)))
-        wanting = self.wanting(read)
-        if not wanting:
-            return Judged(say(End.NOT_RELEVANT, self._irrelevance(read)))
-        collected = say(End.COLLECTED, f"collected for {', '.join(scope.question for scope in wanting)}")
-        known = unit.find_instance(uid)
-        if known is None:
-            return Judged(collected, wanting)
-        judged = self._judge_again(unit, read, known, errands, say) or Judged(collected)
+        wanting, known = self.wanting(read), unit.find_instance(uid)
+        judged = self._judge_again(unit, read, known, errands, say) if known else None
+        if judged is None:
+            judged = Judged(say(End.COLLECTED, f"collected for {', '.join(scope.question for scope in wanting)}"))
+        if judged.arrival.end is End.COLLECTED and not wanting:
+            return Judged(_overheard(say(End.NOT_RELEVANT, self._irrelevance(read)), read))
         return replace(judged, wanting=wanting)
 
     def wanting(self, instance: Instance) -> list[QuestionScope]:
@@ -99,9 +98,10 @@ class Judge:
         is_open = unit.has_open_case(uid)
         if same_bytes(known.instance, read):
             return Judged(say(End.DUPLICATE, Again.DUPLICATE), again=Again.DUPLICATE, known=known) if is_open else None
-        if any(one.instance.sha256 == read.sha256 for one in unit.variants(uid)):
+        same = [one for one in unit.variants(uid) if one.instance.sha256 == read.sha256]
+        if any(is_open or one.standing is Standing.WAITING for one in same):
             return Judged(say(End.DUPLICATE, Again.DUPLICATE), again=Again.DUPLICATE)
-        if unit.is_damaged(uid):
+        if same_attributes(known.instance, read) and unit.is_damaged(uid):
             return Judged(say(End.COLLECTED, IN_PLACE), replaces=known)
         other_pixels = pixels_told_apart(known.instance, read)
         if other_pixels is None:
@@ -109,12 +109,10 @@ class Judge:
         if other_pixels is None:
             return Judged(say(End.DUPLICATE, ""), compare_with=known)
         again = _again(known.instance, read, other_pixels)
-        if not is_open:
-            return (
-                Judged(say(End.QUARANTINED, KEPT_OUT))
-                if other_pixels
-                else Judged(say(End.COLLECTED, AFTER_THE_CASE), replaces=known)
-            )
+        if not is_open and again is Again.OTHER_PIXELS:
+            return Judged(say(End.QUARANTINED, KEPT_OUT))
+        if not is_open and again is Again.REENCODED:
+            return Judged(say(End.COLLECTED, AFTER_THE_CASE), replaces=known)
         return Judged(say(_ENDS[again], again), again=again)
 
     def _irrelevance(self, instance: Instance) -> str:
@@ -127,6 +125,13 @@ def _again(known: Instance, read: Instance, other_pixels: bool) -> Again:
     if other_pixels:
         return Again.OTHER_PIXELS
     return Again.REENCODED if same_attributes(known, read) else Again.CORRECTION
+
+
+def _overheard(arrival: Arrival, read: Instance) -> Arrival:
+    """Note with an image that no case takes what it says of its patient."""
+    return (
+        replace(arrival, identity=identity_digest(read.patient, read.demographics)) if read.pixels_sha256 else arrival
+    )
 
 
 def _ref(say: Callable[[End, str], Arrival]) -> SpoolRef:

@@ -1,6 +1,6 @@
 """Keeping cases true to who is who: images with their owner, contradictions held, merges followed, at any moment."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -8,6 +8,7 @@ from agent.assemble.circle import Circle
 from agent.assemble.versions import Versions
 from agent.core.adt import PatientNews
 from agent.core.case import Case, CaseState
+from agent.core.conflict import ConflictKind
 from agent.core.demographics import contradiction
 from agent.core.identities import Retirement, Told
 from agent.core.instance import Instance
@@ -15,6 +16,8 @@ from agent.core.patient import PatientKey
 from agent.core.ports import Unit
 
 GONE: Final = "the contradiction is gone"
+OF_OBJECTS: Final = frozenset({ConflictKind.CORRECTION, ConflictKind.PIXELS})
+"""Conflicts that are to be decided also where there is no case yet: an object waits for it."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Patients:
 
     versions: Versions
     questions: tuple[str, ...]
+    takers: Callable[[Instance], frozenset[str]]  # the questions whose cases take an image
 
     def owner(self, unit: Unit, instance: Instance) -> PatientKey:
         """Whose an instance is, after merges and rulings."""
@@ -65,13 +69,29 @@ class Patients:
                 if self.versions.stands(unit, head):
                     self._regroup(unit, head)
         for patient in circle.patients:
-            conflicts = circle.conflicts(patient)
-            if conflicts and not any(self.versions.stands(unit, head) for head in unit.heads(patient)):
+            conflicts, heads = circle.conflicts(patient), unit.heads(patient)
+            is_theirs = heads or any(conflict.kind in OF_OBJECTS for conflict in conflicts)
+            if conflicts and is_theirs and not any(self.versions.stands(unit, head) for head in heads):
                 for question in self.questions:
                     self.versions.taking(unit, question, patient)
             for head in unit.heads(patient):
                 self._bar(unit, head)
                 self.versions.settle(unit, head, conflicts, reason)
+
+    def take_up(self, unit: Unit, sop_instance_uid: str, patients: Iterable[PatientKey]) -> None:
+        """Let the object that a person chose be in a case of every question that takes it, and in no other."""
+        stored = unit.find_instance(sop_instance_uid)
+        if stored is None:
+            return
+        heads = [head for one in patients for head in unit.heads(one) if self.versions.stands(unit, head)]
+        holding = [head for head in heads if stored.id in {one.id for one in unit.instances(head.id)}]
+        takers, owner = self.takers(stored.instance), self.owner(unit, stored.instance)
+        for head in holding:
+            if head.question not in takers:
+                unit.unlink(head, stored)
+        for question in sorted(takers - {head.question for head in holding}):
+            if question in self.questions or self._has_case(unit, question, owner):
+                self.versions.add(unit, self.versions.taking(unit, question, owner), stored)
 
     def _regroup(self, unit: Unit, head: Case) -> None:
         """Let each image be in a case of its owner."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from agent.assemble.circle import Circle
-from agent.assemble.patients import Patients
+from agent.assemble.patients import OF_OBJECTS, Patients
 from agent.core.case import Case, CaseState
 from agent.core.conflict import ALLOWED, Conflict, ConflictKind, Decision, Ruling
 from agent.core.errors import Permanent
@@ -52,11 +52,14 @@ class Resolver:
         with self.store.unit() as unit:
             unit.alone()
             case = _held(unit, request.case_id)
-            keys = Circle(unit, [case.patient]).keys
+            circle = Circle(unit, [case.patient])
+            keys, patients = circle.keys, circle.patients
             now = self.patients.versions.now()
             for conflict in _meant(unit, case, request):
                 about = _DECIDE[conflict.kind](_Question(unit, case, conflict, request, keys, now))
                 unit.decide(Decision(conflict.id, request.ruling, about, request.by, now))
+                if conflict.kind in OF_OBJECTS and request.ruling is Ruling.ACCEPT:
+                    self.patients.take_up(unit, conflict.subjects[0], patients)
             self.patients.settle(unit, keys, reason=f"{request.by} decided: {request.ruling}")
             return unit.case(case.id)
 

@@ -85,17 +85,19 @@ class Versions:
         else:
             unit.rekey(head, patient, self.now(), MERGED)
 
+    def add(self, unit: Unit, target: Case, stored: StoredInstance) -> Case:
+        """Give a known instance to a version that takes images."""
+        unit.link(target, stored)
+        due = self.now() + self.quiet
+        return unit.apply(target, CaseEvent.INSTANCE_STORED, self.now(), due_at=due, reason=MOVED)
+
     def move(self, unit: Unit, head: Case, leaving: Iterable[tuple[StoredInstance, PatientKey]]) -> None:
         """Give some instances of a case to the cases of other patients; a case of which nothing is left is absorbed."""
         self.stop_earlier(unit, head, MERGED)
         targets = set()
         gone = list(leaving)
         for stored, patient in gone:
-            target = self.taking(unit, head.question, patient)
-            unit.link(target, stored)
-            due = self.now() + self.quiet
-            taking = unit.apply(target, CaseEvent.INSTANCE_STORED, self.now(), due_at=due, reason=MOVED)
-            targets.add(taking.case_uuid)
+            targets.add(self.add(unit, self.taking(unit, head.question, patient), stored).case_uuid)
         if len(gone) == len(unit.instances(head.id)):
             if head.state not in (CaseState.DONE, CaseState.CLOSED):
                 unit.withdraw(head, self.now(), MERGED)

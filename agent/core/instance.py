@@ -98,6 +98,7 @@ class Instance:
     frames: int = 1
     sha256: str = ""  # of the encoded dataset as received
     pixels_sha256: str = ""  # of Pixel Data: native as little endian, compressed as the fragments lie
+    attributes_sha256: str = ""  # of all that it says beside its pixels, in whatever encoding
     accession_number: str = ""
     demographics: Demographics = UNSAID
     traits: Traits = PLAIN
@@ -117,6 +118,7 @@ class Arrival:
     patient: PatientKey | None = None  # as far as the header could be read
     study_instance_uid: str = ""
     modality: str = ""
+    identity: str = ""  # digest of what an image that no case takes says of its patient
 
 
 class Damaged(Rejected):

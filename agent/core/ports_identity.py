@@ -70,7 +70,7 @@ class IdentityUnit(Protocol):
 
     # several objects under one SOP Instance UID
     def is_damaged(self, sop_instance_uid: str) -> bool:
-        """Whether a worker could not decode the instance under this UID."""
+        """Whether a worker could not decode the instance under this UID as it is now."""
 
     def variants(self, sop_instance_uid: str) -> Sequence[Variant]:
         """The other objects that came under a UID, in order of arrival."""
@@ -79,7 +79,7 @@ class IdentityUnit(Protocol):
         """Undecided ones that name a key, or stand against an instance of it."""
 
     def add_variant(self, instance: Instance, arrival: Arrival, *, other_pixels: bool) -> None:
-        """Keep one; one that is known stays as it is."""
+        """Keep one, for a person; one that waits already stays as it is."""
 
     def settle_variant(self, variant: Variant, standing: Standing) -> None:
         """Say what became of it."""
@@ -87,7 +87,7 @@ class IdentityUnit(Protocol):
     def put_in_place(self, stored: StoredInstance, variant: Variant) -> StoredInstance:
         """Let a variant be the instance; what was it until now becomes a SUPERSEDED variant.
 
-        What only that one said of its patient and study is forgotten.
+        What only that one said of its patient and study is forgotten: no other instance, no image that no case takes.
         """
 
     # cases of patients

@@ -8,8 +8,9 @@ from typing import Final
 from agent.core.demographics import Demographics
 from agent.core.errors import Rejected
 from agent.core.instance import Damaged, Instance
-from agent.core.patient import PatientKey, patient_key
+from agent.core.patient import OF_SENDER, SPLIT, PatientKey, patient_key
 from agent.core.ports import Record
+from agent.dicom.attributes import attributes_sha256
 from agent.dicom.structure import NATIVE, PIXEL_DATA, Broken, Structure, outline
 from agent.dicom.text import decode_identifier, decode_patient_name, printable
 from agent.dicom.traits import read_traits
@@ -107,6 +108,7 @@ def _instance(ds: Structure, record: Record, site_issuer: str | None) -> Instanc
         frames=_frames(ds),
         sha256=hashlib.sha256(record.payload).hexdigest(),
         pixels_sha256=_pixels_sha256(ds, needed),
+        attributes_sha256=attributes_sha256(ds),
         accession_number=_accession_number(ds),
         demographics=_demographics(ds),
         traits=traits,
@@ -114,9 +116,12 @@ def _instance(ds: Structure, record: Record, site_issuer: str | None) -> Instanc
 
 
 def _patient(ds: Structure, record: Record, site_issuer: str | None) -> PatientKey:
+    issuer = _identifier(ds, _ISSUER_OF_PATIENT_ID, "Issuer of Patient ID")
+    if issuer.strip().startswith((OF_SENDER, SPLIT)):
+        raise Rejected(f"Issuer of Patient ID begins with {OF_SENDER} or {SPLIT}, which stand for keys made here")
     return patient_key(
         _identifier(ds, _PATIENT_ID, "Patient ID"),
-        _identifier(ds, _ISSUER_OF_PATIENT_ID, "Issuer of Patient ID"),
+        issuer,
         site_issuer,
         record.meta.get("calling_ae_title", ""),
     )
@@ -180,6 +185,8 @@ def _identifier(ds: Structure, tag: int, name: str) -> str:
     text = decode_identifier(ds.raw(tag), ds.ascii(_SPECIFIC_CHARACTER_SET))
     if not text.isprintable():
         raise Rejected(f"{name} holds control characters")
+    if "\ufffd" in text:
+        raise Rejected(f"{name} holds U+FFFD: a letter of it was lost on the way, and two may have become one")
     return text
 
 

@@ -7,7 +7,7 @@ without recursion (PS3.5 section 7).
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -28,7 +28,8 @@ _LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _SHORT: Final = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _SEQUENCES: Final = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ")
 _UNDEFINED: Final = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+ITEM: Final = 0xFFFEE000
+_ITEM_END, _SEQUENCE_END = 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA: Final = 0x7FE00010
 
 
@@ -40,6 +41,16 @@ class Element(NamedTuple):
     limit: int  # no value reaches beyond: the end of what encloses it
     implicit: bool  # how what is nested in it is encoded
     sequence: bool
+
+
+class Step(NamedTuple):
+    """One element on the way through a dataset, or the beginning of an item (tag FFFEE000), at any depth."""
+
+    depth: int  # odd: of an element, 1 at the top; even: of an item
+    tag: int
+    start: int
+    length: int  # of the value; 0 of what nests
+    is_sequence: bool
 
 
 class _Open(NamedTuple):
@@ -59,6 +70,7 @@ class Structure:
     big_endian: bool
     elements: Mapping[int, Element]
     end: int  # just behind it
+    steps: Sequence[Step] = ()  # through everything, nested elements too
 
     def raw(self, tag: int) -> bytes:
         """Return the value of an element as it is encoded, empty where there is none."""
@@ -82,7 +94,7 @@ class Structure:
         position, is_first = element.start, True
         while True:
             item, length = scanner.header(position)
-            if item != _ITEM:
+            if item != ITEM:
                 return
             if not is_first:
                 yield whole[position + 8 : position + 8 + length]
@@ -98,7 +110,7 @@ class Structure:
         scanner = _Scanner(self.data, self.big_endian)
         while position < end:
             tag, length = scanner.header(position)
-            if tag != _ITEM:
+            if tag != ITEM:
                 return
             delimited = length == _UNDEFINED
             bound = end if delimited else position + 8 + length
@@ -163,6 +175,7 @@ class _Scanner:
     def __init__(self, data: bytes, big_endian: bool) -> None:
         self._data = data
         self._big_endian = big_endian
+        self._steps: list[Step] = []
         self._tag_length = struct.Struct(">HHI" if big_endian else "<HHI")
         self._short = struct.Struct(">H" if big_endian else "<H")
         self._long = struct.Struct(">I" if big_endian else "<I")
@@ -187,7 +200,7 @@ class _Scanner:
                 position = self._element(position, stack, elements)
             else:
                 position = self._item(position, stack)
-        return Structure(self._data, self._big_endian, elements, position)
+        return Structure(self._data, self._big_endian, elements, position, self._steps)
 
     def _only_zeros(self, position: int) -> bool:
         data = self._data
@@ -212,6 +225,7 @@ class _Scanner:
                 raise Rejected(f"not parsable: {_name(tag)} occurs twice")
             known_length = None if delimited else length
             elements[tag] = Element(start, known_length, top.end, implicit, nested == "sequence")
+        self._steps.append(Step(len(stack), tag, start, 0 if nested else length, nested == "sequence"))
         if not nested:
             return start + length
         if len(stack) > 2 * MAX_DEPTH:  # each level is a sequence and its item
@@ -240,13 +254,14 @@ class _Scanner:
         if tag == _SEQUENCE_END and top.delimited:
             stack.pop()
             return start
-        if tag != _ITEM:
+        if tag != ITEM:
             raise Rejected(f"not parsable: {_name(tag)} where an item should begin")
         delimited = length == _UNDEFINED and top.kind == "sequence"
         if not delimited and start + length > top.end:
             raise Rejected(f"truncated: an item claims {length} bytes, {top.end - start} are there")
         if top.kind == "fragments":
             return start + length
+        self._steps.append(Step(len(stack), ITEM, start, 0, False))
         stack.append(_Open("dataset", top.end if delimited else start + length, delimited, top.implicit))
         return start
 

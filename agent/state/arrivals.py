@@ -53,6 +53,7 @@ class Arrivals(Work):
                 "patient_id": arrived.patient.patient_id if arrived.patient else None,
                 "study_instance_uid": arrived.study_instance_uid,
                 "modality": arrived.modality,
+                "identity": arrived.identity,
             }
         )
 
@@ -74,6 +75,7 @@ class Arrivals(Work):
                 None if row.patient_id is None else PatientKey(row.issuer, row.patient_id),
                 row.study_instance_uid,
                 row.modality,
+                row.identity,
             )
             for row in self._reads.execute(sa.select(arrival).where(*which).order_by(*order))
         ]

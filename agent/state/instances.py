@@ -166,6 +166,7 @@ class Instances(Arrivals, Cases, WhoIsWho):
         """
         self._fence(case)
         marks = {"used": False, "left_out": reason, "quarantined": quarantined}
+        marks["damaged_sha256"] = stored.instance.sha256 if quarantined else ""
         this = (case_instance.c.case_id == case.id, case_instance.c.instance_id == stored.id)
         self._db.execute(sa.update(case_instance).where(*this).values(**marks))
         if quarantined:

@@ -66,8 +66,10 @@ arrival: Final = Table(
     Column("patient_id", Key),
     Column("study_instance_uid", Key, nullable=False, server_default=""),
     Column("modality", Words, nullable=False, server_default=""),
+    Column("identity", Key, nullable=False, server_default=""),  # digest, of an image that no case takes
     Index("ix_arrival_patient", "patient_id", "issuer"),
 )
+OVERHEARD: Final = arrival.c.identity != sa.literal_column("''")
 
 instance: Final = Table(
     "instance",
@@ -90,6 +92,7 @@ instance: Final = Table(
     Column("frames", sa.BigInteger, nullable=False),
     Column("sha256", Words, nullable=False),
     Column("pixels_sha256", Words, nullable=False, server_default=""),
+    Column("attributes_sha256", Words, nullable=False, server_default=""),
     Column("accession_number", Words, nullable=False, server_default=""),
     Column("patient_name", Words, nullable=False, server_default=""),
     Column("birth_date", sa.Date),
@@ -141,6 +144,7 @@ case_instance: Final = Table(
     Column("used", sa.Boolean, nullable=False),
     Column("left_out", Words, nullable=False),  # why; empty: not left out
     Column("quarantined", sa.Boolean, nullable=False),
+    Column("damaged_sha256", Words, nullable=False, server_default=""),  # of the bytes that were quarantined
 )
 
 case_event: Final = Table(

@@ -13,18 +13,27 @@ from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.stored import StoredInstance
 from agent.state.instances import Instances, columns_of, traits_of
-from agent.state.tables import IS_UNDECIDED, case_instance, identity, instance, study_patient, variant
+from agent.state.tables import (
+    IS_UNDECIDED,
+    OVERHEARD,
+    arrival,
+    case_instance,
+    identity,
+    instance,
+    study_patient,
+    variant,
+)
 
 
 class Variants(Instances):
     """Objects that contradict one that was there first."""
 
     def is_damaged(self, sop_instance_uid: str) -> bool:
-        """Whether a worker could not decode the instance under this UID."""
+        """Whether a worker could not decode the instance under this UID as it is now."""
         damaged = (
             sa.exists()
             .where(instance.c.sop_instance_uid == sop_instance_uid, case_instance.c.instance_id == instance.c.id)
-            .where(case_instance.c.quarantined.is_(True))
+            .where(case_instance.c.quarantined.is_(True), case_instance.c.damaged_sha256 == instance.c.sha256)
         )
         return bool(self._reads.execute(sa.select(damaged)).scalar_one())
 
@@ -53,26 +62,30 @@ class Variants(Instances):
         ]
 
     def add_variant(self, header: Instance, arrived: Arrival, *, other_pixels: bool) -> None:
-        """Keep one; one that is known stays as it is."""
+        """Keep one, for a person; one that waits already stays as it is."""
         stored = StoredInstance(0, header, arrived.ref, arrived.received_at)
         self._keep_variant(stored, Standing.WAITING, other_pixels=other_pixels)
 
     def _keep_variant(self, stored: StoredInstance, standing: Standing, *, other_pixels: bool) -> None:
         header, ref = stored.instance, stored.ref
-        self._add(
-            variant,
+        anew = {
+            "segment": ref.segment,
+            "generation": ref.generation,
+            "offset_bytes": ref.offset,
+            "received_at": stored.received_at,
+            "other_pixels": other_pixels,
+            "standing": standing,
+        }
+        insert = self._insert(variant).values(
             sop_instance_uid=header.sop_instance_uid,
             sha256=header.sha256,
             patient_id=header.patient.patient_id,
             issuer=header.patient.issuer,
             header=_written(header),
-            segment=ref.segment,
-            generation=ref.generation,
-            offset_bytes=ref.offset,
-            received_at=stored.received_at,
-            other_pixels=other_pixels,
-            standing=standing,
+            **anew,
         )
+        known = ["sop_instance_uid", "sha256"]
+        self._db.execute(insert.on_conflict_do_update(index_elements=known, set_=anew, where=~IS_UNDECIDED))
 
     def settle_variant(self, settled: Variant, standing: Standing) -> None:
         """Say what became of it."""
@@ -93,7 +106,7 @@ class Variants(Instances):
         return StoredInstance(stored.id, chosen.instance, ref, chosen.received_at)
 
     def _forget_unsaid(self, header: Instance) -> None:
-        """Forget what an object said of its patient and study, where no other one says it."""
+        """Forget what an object said of its patient and study, where no other one says it, used or not."""
         key, said = header.patient, header.demographics
         theirs = (instance.c.patient_id == key.patient_id, instance.c.issuer == key.issuer)
         same_study = sa.exists().where(*theirs, instance.c.study_instance_uid == header.study_instance_uid)
@@ -105,9 +118,12 @@ class Variants(Instances):
         )
         in_study = study_patient.c.study_instance_uid == header.study_instance_uid
         of_key = (study_patient.c.patient_id == key.patient_id, study_patient.c.issuer == key.issuer)
-        self._db.execute(sa.delete(study_patient).where(in_study, *of_key, ~same_study))
-        this = identity.c.digest == identity_digest(key, said)
-        self._db.execute(sa.delete(identity).where(this, ~same_person))
+        digest = identity_digest(key, said)
+        heard = (arrival.c.patient_id == key.patient_id, arrival.c.issuer == key.issuer)
+        in_it = sa.exists().where(*heard, arrival.c.study_instance_uid == header.study_instance_uid, OVERHEARD)
+        says_it = sa.exists().where(*heard, arrival.c.identity == digest)
+        self._db.execute(sa.delete(study_patient).where(in_study, *of_key, ~same_study, ~in_it))
+        self._db.execute(sa.delete(identity).where(identity.c.digest == digest, ~same_person, ~says_it))
 
 
 def _written(header: Instance) -> dict[str, Any]:

@@ -301,7 +301,9 @@ class FakeUnit(FakeWho, FakeStudies):
     def mark_left_out(self, case: Case, stored: StoredInstance, reason: str, *, quarantined: bool) -> None:
         self._fence(case)
         key = (case.id, stored.instance.sop_instance_uid)
-        self._t.links[key] = replace(self._t.links[key], used=False, left_out=reason, quarantined=quarantined)
+        marks = {"left_out": reason, "quarantined": quarantined}
+        damaged = stored.instance.sha256 if quarantined else ""
+        self._t.links[key] = replace(self._t.links[key], used=False, damaged_sha256=damaged, **marks)
         if quarantined:
             for ref, arrival in self._t.arrivals.items():
                 if arrival.sop_instance_uid == key[1] and arrival.end in (End.COLLECTED, End.DUPLICATE):

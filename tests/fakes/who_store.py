@@ -27,6 +27,7 @@ class Link:
     used: bool = False
     left_out: str = ""
     quarantined: bool = False
+    damaged_sha256: str = ""
 
 
 class FakeWho:
@@ -127,7 +128,8 @@ class FakeWho:
                 self._t.links[key] = replace(link, stored=stored)
 
     def is_damaged(self, sop_instance_uid: str) -> bool:
-        return any(uid == sop_instance_uid and link.quarantined for (_, uid), link in self._t.links.items())
+        links = [link for (_, uid), link in self._t.links.items() if uid == sop_instance_uid and link.quarantined]
+        return any(link.damaged_sha256 == link.stored.instance.sha256 for link in links)
 
     def variants(self, sop_instance_uid: str) -> Sequence[Variant]:
         mine = [one for one in self._t.variants.values() if one.instance.sop_instance_uid == sop_instance_uid]
@@ -141,8 +143,10 @@ class FakeWho:
         return [instance.patient, self._t.instances[instance.sop_instance_uid].instance.patient]
 
     def add_variant(self, instance: Instance, arrival: Arrival, *, other_pixels: bool) -> None:
-        if all(one.instance.sha256 != instance.sha256 for one in self.variants(instance.sop_instance_uid)):
-            added = Variant(next(self._ids), instance, arrival.ref, arrival.received_at, other_pixels)
+        same = [v for v in self.variants(instance.sop_instance_uid) if v.instance.sha256 == instance.sha256]
+        if all(one.standing is not Standing.WAITING for one in same):
+            added_id = same[0].id if same else next(self._ids)
+            added = Variant(added_id, instance, arrival.ref, arrival.received_at, other_pixels)
             self._t.variants[added.id] = added
 
     def settle_variant(self, variant: Variant, standing: Standing) -> None:
@@ -161,10 +165,14 @@ class FakeWho:
 
     def _forget_unsaid(self, header: Instance) -> None:
         left = [one.instance for one in self._t.instances.values() if one.instance.patient == header.patient]
-        if not any(one.study_instance_uid == header.study_instance_uid for one in left):
+        heard = [one for one in self._t.arrivals.values() if one.patient == header.patient and one.identity]
+        if not any(one.study_instance_uid == header.study_instance_uid for one in (*left, *heard)):
             self._t.studies.pop((header.study_instance_uid, header.patient), None)
-        if not any(one.demographics == header.demographics for one in left):
-            self._t.identities.pop(identity_digest(header.patient, header.demographics), None)
+        digest = identity_digest(header.patient, header.demographics)
+        if not any(identity_digest(header.patient, one.demographics) == digest for one in left) and not any(
+            one.identity == digest for one in heard
+        ):
+            self._t.identities.pop(digest, None)
 
     def heads(self, patient: PatientKey) -> Sequence[Case]:
         newest: dict[UUID, Case] = {}

@@ -20,12 +20,14 @@ def upgrade() -> None:
     op.add_column("arrival", sa.Column("patient_id", WORDS))
     op.add_column("arrival", sa.Column("study_instance_uid", WORDS, nullable=False, server_default=""))
     op.add_column("arrival", sa.Column("modality", WORDS, nullable=False, server_default=""))
+    op.add_column("arrival", sa.Column("identity", WORDS, nullable=False, server_default=""))
     op.create_index("ix_arrival_patient", "arrival", ["patient_id", "issuer"])
-    for name in ("pixels_sha256", "accession_number", "patient_name", "sex", "barred"):
+    for name in ("pixels_sha256", "attributes_sha256", "accession_number", "patient_name", "sex", "barred"):
         op.add_column("instance", sa.Column(name, WORDS, nullable=False, server_default=""))
     op.add_column("instance", sa.Column("birth_date", sa.Date))
     op.add_column("instance", sa.Column("traits", sa.JSON, nullable=False, server_default="{}"))
     op.create_index("ix_instance_patient", "instance", ["patient_id", "issuer"])
+    op.add_column("case_instance", sa.Column("damaged_sha256", WORDS, nullable=False, server_default=""))
     op.add_column("cases", sa.Column("absorbed_by", sa.Uuid))
     _who_is_who()
     _decisions()
