@@ -54,12 +54,16 @@ def _identities(connection: sa.Connection, conflict: Conflict) -> Iterator[tuple
 
 
 def _keys(connection: sa.Connection, conflict: Conflict) -> Iterator[tuple[str, str]]:
+    """Name every key of the study; one has no images where only images that no case takes name it."""
     study = conflict.subjects[0]
-    table = t.instance.c
+    table, named = t.instance.c, t.study_patient.c
+    same = [table[name] == named[name] for name in ("study_instance_uid", "issuer", "patient_id")]
     query = (
-        sa.select(table.issuer, table.patient_id, sa.func.count())
-        .where(table.study_instance_uid == study)
-        .group_by(table.issuer, table.patient_id)
+        sa.select(named.issuer, named.patient_id, sa.func.count(table.id))
+        .select_from(t.study_patient.outerjoin(t.instance, sa.and_(*same)))
+        .where(named.study_instance_uid == study)
+        .group_by(named.issuer, named.patient_id)
+        .order_by(named.issuer, named.patient_id)
     )
     for issuer, patient_id, count in connection.execute(query):
         yield key_digest(PatientKey(issuer, patient_id)), f"{patient_id} ({issuer}): {count} images of study {study}"

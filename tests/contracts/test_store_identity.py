@@ -9,7 +9,8 @@ import pytest
 from agent.core.case import CaseEvent, CaseState
 from agent.core.conflict import Conflict, ConflictKind, Decision, Ruling
 from agent.core.demographics import Demographics
-from agent.core.identities import Identity, Retirement, Standing, Told
+from agent.core.identities import Identity, Retirement, Standing, Told, identity_digest
+from agent.core.instance import End
 from agent.core.patient import PatientKey
 from agent.core.ports import Store
 from tests.state_stores import CASE_UUID, MINUTE, OBJECTS, PATIENT, QUESTION, T0, arrival, instance, opened
@@ -105,6 +106,50 @@ def test_a_variant_takes_the_place(store: Store) -> None:
         unit.settle_variant(superseded, Standing.DROPPED)
         assert unit.variants("1.2.3")[0].standing is Standing.DROPPED
         assert unit.waiting_variants(B) == []
+
+
+def test_a_variant_that_was_decided_waits_anew(store: Store) -> None:
+    """It is the same one, at the place where it arrived last."""
+    later = replace(instance(), sha256="cd" * 32)
+    with store.unit() as unit:
+        unit.add_instance(opened(unit), instance(), arrival(), T0)
+        unit.add_variant(later, arrival(offset=1), other_pixels=False)
+        (first,) = unit.variants("1.2.3")
+        unit.settle_variant(first, Standing.DROPPED)
+        unit.add_variant(later, arrival(offset=2), other_pixels=False)
+        (again,) = unit.variants("1.2.3")
+        assert (again.id, again.standing, again.ref.offset) == (first.id, Standing.WAITING, 2)
+
+
+def test_only_the_bytes_that_were_quarantined_are_damaged(store: Store) -> None:
+    """Once another object stands in their place nothing is damaged under this UID."""
+    later = replace(instance(), sha256="cd" * 32)
+    with store.unit() as unit:
+        case = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        (stored,) = unit.instances(case.id)
+        uid = stored.instance.sop_instance_uid
+        assert not unit.is_damaged(uid)
+        unit.mark_left_out(case, stored, "broken", quarantined=True)
+        assert unit.is_damaged(uid)
+        unit.add_variant(replace(later, sop_instance_uid=uid), arrival(uid, 1), other_pixels=True)
+        unit.put_in_place(stored, unit.variants(uid)[0])
+        assert not unit.is_damaged(uid)
+
+
+def test_what_an_image_of_no_case_says_is_kept(store: Store) -> None:
+    """An image that no case takes says the same of its patient and study as the superseded one: it is not forgotten."""
+    first, later = instance(), replace(instance(), sha256="cd" * 32, patient=B)
+    said = identity_digest(PATIENT, first.demographics)
+    heard = replace(arrival("1.2.9", 5, end=End.NOT_RELEVANT), patient=PATIENT, study_instance_uid="1.2", identity=said)
+    with store.unit() as unit:
+        case = unit.add_instance(opened(unit), first, arrival(), T0)
+        unit.arrived(heard)
+        unit.note_identity(PATIENT, first.demographics, T0)
+        unit.note_study("1.2", PATIENT)
+        unit.add_variant(later, arrival(offset=1), other_pixels=False)
+        unit.put_in_place(unit.instances(case.id)[0], unit.variants("1.2.3")[0])
+        assert (unit.study_keys("1.2"), len(unit.identities(PATIENT))) == ([PATIENT], 1)
+        assert heard in unit.arrivals()
 
 
 def test_what_only_a_superseded_object_said_is_forgotten(store: Store) -> None:

@@ -15,7 +15,9 @@ from agent.core.errors import Rejected
 from agent.core.instance import Instance, Traits
 from agent.core.patient import PatientKey
 from agent.core.ports import Record
+from agent.dicom.attributes import attributes_sha256
 from agent.dicom.header import read_header
+from agent.dicom.structure import outline
 from tests.fakes.instances import (
     BIG_ENDIAN,
     DEFLATED,
@@ -67,8 +69,23 @@ def test_reads_a_mammogram(syntax: str) -> None:
         frames=1,
         sha256=hashlib.sha256(spooled.payload).hexdigest(),
         pixels_sha256=hashlib.sha256(b"\0\1\0\2\0\3\0\4" if syntax == BIG_ENDIAN else b"\1\0\2\0\3\0\4\0").hexdigest(),
+        attributes_sha256=attributes_sha256(outline(encode(mammogram()), EXPLICIT)),
         traits=Traits(sides=("L",)),
     )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
+        ({"IssuerOfPatientID": "AE:MAMMO1"}, "begins with AE: or SPLIT:"),
+        ({"IssuerOfPatientID": " SPLIT:0123456789abcdef"}, "begins with AE: or SPLIT:"),
+        ({"PatientID": "P-\ufffd", "SpecificCharacterSet": "ISO_IR 192"}, r"Patient ID holds U\+FFFD"),
+    ],
+)
+def test_a_key_that_may_be_two_patients_is_refused(attributes: dict[str, object], why: str) -> None:
+    """An issuer that stands for keys made here, and an identifier of which a letter was lost."""
+    with pytest.raises(Rejected, match=why):
+        _read(**attributes)
 
 
 @pytest.mark.parametrize(
