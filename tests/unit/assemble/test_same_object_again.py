@@ -5,8 +5,10 @@ import pytest
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.conflict import ConflictKind, Ruling
 from agent.core.instance import End
+from agent.core.ports import OutboxStatus
 from tests.fakes.instances import mammogram, uid
 from tests.indexing import House
+from tests.state_stores import result_object
 
 JANE = {"PatientName": "Doe^Jane", "PatientBirthDate": "19700101", "PatientSex": "F"}
 ANN = {"PatientID": "P-2", "PatientName": "Roe^Ann", "StudyInstanceUID": uid("s2")}
@@ -49,7 +51,7 @@ def test_another_patients_object_does_not_take_a_damaged_ones_place(house: House
     take(house, mammogram("1", **{**JANE, **ANN, **OTHER}))
     assert house.ends()[-1] is End.QUARANTINED
     assert states(house) == {"P-1": CaseState.HELD, "P-2": CaseState.HELD}
-    assert house.store.tables.cases[first.id].state is CaseState.HELD
+    assert house.heads()["P-1"].id == first.id
     house.rule(Ruling.ACCEPT)
     assert {name: house.uids(case) for name, case in house.heads().items()} == {"P-2": [uid("1")]}
 
@@ -109,6 +111,20 @@ def test_a_correction_that_no_case_takes_is_a_correction(house: House, change: d
     assert {name: house.uids(case) for name, case in house.heads().items()} == {"P-1": [uid("2")]}
     take(house, mammogram("1", **{**JANE, **ANN, **change}))
     assert house.ends()[-1] is End.NOT_RELEVANT
+
+
+def test_an_answer_that_rests_on_nothing_any_more_is_held(house: House) -> None:
+    """The only image of an answer turns out to be of no use: a person sees to the answer, once."""
+    take(house, mammogram("1", **JANE))
+    case = house.move(CaseEvent.COMPLETE, CaseEvent.CLAIMED)
+    with house.store.unit() as unit:
+        saved = unit.save_result(case, house.clock(), {}, {"pacs": [result_object("2.25.1")]})
+        unit.settle(unit.outbox_of(saved.id)[0], OutboxStatus.CONFIRMED, house.clock())
+        unit.apply(saved, CaseEvent.ALL_CONFIRMED, house.clock())
+    take(house, mammogram("1", **{**JANE, "ViewPosition": "XCCL"}))
+    held = house.rule(Ruling.ACCEPT)
+    assert (held.state, kinds(house, held)) == (CaseState.HELD, [ConflictKind.STRANDED])
+    assert house.rule(Ruling.ACCEPT).state is CaseState.CLOSED
 
 
 def test_a_dropped_correction_that_no_case_takes_changes_nothing(house: House) -> None:
