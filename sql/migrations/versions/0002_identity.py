@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.add_column("instance", sa.Column("traits", sa.JSON, nullable=False, server_default="{}"))
     op.create_index("ix_instance_patient", "instance", ["patient_id", "issuer"])
     op.add_column("cases", sa.Column("absorbed_by", sa.Uuid))
+    op.add_column("cases", sa.Column("revision", sa.Integer, nullable=False, server_default="0"))
     _who_is_who()
     _decisions()
 
