@@ -34,7 +34,7 @@ FOUND: dict[str, object] = {"axillary_surgery_date": "2026-11-20", "sentinel_rem
 
 @dataclass
 class Meanwhile:
-    """A clinical database during whose first answer something happens."""
+    """A clinical database during whose first answer about ALICE something happens."""
 
     ward: Ward
     happens: Callable[[Unit], None]
@@ -46,7 +46,7 @@ class Meanwhile:
     def facts(self, patient: PatientKey, as_of: datetime) -> ClinicalFacts | None:
         """Answer, and let it happen once."""
         said = self.ward.clinical.facts(patient, as_of)
-        if self.left:
+        if self.left and patient == ALICE:
             self.left.pop()
             with self.ward.store.unit() as unit:
                 self.happens(unit)
