@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from agent.assemble.basis import basis
 from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
 from agent.assemble.judging import QuestionScope
 from agent.assemble.seen import Seen
 from agent.core.case import Case, CaseEvent
-from agent.core.eligibility import Eligibility
+from agent.core.eligibility import Eligibility, before_outcome
 from agent.core.ports import Unit
 
 NEWS: Final = "what is known changed after the result"
@@ -33,11 +33,16 @@ class Again:
             return unit.postpone(case, later, case.reason)
         if is_of_another(eligibility, diagnosed_on(standing.kept), self.episode):
             return self._open_case(unit, seen, eligibility, later)
-        if self.basis(seen, eligibility) == standing.kept["basis"]:
+        if self.says_the_same(seen, eligibility, standing.kept):
             return unit.postpone(case, later, case.reason)
         opened = unit.open_version(standing.newest, self.opener.now())
         unit.apply(opened, CaseEvent.FACTS_CHANGED, self.opener.now(), reason=NEWS, due_at=self.opener.now())
         return unit.postpone(case, later, case.reason)  # its answer stands again where that one is withdrawn
+
+    def says_the_same(self, seen: Seen, eligibility: Eligibility, answered: Mapping[str, Any]) -> bool:
+        """Whether an answer would be the same now; that its outcome is known by now does not change it."""
+        would_be = {self.basis(seen, eligibility), self.basis(seen, before_outcome(eligibility))}
+        return answered.get("basis") in would_be
 
     def basis(self, seen: Seen, eligibility: Eligibility) -> str:
         """Return what an answer would rest on now."""

@@ -3,33 +3,33 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
 
 from agent.assemble.again import Again
+from agent.assemble.applies import applies, with_images
 from agent.assemble.at_hand import observe
 from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
 from agent.assemble.findings import write_findings
 from agent.assemble.index import FROM_FACTS
 from agent.assemble.inquire import NOTHING, Asking, with_pacs
 from agent.assemble.judging import QuestionScope
-from agent.assemble.laterality import contradiction
-from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand, tell
+from agent.assemble.laterality import contradiction, still_held_for
+from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand, stand_now, tell
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
-from agent.core.conflict import ConflictKind, Ruling
+from agent.core.conflict import Ruling
 from agent.core.eligibility import (
     WITHOUT_FACTS,
     Eligibility,
-    assess,
-    bound_by_identity,
-    bound_by_images,
     known_until,
     no_longer,
 )
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.evidence import Patience, Verdict, judge
+from agent.core.identities import key_digest
+from agent.core.patient import SPLIT
 from agent.core.ports import ClinicalSource, Store, Unit
 
 MOST_PER_TICK: Final = 64
@@ -119,7 +119,7 @@ class Assembler:
                 standings = [stand(unit, case) for case in cases]
             seen = [self._see(standing, source) for standing in standings]
             with self._store.unit() as unit:
-                decided = [self._decide(unit, one) for one in seen]
+                decided = [self._decide_now(unit, one) for one in seen]
         except (StaleCase, Permanent):
             return sum(self._look_at(case, source) for case in cases)
         for case, after in zip(cases, decided, strict=True):
@@ -145,6 +145,8 @@ class Assembler:
             return self._apply(case, CaseEvent.EXPIRED, "the episode is over and no cancer was confirmed")
         try:
             with self._store.unit() as unit:
+                if case.state in ANSWER:
+                    unit.alone()
                 standing = stand(unit, case)
                 if case.state in ANSWER and (over or not standing.is_current):
                     again = self._later() if standing.may_stand_again and not over else None
@@ -152,7 +154,7 @@ class Assembler:
                     return True
             seen = self._see(standing, source)
             with self._store.unit() as unit:
-                decided = self._decide(unit, seen)
+                decided = self._decide_now(unit, seen)
         except StaleCase:
             return False
         except Permanent as exc:
@@ -163,11 +165,26 @@ class Assembler:
     def _see(self, standing: Standing, source: OneTick) -> Seen:
         """Ask the clinical database, outside of any transaction."""
         now = self._now()
+        if standing.case.patient.issuer.startswith(SPLIT):
+            return Seen(standing, None, True, now)  # nobody knows her under a key of ours
         try:
             facts, known = source.facts(standing.case.patient, now), True
         except Transient:
             facts, known = last_known(standing), False
         return Seen(standing, known_until(facts, self._day()) if facts else None, known, now)
+
+    def _decide_now(self, unit: Unit, seen: Seen) -> Case:
+        """Decide on a case as it stands in this transaction, whatever came while the clinical database was asked.
+
+        Raises
+        ------
+        StaleCase
+            If it moved on meanwhile.
+        """
+        standing = stand_now(unit, seen.case)
+        if standing.is_retired:  # whoever follows the merge gives it away
+            return unit.postpone(seen.case, self._later(), seen.case.reason)
+        return self._decide(unit, replace(seen, standing=standing))
 
     def _decide(self, unit: Unit, seen: Seen) -> Case:
         case, question = seen.case, seen.case.question
@@ -186,6 +203,7 @@ class Assembler:
             case = self._let_go(unit, case, seen, eligibility)
             if case.state is CaseState.HELD:
                 return case
+        eligibility = with_images(seen, eligibility)
         if not eligibility.asked:
             return self._not_asked(unit, case, seen, eligibility)
         if case.state is CaseState.DORMANT:
@@ -193,12 +211,8 @@ class Assembler:
         return self._collect(unit, case, seen, eligibility)
 
     def _assess(self, question: str, seen: Seen) -> Eligibility:
-        scope = self._scopes.get(question)
-        limits = scope.limits if scope else None
-        images = [one.instance for one in seen.standing.stored if not one.instance.barred]
-        found = assess(question, seen.facts, self._day(), limits=limits, episode=self._settings.episode)
-        found = bound_by_images(found, [image.acquired_on for image in images])
-        return bound_by_identity(found, seen.facts, {image.demographics for image in images})
+        scope, settings = self._scopes.get(question), self._settings
+        return applies(question, seen, scope, day=self._day(), episode=settings.episode)
 
     def _arise(self, unit: Unit, seen: Seen) -> None:
         """Open the cases of the questions that facts ask by themselves."""
@@ -208,20 +222,16 @@ class Assembler:
 
     def _let_go(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Case:
         """A HELD case goes on by itself where nothing but the side was in doubt, and it no longer is."""
-        conflicts = unit.conflicts(case.id)
-        mine = bool(conflicts) and all(one.kind is ConflictKind.LATERALITY for one in conflicts)
-        found = contradiction(eligibility, seen.standing.stored) if mine else None
-        if not mine or (found and found in conflicts):
-            return unit.postpone(case, self._later(), case.reason)
-        if found:
-            return unit.postpone(unit.hold(case, [found], self._now()), self._later(), found.sentence)
+        if left := still_held_for(unit, case, eligibility, seen.standing.stored):
+            held = case if left == list(unit.conflicts(case.id)) else unit.hold(case, left, self._now())
+            return unit.postpone(held, self._later(), held.reason)
         return unit.apply(case, CaseEvent.RESOLVED, self._now(), reason=GONE, due_at=self._now())
 
     def _not_asked(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Case:
         reason = eligibility.reason if seen.facts_known else f"no invasive cancer is known, and {AWAY}"
         if case.state is CaseState.DORMANT:
             return unit.postpone(case, self._later(), reason)
-        unit.save_findings(case, write_findings(eligibility, seen.facts, asked_at=seen.asked_at, day=self._day()))
+        unit.save_findings(case, self._findings(seen, eligibility))
         return unit.apply(case, CaseEvent.NOT_ASKED, self._now(), reason=reason, due_at=self._later())
 
     def _collect(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Case:
@@ -231,23 +241,25 @@ class Assembler:
             return self._move_on(unit, case, seen, eligibility)
         verdict = self._judge(unit, case, seen, eligibility)
         basis = self._again.basis(seen, eligibility)
-        findings = write_findings(
+        findings = self._findings(
+            seen,
             eligibility,
-            seen.facts,
             evidence=(*verdict.sentences, *eligibility.flags),
             missing=verdict.missing,
             basis=basis,
-            asked_at=seen.asked_at,
-            day=self._day(),
         )
         unit.save_findings(case, findings)
         if not verdict.complete:
             return unit.postpone(case, min(verdict.due_at, self._later()), verdict.sentences[0])
         if seen.standing.answer_pending:
             return unit.postpone(case, self._later(min(self._settings.patience.quiet, self._settings.refresh)), PENDING)
-        if answered.get("basis") == basis and seen.standing.answered_under == case.patient:
+        if self._again.says_the_same(seen, eligibility, answered) and seen.standing.answered_under == case.patient:
             return unit.apply(case, CaseEvent.WITHDRAWN, self._now(), reason=UNCHANGED)
         return self._complete(unit, case, seen, eligibility, verdict)
+
+    def _findings(self, seen: Seen, eligibility: Eligibility, **more: Any) -> dict[str, Any]:
+        about, asked_at = key_digest(seen.case.patient), seen.asked_at
+        return write_findings(eligibility, seen.facts, about=about, asked_at=asked_at, day=self._day(), **more)
 
     def _judge(self, unit: Unit, case: Case, seen: Seen, eligibility: Eligibility) -> Verdict:
         patience = self._patience(case.question)

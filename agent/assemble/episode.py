@@ -8,12 +8,10 @@ from uuid import UUID
 
 from agent.core.case import Case, CaseEvent
 from agent.core.eligibility import Eligibility
-from agent.core.instance import Arrival, End
 from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance, Unit
 
 ANOTHER: Final = "another cancer was diagnosed since: a case of its own asks about it"
-COLLECTED: Final = "collected for {}"
 
 
 @dataclass(frozen=True)
@@ -29,9 +27,7 @@ class Opener:
         """Open version 1 of a new case, which is looked at at once."""
         case = unit.open_case(question, patient, self.now(), self.new_case_uuid())
         for one in stored:
-            uid = one.instance.sop_instance_uid
-            arrival = Arrival(one.ref, one.received_at, "", uid, End.COLLECTED, COLLECTED.format(question))
-            case = unit.add_instance(case, one.instance, arrival, self.now())  # its record has its end already
+            unit.link(case, one)  # its record has its end, and its bytes their place, already
         return unit.apply(case, CaseEvent.FACTS_CHANGED, self.now(), reason=reason, due_at=self.now())
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from agent.core.clinical import ClinicalFacts, Refusal
 from agent.core.clinical_json import facts_to_json
 from agent.core.eligibility import TREATMENTS, Eligibility
+from agent.core.facts import OUTCOMES
 
 DAYS: Final = ("cutoff", "facts_cutoff", "earliest", "latest", "diagnosed_on")
 
@@ -19,18 +20,22 @@ def write_findings(
     evidence: Sequence[str] = (),
     missing: Sequence[str] = (),
     basis: str = "",
+    about: str = "",
     asked_at: datetime,
     day: date,
 ) -> dict[str, Any]:
     """Return the findings of one decision.
 
-    Facts that became known on or after their cutoff stand among the refused. Dates of treatment always stay: they are
-    no model's input, and without them the cutoff could not be found again.
+    Facts that became known on or after their cutoff stand among the refused. Dates of treatment always stay, and for
+    what is asked after surgery its outcome: they are no model's input, and without them the cutoff could not be found
+    again.
 
     Parameters
     ----------
     basis
         Digest of what the answer rests on.
+    about
+        Digest of the key that the clinical database was asked about: what it said is nobody else's.
     asked_at
         When the clinical database was asked.
     day
@@ -42,6 +47,7 @@ def write_findings(
         "evidence": list(evidence),
         "missing": list(missing),
         "basis": basis,
+        "about": about,
         "asked_at": asked_at.isoformat(),
         "day": day.isoformat(),
     }
@@ -60,7 +66,8 @@ def _eligibility(eligibility: Eligibility) -> Mapping[str, Any]:
 
 def _pre_operative(facts: ClinicalFacts, eligibility: Eligibility) -> ClinicalFacts:
     early = facts.before(eligibility.facts_cutoff).facts
-    kept = {**{name: fact for name, fact in facts.facts.items() if name in TREATMENTS}, **early}
-    reason = f"became known on or after {eligibility.cutoff_by}"
+    always = {*TREATMENTS, *(OUTCOMES if eligibility.after_surgery else ())}
+    kept = {**{name: fact for name, fact in facts.facts.items() if name in always}, **early}
+    reason = f"became known on or after {eligibility.facts_cutoff_by}"
     late = tuple(Refusal(name, reason) for name in facts.facts if name not in kept)
     return ClinicalFacts(MappingProxyType(kept), facts.refused + late)

@@ -5,13 +5,24 @@ from hashlib import sha256
 from typing import Final
 
 from agent.assemble.basis import BREAST_IMAGES, window_of
+from agent.core.case import Case
 from agent.core.conflict import Conflict, ConflictKind
 from agent.core.eligibility import Eligibility
-from agent.core.ports import StoredInstance
+from agent.core.ports import StoredInstance, Unit
 from agent.core.prediction import Side
 from agent.core.usable import unusable
 
 _BREAST: Final = {Side.L: "left", Side.R: "right"}
+
+
+def still_held_for(
+    unit: Unit, case: Case, eligibility: Eligibility, stored: Sequence[StoredInstance]
+) -> list[Conflict]:
+    """Return what a person must decide about a HELD case still: only what is about the side may have gone by itself."""
+    conflicts = unit.conflicts(case.id)
+    left = [one for one in conflicts if one.kind is not ConflictKind.LATERALITY]
+    found = contradiction(eligibility, stored) if len(left) < len(conflicts) else None
+    return [*left, found] if found and unit.decision(found.id) is None else left
 
 
 def contradiction(eligibility: Eligibility, stored: Sequence[StoredInstance]) -> Conflict | None:

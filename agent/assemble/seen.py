@@ -10,7 +10,8 @@ import structlog
 from agent.core.case import ANSWERED, Case, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
-from agent.core.errors import Transient
+from agent.core.errors import StaleCase, Transient
+from agent.core.identities import key_digest
 from agent.core.patient import PatientKey
 from agent.core.ports import ClinicalSource, StoredInstance, Unit
 from agent.crashpoint import crashpoint
@@ -32,6 +33,7 @@ class Standing:
     answered: Mapping[str, Any]  # findings of the version whose answer stands; empty: there is none
     answered_under: PatientKey | None  # the key under which that answer went out
     answer_pending: bool  # an earlier version is being answered
+    is_retired: bool  # the key is another patient's since a merge
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,29 @@ def stand(unit: Unit, case: Case) -> Standing:
         answered=kept if is_answer else unit.findings(before) if before else {},
         answered_under=unit.case(before).patient if before else None,
         answer_pending=earlier is not None and earlier.state in (CaseState.READY, CaseState.RUNNING),
+        is_retired=unit.canonical(case.patient) != case.patient,
     )
+
+
+def stand_now(unit: Unit, case: Case) -> Standing:
+    """Look up how a version stands, and let nobody change who is who until the unit ends.
+
+    Raises
+    ------
+    StaleCase
+        If it is not the version that was looked at any more, or another one is the patient's newest now.
+    """
+    unit.alone()
+    if _fence(unit.case(case.id)) != _fence(case):
+        raise StaleCase(f"case {case.id} moved on")
+    standing = stand(unit, case)
+    if case.state in _SETTLED and not standing.is_current:
+        raise StaleCase(f"case {case.id} is not the newest any more")
+    return standing
+
+
+def _fence(case: Case) -> tuple[object, ...]:
+    return case.state, case.attempt, case.changed_at, case.revision, case.patient
 
 
 def _is(one: Case | None, other: Case) -> bool:
@@ -103,8 +127,10 @@ def _is(one: Case | None, other: Case) -> bool:
 
 
 def last_known(standing: Standing) -> ClinicalFacts | None:
-    """What the clinical database said when it was last asked about this case."""
-    found = next((kept for kept in (standing.kept, standing.answered) if "facts" in kept), None)
+    """What the clinical database said when it was last asked about this case, and about this very patient."""
+    about = key_digest(standing.case.patient)
+    said = (kept for kept in (standing.kept, standing.answered) if "facts" in kept and kept.get("about") == about)
+    found = next(said, None)
     return facts_from_json(found) if found is not None else None
 
 

@@ -122,3 +122,4 @@ class Case:
     due_at: datetime | None = None  # when it is looked at again
     ready_at: datetime | None = None  # when it was proven complete
     reason: str = ""
+    revision: int = 0  # counts what else is news of it: that it was woken, or is held for something else

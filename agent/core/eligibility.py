@@ -37,6 +37,7 @@ class Eligibility:
     cutoff_by: str = ""  # what happened on `cutoff`: "surgery", ...
     latest: date | None = None
     facts_cutoff: date | None = None
+    facts_cutoff_by: str = ""  # what happened on `facts_cutoff`
     diagnosed_on: date | None = None  # the day on which the cancer was confirmed
     after_surgery: bool = False  # what surgery found may be used
 
@@ -74,6 +75,11 @@ TREATMENTS: Final = {
     "radiotherapy_date": "the start of radiotherapy",
 }
 """Facts whose earliest day ends what counts as pre-operative, in words."""
+
+ADJUVANT: Final = ("systemic_therapy_date", "radiotherapy_date")
+DISSECTION: Final = "the completion dissection"
+DISSECTED: Final = "The completion dissection is done: the answer is known."
+"""Why nobody is asked any more; an estimate that was given before stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,26 @@ class _Asked:
         """Return the number of positive sentinel nodes."""
         value = self.facts.value("sentinel_positive")
         return value if isinstance(value, int) else None
+
+    def dissected_on(self) -> date | None:
+        """Return the day on which more was known than the sentinel nodes tell: the outcome that `nsln` asks about."""
+        removed, positive = self.facts.value("sentinel_removed"), self.sentinel_positive()
+        most = {"nodes_removed": positive if removed is None else removed, "nodes_positive": positive}
+        days = [
+            fact.known_on
+            for name, sentinel in most.items()
+            if isinstance(sentinel, int) and name in self.facts.facts
+            for fact in (self.facts.facts[name], *self.facts.earlier.get(name, ()))
+            if isinstance(fact.value, int) and fact.value > sentinel
+        ]
+        return min(days, default=None)
+
+    def facts_cutoff(self) -> tuple[date | None, str]:
+        """Return the day from which what becomes known may tell the outcome of what surgery asks, and what did."""
+        surgery, dissected_on = self.treated_on("axillary_surgery_date"), self.dissected_on()
+        adjuvant = ((self.treated_on(name), TREATMENTS[name]) for name in ADJUVANT)
+        days = [(day, words) for day, words in adjuvant if day and surgery and day > surgery]
+        return min([*days, *([(dissected_on, DISSECTION)] if dissected_on else [])], default=(None, ""))
 
     def neoadjuvant(self) -> bool:
         """Whether systemic therapy of this cancer began before the axilla was operated on."""
@@ -279,6 +305,7 @@ RULES: Final[tuple[Rule, ...]] = (
         lambda a: a.neoadjuvant(),
         _NSLN,
     ),
+    Rule(_NO_ESTIMATE, DISSECTED, lambda a: a.dissected_on() is not None, _NSLN),
     Rule(_FLAGGED, "A node biopsy is pending.", lambda a: a.text("node_biopsy") == "pending"),
     Rule(_FLAGGED, "Pregnancy.", lambda a: a.facts.value("pregnant") is True),
     Rule(_FLAGGED, "Lactation.", lambda a: a.facts.value("lactating") is True),
@@ -297,6 +324,8 @@ AFTER_SURGERY: Final = frozenset({"nsln"})
 """Questions that what surgery found asks, and that may use it."""
 
 SIDES: Final = {"L": (Side.L,), "R": (Side.R,), "B": (Side.L, Side.R)}
+APART: Final = "a person told this patient apart: images under an identifier of her own are needed"
+NO_IMAGE: Final = "no image is here"
 FUTURE: Final = "dated in the future"
 
 
@@ -360,11 +389,13 @@ def assess(
 def _in_time(question: str, patient: _Asked, found: Eligibility) -> Eligibility:
     """Add which days count: the episode's around the diagnosis, and those before treatment."""
     (cutoff, cutoff_by), diagnosed_on, episode = patient.cutoff(), patient.diagnosed_on(), patient.episode
+    facts_cutoff, facts_cutoff_by = patient.facts_cutoff() if question in AFTER_SURGERY else (cutoff, cutoff_by)
     return replace(
         found,
         cutoff=cutoff,
         cutoff_by=cutoff_by,
-        facts_cutoff=None if question in AFTER_SURGERY else cutoff,
+        facts_cutoff=facts_cutoff,
+        facts_cutoff_by=facts_cutoff_by,
         after_surgery=question in AFTER_SURGERY,
         diagnosed_on=diagnosed_on,
         earliest=diagnosed_on - episode if diagnosed_on and episode else None,
@@ -404,6 +435,12 @@ def no_longer(question: str, eligibility: Eligibility) -> Eligibility:
     """Turn "not asked" into what must be said where an answer was given before: that it does not stand."""
     lead = "An invasive cancer is no longer confirmed" if question == "aln" else "The question no longer applies"
     return replace(eligibility, asked=True, reason=f"{lead}: {eligibility.reason}.")
+
+
+def before_outcome(eligibility: Eligibility) -> Eligibility:
+    """Leave out that the answer is known: an estimate that was given before does not rest on it."""
+    axillae = tuple(replace(one, reason="") if one.reason == DISSECTED else one for one in eligibility.axillae)
+    return replace(eligibility, axillae=axillae)
 
 
 def _rules(effect: Effect, question: str, asked: _Asked) -> Iterable[Rule]:

@@ -117,7 +117,7 @@ AFTER_SURGERY: Final = "known only from surgery, and the question is asked befor
 """Why such a fact is not used, whenever it is dated."""
 
 OUTCOME: Final = "it is what the question asks"
-_OUTCOMES: Final = frozenset({"nodes_removed", "nodes_positive"})
+OUTCOMES: Final = frozenset({"nodes_removed", "nodes_positive"})
 
 
 def about_patient(facts: ClinicalFacts) -> ClinicalFacts:
@@ -138,7 +138,7 @@ def in_time(facts: ClinicalFacts, cutoff: date | None, *, after_surgery: bool) -
     known = facts.before(cutoff)
     if not after_surgery:
         return pre_operative(known)
-    return _without(known, {name: OUTCOME for name in known.facts if name in _OUTCOMES})
+    return _without(known, {name: OUTCOME for name in known.facts if name in OUTCOMES})
 
 
 def _without(facts: ClinicalFacts, reasons: Mapping[str, str]) -> ClinicalFacts:

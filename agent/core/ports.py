@@ -180,7 +180,7 @@ class Unit(IdentityUnit, PacsState, Protocol):
         """How often each event happened to a version since it was last to be run again (RERUN); none: left away."""
 
     def postpone(self, case: Case, due_at: datetime | None, reason: str) -> Case:
-        """Look at the case again later, None: no more; its state stays. Raises StaleCase."""
+        """Look at the case again later, None: no more; its state stays. Raises StaleCase, also if woken since."""
 
     def save_findings(self, case: Case, findings: Mapping[str, Any]) -> None:
         """Keep what the decision rested on (facts snapshot, eligibility, evidence) as JSON, with the version."""

@@ -126,7 +126,10 @@ class IdentityUnit(Protocol):
 
     # what a person decides
     def hold(self, case: Case, conflicts: Sequence[Conflict], at: datetime) -> Case:
-        """Keep a version for a person: CONFLICT_FOUND, or the new list of conflicts of one that is HELD."""
+        """Keep a version for a person: CONFLICT_FOUND, or the new list of conflicts of one that is HELD.
+
+        A new list is news: who looked at the one before cannot write about the case any more. Raises StaleCase.
+        """
 
     def conflicts(self, case_id: int) -> Sequence[Conflict]:
         """What `hold` kept last."""

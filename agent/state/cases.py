@@ -33,6 +33,7 @@ def case_of(row: sa.Row[Any]) -> Case:
         due_at=row.due_at,
         ready_at=row.ready_at,
         reason=row.reason,
+        revision=row.revision,
     )
 
 
@@ -178,7 +179,7 @@ class Cases(Work):
         return {row[0]: int(row[1]) for row in self._db.execute(query.group_by(table.event))}
 
     def postpone(self, case: Case, due_at: datetime | None, reason: str) -> Case:
-        """Look at the case again later, None: no more; its state stays. Raises StaleCase."""
+        """Look at the case again later, None: no more; its state stays. Raises StaleCase, also if woken since."""
         self._update(case, due_at=due_at, reason=reason)
         return replace(case, due_at=due_at, reason=reason)
 
@@ -259,7 +260,8 @@ def _is_behind_another() -> sa.ColumnElement[bool]:
 def _same(case: Case) -> tuple[sa.ColumnElement[bool], ...]:
     """The conditions under which the stored case is the one that the caller looked at.
 
-    State and attempt fence off a worker whose lease ended; `changed_at` one that decided before the latest news.
+    State and attempt fence off a worker whose lease ended; `changed_at` and `revision` one that decided before the
+    latest news.
     """
     table = cases.c
     return (
@@ -267,6 +269,7 @@ def _same(case: Case) -> tuple[sa.ColumnElement[bool], ...]:
         table.state == case.state,
         table.attempt == case.attempt,
         table.changed_at == case.changed_at,
+        table.revision == case.revision,
     )
 
 

@@ -94,13 +94,17 @@ class Holds(Instances):
     def wake(self, patient: PatientKey, at: datetime) -> None:
         """Look at the patient's (canonical) newest versions again at once, those that wait and those that are done."""
         due = [case.id for case in self.heads(patient) if case.state in _WATCHED]
-        self._db.execute(sa.update(cases).where(cases.c.id.in_(due)).values(due_at=at))
+        woken = {"due_at": at, "revision": cases.c.revision + 1}
+        self._db.execute(sa.update(cases).where(cases.c.id.in_(due)).values(**woken))
 
     def hold(self, case: Case, conflicts: Sequence[Conflict], at: datetime) -> Case:
-        """Keep a version for a person: CONFLICT_FOUND, or the new list of conflicts of one that is HELD."""
+        """Keep a version for a person: CONFLICT_FOUND, or the new list of conflicts of one that is HELD.
+
+        A new list is news: who looked at the one before cannot write about the case any more. Raises StaleCase.
+        """
         reason = " ".join(conflict.sentence for conflict in conflicts)
         if case.state is CaseState.HELD:
-            self._update(case, reason=reason)
+            self._update(case, reason=reason, revision=case.revision + 1)
             held = self.case(case.id)
         else:
             held = self.apply(case, CaseEvent.CONFLICT_FOUND, at, reason=reason)

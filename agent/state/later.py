@@ -109,6 +109,7 @@ _MOVE = (
         cases.c.state == sa.bindparam("of_state", type_=cases.c.state.type),
         cases.c.attempt == sa.bindparam("of_attempt"),
         cases.c.changed_at == sa.bindparam("of_changed_at", type_=cases.c.changed_at.type),
+        cases.c.revision == sa.bindparam("of_revision"),
     )
     .values({name: sa.bindparam(name) for name in ("state", "changed_at", "due_at", "ready_at", "reason")})
 )
@@ -124,7 +125,7 @@ _PLACE = (
 def _moved(before: Case, after: Case) -> dict[str, Any]:
     same = {"of_id": before.id, "of_state": before.state, "of_attempt": before.attempt}
     to = {"state": after.state, "changed_at": after.changed_at, "due_at": after.due_at, "ready_at": after.ready_at}
-    return {**same, "of_changed_at": before.changed_at, **to, "reason": after.reason}
+    return {**same, "of_changed_at": before.changed_at, "of_revision": before.revision, **to, "reason": after.reason}
 
 
 @cache

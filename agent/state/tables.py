@@ -126,6 +126,7 @@ cases: Final = Table(  # `case` is a word of SQL
     Column("ready_at", UtcDateTime),
     Column("reason", Words, nullable=False),
     Column("absorbed_by", sa.Uuid),  # the case that it is part of since a merge
+    Column("revision", sa.Integer, nullable=False, server_default="0"),
     UniqueConstraint("case_uuid", "version"),
     Index("ix_cases_patient", "patient_id", "issuer", "question"),
     sqlite_autoincrement=True,

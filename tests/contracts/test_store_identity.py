@@ -9,6 +9,7 @@ import pytest
 from agent.core.case import CaseEvent, CaseState
 from agent.core.conflict import Conflict, ConflictKind, Decision, Ruling
 from agent.core.demographics import Demographics
+from agent.core.errors import StaleCase
 from agent.core.identities import Identity, Retirement, Standing, Told, identity_digest
 from agent.core.instance import End
 from agent.core.patient import PatientKey
@@ -249,6 +250,36 @@ def test_a_held_case_keeps_what_is_to_be_decided(store: Store) -> None:
         assert held.reason.endswith(second.sentence)
         assert unit.held() == [held]
         assert unit.conflicts(0) == []
+
+
+def test_who_saw_less_of_a_hold_cannot_let_it_go(store: Store) -> None:
+    """One more contradiction is news: a decision that rests on the list before is stale."""
+    first = Conflict(ConflictKind.LATERALITY, ("L", "x"), "The other side.")
+    second = Conflict(ConflictKind.SHARED_STUDY, ("1.2", "a", "b"), "Two Patient IDs in one study.")
+    with store.unit() as unit:
+        seen = unit.hold(opened(unit), [first], T0)
+    with store.unit() as unit:
+        unit.hold(seen, [first, second], T0)
+    with pytest.raises(StaleCase), store.unit() as unit:
+        unit.apply(seen, CaseEvent.RESOLVED, T0, due_at=T0)
+    with pytest.raises(StaleCase), store.unit() as unit:
+        unit.hold(seen, [first], T0)
+    with store.unit() as unit:
+        assert unit.case(seen.id).state is CaseState.HELD and unit.conflicts(seen.id) == [first, second]
+
+
+def test_who_looked_before_a_waking_does_not_put_it_off(store: Store) -> None:
+    """News comes while a case is looked at: it stays due, even if it was due at that very moment."""
+    with store.unit() as unit:
+        seen = unit.postpone(opened(unit), T0 + MINUTE, "")
+    with store.unit() as unit:
+        unit.wake(PATIENT, T0 + MINUTE)
+    with pytest.raises(StaleCase), store.unit() as unit:
+        unit.postpone(seen, T0 + 60 * MINUTE, "")
+    with store.unit() as unit:
+        woken = unit.case(seen.id)
+        assert woken.due_at == T0 + MINUTE
+        assert unit.postpone(woken, None, "").due_at is None
 
 
 def test_a_decision_is_kept(store: Store) -> None:

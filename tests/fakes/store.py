@@ -252,7 +252,8 @@ class FakeUnit(FakeWho, FakeStudies):
 
     def _fence(self, case: Case) -> None:
         now = self._t.cases[case.id]
-        if (now.state, now.attempt, now.changed_at) != (case.state, case.attempt, case.changed_at):
+        seen = (case.state, case.attempt, case.changed_at, case.revision)
+        if (now.state, now.attempt, now.changed_at, now.revision) != seen:
             raise StaleCase(f"case {case.id} moved on")
 
     def postpone(self, case: Case, due_at: datetime | None, reason: str) -> Case:

@@ -218,13 +218,13 @@ class FakeWho:
     def wake(self, patient: PatientKey, at: datetime) -> None:
         for case in self.heads(patient):
             if case.state in _WATCHED:
-                self._t.cases[case.id] = replace(case, due_at=at)
+                self._t.cases[case.id] = replace(case, due_at=at, revision=case.revision + 1)
 
     def hold(self, case: Case, conflicts: Sequence[Conflict], at: datetime) -> Case:
         reason = " ".join(conflict.sentence for conflict in conflicts)
         if case.state is CaseState.HELD:
             self._fence(case)
-            self._t.cases[case.id] = replace(case, reason=reason)
+            self._t.cases[case.id] = replace(case, reason=reason, revision=case.revision + 1)
         else:
             self.apply(case, CaseEvent.CONFLICT_FOUND, at, reason=reason)
         self._t.conflicts[case.id] = tuple(conflicts)

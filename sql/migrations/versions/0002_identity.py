@@ -29,6 +29,7 @@ def upgrade() -> None:
     op.create_index("ix_instance_patient", "instance", ["patient_id", "issuer"])
     op.add_column("case_instance", sa.Column("damaged_sha256", WORDS, nullable=False, server_default=""))
     op.add_column("cases", sa.Column("absorbed_by", sa.Uuid))
+    op.add_column("cases", sa.Column("revision", sa.Integer, nullable=False, server_default="0"))
     _who_is_who()
     _decisions()
 

@@ -9,6 +9,8 @@ from agent.core.demographics import Demographics
 from agent.core.eligibility import (
     COVERABLE,
     DCIS,
+    DISSECTED,
+    DISSECTION,
     LARGE,
     METASTATIC,
     NODE_POSITIVE,
@@ -18,6 +20,7 @@ from agent.core.eligibility import (
     Eligibility,
     Range,
     assess,
+    before_outcome,
     bound_by_identity,
     bound_by_images,
     known_until,
@@ -146,6 +149,7 @@ EXCLUDED_AFTER_SURGERY: list[tuple[str, ClinicalFacts]] = [
         "Systemic therapy began before the sentinel nodes were removed.",
         _facts(**SENTINEL, systemic_therapy_date=date(2026, 11, 11)),
     ),
+    (DISSECTED, _facts(**SENTINEL, sentinel_removed=2, nodes_removed=14)),
 ]
 
 
@@ -183,11 +187,44 @@ def test_what_does_not_exclude(values: dict[str, Value | None]) -> None:
     assert [axilla.reason for axilla in _assess(_facts(**values)).axillae] == [""]
 
 
-@pytest.mark.parametrize("values", [{}, {"sentinel_positive": 2}, {"systemic_therapy_date": date(2026, 11, 13)}])
+@pytest.mark.parametrize("values", [{}, {"sentinel_positive": 2}, {"nodes_removed": 2, "sentinel_removed": 2}])
 def test_one_or_two_positive_sentinel_nodes_ask_about_the_others(values: dict[str, Value]) -> None:
     """What surgery found asks, however the cancer was confirmed; only images of before are used."""
     found = _assess(_facts(**{**SENTINEL, **values}, known_on=date(2026, 11, 14)), "nsln")
     assert (found.open_sides, found.cutoff, found.facts_cutoff) == ((Side.L,), date(2026, 11, 12), None)
+
+
+OPERATED, ADJUVANT = date(2026, 11, 12), date(2026, 11, 17)
+
+
+@pytest.mark.parametrize(
+    ("values", "cutoff", "words"),
+    [
+        ({"systemic_therapy_date": ADJUVANT}, ADJUVANT, "the start of systemic therapy"),
+        ({"radiotherapy_date": ADJUVANT}, ADJUVANT, "the start of radiotherapy"),
+        ({"radiotherapy_date": OPERATED}, None, ""),
+        ({"nodes_removed": 14}, KNOWN, DISSECTION),
+        ({"nodes_removed": 14, "systemic_therapy_date": ADJUVANT}, KNOWN, DISSECTION),
+        ({"nodes_positive": 2}, KNOWN, DISSECTION),
+        ({"nodes_removed": 3, "sentinel_removed": 3}, None, ""),
+        ({"nodes_positive": 1, "sentinel_removed": 3}, None, ""),
+    ],
+)
+def test_what_surgery_asks_knows_nothing_of_what_came_after(
+    values: dict[str, Value], cutoff: date | None, words: str
+) -> None:
+    """Therapy after the sentinel operation, or more nodes than the sentinel ones, end what may be used."""
+    found = _assess(_facts(**{**SENTINEL, **values}), "nsln")
+    assert (found.facts_cutoff, found.facts_cutoff_by, found.cutoff) == (cutoff, words, OPERATED)
+    assert (found.axillae[0].reason == DISSECTED) == (words == DISSECTION)
+    assert before_outcome(found).axillae == (AxillaQuestion(Side.L),)
+
+
+def test_a_dissection_counts_from_when_it_was_first_known() -> None:
+    """A later count of the same nodes moves nothing; one that was no more than the sentinel nodes is none."""
+    facts = _with(_facts(**SENTINEL, sentinel_removed=2, nodes_removed=14), nodes_removed=date(2026, 11, 19))
+    before = {"nodes_removed": (Fact(12, date(2026, 11, 16)), Fact(2, date(2026, 11, 13)))}
+    assert _assess(ClinicalFacts(facts.facts, (), before), "nsln").facts_cutoff == date(2026, 11, 16)
 
 
 @pytest.mark.parametrize("known", [None, _facts(diagnosis="benign"), _facts(side=None), _facts(node_biopsy="positive")])
