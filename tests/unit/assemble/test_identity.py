@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.adt import PatientNews
 from agent.core.case import CaseEvent, CaseState
-from agent.core.conflict import ConflictKind, Ruling
+from agent.core.conflict import Conflict, ConflictKind, Ruling
 from agent.core.demographics import Demographics
 from agent.core.errors import Permanent
 from agent.core.instance import End
@@ -37,11 +37,16 @@ def answered(house: House) -> None:
     house.move(*life)
 
 
-def kinds(house: House, patient_id: str) -> list[ConflictKind]:
-    """What a patient's case is held for."""
+def held_for(house: House, patient_id: str) -> list[Conflict]:
+    """What a patient's case is held for, if it is."""
     case = house.heads()[patient_id]
     with house.store.unit() as unit:
-        return [conflict.kind for conflict in unit.conflicts(case.id)]
+        return list(unit.conflicts(case.id)) if case.state is CaseState.HELD else []
+
+
+def kinds(house: House, patient_id: str) -> list[ConflictKind]:
+    """Of what kinds that is."""
+    return [conflict.kind for conflict in held_for(house, patient_id)]
 
 
 # ── contradicting demographics under one key ──
@@ -195,6 +200,46 @@ def test_dropping_leaves_the_other_person_out(house: House) -> None:
     barred = {one.instance.sop_instance_uid: bool(one.instance.barred) for one in house.stored(case)}
     assert barred == {uid("1"): False, uid("2"): True, uid("3"): True}
     assert case.state is CaseState.COLLECTING
+
+
+# ── several contradictions ──
+
+
+def test_of_several_contradictions_one_is_named(house: House) -> None:
+    """Nobody decides about what came up since he looked: without a name the ruling is refused, and lists them."""
+    house.send(mammogram("1", **JANE), mammogram("2", **BORN_LATER))
+    house.indexer.tick()
+    (seen,) = held_for(house, "P-1")
+    house.send(mammogram("3", **{**JANE, "PatientBirthDate": "19900909"}))
+    house.indexer.tick()
+    open_ones = held_for(house, "P-1")
+    assert len(open_ones) == 3
+    with pytest.raises(Permanent) as refused:
+        house.rule(Ruling.MERGE, house.heads()["P-1"])
+    assert all(conflict.id in str(refused.value) for conflict in open_ones)
+    assert held_for(house, "P-1") == open_ones
+    house.rule(Ruling.MERGE, house.heads()["P-1"], conflict=seen.id)
+    assert held_for(house, "P-1") == [conflict for conflict in open_ones if conflict != seen]
+    with pytest.raises(Permanent, match="look at it again"):
+        house.rule(Ruling.MERGE, house.heads()["P-1"], conflict=seen.id)
+    house.rule(Ruling.MERGE, house.heads()["P-1"], every=True)
+    assert house.heads()["P-1"].state is CaseState.COLLECTING
+
+
+def test_dropping_everything_does_not_end_the_case(house: House) -> None:
+    """Images of the other breast end a case when they are dropped: that must be said of them alone."""
+    house.send(mammogram("1", **JANE), mammogram("2", **BORN_LATER))
+    house.indexer.tick()
+    side = Conflict(ConflictKind.LATERALITY, ("R", "x"), "Every image is of the other breast.")
+    (case,) = house.cases()
+    names = held_for(house, "P-1")
+    with house.store.unit() as unit:
+        unit.hold(case, [*names, side], house.clock())
+    for every, why in ((False, "or --all"), (True, "One of these ends the case")):
+        with pytest.raises(Permanent, match=why):
+            house.rule(Ruling.DROP, every=every)
+    house.rule(Ruling.DROP, conflict=names[0].id)
+    assert kinds(house, "P-1") == [ConflictKind.LATERALITY]
 
 
 # ── two Patient IDs in one study ──
