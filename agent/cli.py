@@ -197,7 +197,8 @@ def resolve(
     split: Annotated[bool, typer.Option("--split", help="They are two: tell them apart.")] = False,
     drop: Annotated[bool, typer.Option("--drop", help="Leave out what contradicts.")] = False,
     accept: Annotated[bool, typer.Option("--accept", help="The later object counts; or: go on all the same.")] = False,
-    conflict: Annotated[str, typer.Option(help="Only this conflict of the case.")] = "",
+    conflict: Annotated[str, typer.Option(help="Which conflict; not needed where there is only one.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Every conflict to which that applies.")] = False,
     about: Annotated[str, typer.Option(help="Which statement is meant; else the one that came last.")] = "",
     by: Annotated[str | None, typer.Option(help="Who decides; else the user of this terminal.")] = None,
 ) -> None:
@@ -211,8 +212,10 @@ def resolve(
     said = [ruling for ruling in Ruling if {"merge": merge, "split": split, "drop": drop, "accept": accept}[ruling]]
     if len(said) != 1:
         raise typer.BadParameter("say one of --merge, --split, --drop, --accept")
+    if every and conflict:
+        raise typer.BadParameter("say --conflict or --all")
     loaded = _load(config, overrides)
-    after, left = resolve_case(loaded.config, case, said[0], by=by, conflict=conflict, about=about)
+    after, left = resolve_case(loaded.config, case, said[0], by=by, conflict=conflict, about=about, every=every)
     typer.echo(f"case {after.id} is {after.state}: {after.reason}")
     for sentence in left:
         typer.echo(f"still to be decided: {sentence}")

@@ -90,9 +90,9 @@ class Agent:
         return story
 
     def resolve(self, case_id: int, ruling: str, about: str, by: str) -> str:
-        """Decide what a case is held for; return what the command printed."""
+        """Decide everything that a case is held for; return what the command printed."""
         meant = ("--about", about) if about else ()
-        return self._run("resolve", str(case_id), f"--{ruling}", *meant, "--by", by)
+        return self._run("resolve", str(case_id), f"--{ruling}", "--all", *meant, "--by", by)
 
     def outbox(self) -> dict[str, int]:
         """Objects by "destination: status"."""

@@ -78,10 +78,12 @@ class House:
         """Spool an HL7 message, as the receiver read it."""
         self.spool.add(RecordKind.HL7, {"news": news_to_json(news)})
 
-    def rule(self, ruling: Ruling, case: Case | None = None, about: str = "") -> Case:
+    def rule(
+        self, ruling: Ruling, case: Case | None = None, about: str = "", conflict: str = "", *, every: bool = False
+    ) -> Case:
         """Decide as a person does about a case, by default the newest."""
         asked = case or self.cases()[-1]
-        return self.resolver.resolve(Request(asked.id, ruling, "someone", about=about))
+        return self.resolver.resolve(Request(asked.id, ruling, "someone", conflict, about, every))
 
     def heads(self) -> dict[str, Case]:
         """The newest live version of each patient, by Patient ID; a split-off one has SPLIT before it."""

@@ -13,7 +13,7 @@ from agent.core.conflict import Conflict, ConflictKind, Decision, Ruling
 from agent.core.demographics import Demographics, contradiction
 from agent.core.identities import Identity, Variant, apart, digest_of, key_digest
 from agent.core.patient import PatientKey
-from agent.core.person_name import names_match
+from agent.core.person_name import names_match_in_full
 from agent.core.ports import Unit
 
 OTHER_PERSON: Final = "its name, birth date or sex is not this patient's: a person left it out"
@@ -89,8 +89,10 @@ class Circle:
                     yield _demographic((first.digest, second.digest), why), (first, second)
             for one in mine:
                 for told in said:
-                    if why := contradiction(told.demographics, replace(one.demographics, name="")):
-                        subjects = (one.digest, digest_of("hl7", str(told.birth_date), told.sex))
+                    claim = told.against(one.demographics, said)
+                    if why := contradiction(claim, one.demographics):
+                        names_told = told.names if claim.name else ()
+                        subjects = (one.digest, digest_of("hl7", str(told.birth_date), told.sex, *names_told))
                         yield _demographic(subjects, f"{why} between an image and an HL7 message"), (one,)
 
     def _shared_studies(self) -> Iterator[tuple[Conflict, str, tuple[PatientKey, PatientKey]]]:
@@ -145,9 +147,9 @@ def _closure(unit: Unit, keys: Iterable[PatientKey]) -> Sequence[PatientKey]:
 
 
 def _contradicts(first: Demographics, second: Demographics, names: Sequence[str]) -> str:
-    """Say what contradicts; two names that the hospital knows both of do not."""
+    """Say what contradicts; two names that the hospital knows both of, with given names, do not."""
     why = contradiction(first, second)
-    if why and names_match(first.name, names) and names_match(second.name, names):
+    if why and all(names_match_in_full(one.name, names) for one in (first, second)):
         return contradiction(replace(first, name=""), replace(second, name=""))
     return why
 

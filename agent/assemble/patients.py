@@ -1,7 +1,7 @@
 """Keeping cases true to who is who: images with their owner, contradictions held, merges followed, at any moment."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from agent.assemble.circle import Circle
@@ -11,7 +11,7 @@ from agent.core.case import Case, CaseState
 from agent.core.conflict import ConflictKind
 from agent.core.demographics import contradiction
 from agent.core.firewall import owner
-from agent.core.identities import Retirement, Told
+from agent.core.identities import Retirement
 from agent.core.instance import Instance
 from agent.core.patient import PatientKey
 from agent.core.ports import Unit
@@ -45,9 +45,7 @@ class Patients:
             if one.retired:
                 unit.retire(Retirement(one.sent_at, one.control_id, one.retired, one.patient))
                 keys.add(one.retired)
-            said = one.demographics
-            names = tuple(name for name in (said.name, *one.other_names) if name)
-            unit.tell(one.patient, Told(said.birth_date, said.sex, names), one.sent_at, one.control_id)
+            unit.tell(one.patient, one.told, one.sent_at, one.control_id)
             keys.add(one.patient)
         self.settle(unit, keys)
         for patient in sorted({unit.canonical(key) for key in keys}):
@@ -58,7 +56,8 @@ class Patients:
         if not unit.is_alone(instance.patient):
             return False
         said = unit.told(instance.patient)
-        return said is None or not contradiction(said.demographics, replace(instance.demographics, name=""))
+        shown = instance.demographics
+        return said is None or not contradiction(said.against(shown, [said]), shown)
 
     def settle(self, unit: Unit, keys: Iterable[PatientKey], reason: str = GONE) -> None:
         """Bring rulings, images and holds of some patients, and of all whom they touch, into agreement."""

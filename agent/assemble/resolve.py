@@ -1,6 +1,6 @@
 """A person decides what a case is held for; what follows is the same as if it had always been known."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,13 +17,17 @@ from agent.core.ports import Store, Unit
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a person says about a case. Without `about`, the statement that came last is the one in question."""
+    """What a person says about a case. Without `about`, the statement that came last is the one in question.
+
+    A conflict is named by what contradicts, so nobody decides about one that came up after it was looked at.
+    """
 
     case_id: int
     ruling: Ruling
     by: str
-    conflict_id: str = ""  # empty: every conflict of the case to which the ruling applies
+    conflict_id: str = ""  # empty: the only open conflict of the case to which the ruling applies
     about: str = ""
+    every: bool = False  # each open conflict to which the ruling applies
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Resolver:
         Raises
         ------
         Permanent
-            If there is no such case, it is not held, or the ruling means nothing for what it is held for.
+            If there is no such case, it is not held, the ruling means nothing for what it is held for, or it is not
+            said which of several conflicts is meant.
         """
         with self.store.unit() as unit:
             unit.alone()
@@ -94,15 +99,23 @@ def _held(unit: Unit, case_id: int) -> Case:
 
 
 def _meant(unit: Unit, case: Case, request: Request) -> list[Conflict]:
-    """Return the conflicts that a request is about."""
+    """Return the conflicts that a request is about. Raises Permanent."""
     conflicts = [c for c in unit.conflicts(case.id) if request.conflict_id in ("", c.id)]
     meant = [c for c in conflicts if request.ruling in ALLOWED[c.kind]]
     if not conflicts:
-        raise Permanent(f"case {case.id} has no conflict {request.conflict_id}")
+        raise Permanent(f"case {case.id} has no conflict {request.conflict_id}: look at it again")
     if not meant:
         possible = sorted({f"--{ruling}" for c in conflicts for ruling in ALLOWED[c.kind]})
         raise Permanent(f"case {case.id}: {' '.join(c.sentence for c in conflicts)} Say one of {', '.join(possible)}")
+    if len(meant) > 1 and not request.every:
+        raise Permanent(f"case {case.id}: {_listed(meant)} Say --conflict and which, or --all.")
+    if len({c.kind is ConflictKind.LATERALITY for c in meant}) > 1 and request.ruling is Ruling.DROP:
+        raise Permanent(f"case {case.id}: {_listed(meant)} One of these ends the case: say --conflict and which.")
     return meant
+
+
+def _listed(conflicts: Iterable[Conflict]) -> str:
+    return " ".join(f"{c.id}: {c.sentence}" for c in conflicts)
 
 
 def _on_identities(asked: _Question) -> str:

@@ -13,11 +13,11 @@ from agent.core.conflict import Ruling
 
 
 def resolve_case(
-    config: Config, case_id: int, ruling: Ruling, *, by: str | None, conflict: str, about: str
+    config: Config, case_id: int, ruling: Ruling, *, by: str | None, conflict: str, about: str, every: bool
 ) -> tuple[Case, list[str]]:
     """Apply a decision; return the case as it stands then, and what it is still held for. Raises Permanent."""
     with closing(open_store(config)) as store:
-        request = Request(case_id, ruling, by or _user(), conflict, about)
+        request = Request(case_id, ruling, by or _user(), conflict, about, every)
         case = build_resolver(config, store).resolve(request)
         with store.unit() as unit:
             left = [c.sentence for c in unit.conflicts(case.id) if unit.decision(c.id) is None]

@@ -4,10 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from agent.core.demographics import UNSAID, Demographics
+from agent.core.identities import Told
 from agent.core.patient import PatientKey
+
+RESULT: Final = "R01"
+"""The event of news from messages other than ADT: something of this patient may have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,15 @@ class PatientNews:
     retired: PatientKey | None = None
     demographics: Demographics = UNSAID
     other_names: tuple[str, ...] = ()  # PID-5 repetitions, PID-9: as PN, former and alias names
+
+    @property
+    def told(self) -> Told:
+        """What it says of the patient. Other messages than ADT copy a PID from somewhere, and are no word on it."""
+        if self.event == RESULT:
+            return Told()
+        said = self.demographics
+        names = tuple(name for name in (said.name, *self.other_names) if name)
+        return Told(said.birth_date, said.sex, names)
 
 
 def news_to_json(news: Sequence[PatientNews]) -> str:

@@ -28,15 +28,18 @@ def contradiction(a: Demographics, b: Demographics) -> str:
     said and equal. Symmetric and reflexive. Not transitive: Doe may be Doe^Jane and Doe^Joan, who are two. So each
     statement is compared with each other one, never with a first one only.
     """
-    sexes = {_sex(a), _sex(b)}
-    confirmed = a.birth_date is not None and a.birth_date == b.birth_date and len(sexes) == 1 and "" not in sexes
     differ = {
-        "names": a.name != b.name and names_agree(a.name, b.name, confirmed=confirmed) is False,
+        "names": a.name != b.name and names_agree(a.name, b.name, confirmed=is_confirmed(a, b)) is False,
         "birth dates": None not in (a.birth_date, b.birth_date) and a.birth_date != b.birth_date,
-        "sexes": sexes == {"F", "M"},
+        "sexes": {_sex(a), _sex(b)} == {"F", "M"},
     }
     found = [f"the {what}" for what, is_different in differ.items() if is_different]
     return f"{' and '.join(found)} differ" if found else ""
+
+
+def is_confirmed(a: Demographics, b: Demographics) -> bool:
+    """Whether both say birth date and sex, F or M, and the same."""
+    return a.birth_date is not None and a.birth_date == b.birth_date and _sex(a) == _sex(b) != ""
 
 
 def _sex(said: Demographics) -> str:

@@ -1,15 +1,16 @@
 """Who is who: what objects and messages say of patients, and what follows from all of it, in whatever order it came."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
-from agent.core.demographics import UNSAID, Demographics
+from agent.core.demographics import Demographics, is_confirmed
 from agent.core.instance import Instance, SpoolRef
 from agent.core.patient import SPLIT, PatientKey
+from agent.core.person_name import names_agree, names_match
 
 BY_PERSON: Final = "person:"
 
@@ -47,16 +48,24 @@ class Retirement:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the hospital's newest message says of a patient, and every name that one of its messages gave."""
+    """The birth date and the sex that the hospital's messages said last, and every name that one of them gave."""
 
     birth_date: date | None = None
     sex: str = ""
     names: tuple[str, ...] = ()
 
-    @property
-    def demographics(self) -> Demographics:
-        """What an object is held against: names are compared apart, since a patient may have had several."""
-        return Demographics(UNSAID.name, self.birth_date, self.sex)
+    def against(self, said: Demographics, every: Collection["Told"]) -> Demographics:
+        """Return what an object that says `said` is held against.
+
+        A name is in it only where the object's is none of all that were told of the patient (`every`), and no birth
+        date and sex confirm it: a patient may have had several names.
+        """
+        plain = Demographics("", self.birth_date, self.sex)
+        known = any(is_confirmed(said, Demographics("", one.birth_date, one.sex)) for one in every)
+        if known or names_match(said.name, [name for one in every for name in one.names]):
+            return plain
+        strange = (name for name in self.names if names_agree(said.name, name) is False)
+        return Demographics(next(strange, ""), self.birth_date, self.sex)
 
 
 class Standing(StrEnum):
@@ -102,18 +111,27 @@ def apart(identity: Identity) -> PatientKey:
 def survivors(retirements: Iterable[Retirement]) -> Mapping[PatientKey, PatientKey]:
     """Say for every retired key which one it is now, whatever the order in which the messages came.
 
-    Messages are applied by the time at which they were sent: a key that survives again is no longer retired. Persons
-    join what the keys stand for after that; of all that they joined one goes on that nobody gave up, whoever decided
-    first.
+    Messages are applied by the time at which they were sent. A key is no longer retired when a message retires into it
+    what it stands for; a merge of anybody else into it does not bring it back. Persons join what the keys stand for
+    after that; of all that they joined one goes on that nobody gave up, whoever decided first.
     """
     parents: dict[PatientKey, PatientKey] = {}
     every = sorted(retirements)
     for one in every:
         if not one.is_by_person:
-            parents.pop(one.surviving, None)
-            parents[one.retired] = one.surviving
+            _apply(parents, one)
     parents |= _joined(parents, [one for one in every if one.is_by_person])
     return {key: _root(parents, key) for key in parents}
+
+
+def _apply(parents: dict[PatientKey, PatientKey], said: Retirement) -> None:
+    """Let one key stand for another, unless it does already by others."""
+    chain = list(_chain(parents, said.surviving))
+    if len(chain) > 1 and said.retired == chain[-1]:
+        del parents[said.surviving]  # the merge is taken back
+    elif said.retired in chain:
+        return
+    parents[said.retired] = said.surviving
 
 
 def _joined(parents: Mapping[PatientKey, PatientKey], by_persons: Iterable[Retirement]) -> dict[PatientKey, PatientKey]:
@@ -131,6 +149,13 @@ def _joined(parents: Mapping[PatientKey, PatientKey], by_persons: Iterable[Retir
 
 
 def _root(parents: Mapping[PatientKey, PatientKey], key: PatientKey) -> PatientKey:
+    *_, last = _chain(parents, key)
+    return last
+
+
+def _chain(parents: Mapping[PatientKey, PatientKey], key: PatientKey) -> Iterator[PatientKey]:
+    """Yield a key and what it stands for, each by the one before."""
+    yield key
     while key in parents:
         key = parents[key]
-    return key
+        yield key

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +47,11 @@ class _Group:
     loose: bool = False  # all in the first component, spaces between: which word is the family name is not said
 
     @property
+    def is_full(self) -> bool:
+        """Whether there are family and given names."""
+        return self.loose or bool(self.family.words and self.given.words)
+
+    @property
     def all(self) -> _Part:
         """Every word."""
         return _Part(self.family.words + self.given.words, self.family.joined + self.given.joined)
@@ -87,6 +92,15 @@ def names_agree(a: str, b: str, *, confirmed: bool = False) -> bool | None:
 def names_match(name: str, others: Iterable[str]) -> bool:
     """Whether a name is one of those known for the same person, a former or an alias name: without typing errors."""
     return any(names_agree(name, other) for other in others)
+
+
+def names_match_in_full(name: str, others: Iterable[str]) -> bool:
+    """Whether a name is one of those, and more than a family name shows it: in some script both say given names."""
+    return any(names_agree(name, other) and _both_in_full(_groups(name), _groups(other)) for other in others)
+
+
+def _both_in_full(ours: Mapping[str, _Group], theirs: Mapping[str, _Group]) -> bool:
+    return any(ours[script].is_full and theirs[script].is_full for script in ours.keys() & theirs.keys())
 
 
 def _groups(name: str) -> dict[str, _Group]:

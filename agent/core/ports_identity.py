@@ -30,10 +30,10 @@ class IdentityUnit(Protocol):
         """Note a merge; return whether it was new."""
 
     def told(self, key: PatientKey) -> Told | None:
-        """What HL7 messages said of a key."""
+        """What HL7 messages said of a key, None where none said anything."""
 
     def tell(self, key: PatientKey, told: Told, sent_at: datetime, control_id: str) -> None:
-        """Note what a message says: the newest by (sent_at, control_id) counts, names add up."""
+        """Note what a message says, if anything: of each field the newest by (sent_at, control_id), names add up."""
 
     def identities(self, key: PatientKey) -> Sequence[Identity]:
         """The demographics that objects gave under a key."""

@@ -19,7 +19,9 @@ MAX_READ_CHARACTERS: Final = 32768
 """Most that the segments that are read may hold together: what is parsed takes many times its length in memory."""
 
 MAX_CONTROL_ID: Final = 199  # HL7 2.7; 20 in 2.5.1
-_NULL: Final = '""'  # "delete what you hold" (2.5.3); here it says nothing
+_NULL: Final = (
+    '""'  # "delete what you hold" (2.5.3); here it says nothing: no message takes back what an image is held against
+)
 
 
 @dataclass(frozen=True, slots=True)

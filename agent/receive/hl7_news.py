@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import Final
 
-from agent.core.adt import PatientNews
+from agent.core.adt import RESULT, PatientNews
 from agent.core.patient import PatientKey
 from agent.receive.hl7_fault import ErrorCode, Fault, erroneous, rejected
 from agent.receive.hl7_identity import identifiers, merged, only_one
@@ -16,9 +16,6 @@ from agent.receive.hl7_values import demographics_of, moment_of, offset_of
 MERGES: Final = frozenset({"A40", "A47"})
 UPDATES: Final = frozenset("A01 A02 A03 A04 A05 A06 A07 A08 A11 A12 A13 A28 A31".split())
 """Events of a person or a visit that change no identifier: their PID is current."""
-
-RESULT: Final = "R01"
-"""The event of news from messages other than ADT: something of this patient may have changed."""
 
 
 def news_of(message: Message, rules: Hl7Rules) -> tuple[PatientNews, ...]:

@@ -198,10 +198,12 @@ told: Final = Table(  # what HL7 messages say of a patient
     metadata,
     Column("patient_id", Key, primary_key=True),
     Column("issuer", Key, primary_key=True),
-    Column("sent_at", UtcDateTime, nullable=False),
-    Column("control_id", Key, nullable=False),
     Column("birth_date", sa.Date),
+    Column("birth_date_sent_at", UtcDateTime),  # of the message that said so last
+    Column("birth_date_control_id", Words),
     Column("sex", Words, nullable=False),
+    Column("sex_sent_at", UtcDateTime),
+    Column("sex_control_id", Words),
     Column("names", sa.JSON, nullable=False),
 )
 

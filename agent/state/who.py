@@ -77,21 +77,23 @@ class WhoIsWho(Work):
         return None if row is None else Told(row.birth_date, row.sex, tuple(row.names))
 
     def tell(self, key: PatientKey, said: Told, sent_at: datetime, control_id: str) -> None:
-        """Note what a message says: the newest by (sent_at, control_id) counts, names add up."""
-        row = self._db.execute(sa.select(told).where(*_is(told, key))).one_or_none()
-        newest: dict[str, Any] = {
-            "birth_date": said.birth_date,
-            "sex": said.sex,
-            "sent_at": sent_at,
-            "control_id": control_id,
-        }
-        if row is None:
-            names = sorted(set(said.names))
-            self._add(told, patient_id=key.patient_id, issuer=key.issuer, names=names, **newest)
+        """Note what a message says, if anything: of each field the newest by (sent_at, control_id), names add up."""
+        if said == Told():
             return
-        values: dict[str, Any] = {"names": sorted({*row.names, *said.names})}
-        values |= newest if (sent_at, control_id) > (row.sent_at, row.control_id) else {}
-        self._db.execute(sa.update(told).where(*_is(told, key)).values(**values))
+        row = self._db.execute(sa.select(told).where(*_is(told, key))).mappings().one_or_none()
+        unsaid = dict.fromkeys(column.name for column in told.c) | {"sex": "", "names": ()}
+        unsaid |= {"patient_id": key.patient_id, "issuer": key.issuer}
+        values: dict[str, Any] = dict(row or unsaid)
+        values["names"] = sorted({*values["names"], *said.names})
+        for field, value in (("birth_date", said.birth_date), ("sex", said.sex)):
+            at, by = f"{field}_sent_at", f"{field}_control_id"
+            known = (values[at], values[by], str(values[field]))  # of one message that says two things the greater
+            if value and (known[0] is None or (sent_at, control_id, str(value)) > known):
+                values |= {field: value, at: sent_at, by: control_id}
+        if row is None:
+            self._add(told, **values)
+        else:
+            self._db.execute(sa.update(told).where(*_is(told, key)).values(**values))
 
     def identities(self, key: PatientKey) -> Sequence[Identity]:
         """The demographics that objects gave under a key."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from itertools import permutations
 from uuid import UUID
 
 import pytest
@@ -51,6 +52,45 @@ def test_a_person_joins_what_keys_stand_for(store: Store) -> None:
     with store.unit() as unit:
         unit.retire(by_person)
         assert [unit.canonical(key) for key in (A, C)] == [A, A]
+        unit.retire(retirement(A, B))
+        assert [unit.canonical(key) for key in (A, B, C)] == [B, B, B]
+
+
+SAID = (
+    (Told(date(1955, 5, 5), "F", ("Roe^Ann",)), 0, "1"),
+    (Told(None, "M"), 1, "2"),
+    (Told(date(1956, 5, 5)), 1, "1"),
+    (Told(names=("Roe^Anna",)), 2, "3"),
+    (Told(date(1957, 5, 5), "O"), 1, "0"),
+    (Told(date(1956, 4, 5)), 1, "1"),
+)
+
+
+@pytest.mark.parametrize(
+    "order", [*list(permutations(range(len(SAID)), 4))[::5], (5, 4, 3, 2, 1, 0), (2, 5, 0, 1, 3, 4)]
+)
+def test_each_field_is_what_was_said_of_it_last(store: Store, order: tuple[int, ...]) -> None:
+    """What a message does not say takes nothing back, in whatever order the messages come, and come again."""
+    with store.unit() as unit:
+        for n in (*order, *range(len(SAID)), *order):
+            said, minute, control_id = SAID[n]
+            unit.tell(A, said, T0 + minute * MINUTE, control_id)
+        assert unit.told(A) == Told(date(1956, 5, 5), "M", ("Roe^Ann", "Roe^Anna"))
+
+
+def test_a_message_that_says_nothing_is_no_word(store: Store) -> None:
+    """Nothing is told of a patient before something is said."""
+    with store.unit() as unit:
+        unit.tell(A, Told(), T0, "1")
+        assert unit.told(A) is None
+        unit.tell(A, Told(sex="F"), T0 - MINUTE, "0")
+        assert unit.told(A) == Told(None, "F")
+
+
+def test_a_merge_of_a_third_key_brings_no_retired_one_back(store: Store) -> None:
+    """A into B, and later C into A, by somebody who does not know: all three are B."""
+    with store.unit() as unit:
+        unit.retire(retirement(C, A, 5))
         unit.retire(retirement(A, B))
         assert [unit.canonical(key) for key in (A, B, C)] == [B, B, B]
 

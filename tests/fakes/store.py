@@ -16,7 +16,7 @@ from uuid import UUID
 from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
 from agent.core.conflict import Conflict, Decision
 from agent.core.errors import Permanent, StaleCase, Transient
-from agent.core.identities import Identity, Retirement, Told, Variant
+from agent.core.identities import Identity, Retirement, Variant
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.pacs import Retrieval, Search, StudyCount
 from agent.core.patient import PatientKey
@@ -52,7 +52,7 @@ class Tables:
     searches: dict[int, Search] = field(default_factory=dict)
     retrievals: dict[int, Retrieval] = field(default_factory=dict)
     aliases: set[Retirement] = field(default_factory=set)
-    told: dict[PatientKey, tuple[Told, tuple[datetime, str]]] = field(default_factory=dict)
+    told: dict[PatientKey, frozenset[tuple[Any, ...]]] = field(default_factory=dict)
     identities: dict[str, Identity] = field(default_factory=dict)
     studies: dict[tuple[str, PatientKey], str] = field(default_factory=dict)  # study and patient -> why barred
     variants: dict[int, Variant] = field(default_factory=dict)

@@ -64,14 +64,18 @@ class FakeWho:
         return True
 
     def told(self, key: PatientKey) -> Told | None:
-        found = self._t.told.get(key)
-        return found and found[0]
+        words = self._t.told.get(key)
+        if words is None:
+            return None
+        last = {field: value for field, _, value in sorted(words, key=lambda word: word[:2])}
+        names = sorted({value for field, _, value in words if field == "name"})
+        return Told(last.get("birth_date"), last.get("sex", ""), tuple(names))
 
     def tell(self, key: PatientKey, told: Told, sent_at: datetime, control_id: str) -> None:
-        before, order = self._t.told.get(key, (Told(), (datetime.min.replace(tzinfo=sent_at.tzinfo), "")))
-        names = tuple(sorted({*before.names, *told.names}))
-        newest = told if (sent_at, control_id) > order else before
-        self._t.told[key] = replace(newest, names=names), max(order, (sent_at, control_id))
+        said = [("birth_date", told.birth_date), ("sex", told.sex), *(("name", name) for name in told.names)]
+        words = {(field, (sent_at, control_id, str(value)), value) for field, value in said if value}
+        if words:
+            self._t.told[key] = self._t.told.get(key, frozenset()) | words
 
     def identities(self, key: PatientKey) -> Sequence[Identity]:
         mine = [one for one in self._t.identities.values() if one.key == key]

@@ -122,7 +122,7 @@ class Installation:
     def _is_accepted(self, case_id: int) -> bool:
         config = load_config(ROOT / "config.yaml", [self.agent.overrides]).config
         try:
-            _, left = resolve_case(config, case_id, Ruling.ACCEPT, by="tests", conflict="", about="")
+            _, left = resolve_case(config, case_id, Ruling.ACCEPT, by="tests", conflict="", about="", every=True)
         except StaleCase:
             return False
         return not left

@@ -84,6 +84,20 @@ def test_two_ids_in_one_study_are_listed(agent: AgentProcess) -> None:
     ]
 
 
+def test_of_several_contradictions_one_is_named(agent: AgentProcess) -> None:
+    """Without a name the command refuses and lists them; with --all each is decided."""
+    index(agent, *(mammogram(n, ImageLaterality=side) for n in "12" for side in "LR"))
+    (case,) = agent.cases()
+    told = json.loads(agent.cli("cases", "show", str(case["id"]), "--json").stdout)["held_for"]
+    done = agent.cli("resolve", str(case["id"]), "--accept", check=False)
+    assert done.returncode == 2
+    assert all(line["conflict"] in done.stderr for line in told)
+    left = agent.cli("resolve", str(case["id"]), "--accept", "--conflict", told[0]["conflict"]).stdout
+    assert left.count("still to be decided") == 1
+    agent.cli("resolve", str(case["id"]), "--accept", "--all")
+    assert agent.cases()[0]["state"] == "collecting"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -91,6 +105,7 @@ def test_two_ids_in_one_study_are_listed(agent: AgentProcess) -> None:
         (("1", "--merge", "--drop"), "say one of"),
         (("7", "--merge"), "there is no case 7"),
         (("1", "--merge"), "not held"),
+        (("1", "--merge", "--all", "--conflict", "abc"), "say --conflict or --all"),
     ],
 )
 def test_what_cannot_be_ruled_is_said(agent: AgentProcess, words: tuple[str, ...], said: str) -> None:

@@ -149,8 +149,10 @@ def parents_of(place: Place) -> dict[PatientKey, PatientKey]:
     parents: dict[PatientKey, PatientKey] = {}
     news = {one for one in place.applied if isinstance(one, PatientNews) and one.retired}
     for one in sorted(news, key=lambda n: (n.sent_at, n.control_id)):
-        parents.pop(one.patient, None)
-        if one.retired is not None:
+        stands_for = _root(parents, one.patient)
+        if one.retired == stands_for:
+            parents.pop(one.patient, None)
+        if one.retired is not None and _root(parents, one.retired) != _root(parents, one.patient):
             parents[one.retired] = one.patient
     return parents
 

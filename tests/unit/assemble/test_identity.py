@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.adt import PatientNews
 from agent.core.case import Case, CaseEvent, CaseState
-from agent.core.conflict import ConflictKind, Ruling
+from agent.core.conflict import Conflict, ConflictKind, Ruling
 from agent.core.demographics import Demographics
 from agent.core.errors import Permanent
 from agent.core.instance import End
@@ -39,11 +39,16 @@ def answered(house: House) -> None:
     house.move(*life)
 
 
-def kinds(house: House, patient_id: str) -> list[ConflictKind]:
-    """What a patient's case is held for."""
+def held_for(house: House, patient_id: str) -> list[Conflict]:
+    """What a patient's case is held for, if it is."""
     case = house.heads()[patient_id]
     with house.store.unit() as unit:
-        return [conflict.kind for conflict in unit.conflicts(case.id)]
+        return list(unit.conflicts(case.id)) if case.state is CaseState.HELD else []
+
+
+def kinds(house: House, patient_id: str) -> list[ConflictKind]:
+    """Of what kinds that is."""
+    return [conflict.kind for conflict in held_for(house, patient_id)]
 
 
 # ── contradicting demographics under one key ──
@@ -89,6 +94,75 @@ def test_a_message_that_contradicts_an_image_holds_the_case(house: House) -> Non
     assert kinds(house, "P-1") == [ConflictKind.DEMOGRAPHICS]
 
 
+def test_a_message_that_omits_a_field_releases_nothing(house: House) -> None:
+    """PID-7 and PID-8 may be empty, and other messages than ADT may say anything: what ADT said stands."""
+    house.tell(
+        PatientNews("1", "A31", RECEIVED, key("P-1"), demographics=Demographics("Roe^Ann", date(1955, 5, 5), "F"))
+    )
+    house.send(mammogram("1", **JANE))
+    house.tell(
+        PatientNews("2", "A08", RECEIVED + timedelta(minutes=5), key("P-1"), demographics=Demographics("Roe^Ann"))
+    )
+    told = Demographics("Doe^Jane", date(1970, 1, 1), "F")
+    house.tell(PatientNews("3", "R01", RECEIVED + timedelta(minutes=6), key("P-1"), demographics=told))
+    house.indexer.tick()
+    assert kinds(house, "P-1") == [ConflictKind.DEMOGRAPHICS]
+    house.tell(PatientNews("4", "A31", RECEIVED + timedelta(minutes=7), key("P-1"), demographics=told))
+    house.indexer.tick()
+    assert house.heads()["P-1"].state is CaseState.COLLECTING
+
+
+@pytest.mark.parametrize(
+    ("told", "shown", "is_held"),
+    [
+        (Demographics("Roe^Ann", None, "F"), {"PatientName": "Doe^Jane", "PatientSex": "F"}, True),
+        (Demographics("Roe^Ann", date(1970, 1, 1), ""), JANE, True),
+        (Demographics("Roe^Ann", date(1970, 1, 1), "F"), JANE, False),
+        (Demographics("Doe", None, ""), JANE, False),
+        (Demographics("Doh^Jane", None, "F"), JANE, True),
+        (Demographics("Roe^Ann", None, "F"), {"PatientName": None}, False),
+        (Demographics("=山田^花子", None, "F"), JANE, False),
+        (Demographics("", None, "F"), JANE, False),
+    ],
+)
+@pytest.mark.parametrize("images", [("first", "news"), ("news", "first", "second"), ("first", "news", "second")])
+def test_an_image_of_another_name_than_was_told_holds_the_case(
+    house: House, told: Demographics, shown: dict[str, str | None], is_held: bool, images: tuple[str, ...]
+) -> None:
+    """None of the names that HL7 gave, and no birth date and sex to confirm it; in whatever order they come."""
+    for act in images:
+        if act == "news":
+            house.tell(PatientNews("1", "A31", RECEIVED, key("P-1"), demographics=told))
+        else:
+            house.send(mammogram(act, **shown))
+        house.indexer.tick()
+    (case,) = house.cases()
+    assert case.state is (CaseState.HELD if is_held else CaseState.COLLECTING)
+    assert not is_held or (case.reason == "Under one Patient ID the names differ between an image and an HL7 message.")
+
+
+def test_a_family_name_that_was_told_excuses_no_given_names(house: House) -> None:
+    """Two images' names are two sisters', though HL7 gives the family name that both have."""
+    house.send(mammogram("1", PatientName="Doe^Jane"), mammogram("2", PatientName="Doe^Martha"))
+    house.indexer.tick()
+    assert kinds(house, "P-1") == [ConflictKind.DEMOGRAPHICS]
+    house.tell(PatientNews("1", "A31", RECEIVED, key("P-1"), demographics=Demographics("Doe")))
+    house.indexer.tick()
+    assert kinds(house, "P-1") == [ConflictKind.DEMOGRAPHICS]
+    house.tell(PatientNews("2", "A31", RECEIVED, key("P-1"), demographics=Demographics("Doe^Jane^Martha")))
+    house.indexer.tick()
+    assert house.heads()["P-1"].state is CaseState.COLLECTING
+
+
+def test_a_late_merge_of_a_third_id_brings_nothing_back(house: House) -> None:
+    """P-1 is P-2's; who merges P-3 into P-1 later did not know: the case stays P-2's."""
+    house.send(mammogram("1", **JANE))
+    house.tell(merge("P-1", "P-2"))
+    house.tell(merge("P-3", "P-1", 5))
+    house.indexer.tick()
+    assert list(house.heads()) == ["P-2"]
+
+
 def test_merging_demographics_frees_the_case_for_good(house: House) -> None:
     """Once a person said that they are one, images of both go in."""
     house.send(mammogram("1", **JANE), mammogram("2", **BORN_LATER))
@@ -128,6 +202,46 @@ def test_dropping_leaves_the_other_person_out(house: House) -> None:
     barred = {one.instance.sop_instance_uid: bool(one.instance.barred) for one in house.stored(case)}
     assert barred == {uid("1"): False, uid("2"): True, uid("3"): True}
     assert case.state is CaseState.COLLECTING
+
+
+# ── several contradictions ──
+
+
+def test_of_several_contradictions_one_is_named(house: House) -> None:
+    """Nobody decides about what came up since he looked: without a name the ruling is refused, and lists them."""
+    house.send(mammogram("1", **JANE), mammogram("2", **BORN_LATER))
+    house.indexer.tick()
+    (seen,) = held_for(house, "P-1")
+    house.send(mammogram("3", **{**JANE, "PatientBirthDate": "19900909"}))
+    house.indexer.tick()
+    open_ones = held_for(house, "P-1")
+    assert len(open_ones) == 3
+    with pytest.raises(Permanent) as refused:
+        house.rule(Ruling.MERGE, house.heads()["P-1"])
+    assert all(conflict.id in str(refused.value) for conflict in open_ones)
+    assert held_for(house, "P-1") == open_ones
+    house.rule(Ruling.MERGE, house.heads()["P-1"], conflict=seen.id)
+    assert held_for(house, "P-1") == [conflict for conflict in open_ones if conflict != seen]
+    with pytest.raises(Permanent, match="look at it again"):
+        house.rule(Ruling.MERGE, house.heads()["P-1"], conflict=seen.id)
+    house.rule(Ruling.MERGE, house.heads()["P-1"], every=True)
+    assert house.heads()["P-1"].state is CaseState.COLLECTING
+
+
+def test_dropping_everything_does_not_end_the_case(house: House) -> None:
+    """Images of the other breast end a case when they are dropped: that must be said of them alone."""
+    house.send(mammogram("1", **JANE), mammogram("2", **BORN_LATER))
+    house.indexer.tick()
+    side = Conflict(ConflictKind.LATERALITY, ("R", "x"), "Every image is of the other breast.")
+    (case,) = house.cases()
+    names = held_for(house, "P-1")
+    with house.store.unit() as unit:
+        unit.hold(case, [*names, side], house.clock())
+    for every, why in ((False, "or --all"), (True, "One of these ends the case")):
+        with pytest.raises(Permanent, match=why):
+            house.rule(Ruling.DROP, every=every)
+    house.rule(Ruling.DROP, conflict=names[0].id)
+    assert kinds(house, "P-1") == [ConflictKind.LATERALITY]
 
 
 # ── two Patient IDs in one study ──

@@ -1,12 +1,15 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.adt import PatientNews, news_from_json, news_to_json
+from agent.core.adt import RESULT, PatientNews, news_from_json, news_to_json
 from agent.core.demographics import Demographics
+from agent.core.identities import Told
 from agent.core.patient import PatientKey
 
+T0 = datetime(2026, 1, 2, tzinfo=UTC)
 KEYS = st.builds(PatientKey, st.text(), st.text())
 NEWS = st.builds(
     PatientNews,
@@ -24,6 +27,15 @@ NEWS = st.builds(
 def test_news_is_read_as_it_was_written(news: list[PatientNews]) -> None:
     """Nothing of it is lost or changed on the way through a record."""
     assert news_from_json(news_to_json(news)) == tuple(news)
+
+
+def test_only_adt_tells_who_a_patient_is() -> None:
+    """What a result message repeats of a patient is no word on it."""
+    news = PatientNews("1", "A08", T0, PatientKey("H", "1"), None, Demographics("Doe^Jane", None, "F"), ("Roe^Jane",))
+    assert news.told == Told(None, "F", ("Doe^Jane", "Roe^Jane"))
+    nameless = replace(news, demographics=Demographics("", date(1970, 1, 1)))
+    assert nameless.told == Told(date(1970, 1, 1), "", ("Roe^Jane",))
+    assert replace(news, event=RESULT).told == Told()
 
 
 def test_news_is_written_in_its_own_letters() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.person_name import LOST, distance, names_agree, names_match, normalised
+from agent.core.person_name import LOST, distance, names_agree, names_match, names_match_in_full, normalised
 from tests.peers import ROOT
 
 ALIKE = [
@@ -197,6 +197,24 @@ def test_a_name_without_end_is_compared_soon() -> None:
 def test_former_names(others: tuple[str, ...], found: bool) -> None:
     """A name is a former one where a family name shows it; what cannot be compared is none."""
     assert names_match("POE^JANE", others) is found
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "found"),
+    [
+        ("POE^JANE", "Poe^Jane", True),
+        ("POE^JANE", "Poe", False),
+        ("POE", "Poe^Jane", False),
+        ("POE^JANE", "Jane Poe", True),
+        ("POE^JANE", "Roe^Jane", False),
+        ("=山田^花子", "Yamada^Tarou=山田", False),
+        ("=山田^花子", "Yamada^Hanako=山田^花子", True),
+        ("POE^JANE", "", False),
+    ],
+)
+def test_former_names_in_full(name: str, other: str, found: bool) -> None:
+    """A family name alone shows nothing of who among all of that name is meant."""
+    assert names_match_in_full(name, [other]) is found
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,15 @@ def test_a_chain_of_messages_ends_at_its_last_key() -> None:
     assert survivors([said(A, B), said(B, A, 1)]) == {B: A}
 
 
+def test_a_merge_of_a_third_key_brings_no_retired_one_back() -> None:
+    """Only a message that retires what the key stands for takes its merge back; a third one's merge goes on with it."""
+    assert survivors([said(A, B), said(C, A, 5)]) == {A: B, C: B}
+    assert survivors([said(A, B), said(B, C, 1), said(C, A, 2)]) == {B: A, C: A}
+    assert survivors([said(A, B), said(B, C, 1), said(B, A, 2)]) == {A: C, B: C}
+    assert survivors([said(A, B), said(A, C, 1)]) == {A: C}
+    assert survivors([said(A, B), said(B, A, 1), said(A, B, 2)]) == {A: B}
+
+
 def test_a_person_joins_what_the_keys_stand_for() -> None:
     """A key that the hospital retired is not brought back by a person's merge, whichever way that was said."""
     assert survivors([said(A, B), decided(C, A)]) == {A: B, C: B}
