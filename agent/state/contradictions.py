@@ -90,4 +90,5 @@ _SPELT: Final = {
     ConflictKind.CORRECTION: _objects,
     ConflictKind.PIXELS: _objects,
     ConflictKind.LATERALITY: _nothing,
+    ConflictKind.STRANDED: _nothing,
 }
