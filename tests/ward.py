@@ -57,12 +57,13 @@ class Ward:
         association_id: str = "run/1",
         sop_class_uid: str = "1.2",
         frames: int = 1,
+        study: str = "1.2",
         question: str = "aln",
     ) -> Case:
         """Let an image of a patient arrive, as the indexer would take it in."""
         n = next(self._number)
         said = (patient, modality, laterality, "CC", intent, acquired_on)
-        instance = Instance(f"1.2.{n}", sop_class_uid, "1.2", "1.2", "1.2", *said, frames=frames)
+        instance = Instance(f"1.2.{n}", sop_class_uid, "1.2", study, "1.2", *said, frames=frames)
         arrival = Arrival(SpoolRef(1, 1, n), self.clock(), association_id, f"1.2.{n}", End.COLLECTED, "collected")
         with self.store.unit() as unit:
             case = unit.newest_case(question, patient)

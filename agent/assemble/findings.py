@@ -5,9 +5,9 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from agent.core.clinical import ClinicalFacts, Refusal
+from agent.core.clinical import ClinicalFacts, Fact, Refusal
 from agent.core.clinical_json import facts_to_json
-from agent.core.eligibility import TREATMENTS, Eligibility
+from agent.core.eligibility import SPEAK_AGAINST, TREATMENTS, Eligibility
 from agent.core.facts import OUTCOMES
 
 DAYS: Final = ("cutoff", "facts_cutoff", "earliest", "latest", "diagnosed_on")
@@ -70,4 +70,14 @@ def _pre_operative(facts: ClinicalFacts, eligibility: Eligibility) -> ClinicalFa
     kept = {**{name: fact for name, fact in facts.facts.items() if name in always}, **early}
     reason = f"became known on or after {eligibility.facts_cutoff_by}"
     late = tuple(Refusal(name, reason) for name in facts.facts if name not in kept)
-    return ClinicalFacts(MappingProxyType(kept), facts.refused + late)
+    return ClinicalFacts(MappingProxyType(kept), facts.refused + late, _were(facts, kept))
+
+
+def _were(facts: ClinicalFacts, kept: Mapping[str, Fact]) -> Mapping[str, tuple[Fact, ...]]:
+    """Keep beside the facts what else they are and were: it may speak against an estimate, and no model is given it."""
+    were: dict[str, tuple[Fact, ...]] = {}
+    for name in sorted(SPEAK_AGAINST):
+        now = (facts.facts[name],) if name in facts.facts else ()
+        if old := tuple(fact for fact in (*now, *facts.earlier.get(name, ())) if fact != kept.get(name)):
+            were[name] = old
+    return MappingProxyType(were)

@@ -1,7 +1,7 @@
 """Clinical facts: typed values with units, the date on which each became known, and its source."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
 from typing import TypeAlias
@@ -30,12 +30,14 @@ class Refusal:
 class ClinicalFacts:
     """What is known of a patient. Missing facts are absent, never guessed.
 
-    `earlier` holds what a fact was before, newest first, where the hospital keeps more than its last value.
+    `earlier` holds what a fact was before, newest first, where the hospital keeps more than its last value; of a fact
+    that is refused, all that could be read. `unread` holds the days on which a value was given that could not be read.
     """
 
     facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
     refused: tuple[Refusal, ...] = ()
     earlier: Mapping[str, tuple[Fact, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    unread: Mapping[str, tuple[date, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def value(self, name: str) -> Value | None:
         """Return the value of a fact, or None where it is not known."""
@@ -48,18 +50,28 @@ class ClinicalFacts:
         return value if isinstance(value, date) else None
 
     def before(self, moment: date | None) -> "ClinicalFacts":
-        """Return each fact as it was known before `moment`; with None, everything as it is."""
+        """Return each fact as it was known before `moment`; with None, everything as it is.
+
+        A fact of which the last value before `moment` could not be read was not known then.
+        """
         if moment is None:
             return self
-        known: dict[str, tuple[Fact, ...]] = {}
-        for name, fact in self.facts.items():
-            if then := tuple(one for one in (fact, *self.earlier.get(name, ())) if one.known_on < moment):
-                known[name] = then
-        return ClinicalFacts(
-            MappingProxyType({name: then[0] for name, then in known.items()}),
-            self.refused,
-            MappingProxyType({name: then[1:] for name, then in known.items() if then[1:]}),
-        )
+        facts: dict[str, Fact] = {}
+        earlier: dict[str, tuple[Fact, ...]] = {}
+        for name in {**self.facts, **self.earlier}:
+            then = [one for one in self._values(name) if one.known_on < moment]
+            if name in self.facts and then and not self._unread_between(name, then[0].known_on, moment):
+                facts[name] = then.pop(0)
+            if then:
+                earlier[name] = tuple(then)
+        return replace(self, facts=MappingProxyType(facts), earlier=MappingProxyType(earlier))
+
+    def _values(self, name: str) -> tuple[Fact, ...]:
+        """Return what a fact is and was, newest first."""
+        return (*([self.facts[name]] if name in self.facts else ()), *self.earlier.get(name, ()))
+
+    def _unread_between(self, name: str, after: date, before: date) -> bool:
+        return any(after < day < before for day in self.unread.get(name, ()))
 
     def age(self, on: date) -> int | None:
         """Return the age in whole years on a day, or None without a birth date."""

@@ -18,13 +18,14 @@ _READERS: Final[Mapping[str, Callable[[Any], Value]]] = {
 
 
 def facts_to_json(facts: ClinicalFacts) -> dict[str, Any]:
-    """Return the keys "facts" and "refused" of a case's findings.
+    """Return the keys "facts", "refused" and "earlier" of a case's findings.
 
     Each fact keeps the name of its type, because JSON cannot tell 1 from 1.0 nor a date from text.
     """
     return {
         "facts": {name: _fact_to_json(fact) for name, fact in facts.facts.items()},
         "refused": [{"name": refusal.name, "reason": refusal.reason} for refusal in facts.refused],
+        "earlier": {name: [_fact_to_json(fact) for fact in were] for name, were in facts.earlier.items()},
     }
 
 
@@ -38,7 +39,10 @@ def facts_from_json(findings: Mapping[str, Any]) -> ClinicalFacts:
     """
     facts = {name: _fact_from_json(name, raw) for name, raw in findings.get("facts", {}).items()}
     refused = tuple(Refusal(raw["name"], raw["reason"]) for raw in findings.get("refused", ()))
-    return ClinicalFacts(MappingProxyType(facts), refused)
+    earlier = {
+        name: tuple(_fact_from_json(name, raw) for raw in were) for name, were in findings.get("earlier", {}).items()
+    }
+    return ClinicalFacts(MappingProxyType(facts), refused, MappingProxyType(earlier))
 
 
 def _fact_to_json(fact: Fact) -> dict[str, Any]:

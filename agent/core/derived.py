@@ -1,6 +1,7 @@
 """Facts that follow from others: receptor status from percentages, and the subtype from receptors."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -76,4 +77,4 @@ def _with(facts: ClinicalFacts, name: str, value: str, inputs: Sequence[str]) ->
         return facts
     known_on = max(facts.facts[one].known_on for one in inputs)
     fact = Fact(value, known_on, f"derived from {', '.join(inputs)}")
-    return ClinicalFacts(MappingProxyType({**facts.facts, name: fact}), facts.refused, facts.earlier)
+    return replace(facts, facts=MappingProxyType({**facts.facts, name: fact}))

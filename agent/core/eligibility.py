@@ -8,6 +8,8 @@ from typing import Final
 
 from agent.core.clinical import ClinicalFacts, Refusal
 from agent.core.demographics import Demographics, contradiction
+from agent.core.facts import AFTER_SURGERY as AFTER
+from agent.core.facts import OUTCOME, SIDE_UNSAID
 from agent.core.prediction import Side
 
 
@@ -98,13 +100,22 @@ class _Asked:
         return str(self.facts.value(name) or "")
 
     def says(self, name: str, *beginnings: str) -> bool:
-        """Whether a fact's text begins so, or did before treatment: that may have made it another."""
-        before = str(self.facts.before(self.cutoff()[0]).value(name) or "")
-        return self.text(name).startswith(beginnings) or before.startswith(beginnings)
+        """Whether a fact's text begins so, or did on any day of the episode or just before treatment.
+
+        A later value is of another node, or of what treatment made of it.
+        """
+        before = self.facts.before(self.cutoff()[0]).value(name)
+        start = self.starts_on()
+        earlier = (fact.value for fact in self.facts.earlier.get(name, ()) if start is None or fact.known_on >= start)
+        return any(str(value).startswith(beginnings) for value in (self.text(name), before, *earlier))
 
     def refused(self, *names: str) -> bool:
         """Whether the hospital gave a value that could not be read."""
         return any(refusal.name in names for refusal in self.facts.refused)
+
+    def unreadable(self, *names: str) -> bool:
+        """Whether the hospital gave a value that counts by now, and that could not be read."""
+        return any(refusal.name in names and could_not_be_read(refusal) for refusal in self.facts.refused)
 
     def concerns_side(self, name: str) -> bool:
         """Whether a fact names this side or both."""
@@ -121,10 +132,15 @@ class _Asked:
         now = [fact for name, fact in self.facts.facts.items() if name == "diagnosis"]
         for fact in (*now, *self.facts.earlier.get("diagnosis", ())):
             is_older = day is not None and (self.episode is None or day - fact.known_on > self.episode)
-            if is_older or fact.value != now[0].value:
+            if is_older or fact.value != self.facts.value("diagnosis"):
                 break
             day = fact.known_on
         return day
+
+    def starts_on(self) -> date | None:
+        """Return the first day of the episode."""
+        diagnosed_on = self.diagnosed_on()
+        return diagnosed_on - self.episode if diagnosed_on and self.episode else None
 
     def is_earlier(self, name: str) -> bool:
         """Whether a treatment was an earlier cancer's: before the episode, or radiotherapy before the diagnosis."""
@@ -182,6 +198,18 @@ class _Asked:
         return therapy is not None and surgery is not None and therapy < surgery
 
 
+LATE: Final = "became known on or after "
+"""How the reason begins why a fact that could be read is not used: it counts for what rules out an estimate."""
+
+FUTURE: Final = "dated in the future"
+
+
+def could_not_be_read(refusal: Refusal) -> bool:
+    """Whether a fact was refused for what was given: not for its date, nor because the question may not use it."""
+    unused = (FUTURE, AFTER, OUTCOME, *SIDE_UNSAID.values())
+    return refusal.reason not in unused and not refusal.reason.startswith(LATE)
+
+
 class Effect(StrEnum):
     """What follows where a rule holds."""
 
@@ -203,6 +231,48 @@ class Rule:
 
 _NOT_ASKED, _NO_ESTIMATE, _FLAGGED = Effect
 _ALN, _NSLN = frozenset({"aln"}), frozenset({"nsln"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """What is said instead of an estimate where one of some facts was given and could not be read."""
+
+    reason: str
+    names: tuple[str, ...]
+    covered_as: str = ""
+    questions: frozenset[str] = _ALN | _NSLN
+
+
+_UNREADABLE: Final = (
+    _Unreadable("Whether a node biopsy was positive could not be read.", ("node_biopsy",)),
+    _Unreadable("The clinical stage of the nodes (cN) could not be read.", ("clinical_n",), NODE_POSITIVE),
+    _Unreadable("The clinical stage of the tumour (cT) could not be read.", ("clinical_t",), LARGE),
+    _Unreadable("Whether there is distant metastasis (cM) could not be read.", ("clinical_m",), METASTATIC),
+    _Unreadable("The side of an earlier breast cancer could not be read.", ("previous_breast_cancer_side",)),
+    _Unreadable("The side of earlier axillary surgery could not be read.", ("previous_axillary_surgery_side",)),
+    _Unreadable("The patient's sex could not be read.", ("sex",)),
+    _Unreadable("The birth date is implausible.", ("birth_date",)),
+    _Unreadable("A date of treatment could not be read.", tuple(TREATMENTS)),
+    _Unreadable(
+        "How many nodes were removed or positive could not be read.",
+        ("sentinel_removed", "nodes_removed", "nodes_positive"),
+        questions=_NSLN,
+    ),
+)
+"""Every fact that a rule against an estimate reads stands here, or without it the question is not asked."""
+
+SPEAK_AGAINST: Final = frozenset(name for row in _UNREADABLE for name in row.names)
+"""Facts that may speak against an estimate, whatever a model reads."""
+
+
+def is_unheard(refusal: Refusal) -> bool:
+    """Whether a refused fact might have spoken against an estimate."""
+    return refusal.name in SPEAK_AGAINST and could_not_be_read(refusal)
+
+
+def _unreadable(row: _Unreadable) -> Rule:
+    return Rule(_NO_ESTIMATE, row.reason, lambda a: a.unreadable(*row.names), row.questions, row.covered_as)
+
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule(_NOT_ASKED, "the clinical database does not know the patient", lambda a: not a.known),
@@ -285,8 +355,7 @@ RULES: Final[tuple[Rule, ...]] = (
         lambda a: a.text("sex") not in ("", *a.range.sexes),
     ),
     Rule(_NO_ESTIMATE, "The patient's age is outside the model's range.", lambda a: a.outside_age()),
-    Rule(_NO_ESTIMATE, "The birth date is implausible.", lambda a: a.refused("birth_date")),
-    Rule(_NO_ESTIMATE, "A date of treatment could not be read.", lambda a: a.refused(*TREATMENTS)),
+    *(_unreadable(row) for row in _UNREADABLE),
     Rule(
         _NO_ESTIMATE,
         "The cancer was confirmed only when treatment had begun.",
@@ -326,7 +395,6 @@ AFTER_SURGERY: Final = frozenset({"nsln"})
 SIDES: Final = {"L": (Side.L,), "R": (Side.R,), "B": (Side.L, Side.R)}
 APART: Final = "a person told this patient apart: images under an identifier of her own are needed"
 NO_IMAGE: Final = "no image is here"
-FUTURE: Final = "dated in the future"
 
 
 def known_until(facts: ClinicalFacts, day: date) -> ClinicalFacts:

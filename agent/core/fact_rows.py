@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import groupby, takewhile
+from itertools import groupby
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -33,6 +33,15 @@ class _Said:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a fact is and was, newest first. With a `reason` the fact is refused: then it only was."""
+
+    values: tuple[Fact, ...] = ()
+    unread: tuple[date, ...] = ()  # days of values that broke a rule
+    reason: str = ""
+
+
 def is_tall(columns: Sequence[str]) -> bool:
     """Whether these are the columns of a table of names and values; otherwise each column is a fact."""
     return {"name", "value"} <= set(columns)
@@ -49,7 +58,8 @@ def parse_rows(rows: Sequence[Row], patient: PatientKey, as_of: date | None = No
     A fact is dated by `<name>_date`, else by its row's `recorded_date`; in the tall form by `date`. Of several values
     the newest known is taken, dated by the day since which it holds; the earlier ones are kept beside it. Dates of
     treatment are the earliest that is known. What breaks a rule is refused alone, by name and rule, and so is a fact
-    whose newest value breaks one; reasons never quote a value. NULL is a fact that is not known.
+    whose newest value breaks one: what it was before is kept nevertheless. Reasons never quote a value. NULL is a fact
+    that is not known.
 
     Parameters
     ----------
@@ -70,20 +80,17 @@ def parse_rows(rows: Sequence[Row], patient: PatientKey, as_of: date | None = No
         refused.update(Refusal(name, UNKNOWN) for name in _unknown(row))
         for name, one in _statements(row):
             said.setdefault(name, []).append(one)
-    facts: dict[str, tuple[Fact, ...]] = {}
-    for name, statements in said.items():
-        known = _known(FACTS[name], statements, as_of)
-        if isinstance(known, str):
-            refused.add(Refusal(name, known))
-        else:
-            facts[name] = known
+    known = {name: _known(FACTS[name], statements, as_of) for name, statements in said.items()}
+    refused.update(Refusal(name, one.reason) for name, one in known.items() if one.reason)
+    facts = {name: one.values[0] for name, one in known.items() if not one.reason}
     if not _plausible_age(facts):
         del facts["birth_date"]
         refused.add(Refusal("birth_date", "age at diagnosis outside {} to {}".format(*AGE_AT_DIAGNOSIS)))
     return ClinicalFacts(
-        MappingProxyType({name: facts[name][0] for name in FACTS if name in facts}),
+        MappingProxyType({name: facts[name] for name in FACTS if name in facts}),
         tuple(sorted(refused, key=lambda r: (r.name, r.reason))),
-        MappingProxyType({name: known[1:] for name, known in facts.items() if known[1:]}),
+        MappingProxyType({name: old for name, one in known.items() if (old := one.values[not one.reason :])}),
+        MappingProxyType({name: one.unread for name, one in known.items() if one.unread}),
     )
 
 
@@ -133,29 +140,27 @@ def _known_on(row: Row, columns: Sequence[str]) -> tuple[date | None, str]:
     return None, "without a date: " + (f"neither {' nor '.join(columns)}" if columns[1:] else f"no {columns[0]}")
 
 
-def _known(rule: FactRule, said: Sequence[_Said], as_of: date | None) -> tuple[Fact, ...] | str:
-    """Return what a fact is and was, newest first; or why it is refused."""
+def _known(rule: FactRule, said: Sequence[_Said], as_of: date | None) -> _Known:
+    """Return what a fact is and was; or why it is refused, and what it was nevertheless."""
     dated = [(one.known_on, one) for one in said if one.known_on is not None]
-    if len(dated) < len(said):  # it may be newer than any other
-        return min(one.reason for one in said if one.known_on is None)
+    dateless = min((one.reason for one in said if one.known_on is None), default="")  # may be newer than any other
     limit = date.max if as_of is None else as_of + timedelta(days=1)
     in_time = sorted(((when, one) for when, one in dated if when <= limit), key=lambda pair: pair[0])
     if not in_time:
-        return FUTURE
+        return _Known(reason=dateless or FUTURE)
     if rule.earliest:
-        return _earliest([one for _, one in in_time])
-    held: list[Fact | str] = []
-    for _, of_day in groupby(in_time, key=lambda pair: pair[0]):
+        return _Known(reason=dateless) if dateless else _earliest([one for _, one in in_time])
+    held: list[Fact] = []
+    unread: list[date] = []
+    reason = ""
+    for when, of_day in groupby(in_time, key=lambda pair: pair[0]):
         value = _of_day([one for _, one in of_day])
-        if not (held and isinstance(value, Fact) and _says(held[-1], value)):
+        if isinstance(value, str):
+            unread.append(when)
+        elif reason or not held or held[-1].value != value.value:
             held.append(value)
-    if isinstance(held[-1], str):
-        return held[-1]
-    return tuple(takewhile(lambda one: isinstance(one, Fact), reversed(held)))  # type: ignore[arg-type]  # it sees to it
-
-
-def _says(before: Fact | str, now: Fact) -> bool:
-    return isinstance(before, Fact) and before.value == now.value
+        reason = value if isinstance(value, str) else ""
+    return _Known(tuple(reversed(held)), tuple(unread), dateless or reason)
 
 
 def _of_day(said: Sequence[_Said]) -> Fact | str:
@@ -166,16 +171,15 @@ def _of_day(said: Sequence[_Said]) -> Fact | str:
     return facts[0] if len({fact.value for fact in facts}) == 1 else SAME_DAY
 
 
-def _earliest(said: Sequence[_Said]) -> tuple[Fact, ...] | str:
+def _earliest(said: Sequence[_Said]) -> _Known:
     if reasons := [one.reason for one in said if one.fact is None]:
-        return min(reasons)
+        return _Known(reason=min(reasons))
     facts = [one.fact for one in said if one.fact]
-    return (min(facts, key=lambda fact: (str(fact.value), fact.known_on, not fact.source, fact.source)),)
+    return _Known((min(facts, key=lambda fact: (str(fact.value), fact.known_on, not fact.source, fact.source)),))
 
 
-def _plausible_age(facts: Mapping[str, tuple[Fact, ...]]) -> bool:
+def _plausible_age(facts: Mapping[str, Fact]) -> bool:
     if "birth_date" not in facts or "diagnosis" not in facts:
         return True
-    born = ClinicalFacts({"birth_date": facts["birth_date"][0]})
-    age = born.age(facts["diagnosis"][0].known_on)
+    age = ClinicalFacts({"birth_date": facts["birth_date"]}).age(facts["diagnosis"].known_on)
     return age is not None and AGE_AT_DIAGNOSIS[0] <= age <= AGE_AT_DIAGNOSIS[1]

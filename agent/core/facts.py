@@ -1,7 +1,7 @@
 """The dictionary of clinical facts: what each is about, its unit, the values it may have, and when it may be used."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
@@ -145,4 +145,6 @@ def _without(facts: ClinicalFacts, reasons: Mapping[str, str]) -> ClinicalFacts:
     kept = {name: fact for name, fact in facts.facts.items() if name not in reasons}
     earlier = {name: known for name, known in facts.earlier.items() if name not in reasons}
     refused = tuple(Refusal(name, reason) for name, reason in reasons.items())
-    return ClinicalFacts(MappingProxyType(kept), facts.refused + refused, MappingProxyType(earlier))
+    return replace(
+        facts, facts=MappingProxyType(kept), refused=facts.refused + refused, earlier=MappingProxyType(earlier)
+    )

@@ -182,6 +182,10 @@ def _other_view(number: int, view: str, name: str) -> Rule:
     return Rule(f"MG-{number}", "MG", (_view(view),), "", f"the view is {view} ({name}); {_NOT_USED}")
 
 
+_OF_SPECIMEN: Final = _or(
+    Condition("a specimen is described", lambda i: bool(i.traits.specimen)),
+    _says("a description", _all, w.SPECIMEN),
+)
 _MAMMOGRAPHY: Final = (
     Rule(
         "MG-1",
@@ -228,12 +232,7 @@ _MAMMOGRAPHY: Final = (
     Rule(
         "MG-7",
         "MG",
-        (
-            _or(
-                Condition("a specimen is described", lambda i: bool(i.traits.specimen)),
-                _says("a description", _all, w.SPECIMEN),
-            ),
-        ),
+        (_OF_SPECIMEN,),
         "",
         "a radiograph of a specimen, not of the breast",
     ),
@@ -374,8 +373,28 @@ _ULTRASOUND: Final = (
         "",
         "computed from a three-dimensional ultrasound volume",
     ),
+    Rule("US-4", "US", (_OF_SPECIMEN,), "", "an ultrasound of a specimen, not of the patient"),
     Rule(
-        "US-4",
+        "US-5",
+        "US",
+        (_or(_kind("BIOPSY", "INTERVENTION"), _says("the image or series", _near, w.PUNCTURE)),),
+        "",
+        "taken for a biopsy or a marking: a needle, wire or clip may hide the tissue",
+    ),
+    Rule(
+        "US-6",
+        "US",
+        (
+            _or(
+                _kind("ELASTOGRAPHY", "ELASTO", "STRAIN", "SWE", "SHEAR WAVE", "SHEARWAVE"),
+                _says("the image or series", _near, w.ELASTOGRAPHY),
+            ),
+        ),
+        "",
+        "elastography: colours show how stiff the tissue is",
+    ),
+    Rule(
+        "US-7",
         "US",
         (
             _or(
@@ -387,30 +406,30 @@ _ULTRASOUND: Final = (
         "its body part, anatomy, comment or series says the axilla",
     ),
     Rule(
-        "US-5",
+        "US-8",
         "US",
         (Condition("only the study is named, after the axilla alone", lambda i: _study_is_of_axilla(i.traits)),),
         "us.node",
         "the examination is of the axilla alone",
     ),
     Rule(
-        "US-6",
+        "US-9",
         "US",
         (_says("a description", _all, w.OTHER_PART), _NAMES_NEITHER),
         "",
         "an ultrasound of another part of the body",
     ),
-    Rule("US-7", "US", (_kind(*_ELSEWHERE), _NAMES_NEITHER), "", "scanned with the setting for another organ"),
+    Rule("US-10", "US", (_kind(*_ELSEWHERE), _NAMES_NEITHER), "", "scanned with the setting for another organ"),
     Rule(
-        "US-8",
+        "US-11",
         "US",
         (_says("the image or series", _near, w.AXILLA), _says("the image or series", _near, w.BREAST)),
         "us.unknown",
         "named after breast and axilla together: it may show either",
     ),
-    Rule("US-9", "US", (_says("the image or series", _near, w.LYMPH_NODE),), "us.node", "it says a lymph node"),
+    Rule("US-12", "US", (_says("the image or series", _near, w.LYMPH_NODE),), "us.node", "it says a lymph node"),
     Rule(
-        "US-10",
+        "US-13",
         "US",
         (
             _or(_coded("as the breast", _BREAST_CODES), _says("the image or series", _near, w.BREAST, w.LESION)),
@@ -419,7 +438,7 @@ _ULTRASOUND: Final = (
         "us.tumour",
         "its body part, anatomy, comment or series says the breast or a lesion",
     ),
-    Rule("US-11", "US", (), "us.unknown", "it does not say whether it shows the tumour or a node"),
+    Rule("US-14", "US", (), "us.unknown", "it does not say whether it shows the tumour or a node"),
 )
 
 

@@ -93,6 +93,21 @@ INTERVENTION: Final = _words(
     "stereo*, biops*, needle*, nadel*, wire*, draht*, markier*, harpon*, reperage*, arpon*, localization*, "
     "localisation*, galacto*, galakto*, ducto*, vacuum*, vakuum*, pneumocyst*",
 )
+PUNCTURE: Final = _words(  # a clip alone is more often a film
+    "a needle, a wire or a clip marker",
+    "biops*, microbiops*, macrobiops*, agobiops*, stanzbiops*, stanze*, needle*, nadel*, feinnadel*, stanznadel*, "
+    "naald*, aiguille*, aguja*, wire, wires, hookwire*, draht*, markier*, harpon*, reperage*, arpon*, fna, fnac, fnab, "
+    "fnp, cnb, paaf, core bx, bx, punktion*, punctie*, ponction*, cytoponct*, cytopunct*, puncion*, aspirat*, "
+    "agoaspirat*, ago aspirat*, trucut*, tru cut*, vab, vabb, vacuum*, vakuum*, mammotome*, clip mark*, clipmark*, "
+    "marker clip*, post clip*, clip placement*, clip position*, clip deploy*, clip insert*, clip in situ, "
+    "clip einlage*, clipeinlage*, clipanlage*, pose de clip*, pose clip*, colocacion de clip*, colocacion clip*, "
+    "tissue marker*, magseed*",
+)
+ELASTOGRAPHY: Final = _words(
+    "elastography",
+    "elasto*, sonoelasto*, swe, shear wave*, shearwave*, scherwell*, cisaillement*, ondas de corte*, strain, arfi, "
+    "virtual touch*, vtq, vtiq",
+)
 CONTRAST_MAMMOGRAPHY: Final = _words(
     "contrast mammography",
     "cesm, cedm, cem, contrast enhanced*, kontrastmittelmammo*, angiomammo*, recombined*, low energy*, high energy*",

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from agent.core.case import Case
+from agent.core.eligibility import is_unheard
 from agent.core.instance import Instance
 from agent.core.manifest import BundleManifest
 from agent.core.prediction import Answer, Estimate
@@ -89,9 +90,12 @@ def _new(manifest: BundleManifest, before: Mapping[str, Any], outcome: Outcome) 
 
 
 def _facts_left_out(asked: Asked, manifest: BundleManifest, encoded: Encoded | None) -> tuple[LeftOut, ...]:
-    """Facts that the model could have used: refused by the EHR's rules, or of a value that it does not know."""
+    """Facts that the model could have used: refused by the EHR's rules, or of a value that it does not know.
+
+    What may speak against an estimate and could not be read is named whatever the model uses.
+    """
     names = {BIRTH_DATE if spec.name == AGE else spec.name for spec in manifest.facts}
-    refused = tuple(LeftOut(r.name, r.reason) for r in asked.facts.refused if r.name in names)
+    refused = tuple(LeftOut(r.name, r.reason) for r in asked.facts.refused if r.name in names or is_unheard(r))
     unknown = [n for n in encoded.unusual if n not in encoded.used] if encoded else []
     return refused + tuple(LeftOut(name, UNKNOWN_VALUE) for name in unknown)
 

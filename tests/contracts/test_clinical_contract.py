@@ -105,6 +105,16 @@ def test_several_dated_rows_are_one_patient(source_with: Make) -> None:
 
 
 @pytest.mark.parametrize("step", [1, -1])
+def test_what_was_proven_outlives_a_value_that_cannot_be_read(step: int, source_with: Make) -> None:
+    """The fact is refused; what it was before is kept."""
+    rows = [{**ROW, "recorded_date": "2026-10-01", "node_biopsy": "positive"}, {**ROW, "node_biopsy": "positiv"}]
+    facts = source_with(*rows[::step]).facts(ALICE, NOW)
+    assert facts is not None and facts.value("node_biopsy") is None
+    assert [refusal.name for refusal in facts.refused] == ["node_biopsy"]
+    assert facts.earlier == {"node_biopsy": (Fact("positive", date(2026, 10, 1)),)}
+
+
+@pytest.mark.parametrize("step", [1, -1])
 def test_two_values_of_one_day_refuse_this_fact_alone(step: int, source_with: Make) -> None:
     """Whatever the order of the rows."""
     rows = [

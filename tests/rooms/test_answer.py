@@ -188,17 +188,20 @@ def test_what_surgery_or_treatment_may_have_changed_is_not_used(scene: Scene) ->
 
 
 def test_refused_and_unknown_facts_are_named_without_their_values(scene: Scene, tmp_path: Path) -> None:
-    """Only those that the model could have used."""
+    """Those that the model could have used, and what might have spoken against an estimate."""
     spec = {"name": "subtype", "unit": "", "values": ["luminal_a", "her2"], "mean": 0.0, "sd": 1.0}
     size = {"name": "size_ultrasound_mm", "unit": "mm", "mean": 20.0, "sd": 10.0, "low": 2.0, "high": 25.0}
     scene.engine = load_engine(tmp_path / "b", facts=[size, spec])
-    refused = [Refusal("subtype", "not one of its values"), Refusal("quadrant", "not one of its values")]
+    names = ("subtype", "quadrant", "node_biopsy")
+    refused = [Refusal(name, "not one of its values") for name in names]
+    refused.append(Refusal("clinical_n", "became known on or after surgery"))
     known = facts(size_ultrasound_mm=30.0, subtype="canary")
     case = scene.ready(four_views(), findings(known, refused=refused))
     scene.worker().step()
-    named = [x for x in scene.result.left_out if x.what in ("subtype", "quadrant")]
+    named = [x for x in scene.result.left_out if x.what in (*names, "clinical_n")]
     assert named == [
         LeftOut("subtype", "not one of its values"),
+        LeftOut("node_biopsy", "not one of its values"),
         LeftOut("subtype", "a value that the model does not know"),
     ]
     assert scene.result.evidence[-1] == "Outside the range of the training data: size_ultrasound_mm."

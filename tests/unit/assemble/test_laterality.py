@@ -10,7 +10,7 @@ from agent.core.conflict import Conflict, ConflictKind, Decision, Ruling
 from agent.core.evidence import Patience
 from tests.ward import ALICE, CANCER, HOUR, QUIET, REFRESH, Ward
 
-OTHER = "The clinical database names the left breast, every image that names one the right."
+OTHER = "The clinical database names the left breast, every examination of one breast the right."
 
 
 @pytest.fixture
@@ -53,7 +53,19 @@ def test_images_of_the_other_breast_alone_hold_the_case(ward: Ward) -> None:
         [{"laterality": "R"}, {"laterality": "L"}],
         [{"laterality": "R"}, {"laterality": "L", "intent": "FOR PROCESSING"}],
         [{"laterality": "R"}, {"laterality": "L", "acquired_on": None}],
-        [{"laterality": "R"}, {"modality": "MR", "laterality": ""}],
+        [{"laterality": "R", "modality": "US"}, {"laterality": "L", "study": "1.3"}],
+        [{"laterality": "R", "study": "1.3"}, {"laterality": "L", "modality": "US", "acquired_on": None}],
+        [
+            {"laterality": "R"},
+            {"laterality": "R", "modality": "MR", "study": "1.3"},
+            {"laterality": "L", "study": "1.4"},
+        ],
+        [{"laterality": "R"}, {"laterality": "L"}, {"laterality": "", "modality": "US"}],
+        [{"laterality": "R"}, {"laterality": "B"}],
+        [{"laterality": "R", "modality": "US"}, {"laterality": "L", "modality": "US"}],
+        [{"modality": "MR", "laterality": ""}],
+        [{"laterality": "R", "modality": "MR"}, {"laterality": "", "modality": "MR"}],
+        [{"laterality": "R"}, {"laterality": "L", "study": "1.3"}],
         [{"laterality": ""}],
         [{"laterality": "R", "acquired_on": date(2024, 1, 1)}],
         [{"laterality": "R", "acquired_on": None}],
@@ -67,6 +79,42 @@ def test_what_contradicts_nothing(ward: Ward, images: list[dict[str, Any]]) -> N
         ward.image(**image)
     ward.pass_time()
     assert ward.case().state is CaseState.READY
+
+
+ULTRASOUND: list[dict[str, Any]] = [{"laterality": "R", "modality": "US"}] * 4
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        [*ULTRASOUND, {"laterality": "L", "study": "1.3"}, {"laterality": "R", "study": "1.3"}],
+        [*ULTRASOUND, {"laterality": "L"}, {"laterality": "R"}],
+        [{"laterality": "R"}, {"modality": "MR", "laterality": ""}],
+        [{"laterality": "R", "modality": "MR"}, {"laterality": "B", "modality": "MR", "study": "1.3"}],
+        [*ULTRASOUND, {"laterality": "L", "acquired_on": date(2024, 1, 1), "study": "1.3"}],
+        [*ULTRASOUND, {"laterality": "", "modality": "US"}],
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_examination_of_both_breasts_hides_no_contradiction(
+    ward: Ward, images: list[dict[str, Any]], order: int
+) -> None:
+    """Screening shows both; whoever looked closer looked at the other one only. Their order does not matter."""
+    for image in images[::order]:
+        ward.image(**image)
+    ward.pass_time()
+    assert (ward.case().state, ward.case().reason) == (CaseState.HELD, OTHER)
+
+
+def test_more_of_both_breasts_is_no_other_contradiction(ward: Ward) -> None:
+    """What a person decided on is what speaks."""
+    ward.image(laterality="R", modality="US")
+    ward.pass_time()
+    before = _conflicts(ward)
+    ward.image(laterality="R")
+    ward.image(laterality="L")
+    ward.pass_time()
+    assert ward.case().state is CaseState.HELD and _conflicts(ward) == before
 
 
 def test_both_sides_diseased_contradict_nothing(ward: Ward) -> None:

@@ -55,7 +55,8 @@ class Meanwhile:
 
 def _patients(ward: Ward) -> Patients:
     numbers = count(7000)
-    return Patients(Versions(QUIET, EPISODE, ward.clock, lambda: UUID(int=next(numbers))), ("aln",))
+    versions = Versions(QUIET, EPISODE, ward.clock, lambda: UUID(int=next(numbers)))
+    return Patients(versions, ("aln",), lambda _: frozenset({"aln"}))
 
 
 def _know(ward: Ward, patient: PatientKey = ALICE, **changes: object) -> None:

@@ -16,9 +16,10 @@ VALUES = st.one_of(
     st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.dates()
 )
 FACTS = st.builds(
-    lambda facts, refused: ClinicalFacts(MappingProxyType(facts), tuple(refused)),
+    lambda facts, refused, earlier: ClinicalFacts(MappingProxyType(facts), tuple(refused), MappingProxyType(earlier)),
     st.dictionaries(st.text(), st.builds(Fact, VALUES, st.dates(), st.text())),
     st.lists(st.builds(Refusal, st.text(), st.text())),
+    st.dictionaries(st.text(), st.lists(st.builds(Fact, VALUES, st.dates(), st.text()), max_size=2).map(tuple)),
 )
 
 

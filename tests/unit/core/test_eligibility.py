@@ -1,4 +1,6 @@
+from dataclasses import replace
 from datetime import date, timedelta
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -26,6 +28,7 @@ from agent.core.eligibility import (
     known_until,
     no_longer,
 )
+from agent.core.facts import SIDE_UNSAID, About
 from agent.core.prediction import Side
 
 TODAY = date(2026, 11, 20)
@@ -135,6 +138,13 @@ EXCLUDED: list[tuple[str, ClinicalFacts]] = [
     ("Earlier radiotherapy.", _facts(radiotherapy_date=date(2026, 10, 31))),
     ("The patient's sex is outside the model's range.", _facts(sex="M")),
     ("The patient's age is outside the model's range.", _facts(birth_date=date(2010, 1, 1))),
+    ("Whether a node biopsy was positive could not be read.", _facts(refused=("node_biopsy",))),
+    ("The clinical stage of the nodes (cN) could not be read.", _facts(refused=("clinical_n",))),
+    ("The clinical stage of the tumour (cT) could not be read.", _facts(refused=("clinical_t",))),
+    ("Whether there is distant metastasis (cM) could not be read.", _facts(refused=("clinical_m",))),
+    ("The side of an earlier breast cancer could not be read.", _facts(refused=("previous_breast_cancer_side",))),
+    ("The side of earlier axillary surgery could not be read.", _facts(refused=("previous_axillary_surgery_side",))),
+    ("The patient's sex could not be read.", _facts(sex=None, refused=("sex",))),
     ("The birth date is implausible.", _facts(birth_date=None, refused=("birth_date",))),
     ("A date of treatment could not be read.", _facts(refused=("systemic_therapy_date",))),
     ("The cancer was confirmed only when treatment had begun.", _facts(surgery_date=KNOWN)),
@@ -144,6 +154,7 @@ EXCLUDED: list[tuple[str, ClinicalFacts]] = [
     ),
 ]
 EXCLUDED_AFTER_SURGERY: list[tuple[str, ClinicalFacts]] = [
+    ("How many nodes were removed or positive could not be read.", _facts(**SENTINEL, refused=("nodes_positive",))),
     ("Distant metastasis is known (M1).", _facts(**SENTINEL, clinical_m="M1")),
     (
         "Systemic therapy began before the sentinel nodes were removed.",
@@ -274,6 +285,70 @@ def test_every_row_of_the_table_has_its_test() -> None:
     }
     assert sorted((r.effect, r.reason) for r in RULES) == sorted((e, r) for e, rs in tested.items() for r in rs)
     assert {rule.covered_as for rule in RULES} - {""} == COVERABLE == {name for name, _ in COVERED}
+
+
+class _Watched(ClinicalFacts):
+    """Facts that note which of them are read."""
+
+    read: ClassVar[set[str]] = set()
+
+    def value(self, name: str) -> Value | None:
+        self.read.add(name)
+        return super().value(name)
+
+
+def test_what_a_rule_against_an_estimate_reads_must_be_readable() -> None:
+    """Of each fact that such a rule reads a value that cannot be read gives no estimate: no rule can forget it."""
+    for question, rows in (("aln", EXCLUDED), ("nsln", EXCLUDED_AFTER_SURGERY)):
+        _Watched.read.clear()
+        for _, known in rows:
+            _assess(_Watched(known.facts, known.refused), question)
+        assert len(_Watched.read) > 10
+        for name in _Watched.read - {"pregnant", "lactating", "implant_side"}:  # only said
+            asked = {**CANCER, **(SENTINEL if question == "nsln" else {}), name: None}
+            assert _assess(_facts(**asked, refused=(name,)), question).open_sides == (), name
+
+
+@pytest.mark.parametrize(
+    "reason", ["dated in the future", "became known on or after surgery", SIDE_UNSAID[About.AXILLA]]
+)
+def test_what_is_left_out_for_another_reason_than_its_value_is_no_obstacle(reason: str) -> None:
+    """It was read: it counts from its day on, or has counted already."""
+    assert _assess(replace(_facts(), refused=(Refusal("node_biopsy", reason),))).open_sides == (Side.L,)
+
+
+@pytest.mark.parametrize(("name", "values"), COVERED[1:])
+def test_what_a_model_covers_need_not_be_read(name: str, values: dict[str, Value]) -> None:
+    """Where positive nodes are no obstacle, neither is not knowing of them."""
+    known = _facts(refused=tuple(values))
+    assert _assess(known, limits=Range(covers=frozenset({name}))).open_sides == (Side.L,)
+    assert _assess(known, limits=Range(covers=COVERABLE - {name})).open_sides == ()
+
+
+AGAINST = [
+    ("node_biopsy", "positive", "negative"),
+    ("clinical_n", "N1", "N0"),
+    ("clinical_t", "T3", "T2"),
+    ("clinical_m", "M1", "M0"),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "then"), AGAINST)
+@pytest.mark.parametrize("is_read", [True, False])
+def test_what_was_proven_once_stays_so(name: str, first: str, then: str, is_read: bool) -> None:
+    """A second node's biopsy, another stage, or a value that cannot be read does not undo it in this episode."""
+    known = _facts(**{name: then if is_read else None}, refused=() if is_read else (name,))
+    kept = _earlier(known, **{name: Fact(first, date(2026, 10, 20))})
+    reasons = {reason for reason, facts in EXCLUDED if name in facts.facts}
+    assert {axilla.reason for axilla in _assess(kept).axillae} <= reasons
+    was = _earlier(known, **{name: Fact(first, date(2024, 10, 20))})
+    assert (_assess(was).open_sides == (Side.L,)) is is_read
+
+
+def test_without_an_episode_whatever_was_proven_counts() -> None:
+    """Nothing says that it was of another cancer."""
+    known = _earlier(_facts(node_biopsy="negative"), node_biopsy=Fact("positive", date(2016, 1, 1)))
+    assert assess("aln", known, TODAY).open_sides == ()
 
 
 def test_earlier_cancer_excludes_its_own_side_only() -> None:
@@ -445,12 +520,11 @@ def test_what_was_known_before_treatment_is_not_late(before: str, is_open: bool)
 
 @pytest.mark.parametrize("name", ["clinical_n", "node_biopsy"])
 def test_what_treatment_made_of_a_node_does_not_make_it_negative(name: str) -> None:
-    """Before it, it was positive; a correction before treatment counts as such."""
+    """Before it, it was positive."""
     first, then = {"clinical_n": ("N1", "N0"), "node_biopsy": ("positive", "negative")}[name]
     was = {name: Fact(first, date(2026, 10, 20))}
     later = _with(_facts(**{name: then}, **DATED), **{name: date(2026, 11, 15)})
     assert _assess(_earlier(later, **was)).open_sides == ()
-    assert _assess(_earlier(_facts(**{name: then}, **DATED), **was)).open_sides == (Side.L,)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,25 @@ def test_a_newest_value_that_breaks_its_rule_refuses_the_fact() -> None:
     assert _reason(same_day, "grade") == "outside 1 to 3"
 
 
+@pytest.mark.parametrize("said", [{"node_biopsy": "POS (see report)"}, {"node_biopsy": "x", "recorded_date": None}])
+def test_what_was_known_outlives_a_newest_value_that_cannot_be_read(said: Mapping[str, object]) -> None:
+    """The fact is refused, but that it once was positive is not lost, before any moment after that."""
+    facts = _facts(_row(OCTOBER, node_biopsy="positive", sex="F"), _row(NOVEMBER) | said)
+    assert set(facts.facts) == {"sex"} and _reason(facts, "node_biopsy")
+    assert facts.earlier == {"node_biopsy": (Fact("positive", OCTOBER),)} == facts.before(NOVEMBER).earlier
+    assert facts.before(OCTOBER) == ClinicalFacts(refused=facts.refused, unread=facts.unread)
+
+
+def test_a_fact_was_not_known_while_its_last_value_could_not_be_read() -> None:
+    """What it was before is kept, but it is not what the hospital said then."""
+    first, last = date(2026, 9, 1), date(2026, 10, 20)
+    facts = _facts(_row(first, grade=2), _row(OCTOBER, grade=9), _row(last, grade=2))
+    assert facts.facts["grade"] == Fact(2, last) and facts.earlier == {"grade": (Fact(2, first),)}
+    then = facts.before(last)
+    assert not then.facts and then.earlier == facts.earlier
+    assert facts.before(OCTOBER).facts == {"grade": Fact(2, first)}
+
+
 def test_a_value_without_a_date_refuses_the_fact() -> None:
     """It may be newer than any other."""
     facts = _facts(_row(OCTOBER, grade=2, sex="F"), _row(None, grade=3))
@@ -220,7 +239,7 @@ def test_the_order_of_rows_never_matters(rows: Sequence[Mapping[str, object]], o
     known = [*facts.facts.values(), *(one for old in facts.earlier.values() for one in old)]
     assert all(fact.known_on <= AS_OF + timedelta(days=1) for fact in known)
     assert not set(facts.facts) & {refusal.name for refusal in facts.refused}
-    assert set(facts.earlier) <= set(facts.facts)
+    assert set(facts.earlier) <= set(facts.facts) | {refusal.name for refusal in facts.refused}
 
 
 @settings(deadline=None)

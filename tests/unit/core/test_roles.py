@@ -109,14 +109,20 @@ EXAMPLES: dict[str, tuple[Instance, Instance]] = {  # rule -> an example, and wh
     "US-1": (us("6.2"), us("6.1")),
     "US-2": (us("4"), us("3.1")),
     "US-3": (us(kind="DERIVED\\SECONDARY\\MPR"), us(kind="DERIVED\\PRIMARY\\BREAST")),
-    "US-4": (us(body_part="AXILLA"), us(series_description="Mamma und Axilla")),
-    "US-5": (us(study_description="Sono Achsel rechts"), us(study_description="Sono Mamma und Achsel")),
-    "US-6": (us(study_description="Schilddrüse"), us(study_description="Mamma, Hals mit")),
-    "US-7": (us(kind="ORIGINAL\\PRIMARY\\THYROID"), us(kind="ORIGINAL\\PRIMARY\\SMALL PARTS")),
-    "US-8": (us(series_description="breast and axilla"), us(series_description="breast")),
-    "US-9": (us(comments=("LK Level I",)), us(comments=("LKW",))),
-    "US-10": (us(body_part="BREAST"), us(body_part="BREAST", study_description="US breast and axilla")),
-    "US-11": (us(), us(body_part="AXILLA")),
+    "US-4": (us(study_description="US Breast Left", series_description="Specimen"), us(series_description="Species")),
+    "US-5": (
+        us(body_part="BREAST", series_description="Post clip marker"),
+        us(series_description="Breast cine clip 1"),
+    ),
+    "US-6": (us(study_description="US Mamma links", series_description="SWE"), us(series_description="Sweep breast")),
+    "US-7": (us(body_part="AXILLA"), us(series_description="Mamma und Axilla")),
+    "US-8": (us(study_description="Sono Achsel rechts"), us(study_description="Sono Mamma und Achsel")),
+    "US-9": (us(study_description="Schilddrüse"), us(study_description="Mamma, Hals mit")),
+    "US-10": (us(kind="ORIGINAL\\PRIMARY\\THYROID"), us(kind="ORIGINAL\\PRIMARY\\SMALL PARTS")),
+    "US-11": (us(series_description="breast and axilla"), us(series_description="breast")),
+    "US-12": (us(comments=("LK Level I",)), us(comments=("LKW",))),
+    "US-13": (us(body_part="BREAST"), us(body_part="BREAST", study_description="US breast and axilla")),
+    "US-14": (us(), us(body_part="AXILLA")),
     "MR-1": (mr(sop="4.2"), mr(sop="4.1")),
     "MR-2": (mr(sop="4.3"), mr(sop="4.4")),
     "MR-3": (mr(study_description="MRI knee left"), mr(study_description="MRI breast", body_part="CHEST")),
@@ -191,6 +197,43 @@ def test_ids_are_unique_and_roles_are_known() -> None:
 def test_ultrasound_in_several_languages(field: str, text: str, role: str) -> None:
     """Whichever attribute says it."""
     assert BUILT_IN.verdict(us(**{field: (text,) if field in ("comments", "anatomy") else text})).role == role
+
+
+@pytest.mark.parametrize(
+    ("said", "rule"),
+    [
+        ({"series_description": "Elastography breast L"}, "US-6"),
+        ({"series_description": "Élastographie sein"}, "US-6"),
+        ({"protocol_name": "Elastografía mama"}, "US-6"),
+        ({"comments": ("Scherwellen Herd 1",)}, "US-6"),
+        ({"comments": ("shear-wave 3 kPa",), "body_part": "AXILLA"}, "US-6"),
+        ({"kind": "ORIGINAL\\PRIMARY\\\\ELASTOGRAPHY"}, "US-6"),
+        ({"kind": "DERIVED\\PRIMARY\\BREAST\\STRAIN"}, "US-6"),
+        ({"series_description": "US guided biopsy", "body_part": "BREAST"}, "US-5"),
+        ({"series_description": "LN axilla FNA"}, "US-5"),
+        ({"series_description": "Stanzbiopsie Mamma rechts"}, "US-5"),
+        ({"series_description": "Feinnadelpunktion Axilla"}, "US-5"),
+        ({"series_description": "Drahtmarkierung"}, "US-5"),
+        ({"series_description": "Microbiopsie sein droit"}, "US-5"),
+        ({"series_description": "Ponction ganglion"}, "US-5"),
+        ({"series_description": "Punción mama"}, "US-5"),
+        ({"comments": ("Nadel in situ",)}, "US-5"),
+        ({"comments": ("aguja en la lesión",)}, "US-5"),
+        ({"series_description": "Clipmarkierung Lymphknoten"}, "US-5"),
+        ({"kind": "ORIGINAL\\PRIMARY\\BREAST\\BIOPSY"}, "US-5"),
+        ({"specimen": ("lumpectomy",)}, "US-4"),
+        ({"series_description": "Präparatsonographie"}, "US-4"),
+        ({"series_description": "pièce opératoire"}, "US-4"),
+        ({"series_description": "CLIP 3", "body_part": "BREAST"}, "US-13"),
+        ({"study_description": "US breast after biopsy", "body_part": "BREAST"}, "US-13"),
+        ({"kind": "ORIGINAL\\PRIMARY\\BREAST\\0001", "body_part": "BREAST"}, "US-13"),
+        ({"comments": ("restraint", "wireless probe"), "body_part": "BREAST"}, "US-13"),
+        ({"series_description": "LN with thick cortex", "comments": ("marked",)}, "US-12"),
+    ],
+)
+def test_ultrasound_that_no_model_learnt_from(said: dict[str, Any], rule: str) -> None:
+    """Elastography, needles and specimens in the languages there, and what only looks like them."""
+    assert BUILT_IN.verdict(us(**said)).rule == rule
 
 
 def test_what_is_nearer_to_the_image_counts() -> None:
