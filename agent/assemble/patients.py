@@ -9,6 +9,7 @@ from agent.assemble.versions import Versions
 from agent.core.adt import PatientNews
 from agent.core.case import Case, CaseState
 from agent.core.demographics import contradiction
+from agent.core.firewall import owner
 from agent.core.identities import Retirement, Told
 from agent.core.instance import Instance
 from agent.core.patient import PatientKey
@@ -26,8 +27,7 @@ class Patients:
 
     def owner(self, unit: Unit, instance: Instance) -> PatientKey:
         """Whose an instance is, after merges and rulings."""
-        known = unit.identity(instance.patient, instance.demographics)
-        return known.moved_to if known and known.moved_to else unit.canonical(instance.patient)
+        return owner(unit, instance.patient, instance.demographics)
 
     def barred(self, unit: Unit, instance: Instance) -> str:
         """Why an instance is left out by a ruling; empty: it is not."""
@@ -77,12 +77,13 @@ class Patients:
         """Let each image be in a case of its owner."""
         stored = unit.instances(head.id)
         owners = {one.id: self.owner(unit, one.instance) for one in stored}
-        if not stored and (owner := unit.canonical(head.patient)) != head.patient:
-            self._follow_empty(unit, head, owner)
+        merged = unit.canonical(head.patient)
+        if not stored and merged != head.patient:
+            self._follow_empty(unit, head, merged)
         elif set(owners.values()) <= {head.patient}:
             return
-        elif len(set(owners.values())) == 1 and not self._has_case(unit, head.question, owners[stored[0].id]):
-            self.versions.hand_over(unit, head, owners[stored[0].id])
+        elif set(owners.values()) == {merged} and not self._has_case(unit, head.question, merged):
+            self.versions.hand_over(unit, head, merged)
         else:
             leaving = [(one, owners[one.id]) for one in stored if owners[one.id] != head.patient]
             self.versions.move(unit, head, leaving)

@@ -158,4 +158,5 @@ _DECIDE: Final[Mapping[ConflictKind, Callable[[_Question], str]]] = {
     ConflictKind.CORRECTION: _on_variants,
     ConflictKind.PIXELS: _on_variants,
     ConflictKind.LATERALITY: _on_laterality,
+    ConflictKind.STRANDED: _on_laterality,
 }

@@ -14,6 +14,12 @@ from agent.core.ports import StoredInstance, Unit
 UNDER_WAY: Final = frozenset({CaseState.RUNNING, CaseState.DELIVERING})
 HELD_BACK: Final = "an open contradiction: nothing more of this version is sent"
 NOTHING_LEFT: Final = "it has no images"
+STRANDED: Final = (
+    "A result was sent that rests on images which are another patient's: have it rejected in the PACS, then say"
+    " --accept."
+)
+NOT_OF_IDENTITY: Final = frozenset({ConflictKind.LATERALITY, ConflictKind.STRANDED})
+"""Conflicts that do not follow from who is who, and stay until somebody decides or who found them looks again."""
 MERGED: Final = "who is who was told or decided: another version goes on"
 MOVED: Final = "images changed hands: who is who was told or decided"
 
@@ -57,9 +63,10 @@ class Versions:
         return head.state is not CaseState.CLOSED or unit.predecessor(head) is not None
 
     def stop_earlier(self, unit: Unit, head: Case, reason: str) -> None:
-        """Withdraw what is still under way of the versions before this one: what stops this one stops them."""
-        while (earlier := unit.predecessor(head)) is not None and earlier.state in {CaseState.READY, *UNDER_WAY}:
-            unit.withdraw(earlier, self.now(), reason)
+        """Withdraw what is still under way of all versions before this one: what stops this one stops them."""
+        for earlier in unit.versions(head):
+            if earlier.version < head.version and earlier.state in {CaseState.READY, *UNDER_WAY}:
+                unit.withdraw(earlier, self.now(), reason)
 
     def settle(self, unit: Unit, head: Case, conflicts: Sequence[Conflict], reason: str) -> None:
         """Hold a version while there are conflicts, and release it when there are none any more.
@@ -87,28 +94,40 @@ class Versions:
 
     def move(self, unit: Unit, head: Case, leaving: Iterable[tuple[StoredInstance, PatientKey]]) -> None:
         """Give some instances of a case to the cases of other patients; a case of which nothing is left is absorbed."""
-        self.stop_earlier(unit, head, MERGED)
-        targets = set()
+        self.stop_earlier(unit, head, MOVED)
         gone = list(leaving)
-        for stored, patient in gone:
-            target = self.taking(unit, head.question, patient)
-            unit.link(target, stored)
-            due = self.now() + self.quiet
-            taking = unit.apply(target, CaseEvent.INSTANCE_STORED, self.now(), due_at=due, reason=MOVED)
-            targets.add(taking.case_uuid)
-        if len(gone) == len(unit.instances(head.id)):
+        is_all, is_merged = len(gone) == len(unit.instances(head.id)), unit.canonical(head.patient) != head.patient
+        targets = {self._take(unit, head.question, stored, patient) for stored, patient in gone}
+        if is_all and is_merged:
             if head.state not in (CaseState.DONE, CaseState.CLOSED):
                 unit.withdraw(head, self.now(), MERGED)
             unit.absorb(head, min(targets))
             return
         if head.state in UNDER_WAY:
-            head = unit.withdraw(head, self.now(), MERGED)
+            head = unit.withdraw(head, self.now(), MOVED)
         if head.state in {*ANSWERED, CaseState.CLOSED}:
             head = unit.open_version(head, self.now())
         for stored, _ in gone:
             unit.unlink(head, stored)
-        if head.state is not CaseState.HELD:
+        if is_all:
+            self._end_empty(unit, head)
+        elif head.state is not CaseState.HELD:
             unit.apply(head, CaseEvent.FACTS_CHANGED, self.now(), due_at=self.now(), reason=MOVED)
+
+    def _take(self, unit: Unit, question: str, stored: StoredInstance, patient: PatientKey) -> UUID:
+        """Give an instance to the case of another patient."""
+        target = self.taking(unit, question, patient)
+        unit.link(target, stored)
+        unit.apply(target, CaseEvent.INSTANCE_STORED, self.now(), due_at=self.now() + self.quiet, reason=MOVED)
+        return target.case_uuid
+
+    def _end_empty(self, unit: Unit, head: Case) -> None:
+        """A case all of whose images are another patient's: if it was answered, a person must see to that answer."""
+        if unit.superseded(head) is None:
+            unit.withdraw(head, self.now(), NOTHING_LEFT)
+        else:
+            subjects = (str(head.case_uuid), str(head.version))
+            unit.hold(head, [Conflict(ConflictKind.STRANDED, subjects, STRANDED)], self.now())
 
 
 def _is_over(newest: Case) -> bool:
@@ -116,4 +135,4 @@ def _is_over(newest: Case) -> bool:
 
 
 def _is_open(unit: Unit, conflict: Conflict) -> bool:
-    return conflict.kind is ConflictKind.LATERALITY and unit.decision(conflict.id) is None
+    return conflict.kind in NOT_OF_IDENTITY and unit.decision(conflict.id) is None

@@ -16,6 +16,7 @@ class ConflictKind(StrEnum):
     CORRECTION = "correction"  # the same SOP Instance UID with other patient or study attributes
     PIXELS = "pixels"  # the same SOP Instance UID with other pixels
     LATERALITY = "laterality"  # no image shows the side that the clinical facts give
+    STRANDED = "stranded"  # a result is out whose images turned out to be another patient's
 
 
 class Ruling(StrEnum):
@@ -35,6 +36,7 @@ ALLOWED: Final = MappingProxyType(
         ConflictKind.CORRECTION: frozenset({_R.ACCEPT, _R.DROP}),
         ConflictKind.PIXELS: frozenset({_R.ACCEPT, _R.DROP}),
         ConflictKind.LATERALITY: frozenset({_R.ACCEPT, _R.DROP}),
+        ConflictKind.STRANDED: frozenset({_R.ACCEPT}),
     }
 )
 """By kind of conflict, the rulings that mean something."""

@@ -1,6 +1,6 @@
 """What the rooms ask of the adapters. Each port has a contract test that its fake and its real adapter both pass."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -288,8 +288,12 @@ class StoreOutcome:
 class Archive(Protocol):
     """A PACS as we see it as a client."""
 
-    def store(self, parts: Sequence[bytes]) -> Generator[StoreOutcome, None, None]:
+    def store(
+        self, parts: Sequence[bytes], *, may_send: Callable[[], bool] = lambda: True
+    ) -> Generator[StoreOutcome, None, None]:
         """Store Part 10 files over one association, yielding each outcome at once; closing it ends the association.
+
+        `may_send` is asked right before each object leaves; where it says no, the rest stays here.
 
         Raises Unreachable before the first outcome, Transient, Permanent (a part is no Part 10 file).
         """

@@ -94,6 +94,15 @@ class IdentityUnit(Protocol):
     def heads(self, patient: PatientKey) -> Sequence[Case]:
         """The newest version of each case of a patient (canonical), but for absorbed cases; the newest case last."""
 
+    def versions(self, case: Case) -> Sequence[Case]:
+        """Every version of a case, the first one first."""
+
+    def said_in(self, case_id: int) -> Sequence[tuple[PatientKey, Demographics]]:
+        """How the instances of a version name their patient, but for those that a person left out; each way once."""
+
+    def is_disputed(self, case: Case) -> bool:
+        """Whether a later version of the same case is HELD."""
+
     def rekey(self, case: Case, patient: PatientKey, at: datetime, reason: str) -> Case:
         """Give an unanswered version to another patient. Raises StaleCase."""
 

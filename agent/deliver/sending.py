@@ -7,10 +7,11 @@ from typing import Final
 
 import structlog
 
-from agent.core.case import CaseState
+from agent.core.case import Case, CaseState
 from agent.core.dimse_status import Judgement, judge
 from agent.core.errors import Permanent, Transient, Unreachable
-from agent.core.ports import OutboxItem, OutboxStatus, StoreOutcome
+from agent.core.firewall import stopped
+from agent.core.ports import OutboxItem, OutboxStatus, StoreOutcome, Unit
 from agent.crashpoint import crashpoint
 from agent.deliver.route import Route
 from agent.deliver.settings import Confirm
@@ -56,7 +57,8 @@ def _load(route: Route, due: Sequence[OutboxItem]) -> tuple[list[OutboxItem], li
     That they are about to leave is noted first: whoever dies before the answer leaves a result that stays as it is.
     """
     with route.store.unit() as unit:
-        if unit.lock(due[0].case_id).state is not CaseState.DELIVERING:
+        case = unit.lock(due[0].case_id)
+        if case.state is not CaseState.DELIVERING or _is_stopped(unit, case, route):
             return [], []
         items = route.unchanged(unit, due)
         unit.about_to_send(items, route.now())
@@ -65,22 +67,31 @@ def _load(route: Route, due: Sequence[OutboxItem]) -> tuple[list[OutboxItem], li
 
 def _store(route: Route, unsettled: deque[OutboxItem], parts: list[bytes]) -> None:
     crashpoint("deliver.before_first_store")
-    with closing(route.archive.store(parts)) as outcomes:
+    case_id = unsettled[0].case_id
+    with closing(route.archive.store(parts, may_send=lambda: _goes_on(route, case_id))) as outcomes:
         for outcome in outcomes:
             crashpoint("deliver.after_answer")
             _settle(route, unsettled[0], outcome)
             unsettled.popleft()
             if unsettled:
                 crashpoint("deliver.between_stores")
-                if not _goes_on(route, unsettled[0]):
-                    return
     crashpoint("deliver.after_last_store")
 
 
-def _goes_on(route: Route, item: OutboxItem) -> bool:
-    """Whether the case is still being delivered: it may have been held or merged since the last object left."""
+def _goes_on(route: Route, case_id: int) -> bool:
+    """Whether the next object may leave: the case may have been held or merged since the last one did."""
     with route.store.unit() as unit:
-        return unit.case(item.case_id).state is CaseState.DELIVERING
+        case = unit.lock(case_id)
+        return case.state is CaseState.DELIVERING and not _is_stopped(unit, case, route)
+
+
+def _is_stopped(unit: Unit, case: Case, route: Route) -> bool:
+    """Whether the firewall stops a version; then it is withdrawn, and nothing more of it leaves."""
+    why = stopped(unit, case)
+    if why:
+        unit.withdraw(case, route.now(), why)
+        _log.error("delivery_stopped", case_id=case.id, reason=why)
+    return bool(why)
 
 
 def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:

@@ -1,6 +1,6 @@
 """A PACS, as we see it as a client."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -46,10 +46,13 @@ class PacsClient:
     ) -> None:
         self._peer = Peer(ae_title, peer_ae_title, host, port, timeouts or Timeouts(), max_pdu)
 
-    def store(self, parts: Sequence[bytes]) -> Generator[StoreOutcome, None, None]:
+    def store(
+        self, parts: Sequence[bytes], *, may_send: Callable[[], bool] = lambda: True
+    ) -> Generator[StoreOutcome, None, None]:
         """Store Part 10 files over one association, in order, yielding each outcome at once.
 
-        The dataset bytes travel as they are. A peer that takes neither SOP class nor transfer syntax of an object
+        `may_send` is asked right before each object leaves; where it says no, the rest stays here. The dataset bytes
+        travel as they are. A peer that takes neither SOP class nor transfer syntax of an object
         gives status None for it.
 
         Raises
@@ -67,6 +70,8 @@ class PacsClient:
         try:
             with association(self._peer, contexts_for(split_parts)) as opened:
                 for number, part in enumerate(split_parts):
+                    if not may_send():
+                        return
                     context = context_id(opened, part)
                     status = None if context is None else c_store(opened, part, context, number % 0xFFFF + 1)
                     yield StoreOutcome(part.sop_instance_uid, status)

@@ -9,6 +9,7 @@ import structlog
 
 from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent, StaleCase, Transient
+from agent.core.firewall import stopped
 from agent.core.ports import Store, StoredInstance, Unit
 from agent.core.result import Kind, LeftOut, Result, ResultObject, SourceImage
 from agent.core.role_rules import BUILT_IN
@@ -179,6 +180,10 @@ class Answerer:
             name: [one for one in objects if one.kind in kinds] for name, kinds in self.destinations.items()
         }
         with self.store.unit() as unit:
+            if why := stopped(unit, case):
+                unit.withdraw(case, result.made_at, why)
+                _log.error("answer_stopped", case_id=case.id, reason=why)
+                return
             unit.mark_used(case, [instance.sop_instance_uid for instance in result.used])
             saved = unit.save_result(case, result.made_at, summarise(result, device), by_destination)
             if not any(by_destination.values()):

@@ -101,6 +101,10 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def _nothing(connection: sa.Connection, conflict: Conflict) -> Iterator[tuple[str, str]]:
+    yield from ()
+
+
 def _images(connection: sa.Connection, case_id: int) -> Iterator[tuple[str, str]]:
     """Yield each image of a case with its side."""
     image = t.instance.c
@@ -120,4 +124,5 @@ _SPELT: Final = {
     ConflictKind.SHARED_STUDY: _keys,
     ConflictKind.CORRECTION: _objects,
     ConflictKind.PIXELS: _objects,
+    ConflictKind.STRANDED: _nothing,
 }

@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.conflict import Conflict, ConflictKind, Decision
+from agent.core.demographics import Demographics
 from agent.core.patient import PatientKey
 from agent.core.stored import StoredInstance
 from agent.state.cases import case_of
 from agent.state.instances import Instances
-from agent.state.tables import case_instance, cases, decision
+from agent.state.tables import case_instance, cases, decision, instance
 
 _WATCHED: Final = (CaseState.COLLECTING, CaseState.DORMANT, CaseState.DONE, CaseState.FAILED)
 
@@ -33,6 +34,30 @@ class Holds(Instances):
             .order_by(first.c.id)
         )
         return [case_of(row) for row in self._db.execute(query)]
+
+    def versions(self, case: Case) -> Sequence[Case]:
+        """Every version of a case, the first one first."""
+        query = sa.select(cases).where(cases.c.case_uuid == case.case_uuid).order_by(cases.c.version)
+        return [case_of(row) for row in self._db.execute(query)]
+
+    def said_in(self, case_id: int) -> Sequence[tuple[PatientKey, Demographics]]:
+        """How the instances of a version name their patient, but for those that a person left out; each way once."""
+        table = instance.c
+        columns = (table.issuer, table.patient_id, table.patient_name, table.birth_date, table.sex)
+        query = (
+            sa.select(*columns)
+            .distinct()
+            .join(case_instance, case_instance.c.instance_id == table.id)
+            .where(case_instance.c.case_id == case_id, table.barred == "")
+        )
+        return [(PatientKey(r[0], r[1]), Demographics(r[2], r[3], r[4])) for r in self._db.execute(query)]
+
+    def is_disputed(self, case: Case) -> bool:
+        """Whether a later version of the same case is HELD."""
+        later = (cases.c.case_uuid == case.case_uuid, cases.c.version > case.version)
+        return bool(
+            self._db.execute(sa.select(sa.exists().where(*later, cases.c.state == CaseState.HELD))).scalar_one()
+        )
 
     def rekey(self, case: Case, patient: PatientKey, at: datetime, reason: str) -> Case:
         """Give an unanswered version to another patient. Raises StaleCase."""

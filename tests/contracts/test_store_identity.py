@@ -223,3 +223,27 @@ def test_one_after_the_other_decides_on_identity(store: Store) -> None:
         with store.unit() as unit:
             unit.alone()
             unit.note_study("1.2", A)
+
+
+def test_the_versions_of_a_case_and_whether_one_is_disputed(store: Store) -> None:
+    """All of them, the first one first; a later one that is held disputes the earlier ones, not itself."""
+    with store.unit() as unit:
+        first = unit.apply(opened(unit), CaseEvent.COMPLETE, T0)
+        second = unit.open_version(first, T0)
+        assert unit.versions(second) == [first, second]
+        assert not unit.is_disputed(first)
+        held = unit.hold(second, [Conflict(ConflictKind.PIXELS, ("1", "a"), "Other pixels.")], T0)
+        assert unit.is_disputed(first)
+        assert not unit.is_disputed(held)
+
+
+def test_what_the_images_of_a_version_say_of_their_patient(store: Store) -> None:
+    """Each way once, without those that were left out."""
+    with store.unit() as unit:
+        case = opened(unit)
+        for n, (patient, said) in enumerate([(PATIENT, JANE), (PATIENT, JANE), (B, JANE), (C, JANE)]):
+            header = replace(instance(f"1.2.{n}", patient), demographics=said)
+            case = unit.add_instance(case, header, arrival(f"1.2.{n}", n), T0)
+        barred = next(one for one in unit.instances(case.id) if one.instance.patient == C)
+        unit.bar(barred, "left out")
+        assert sorted(unit.said_in(case.id), key=lambda said: said[0]) == [(B, JANE), (PATIENT, JANE)]

@@ -41,7 +41,9 @@ class FakePacs:
         if self.down or len(self.associations) <= self.refuse_first:
             raise Unreachable("the fake PACS rejected the association")
 
-    def store(self, parts: Sequence[bytes]) -> Generator[StoreOutcome, None, None]:
+    def store(
+        self, parts: Sequence[bytes], *, may_send: Callable[[], bool] = lambda: True
+    ) -> Generator[StoreOutcome, None, None]:
         """Keep the objects."""
         split_parts = [split(p) for p in parts]
         if not parts:
@@ -49,6 +51,8 @@ class FakePacs:
         self._associate("store")
         try:
             for number, (part, encoded) in enumerate(zip(split_parts, parts, strict=True)):
+                if not may_send():
+                    return
                 if part.sop_class_uid in self.refuse_sop_classes:
                     yield StoreOutcome(part.sop_instance_uid, None)
                     continue

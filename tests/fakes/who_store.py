@@ -174,6 +174,17 @@ class FakeWho:
         mine = [c for c in newest.values() if c.patient == patient and c.case_uuid not in self._t.absorbed]
         return sorted(mine, key=lambda c: first[c.case_uuid])
 
+    def versions(self, case: Case) -> Sequence[Case]:
+        mine = [one for one in self._t.cases.values() if one.case_uuid == case.case_uuid]
+        return sorted(mine, key=lambda one: one.version)
+
+    def said_in(self, case_id: int) -> Sequence[tuple[PatientKey, Demographics]]:
+        links = [link.stored.instance for (owner, _), link in self._t.links.items() if owner == case_id]
+        return list({(one.patient, one.demographics) for one in links if not one.barred})
+
+    def is_disputed(self, case: Case) -> bool:
+        return any(one.version > case.version and one.state is CaseState.HELD for one in self.versions(case))
+
     def rekey(self, case: Case, patient: PatientKey, at: datetime, reason: str) -> Case:
         moved = self.apply(case, CaseEvent.FACTS_CHANGED, at, reason=reason, due_at=at)
         self._t.cases[case.id] = replace(moved, patient=patient)

@@ -12,6 +12,9 @@ import pytest
 from agent import crashpoint
 from agent.core.case import CaseEvent, CaseState
 from agent.core.errors import Permanent, StaleCase, Transient
+from agent.core.firewall import RETIRED
+from agent.core.identities import Retirement
+from agent.core.patient import PatientKey
 from agent.infer.engine import Engine
 from tests.builders import mammogram
 from tests.infer_scene import KNOWN, LEFT, T0, Scene, findings, four_views
@@ -192,3 +195,14 @@ def test_no_patient_data_is_logged(scene: Scene, capsys: pytest.CaptureFixture[s
 def test_stale_is_no_error_class_that_is_retried() -> None:
     """The order of the handlers rests on it."""
     assert not issubclass(StaleCase, Transient | Permanent)
+
+
+def test_an_answer_about_a_patient_who_was_merged_meanwhile_is_not_saved(scene: Scene) -> None:
+    """The version is withdrawn with the reason, whatever the model said."""
+    case = scene.ready([mammogram("L", "MLO")], findings())
+    with scene.store.unit() as unit:
+        unit.retire(Retirement(T0, "M1", scene.patient, PatientKey("PHANTOM", "P-9")))
+    scene.worker().step()
+    assert (scene.case(case).state, scene.case(case).reason) == (CaseState.CLOSED, RETIRED)
+    with scene.store.unit() as unit:
+        assert unit.outbox_of(case.id) == []

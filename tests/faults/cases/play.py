@@ -53,7 +53,7 @@ class History:
         for step in order:
             chance = random.Random(step.chance)
             self.place.give(step.message)
-            self.place.clock.advance(seconds=chance.choice(PAUSES))
+            self.place.clock.advance(seconds=chance.choice(PAUSES), microseconds=1)  # no two come at one instant
             for act, share in self._acts():
                 if chance.random() < share:
                     act()

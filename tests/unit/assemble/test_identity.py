@@ -6,12 +6,14 @@ from itertools import permutations
 import pytest
 
 from agent.core.adt import PatientNews
-from agent.core.case import CaseEvent, CaseState
+from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.conflict import ConflictKind, Ruling
 from agent.core.demographics import Demographics
 from agent.core.errors import Permanent
 from agent.core.instance import End
 from agent.core.patient import PatientKey
+from agent.core.ports import OutboxStatus
+from agent.core.result import Kind, ResultObject
 from tests.fakes.instances import RECEIVED, mammogram, uid
 from tests.indexing import House
 
@@ -367,3 +369,50 @@ def test_a_decision_is_written_down(house: House) -> None:
     case = house.rule(Ruling.ACCEPT)
     with house.store.unit() as unit:
         assert "someone decided: accept" in unit.history(case.id)[-1].reason
+
+
+# ── what was sent about the wrong person ──
+
+
+def sent(house: House) -> Case:
+    """Let the newest version be answered and its one object leave."""
+    case = house.move(CaseEvent.COMPLETE, CaseEvent.CLAIMED)
+    made = ResultObject(Kind.SR, "sr:L", "L", 1, "1.2.3", uid(f"sr {case.id}"), "1", "2", "3", b"")
+    with house.store.unit() as unit:
+        saved = unit.save_result(case, house.clock(), {"p": 0.9}, {"pacs": [made]})
+        unit.settle(unit.outbox_of(saved.id)[0], OutboxStatus.CONFIRMED, house.clock())
+        return unit.apply(saved, CaseEvent.ALL_CONFIRMED, house.clock())
+
+
+def test_a_sent_result_whose_images_are_anothers_waits_for_a_person(house: House) -> None:
+    """The image was corrected to another patient: she never inherits that result, and somebody has it rejected."""
+    house.send(mammogram("1"))
+    house.indexer.tick()
+    first = sent(house)
+    house.send(mammogram("1", StudyInstanceUID=uid("hers"), **OTHER_ID))
+    house.indexer.tick()
+    house.rule(Ruling.ACCEPT, house.heads()["P-1"])
+    heads = house.heads()
+    assert kinds(house, "P-1") == [ConflictKind.STRANDED]
+    assert (heads["P-1"].version, heads["P-1"].case_uuid, house.uids(heads["P-1"])) == (2, first.case_uuid, [])
+    assert (heads["P-2"].state, house.uids(heads["P-2"])) == (CaseState.COLLECTING, [uid("1")])
+    with house.store.unit() as unit:
+        assert unit.superseded(heads["P-2"]) is None
+    assert house.rule(Ruling.ACCEPT, heads["P-1"]).state is CaseState.CLOSED
+    assert list(house.heads()) == ["P-2"]
+
+
+def test_a_merge_stops_every_earlier_version_that_is_under_way(house: House) -> None:
+    """The first version is still being delivered though the second has failed and a third collects."""
+    house.send(mammogram("1"))
+    house.indexer.tick()
+    house.move(CaseEvent.COMPLETE, CaseEvent.CLAIMED, CaseEvent.RESULT_SAVED)
+    house.send(mammogram("2"))
+    house.indexer.tick()
+    house.move(CaseEvent.COMPLETE, CaseEvent.CLAIMED, CaseEvent.GAVE_UP)
+    house.send(mammogram("3"))
+    house.indexer.tick()
+    house.tell(merge("P-1", "P-9"))
+    house.indexer.tick()
+    assert [case.state for case in house.cases() if case.patient == key("P-1")] == [CaseState.CLOSED, CaseState.FAILED]
+    assert len(house.uids(house.heads()["P-9"])) == 3

@@ -149,7 +149,7 @@ def test_destination_that_goes_down_before_the_query_is_left_alone() -> None:
     d.pacs.refuse_first = 0
     store = d.pacs.store
 
-    def and_then_down(parts):  # type: ignore[no-untyped-def]
+    def and_then_down(parts, **_):  # type: ignore[no-untyped-def]
         yield from store(parts)
         d.pacs.down = True
 

@@ -4,6 +4,9 @@ import pytest
 
 from agent.core.case import CaseEvent, CaseState, IllegalTransition
 from agent.core.errors import StaleCase, Transient
+from agent.core.firewall import RETIRED
+from agent.core.identities import Retirement
+from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus
 from agent.deliver import sending
 from agent.deliver.verdict import NOT_OFFERED
@@ -156,7 +159,7 @@ def test_object_that_is_no_part_10_file_is_refused_with_its_case() -> None:
     bad, good = d.case(1), d.case(2)
     original = d.pacs.store
     broken = d.uids(bad)[0].encode()
-    d.pacs.store = lambda parts: original([p[:50] if broken in p else p for p in parts])  # type: ignore[method-assign]
+    d.pacs.store = lambda parts, **_: original([p[:50] if broken in p else p for p in parts])  # type: ignore[method-assign]
     d.courier.tick()
     assert d.now(bad).state is CaseState.FAILED
     assert "not a Part 10 file" in d.now(bad).reason
@@ -283,7 +286,7 @@ def test_case_whose_result_is_gone_is_passed_over() -> None:
     gone, good = d.case(1), d.case(2)
     original = d.pacs.store
 
-    def store(parts):  # type: ignore[no-untyped-def]
+    def store(parts, **_):  # type: ignore[no-untyped-def]
         if d.uids(gone)[0].encode() in parts[0]:
             raise StaleCase("outbox item is gone")
         return original(parts)
@@ -393,3 +396,31 @@ def test_a_case_that_is_withdrawn_sends_nothing_more() -> None:
     assert len(d.pacs.requests) == 1
     d.clock.pass_s(DAY_S)
     assert d.courier.tick() == 0
+
+
+def test_what_is_merged_while_the_association_opens_does_not_leave() -> None:
+    """The firewall is asked right before the first object, too, and withdraws the version."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    merge = Retirement(d.clock(), "M1", case.patient, PatientKey("EXAMPLE", "P9"))
+    store = d.pacs.store
+
+    def merged_meanwhile(parts, **how):  # type: ignore[no-untyped-def]
+        with d.store.unit() as unit:
+            unit.retire(merge)
+        return store(parts, **how)
+
+    d.pacs.store = merged_meanwhile  # type: ignore[method-assign]
+    d.courier.tick()
+    assert d.pacs.requests == []
+    assert (d.now(case).state, d.now(case).reason) == (CaseState.CLOSED, RETIRED)
+
+
+def test_what_was_merged_before_is_not_even_tried() -> None:
+    """No association is opened for it."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    with d.store.unit() as unit:
+        unit.retire(Retirement(d.clock(), "M1", case.patient, PatientKey("EXAMPLE", "P9")))
+    d.courier.tick()
+    assert (d.pacs.associations, d.now(case).state) == ([], CaseState.CLOSED)
