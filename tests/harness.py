@@ -65,7 +65,7 @@ class AgentProcess:
             },
             "database": {"url": f"sqlite:///{self.folder}/state.db"},
             "ehr": {"url": f"sqlite:///{self.ehr_path}", "refresh_s": 1},
-            "cases": {"quiet_s": 0.5, "expect": [], "wait_for": {}},
+            "cases": {"quiet_s": 0.5, "expect": [], "expect_views": [], "wait_for": {}},
             "destinations": [destination | {"confirm": "read_back", "retry": retry}],
         }
 

@@ -1,7 +1,7 @@
 """Tables for a terminal and JSON for programs, from what the state says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -122,7 +122,7 @@ def _asked(story: Story) -> list[Table]:
 def to_json(value: Any) -> Any:
     """Turn a view into what `json` writes; times in ISO 8601."""
     if is_dataclass(value) and not isinstance(value, type):
-        return to_json(asdict(value))
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

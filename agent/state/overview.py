@@ -78,7 +78,7 @@ def overview(connection: sa.Connection) -> Overview:
     )
     return Overview(
         cases={state: number for (state, _), number in counted["cases"].items()},
-        arrivals=_summed((end, number) for (end, _), number in counted["arrivals"].items()),
+        arrivals=dict(_summed((end, number) for (end, _), number in counted["arrivals"].items())),
         reasons=dict(_reasons(counted["arrivals"]).most_common(MOST_REASONS)),
         outbox={f"{destination}: {status}": number for (destination, status), number in counted["outbox"].items()},
         oldest_waiting=connection.execute(waiting).scalar(),
