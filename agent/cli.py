@@ -112,24 +112,29 @@ def cases(
     overrides: Overrides = None,
     *,
     state: Annotated[str | None, typer.Option(help="Only cases in this state.")] = None,
-    limit: Annotated[int, typer.Option(help="At most this many, the newest first.")] = 50,
+    limit: Annotated[int, typer.Option(help="At most this many, the newest first; of held ones the oldest.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List cases, the newest first: number, version, state, since when, and the reason or the answer.
+
+    With `--state held` those come first that are held the longest.
 
     `sentinode cases show CASE` tells one case's whole story.
     """
     if context.invoked_subcommand:
         context.obj = (config, overrides)
         return
-    from agent.bootstrap.inspect import list_cases
+    from agent.bootstrap.inspect import count_cases, list_cases
     from agent.operate.status import cases_table, to_json
 
-    lines = list_cases(_load(config, overrides).config, state, limit)
+    loaded = _load(config, overrides).config
+    lines = list_cases(loaded, state, limit)
     if as_json:
         typer.echo(json.dumps(to_json(lines), indent=2))
     else:
         Console().print(cases_table(lines))
+    if len(lines) == limit and (more := count_cases(loaded, state) - limit) > 0:
+        typer.echo(f"{more} more: raise --limit", err=True)
 
 
 @cases_app.command("show")

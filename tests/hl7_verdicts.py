@@ -19,7 +19,7 @@ ONE, TWO = "P1^^^HOSP^MR", "P2^^^HOSP^MR"
 
 def accepted(raw: bytes, rules: Hl7Rules = RULES) -> list[PatientNews]:
     """Return the news of a message that must be accepted."""
-    verdict = judge(raw, rules)
+    verdict = judge(raw, rules, NOW)
     assert verdict.fault is None, str(verdict.fault)
     assert news_from_json(verdict.meta()["news"]) == verdict.news
     return list(verdict.news)
@@ -27,7 +27,7 @@ def accepted(raw: bytes, rules: Hl7Rules = RULES) -> list[PatientNews]:
 
 def refused(raw: bytes, rules: Hl7Rules = RULES) -> tuple[str, str]:
     """Return the outcome and the reason of a message that must not be accepted."""
-    verdict = judge(raw, rules)
+    verdict = judge(raw, rules, NOW)
     assert verdict.fault is not None
     assert verdict.meta()["news"] == "[]"
     return verdict.outcome.value, str(verdict.fault)
@@ -35,7 +35,7 @@ def refused(raw: bytes, rules: Hl7Rules = RULES) -> tuple[str, str]:
 
 def answer(raw: bytes, rules: Hl7Rules = RULES) -> bytes | None:
     """Return the acknowledgement of a message."""
-    return acknowledge(judge(raw, rules), NOW, "ACK1")
+    return acknowledge(judge(raw, rules, NOW), NOW, "ACK1")
 
 
 def keys(raw: bytes, rules: Hl7Rules = RULES) -> list[tuple[PatientKey | None, PatientKey]]:

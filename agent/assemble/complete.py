@@ -17,7 +17,7 @@ from agent.assemble.index import FROM_FACTS
 from agent.assemble.inquire import NOTHING, Asking, with_pacs
 from agent.assemble.judging import QuestionScope
 from agent.assemble.laterality import contradiction, still_held_for
-from agent.assemble.seen import OneTick, Seen, Standing, last_known, stand, stand_now, tell
+from agent.assemble.seen import OneTick, Outage, Seen, Standing, last_known, stand, stand_now, tell
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
 from agent.core.conflict import Ruling
 from agent.core.eligibility import (
@@ -86,6 +86,7 @@ class Assembler:
         self._store = store
         self._clinical = clinical
         self._settings = settings
+        self._outage = Outage()
         self._now = now
         self._random = random
         self._scopes = {scope.question: scope for scope in settings.scopes}
@@ -105,7 +106,7 @@ class Assembler:
             due = list(unit.due((CaseState.COLLECTING,), now, MOST_COLLECTING))
             due += unit.due(WAITING, now, MOST_PER_TICK - len(due))
         done = sum(self._apply(case, CaseEvent.LEASE_EXPIRED, "the worker's lease ran out") for case in lost)
-        source = OneTick(self._clinical)
+        source = OneTick(self._clinical, self._outage)
         asleep = [case for case in due if case.state is CaseState.DORMANT and not self._is_over(case)]
         done += sum(self._look_at(case, source) for case in due if case not in asleep)
         for start in range(0, len(asleep), TOGETHER):

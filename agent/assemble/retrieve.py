@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 
 import structlog
 
@@ -27,6 +27,7 @@ from agent.core.retry import RetryPolicy, retry_delay
 MOST_SEARCHES: Final = 20
 MOST_RETRIEVALS: Final = 10
 TRIES: Final = 5
+SPREAD: Final = 0.2  # share of a wait by which calls to a PACS that is away are spread
 POLICY: Final = RetryPolicy(first_s=30, max_s=900, give_up_after_s=86400)
 
 _log = structlog.get_logger()
@@ -92,9 +93,10 @@ class Searcher:
         classes = wanted.routed.get(case.question, {})
         with self._store.unit() as unit:
             instances = [one.instance for one in unit.instances(case.id)]
+            findings = unit.findings(case.id)
         missing = {m for m in wanted.expected if m in classes} - {one.modality for one in instances}
         # a day more: the PACS counts its days in its own time zone
-        days = ((now - wanted.days_back).date(), (now + timedelta(days=1)).date())
+        days = (_since(findings, (now - wanted.days_back).date()), (now + timedelta(days=1)).date())
         studies = self._pacs.studies(case.patient, tuple(classes), *days)
         here = {one.study_instance_uid for one in instances}
         listed = self._listed(studies, here, missing, classes)
@@ -131,6 +133,12 @@ class Searcher:
         with self._store.unit() as unit:
             unit.save_search(replace(search, next_at=next_at, attempts=attempts, error=reason))
         _log.warning("search_failed", case_id=search.case_id, reason=reason)
+
+
+def _since(findings: Mapping[str, Any], days_back: date) -> date:
+    """The first day that is looked at: all of the episode, however long ago it began."""
+    earliest = findings.get("eligibility", {}).get("earliest")
+    return min(days_back, date.fromisoformat(earliest)) if earliest else days_back
 
 
 def _rank(study: StudyMatch, missing: Collection[str]) -> tuple[bool, int]:
@@ -185,7 +193,11 @@ class Retriever:
                 wanted = unit.retrieval_due(self._now())
             if wanted is None:
                 break
-            settled = self._try(wanted)
+            try:
+                settled = self._try(wanted)
+            except Unreachable as exc:
+                self._put_off(wanted, str(exc))
+                break
             with self._store.unit() as unit:
                 unit.save_retrieval(settled)
             done += settled.status is RetrievalStatus.DONE
@@ -196,6 +208,8 @@ class Retriever:
         try:
             if not self._pacs.retrieve(one.wanted):
                 raise Transient("the peer sent nothing")
+        except Unreachable:
+            raise
         except Permanent as exc:
             return self._given_up(tried, str(exc))
         except Transient as exc:
@@ -205,6 +219,16 @@ class Retriever:
             return replace(tried, next_at=next_at, error=str(exc))
         _log.info("retrieved", case_id=one.case_id)
         return replace(tried, status=RetrievalStatus.DONE, settled_at=self._now(), error="")
+
+    def _put_off(self, one: Retrieval, reason: str) -> None:
+        """A PACS that is away was not asked: that is no try. The longer it is away the seldomer it is called."""
+        waited = (self._now() - one.asked_at).total_seconds()
+        span = min(max(waited, POLICY.first_s), POLICY.max_s) * (1 - SPREAD * self._random())
+        later = replace(one, next_at=self._now() + timedelta(seconds=span), error=reason)
+        with self._store.unit() as unit:
+            unit.save_retrieval(later)
+        if one.error != reason:
+            _log.warning("pacs_away", reason=reason)
 
     def _given_up(self, tried: Retrieval, reason: str) -> Retrieval:
         _log.warning("retrieval_given_up", case_id=tried.case_id, reason=reason)

@@ -51,11 +51,31 @@ class Seen:
         return self.standing.case
 
 
+class Outage:
+    """Tells of an outage of the clinical database once when it begins, and once when it is over."""
+
+    def __init__(self) -> None:
+        self._is_away = False
+
+    def away(self, error: Transient) -> None:
+        """It could not be asked."""
+        if not self._is_away:
+            _log.warning("ehr_away", reason=str(error))
+        self._is_away = True
+
+    def answered(self) -> None:
+        """It could."""
+        if self._is_away:
+            _log.info("ehr_back")
+        self._is_away = False
+
+
 class OneTick:
     """The clinical source during one tick: a patient is asked about once, and after a failure nobody is."""
 
-    def __init__(self, source: ClinicalSource) -> None:
+    def __init__(self, source: ClinicalSource, outage: Outage) -> None:
         self._source = source
+        self._outage = outage
         self._away: Transient | None = None
         self._said: dict[PatientKey, ClinicalFacts | None] = {}
 
@@ -68,7 +88,9 @@ class OneTick:
                 self._said[patient] = self._source.facts(patient, as_of)
             except Transient as exc:
                 self._away = exc
+                self._outage.away(exc)
                 raise
+            self._outage.answered()
         return self._said[patient]
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address, ip_network
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,17 +16,20 @@ import structlog
 from agent import log as logs
 from agent.bootstrap.common import Stop, secret, utc_now
 from agent.bootstrap.inspect import open_store
+from agent.bootstrap.keeper import question_scopes
 from agent.bootstrap.pacs import asked_destination
 from agent.bootstrap.process import Reported, fork
 from agent.config import ConfigError, LoadedConfig
 from agent.config.schema import Config, Model
-from agent.core.errors import SentinodeError, Transient
+from agent.core.errors import Permanent, SentinodeError, Transient
 from agent.core.patient import OF_SENDER
 from agent.ehr.source import EhrSource
+from agent.report.words import question_words
 from agent.spool import is_taken
 
 Key = tuple[str | int, ...]
 SPOOL_FREE_WITHIN_S = 2.0
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def _tell(config: Config, answer: Connection) -> None:
 
 def _problems(config: Config) -> Iterator[Problem]:
     yield from _names(config)
+    yield from _listeners(config)
     yield from _issuers(config)
     yield from _asked(config)
     yield from _secrets(config)
@@ -97,12 +102,17 @@ def _problems(config: Config) -> Iterator[Problem]:
     yield from _ehr(config)
     for n, model in enumerate(config.models):
         yield from _said(("models", n, "bundle"), partial(_load, model))
+    yield from _expected(config)
 
 
 def _load(model: Model) -> None:
     from agent.infer.engine import Engine  # only here: it starts a thread, and a supervisor that forks may have none
 
-    Engine.load(model.bundle, model.device)
+    question = Engine.load(model.bundle, model.device).manifest.question
+    try:
+        question_words(question)
+    except Permanent:
+        raise Permanent(f"this version has no report for the question {question}") from None
 
 
 def _said(key: Key, attempt: Callable[[], object]) -> Iterator[Problem]:
@@ -124,11 +134,48 @@ def _names(config: Config) -> Iterator[Problem]:
         seen.add(destination.name)
 
 
+def _listeners(config: Config) -> Iterator[Problem]:
+    """Each listener has a port of its own, and whoever may send HL7 messages can."""
+    hl7, dicom = config.hl7, config.dicom
+    if hl7 is None:
+        return
+    if hl7.port == dicom.port and (hl7.bind == dicom.bind or {hl7.bind, dicom.bind} & EVERYWHERE):
+        yield Problem(("hl7", "port"), f"{hl7.port} is the port of dicom too: give each listener its own")
+    if not _is_loopback(hl7.bind) and all(ip_network(one, strict=False).is_loopback for one in hl7.accept_from):
+        yield Problem(
+            ("hl7", "accept_from"),
+            f"hl7.bind is {hl7.bind}, but only this machine may connect: list the addresses that send messages, or"
+            " bind to 127.0.0.1",
+        )
+
+
+def _is_loopback(bind: str) -> bool:
+    try:
+        return ip_address(bind).is_loopback
+    except ValueError:
+        return bind == "localhost"
+
+
+def _expected(config: Config) -> Iterator[Problem]:
+    """What no bundle reads never counts as present: to wait for it would only delay every answer."""
+    try:
+        read = frozenset[str]().union(*(scope.modalities for scope in question_scopes(config)))
+    except (SentinodeError, OSError, ValueError):
+        return  # said of the bundle itself
+    for modality in config.cases.expect:
+        if modality not in read:
+            what = f"no active bundle reads {modality}: it is not waited for; take it out"
+            yield Problem(("cases", "expect"), what, may_pass=True)
+
+
 def _asked(config: Config) -> Iterator[Problem]:
     """The PACS that is asked is one that we know, and what it sends back can come in."""
     ask, dicom = config.cases.ask_pacs, config.dicom
     if ask is None:
         return
+    if not (ask.counts or ask.missing_modalities):
+        what = "counts and missing_modalities are both false: nothing is asked; set one, or take ask_pacs out"
+        yield Problem(("cases", "ask_pacs"), what)
     key: Key = ("cases", "ask_pacs", "peer")
     try:
         sender = asked_destination(config, ask).ae_title if ask.retrieve == "move" else dicom.ae_title

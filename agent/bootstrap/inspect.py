@@ -32,11 +32,20 @@ def overview(config: Config) -> views.Overview:
 
 
 def list_cases(config: Config, state: str | None, limit: int) -> Sequence[views.CaseLine]:
-    """List cases, the newest first. Raises Permanent for a state that does not exist."""
+    """List cases, the newest first, held ones the longest held first. Raises Permanent for an unknown state."""
+    return _look(config, lambda db: views.list_cases(db, _state(state), limit))
+
+
+def count_cases(config: Config, state: str | None) -> int:
+    """Count cases. Raises Permanent for an unknown state."""
+    return _look(config, lambda db: views.count_cases(db, _state(state)))
+
+
+def _state(name: str | None) -> CaseState | None:
     known = [s.value for s in CaseState]
-    if state is not None and state not in known:
-        raise Permanent(f"there is no state {state!r}; states are {', '.join(known)}")
-    return _look(config, lambda db: views.list_cases(db, CaseState(state) if state else None, limit))
+    if name is not None and name not in known:
+        raise Permanent(f"there is no state {name!r}; states are {', '.join(known)}")
+    return CaseState(name) if name else None
 
 
 def case_story(config: Config, case_id: int) -> views.Story:

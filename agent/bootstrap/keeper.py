@@ -91,10 +91,10 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
 
 def build_assembler(config: Config, store: SqlStore) -> Assembler:
     """Join the EHR and state."""
-    cases, ehr = config.cases, config.ehr
+    cases, ehr, scopes = config.cases, config.ehr, question_scopes(config)
     patience = Patience(
         quiet=timedelta(seconds=cases.quiet_s),
-        expected=cases.expect,
+        expected=tuple(m for m in cases.expect if any(m in scope.modalities for scope in scopes)),
         wait_for={str(modality): span for modality, span in cases.wait_for.items()},
         wait_for_facts=ehr.if_unavailable == "wait",
         views=cases.expect_views,
@@ -106,7 +106,7 @@ def build_assembler(config: Config, store: SqlStore) -> Assembler:
         episode=timedelta(days=cases.episode_days),
         refresh=timedelta(seconds=ehr.refresh_s),
         zone=ZoneInfo(config.site.time_zone),
-        scopes=question_scopes(config),
+        scopes=scopes,
         asking=asking(config),
     )
     source = EhrSource(ehr.url, ehr.query, ehr.timeout_s, secret(ehr.password_env))

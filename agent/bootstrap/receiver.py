@@ -3,10 +3,15 @@
 import time
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from agent.bootstrap.common import Stop, patience_s, utc_now
 from agent.config import Config
+from agent.core.errors import Transient
 from agent.receive import Hl7Listener, Hl7Rules, Hl7Settings, Peer, Receiver, ReceiverSettings
 from agent.spool import SpoolWriter
+
+HL7_AGAIN_S = 10.0
 
 
 def run_receiver(config: Config, stop: Stop) -> None:
@@ -23,13 +28,27 @@ def run_receiver(config: Config, stop: Stop) -> None:
     settings = _hl7_settings(config)
     hl7 = Hl7Listener(settings, receiver.journal, utc_now) if settings else None
     if hl7:
-        hl7.start()
+        _start(hl7, stop)
     stop.wait_for_ever()
     patience, begun = patience_s(config.operate.drain_s), time.monotonic()
     if hl7:
         hl7.stop(patience / 4)
     receiver.stop(max(patience - (time.monotonic() - begun), 0))
     spool.close()
+
+
+def _start(hl7: Hl7Listener, stop: Stop) -> None:
+    """Start listening for messages, as soon as it is possible: images come in meanwhile."""
+    said = ""
+    while not stop.requested:
+        try:
+            hl7.start()
+            return
+        except Transient as exc:
+            if str(exc) != said:
+                structlog.get_logger().error("hl7_not_listening", reason=str(exc))
+            said = str(exc)
+        stop.wait(HL7_AGAIN_S)
 
 
 def _settings(config: Config) -> ReceiverSettings:

@@ -17,11 +17,16 @@ def resolve_case(
 ) -> tuple[Case, list[str]]:
     """Apply a decision; return the case as it stands then, and what it is still held for. Raises Permanent."""
     with closing(open_store(config)) as store:
-        request = Request(case_id, ruling, by or _user(), conflict, about, every)
+        request = Request(case_id, ruling, _who(by), conflict, about, every)
         case = build_resolver(config, store).resolve(request)
         with store.unit() as unit:
             left = [c.sentence for c in unit.conflicts(case.id) if unit.decision(c.id) is None]
         return case, left
+
+
+def _who(by: str | None) -> str:
+    """Name who decided: whoever is named, and in any case the login, which nobody can choose freely."""
+    return f"{by} (login {_user()})" if by else _user()
 
 
 def _user() -> str:

@@ -155,7 +155,9 @@ class AskPacs(Section):
     missing_modalities: bool = Field(
         True, description="Whether the patient's other studies are looked for and fetched."
     )
-    days_back: int = Field(120, ge=1, le=3650, description="Studies older than this are not looked for.")
+    days_back: int = Field(
+        120, ge=1, le=3650, description="Studies older than this, and than the episode, are not looked for."
+    )
     counts_wait: Duration = Field(timedelta(hours=1), description="How long the PACS's answer may hold a case.")
     retrieve: Literal["move", "get"] = Field(
         "move", description="C-MOVE to our own AE title, or C-GET, passed on to our own listener."

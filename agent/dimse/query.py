@@ -14,6 +14,17 @@ from agent.dimse.association import hold_still
 
 PENDING: Final = (0xFF00, 0xFF01)
 _REFUSED: Final = (0x0122, 0x0124, 0xA900)  # SOP class not supported, not authorised, identifier does not match
+_WORDS: Final = {  # PS3.4 C.4.1.1.4, C.4.2.1.5, C.4.3.1.4, PS3.7 annex C
+    0x0110: "processing failure",
+    0x0122: "it does not support this SOP class",
+    0x0124: "it does not authorise us",
+    0xA700: "it is out of resources",
+    0xA701: "it is out of resources: it cannot count the matches",
+    0xA702: "it is out of resources: it cannot send",
+    0xA801: "the PACS does not know our AE title as a destination",
+    0xA900: "it does not understand the identifiers of the query",
+    0xFE00: "it was cancelled",
+}
 _MOST_AFTER_CANCEL: Final = 1000
 _MESSAGE_ID: Final = 1
 
@@ -29,9 +40,10 @@ def named(status: int | None) -> str:
 
 
 def failure(service: str, status: int | None) -> Transient | Permanent:
-    """Return the error that a final status stands for: refused for good, or perhaps not the next time."""
+    """Return the error that a final status stands for, in words: refused for good, or perhaps not the next time."""
     kind = Permanent if status in _REFUSED else Transient
-    return kind(f"{service} ended with {named(status)}")
+    words = _WORDS.get(status or 0) or ("it cannot process the request" if (status or 0) >> 12 == 0xC else "")
+    return kind(f"{service} ended with {named(status)}{f': {words}' if words else ''}")
 
 
 def matches(

@@ -4,31 +4,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
 from agent.report.figures import written
 from agent.state.overview import CaseLine, Overview, Story
 
+_CASE: Final = ("case", "version", "question", "patient", "state")
+
 
 def overview_tables(seen: Overview) -> list[Table]:
     """Cases by state, received objects by end and reason, the outbox by destination."""
     return [
-        _counts("cases", "state", seen.cases),
+        _counts("cases" + _since(seen.oldest_held, "oldest held since"), "state", seen.cases),
         _counts(f"received objects ({seen.open_associations} associations open)", "end", seen.arrivals),
         _counts("why objects are not used", "reason", seen.reasons),
-        _counts("outbox" + _since(seen.oldest_waiting), "destination: status", seen.outbox),
+        _counts("outbox" + _since(seen.oldest_waiting, "oldest waiting since"), "destination: status", seen.outbox),
     ]
 
 
 def cases_table(lines: Sequence[CaseLine]) -> Table:
-    """One row a version, the newest first."""
-    table = _table("", "case", "version", "question", "patient", "state", "opened", "images", "answer or reason")
+    """One row a version; where all of them are held, with since when."""
+    held = bool(lines) and all(line.held_since for line in lines)
+    table = _table("", *_CASE, "held since" if held else "opened", "images", "answer or reason")
     for line in lines:
         patient = f"{line.patient_id} ({line.issuer})"
         numbers = (str(line.id), str(line.version), line.question, patient, line.state)
-        table.add_row(*numbers, _moment(line.opened_at), str(line.instances), answer_words(line))
+        since = line.held_since if held else line.opened_at
+        table.add_row(*numbers, _cell(since), str(line.instances), answer_words(line))
     return table
 
 
@@ -54,6 +58,7 @@ def story_tables(story: Story) -> list[Table]:
             if story.held_for
             else []
         ),
+        *_findings(story.findings),
         _rows("events", ("at", "event", "from_state", "to_state", "attempt", "reason"), story.events),
         _rows(
             "instances",
@@ -77,6 +82,29 @@ def story_tables(story: Story) -> list[Table]:
         _rows("deliveries", ("role", "destination", "status", "attempts", "stored_at", "error"), story.deliveries),
         *_asked(story),
     ]
+
+
+def _findings(findings: Mapping[str, Any]) -> list[Table]:
+    """What the last decision rested on: names of facts, and rules in words; never a value of a fact."""
+    if not findings:
+        return []
+    eligibility = findings.get("eligibility", {})
+    said = [
+        ("asked", "yes" if eligibility.get("asked") else "no"),
+        ("why", eligibility.get("reason")),
+        *(
+            ("axilla", f"{one['side']}: {one['reason'] or 'can be estimated'}")
+            for one in eligibility.get("axillae", ())
+        ),
+        ("images before", eligibility.get("cutoff")),
+        ("facts before", eligibility.get("facts_cutoff")),
+        *(("flag", sentence) for sentence in eligibility.get("flags", ())),
+        *(("evidence", sentence) for sentence in findings.get("evidence", ())),
+        *(("missing", what) for what in findings.get("missing", ())),
+        *(("refused fact", f"{one['name']}: {one['reason']}") for one in findings.get("refused", ())),
+    ]
+    rows = [{"": name, "says": text} for name, text in said if text]
+    return [_rows("evidence and eligibility", ("", "says"), rows)]
 
 
 def _asked(story: Story) -> list[Table]:
@@ -134,5 +162,5 @@ def _moment(value: datetime) -> str:
     return value.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _since(oldest: datetime | None) -> str:
-    return f" (oldest waiting since {_moment(oldest)})" if oldest else ""
+def _since(oldest: datetime | None, words: str) -> str:
+    return f" ({words} {_moment(oldest)})" if oldest else ""

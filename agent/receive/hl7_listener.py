@@ -165,7 +165,7 @@ class Hl7Listener:
 
     def _answer(self, raw: bytes, peer: str) -> bytes | None:
         """Keep a message, and return its acknowledgement."""
-        verdict = judge(raw, self._settings.rules)
+        verdict = judge(raw, self._settings.rules, self._now())
         log = _log.bind(control_id=verdict.control_id)
         try:
             self._journal.message({**verdict.meta(), "peer": peer}, raw)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from agent.core.adt import RESULT, PatientNews
@@ -17,17 +17,20 @@ MERGES: Final = frozenset({"A40", "A47"})
 UPDATES: Final = frozenset("A01 A02 A03 A04 A05 A06 A07 A08 A11 A12 A13 A28 A31".split())
 """Events of a person or a visit that change no identifier: their PID is current."""
 
+AHEAD: Final = timedelta(minutes=10)
+"""How far a sender's clock may be ahead of ours: the latest news wins, so news of the future would win for ever."""
 
-def news_of(message: Message, rules: Hl7Rules) -> tuple[PatientNews, ...]:
+
+def news_of(message: Message, rules: Hl7Rules, received_at: datetime) -> tuple[PatientNews, ...]:
     """Return what a message says of its patients.
 
     Raises
     ------
     Fault
-        If its event is not handled, or a patient or a time in it cannot be told.
+        If its event is not handled, a patient or a time in it cannot be told, or it says that it is yet to happen.
     """
     event = _event(message)
-    sent_at = _sent_at(message, rules.zone)
+    sent_at = _sent_at(message, rules.zone, received_at + AHEAD)
     found: list[PatientNews] = []
     for pid, mrg in _groups(message, event):
         said, other_names = demographics_of(pid)
@@ -54,13 +57,17 @@ def _word(kind: str, code: str) -> str:
     return f"{kind} {code}" if re.fullmatch("[A-Z][A-Z0-9]{2}", code) else f"this {kind}"
 
 
-def _sent_at(message: Message, zone: tzinfo) -> datetime:
+def _sent_at(message: Message, zone: tzinfo, latest: datetime) -> datetime:
     """Return when the event happened: EVN-6, else EVN-2, else MSH-7. MSH-7's offset holds for the whole message."""
     written = message.header.component(7, 1)
     zone = offset_of(written) or zone
-    texts = [evn.value(number) for evn in message.named("EVN")[:1] for number in (6, 2)]
-    for text in (*texts, written):
-        if moment := moment_of(text, zone):
+    places = [("EVN", number, evn.value(number)) for evn in message.named("EVN")[:1] for number in (6, 2)]
+    for segment, number, text in (*places, ("MSH", 7, written)):
+        moment = moment_of(text, zone)
+        if moment and moment > latest:
+            what = f"{segment}-{number} lies in the future: check the clock"
+            raise erroneous(ErrorCode.DATA_TYPE, what, segment, number)
+        if moment:
             return moment
     raise erroneous(ErrorCode.REQUIRED_FIELD_MISSING, "MSH-7 and EVN-2 say no time to the minute", "MSH", 7)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from agent.core.adt import PatientNews, news_to_json
@@ -46,14 +47,14 @@ class Verdict:
         }
 
 
-def judge(raw: bytes, rules: Hl7Rules) -> Verdict:
-    """Return the verdict on a message. Whatever the bytes, it raises nothing."""
+def judge(raw: bytes, rules: Hl7Rules, received_at: datetime) -> Verdict:
+    """Return the verdict on a message that came at `received_at` (UTC). Whatever the bytes, it raises nothing."""
     try:
         header = read_header(raw)
     except Fault as fault:
         return Verdict(None, fault)
     try:
-        news = news_of(parse(raw, header), rules)
+        news = news_of(parse(raw, header), rules, received_at)
         if len(json.dumps(news_to_json(news))) > MAX_NEWS_BYTES:
             raise erroneous(ErrorCode.DATA_TYPE, "PID and MRG say more than one record can hold", "PID")
     except Fault as fault:

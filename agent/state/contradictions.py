@@ -23,14 +23,17 @@ def held_for(connection: sa.Connection, case_id: int) -> Sequence[Mapping[str, A
     )
     rows = (connection.execute(document).scalar() or {}).get("conflicts", ())
     conflicts = [Conflict(ConflictKind(row["kind"]), tuple(row["subjects"]), row["sentence"]) for row in rows]
-    return [line for conflict in conflicts for line in _lines(connection, conflict)]
+    return [line for conflict in conflicts for line in _lines(connection, conflict, case_id)]
 
 
-def _lines(connection: sa.Connection, conflict: Conflict) -> Iterator[Mapping[str, Any]]:
+def _lines(connection: sa.Connection, conflict: Conflict, case_id: int) -> Iterator[Mapping[str, Any]]:
     decided = connection.execute(sa.select(t.decision).where(t.decision.c.conflict_id == conflict.id)).one_or_none()
     rulings = f"decided: {decided.ruling}" if decided else ", ".join(f"--{r}" for r in sorted(ALLOWED[conflict.kind]))
-    said = list(_SPELT[conflict.kind](connection, conflict)) or [("", "")]
-    for about, says in said:
+    if conflict.kind is ConflictKind.LATERALITY:
+        said = list(_images(connection, case_id))
+    else:
+        said = list(_SPELT[conflict.kind](connection, conflict))
+    for about, says in said or [("", "")]:
         yield {
             "conflict": conflict.id,
             "why": conflict.sentence,
@@ -50,7 +53,8 @@ def _identities(connection: sa.Connection, conflict: Conflict) -> Iterator[tuple
         for told in connection.execute(
             sa.select(t.told).where(t.told.c.patient_id == row.patient_id, t.told.c.issuer == row.issuer)
         ):
-            yield "", f"HL7 says: {', '.join(told.names) or 'no name'}, {told.birth_date}, {told.sex or 'no sex'}"
+            names, told_birth = ", ".join(told.names) or "no name", told.birth_date or "no birth date"
+            yield "", f"HL7 says: {names}, {told_birth}, {told.sex or 'no sex'}"
 
 
 def _keys(connection: sa.Connection, conflict: Conflict) -> Iterator[tuple[str, str]]:
@@ -76,16 +80,47 @@ def _objects(connection: sa.Connection, conflict: Conflict) -> Iterator[tuple[st
         return
     yield current["sha256"], f"{uid} of {current['patient_id']} ({current['issuer']}), first"
     for row in connection.execute(sa.select(t.variant).where(t.variant.c.sop_instance_uid == uid)):
-        header = row.header
-        other = [name for name in _COMPARED if str(header[name] or "") != str(current[name] or "")]
-        other += ["demographics"] * (header["demographics"]["name"] != current["patient_name"])
-        other += ["pixels"] * row.other_pixels
+        other = [*_differences(current, row), *["pixels"] * row.other_pixels]
         differs = f"differs in {', '.join(other)}" if other else "differs in the patient or in what describes the image"
         yield row.sha256, f"{uid} of {row.patient_id} ({row.issuer}), {row.standing}: {differs}"
 
 
+def _differences(current: Mapping[Any, Any], row: sa.Row[Any]) -> Iterator[str]:
+    """Yield what another object says differently, as "laterality: L → R"."""
+    header = row.header
+    who = header["demographics"]
+    said = {name: (current[name], header[name]) for name in _COMPARED}
+    said |= {name: (current[name], getattr(row, name)) for name in ("patient_id", "issuer")}
+    said["patient name"] = (current["patient_name"], who["name"])
+    said |= {name: (current[name], who[name]) for name in ("birth_date", "sex")}
+    said |= {name: (current["traits"].get(name), value) for name, value in header["traits"].items()}
+    for name, (old, new) in said.items():
+        if _text(old) != _text(new):
+            yield f"{name.replace('_', ' ')}: {_text(old) or 'none'} → {_text(new) or 'none'}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "\\".join(map(str, value))
+    return "" if value is None else str(value)
+
+
 def _nothing(connection: sa.Connection, conflict: Conflict) -> Iterator[tuple[str, str]]:
     yield from ()
+
+
+def _images(connection: sa.Connection, case_id: int) -> Iterator[tuple[str, str]]:
+    """Yield each image of a case with its side."""
+    image = t.instance.c
+    query = (
+        sa.select(t.instance)
+        .join(t.case_instance, t.case_instance.c.instance_id == image.id)
+        .where(t.case_instance.c.case_id == case_id)
+        .order_by(image.id)
+    )
+    for row in connection.execute(query):
+        side, taken = row.laterality or "no side", row.acquired_on or "no date"
+        yield "", f"{row.sop_instance_uid}: {row.modality}, {side}, {taken}, study {row.study_instance_uid}"
 
 
 _SPELT: Final = {
@@ -93,6 +128,5 @@ _SPELT: Final = {
     ConflictKind.SHARED_STUDY: _keys,
     ConflictKind.CORRECTION: _objects,
     ConflictKind.PIXELS: _objects,
-    ConflictKind.LATERALITY: _nothing,
     ConflictKind.STRANDED: _nothing,
 }

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from agent.core.case import CaseState
+from agent.core.case import CaseEvent, CaseState
+from agent.core.instance import End
 from agent.core.ports import OutboxStatus
 from agent.core.result import Kind
 from agent.state import tables as t
@@ -27,6 +28,7 @@ class Overview:
     outbox: Mapping[str, int]  # "destination: status" -> objects
     oldest_waiting: datetime | None  # in the outbox
     open_associations: int
+    oldest_held: datetime | None = None  # since when a case has been held that nobody decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class CaseLine:
     reason: str
     instances: int
     summary: Mapping[str, Any]
+    held_since: datetime | None = None  # of a held one
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,9 @@ def overview(connection: sa.Connection) -> Overview:
         reasons=dict(_reasons(counted["arrivals"]).most_common(MOST_REASONS)),
         outbox={f"{destination}: {status}": number for (destination, status), number in counted["outbox"].items()},
         oldest_waiting=connection.execute(waiting).scalar(),
+        oldest_held=connection.execute(
+            sa.select(sa.func.min(_held_since())).select_from(t.cases).where(t.cases.c.state == CaseState.HELD)
+        ).scalar(),
         open_associations=int(
             connection.execute(sa.select(sa.func.count()).select_from(t.association).where(t.IS_OPEN)).scalar_one()
         ),
@@ -86,7 +92,8 @@ def overview(connection: sa.Connection) -> Overview:
 
 
 def _reasons(arrivals: Mapping[tuple[str, str], int]) -> Counter[str]:
-    return _summed((reason, number) for (_, reason), number in arrivals.items() if reason)
+    used = End.COLLECTED.value
+    return _summed((reason, number) for (end, reason), number in arrivals.items() if reason and end != used)
 
 
 def _summed(numbers: Iterable[tuple[str, int]]) -> Counter[str]:
@@ -97,11 +104,20 @@ def _summed(numbers: Iterable[tuple[str, int]]) -> Counter[str]:
 
 
 def list_cases(connection: sa.Connection, state: CaseState | None, limit: int) -> Sequence[CaseLine]:
-    """List versions, the newest first."""
-    query = _lines().order_by(t.cases.c.id.desc()).limit(limit)
+    """List versions, the newest first; held ones, which wait for somebody, the longest held first."""
+    newest = t.cases.c.id.desc()
+    query = _lines().order_by(*((sa.text("held_since"), newest) if state is CaseState.HELD else (newest,))).limit(limit)
     if state is not None:
         query = query.where(t.cases.c.state == state)
     return [_line(row) for row in connection.execute(query).mappings()]
+
+
+def count_cases(connection: sa.Connection, state: CaseState | None) -> int:
+    """Count versions."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(t.tally.c.number), 0)).where(t.tally.c.subject == "cases")
+    if state is not None:
+        query = query.where(t.tally.c.name == state)
+    return int(connection.execute(query).scalar_one())
 
 
 def case_story(connection: sa.Connection, case_id: int) -> Story | None:
@@ -136,8 +152,24 @@ def _lines() -> sa.Select[Any]:
     )
     document = sa.and_(t.case_document.c.case_id == t.cases.c.id, t.case_document.c.name == "summary")
     return sa.select(
-        t.cases, held.label("instances"), first_sr.label("sr_stored_at"), t.case_document.c.body.label("summary")
+        t.cases,
+        held.label("instances"),
+        first_sr.label("sr_stored_at"),
+        t.case_document.c.body.label("summary"),
+        _held_since().label("held_since"),
     ).join(t.case_document, document, isouter=True)
+
+
+def _held_since() -> sa.ScalarSelect[Any]:
+    """When a case began to be held; another contradiction found since then changes nothing of that."""
+    event = t.case_event.c
+    found = (event.event == CaseEvent.CONFLICT_FOUND, event.from_state != CaseState.HELD)
+    return (
+        sa.select(sa.func.max(event.at))
+        .where(event.case_id == t.cases.c.id, *found, t.cases.c.state == CaseState.HELD)
+        .correlate(t.cases)
+        .scalar_subquery()
+    )
 
 
 def _line(row: Mapping[Any, Any]) -> CaseLine:
@@ -148,6 +180,7 @@ def _line(row: Mapping[Any, Any]) -> CaseLine:
         state=str(row["state"]),
         sr_stored_at=row["sr_stored_at"],
         summary=row["summary"] or {},
+        held_since=row["held_since"],
     )
 
 

@@ -1,5 +1,6 @@
 """A held case at the command line: who says what is spelt out, and a person's ruling ends it."""
 
+import getpass
 import json
 from contextlib import closing
 from pathlib import Path
@@ -57,7 +58,8 @@ def test_a_held_case_is_spelt_out_and_decided(agent: AgentProcess) -> None:
     assert "held for" in agent.cli("cases", "show", str(case["id"])).stdout
     later = next(line["about"] for line in told if "1981-02-03" in line["says"])
     said = agent.cli("resolve", str(case["id"]), "--split", "--about", later, "--by", "Dr Who").stdout
-    assert said.startswith(f"case {case['id']} is collecting: Dr Who decided: split")
+    who = f"Dr Who (login {getpass.getuser()})"
+    assert said.startswith(f"case {case['id']} is collecting: {who} decided: split")
     assert sorted(line["instances"] for line in agent.cases()) == [1, 1]
     story = json.loads(agent.cli("cases", "show", str(case["id"]), "--json").stdout)
     assert [line["sop_instance_uid"] for line in story["instances"]] == [uid("1")]
@@ -68,9 +70,37 @@ def test_a_corrected_object_says_what_it_changes(agent: AgentProcess) -> None:
     index(agent, mammogram("1"), mammogram("1", ImageLaterality="R"))
     (case,) = agent.cases()
     told = json.loads(agent.cli("cases", "show", str(case["id"]), "--json").stdout)["held_for"]
-    assert "differs in laterality" in told[1]["says"]
+    assert "differs in laterality: L → R" in told[1]["says"]
     agent.cli("resolve", str(case["id"]), "--accept")
     assert agent.cases()[0]["state"] == "collecting"
+
+
+def test_a_corrected_person_is_spelt_out(agent: AgentProcess) -> None:
+    """Name, birth date and sex, each as it was and as it is."""
+    other = {"PatientName": "Roe^Ann", "PatientBirthDate": "19700110", "PatientSex": "O"}
+    index(agent, mammogram("1", **JANE), mammogram("1", **other))
+    told = json.loads(agent.cli("cases", "show", "1", "--json").stdout)["held_for"]
+    (says,) = [line["says"] for line in told if "differs in" in line["says"]]
+    for what in ("patient name: Doe^Jane → Roe^Ann", "birth date: 1970-01-01 → 1970-01-10", "sex: F → O"):
+        assert what in says
+    assert "laterality" not in says
+
+
+def test_held_cases_are_listed_oldest_first(agent: AgentProcess) -> None:
+    """With the moment at which each was held; what the limit cuts off is counted."""
+    for n in (1, 2, 3):
+        who = {**JANE, "PatientID": f"H-{n}", "StudyInstanceUID": f"2.25.{n}"}
+        index(agent, mammogram(f"{n}1", **who), mammogram(f"{n}2", **{**who, "PatientBirthDate": "19810203"}))
+    listed = json.loads(agent.cli("cases", "--state", "held", "--json").stdout)
+    assert [case["id"] for case in listed] == [1, 2, 3]
+    assert all(case["held_since"] for case in listed)
+    cut = agent.cli("cases", "--state", "held", "--limit", "2")
+    assert "1 more: raise --limit" in cut.stderr and "since" in cut.stdout
+    assert "more" not in agent.cli("cases", "--state", "held").stderr
+    assert "(oldest" in agent.cli("status").stdout.splitlines()[0]
+    agent.cli("resolve", "1", "--merge")
+    assert [line["held_since"] for line in agent.cases() if line["id"] == 1] == [None]
+    assert json.loads(agent.cli("status", "--json").stdout)["oldest_held"] == listed[1]["held_since"]
 
 
 def test_two_ids_in_one_study_are_listed(agent: AgentProcess) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from agent.bootstrap.common import Stop
 from agent.bootstrap.receiver import run_receiver
@@ -84,6 +85,35 @@ def test_without_the_section_nothing_listens_for_hl7(config_of: Callable[..., Pa
         stop.request()
         process.join(20)
     assert not process.is_alive()
+
+
+def test_a_taken_hl7_port_keeps_no_image_out(config_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The DICOM listener takes images meanwhile; messages are taken once the port is free, and it is told once."""
+    monkeypatch.setattr("agent.bootstrap.receiver.HL7_AGAIN_S", 0.05)
+    dicom = free_port()
+    stop = Stop()
+    with capture_logs() as logged, socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        hl7 = other.getsockname()[1]
+        overrides = config_of(dicom={"port": dicom, "accept_from": "any"}, hl7={"port": hl7}, operate={"drain_s": 1})
+        config = load_config(ROOT / "config.yaml", [overrides]).config
+        process = threading.Thread(target=run_receiver, args=(config, stop))
+        process.start()
+        try:
+            eventually(lambda: _takes(dicom))
+            eventually(lambda: any(line["event"] == "hl7_not_listening" for line in logged))
+            contexts = [("1.2.840.10008.1.1", ["1.2.840.10008.1.2"])]
+            with RawAssociation(HOST, dicom, calling="ANY", called="SENTINODE", contexts=contexts):
+                pass
+            other.close()
+            eventually(lambda: any(line["event"] == "hl7_listening" for line in logged))
+            assert fields(send(HOST, hl7, adt_a08("P3^^^EXAMPLE^MR", control_id="3")), "MSA")[1:] == ["AA", "3"]
+        finally:
+            stop.request()
+            process.join(20)
+    assert not process.is_alive()
+    assert [line["event"] for line in logged].count("hl7_not_listening") == 1
 
 
 def _takes(port: int) -> bool:

@@ -10,14 +10,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError
 
-from agent.core.case import CaseState
+from agent.core.case import CaseEvent, CaseState
+from agent.core.conflict import Conflict, ConflictKind
+from agent.core.demographics import Demographics
 from agent.core.errors import Permanent, Transient
+from agent.core.identities import Told, identity_digest
 from agent.core.instance import End
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus
 from agent.state import SqlStore, tables
 from agent.state.database import translated
-from agent.state.overview import case_story, list_cases, overview
+from agent.state.overview import case_story, count_cases, list_cases, overview
 from agent.state.tables import cases, outbox
 from tests.state_stores import (
     CASE_UUID,
@@ -103,13 +106,15 @@ def test_everything_is_counted(sql_store: SqlStore) -> None:
     with sql_store.unit() as unit:
         unit.association_opened("run/1", "MAMMO1", T0)
         unit.arrived(replace(arrival("1.1", 1, end=End.NOT_RELEVANT), reason="no active model uses CT"))
+        unit.arrived(replace(arrival("1.9", 2), reason="collected for aln"))
         item = unit.outbox_of(delivering(unit).id)[0]
         unit.settle(item, OutboxStatus.CONFIRMED, T0)
         opened(unit, 1)
     with sql_store.reading() as db:
         seen = overview(db)
     assert seen.cases == {"collecting": 1, "delivering": 1}
-    assert (seen.arrivals, seen.reasons) == ({"not_relevant": 1}, {"no active model uses CT": 1})
+    assert seen.arrivals == {"not_relevant": 1, "collected": 1}
+    assert seen.reasons == {"no active model uses CT": 1}
     assert seen.outbox == {"pacs: confirmed": 1, "pacs: waiting": 2}
     assert (seen.oldest_waiting, seen.open_associations) == (T0, 1)
 
@@ -128,6 +133,67 @@ def test_cases_are_listed(sql_store: SqlStore) -> None:
         assert case_story(db, 10**6) is None
     assert [line.sr_stored_at for line in lines] == [None, T0 + MINUTE]
     assert [(line.instances, line.summary) for line in lines] == [(1, {}), (0, {"n": 0})]
+
+
+def test_held_versions_are_listed_by_how_long_they_wait(sql_store: SqlStore) -> None:
+    """Not by number; a further contradiction does not make a hold younger, a new hold does."""
+    conflict = Conflict(ConflictKind.LATERALITY, ("L", "0"), "The sides differ.")
+    another = Conflict(ConflictKind.PIXELS, ("1.1",), "Other pixels.")
+    with sql_store.unit() as unit:
+        first, second, _ = opened(unit, 0), opened(unit, 1), opened(unit, 2)
+        held = unit.hold(second, [conflict], T0 + MINUTE)
+        unit.hold(held, [conflict, another], T0 + 5 * MINUTE)
+        unit.hold(first, [conflict], T0 + 2 * MINUTE)
+    with sql_store.reading() as db:
+        lines = list_cases(db, CaseState.HELD, 10)
+        assert [(one.id, one.held_since) for one in lines] == [
+            (second.id, T0 + MINUTE),
+            (first.id, T0 + 2 * MINUTE),
+        ]
+        assert overview(db).oldest_held == T0 + MINUTE
+        assert [count_cases(db, state) for state in (None, CaseState.HELD, CaseState.DONE)] == [3, 2, 0]
+        assert len(list_cases(db, CaseState.HELD, 1)) == 1
+        assert [one.held_since for one in list_cases(db, CaseState.COLLECTING, 10)] == [None]
+    with sql_store.unit() as unit:
+        let_go = unit.apply(unit.case(second.id), CaseEvent.RESOLVED, T0 + 6 * MINUTE, due_at=T0)
+        unit.hold(let_go, [another], T0 + 7 * MINUTE)
+    with sql_store.reading() as db:
+        assert [one.id for one in list_cases(db, CaseState.HELD, 10)] == [first.id, second.id]
+        assert overview(db).oldest_held == T0 + 2 * MINUTE
+
+
+def test_images_of_the_wrong_breast_are_listed(sql_store: SqlStore) -> None:
+    """Each with modality, side and study, for whoever looks them up."""
+    with sql_store.unit() as unit:
+        case = opened(unit)
+        right = replace(instance("1.1"), laterality="R", study_instance_uid="9.1")
+        plain = replace(instance("1.2"), laterality="", modality="US", study_instance_uid="9.2", acquired_on=None)
+        case = unit.add_instance(case, right, arrival("1.1", 1), T0)
+        case = unit.add_instance(case, plain, arrival("1.2", 2), T0)
+        unit.hold(case, [Conflict(ConflictKind.LATERALITY, ("L", "0"), "The sides differ.")], T0)
+    with sql_store.reading() as db:
+        story = case_story(db, case.id)
+    assert story is not None
+    assert [line["about"] for line in story.held_for] == ["", ""]
+    first, second = [line["says"] for line in story.held_for]
+    assert first == f"1.1: MG, R, {right.acquired_on or 'no date'}, study 9.1"
+    assert second == "1.2: US, no side, no date, study 9.2"
+
+
+def test_what_hl7_does_not_say_is_said_in_words(sql_store: SqlStore) -> None:
+    """No "None" where no birth date was sent."""
+    with sql_store.unit() as unit:
+        case = opened(unit)
+        who = Demographics("Doe^Jane", None, "")
+        unit.note_identity(case.patient, who, T0)
+        unit.tell(case.patient, Told(names=("Doe^Jane",)), T0, "M1")
+        digest = identity_digest(case.patient, who)
+        unit.hold(case, [Conflict(ConflictKind.DEMOGRAPHICS, (digest,), "They differ.")], T0)
+    with sql_store.reading() as db:
+        story = case_story(db, case.id)
+    assert story is not None
+    assert "HL7 says: Doe^Jane, no birth date, no sex" in [line["says"] for line in story.held_for]
+    assert not any("None" in line["says"] for line in story.held_for)
 
 
 def test_an_error_never_quotes_a_row() -> None:

@@ -1,5 +1,6 @@
 """What a case lacks is looked for in the PACS and fetched, on a virtual clock."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -56,7 +57,7 @@ def test_other_studies_of_the_patient_are_fetched_once(ward: PacsWard) -> None:
     ward.hold("1.9", "MG", sop_class=TOMO)
     seen = ward.hold("1.10", "MG", sop_class=TOMO)
     ward.send(seen)
-    ward.hold("1.11", "MG", days_ago=130)
+    ward.hold("1.11", "MG", days_ago=150)
     ward.pass_time(5 * QUIET)
     why = "another study of this patient"
     assert series(ward) == [("1.8.MG", why, RetrievalStatus.DONE), ("1.7.US", why, RetrievalStatus.DONE)]
@@ -106,9 +107,7 @@ def test_a_pacs_that_cannot_be_asked_is_tried_a_few_times(how: str) -> None:
     assert ward.pacs.asked == ["studies P-1"] * 5
 
 
-@pytest.mark.parametrize(
-    ("error", "tries"), [(Unreachable("away"), 5), (Transient("not all was sent"), 5), (Permanent("no C-MOVE"), 1)]
-)
+@pytest.mark.parametrize(("error", "tries"), [(Transient("not all was sent"), 5), (Permanent("no C-MOVE"), 1)])
 def test_what_cannot_be_fetched_is_given_up_with_its_reason(ward: PacsWard, error: Exception, tries: int) -> None:
     """With growing delays; the case goes on without, and says so."""
     ward.pacs.retrieve_error = error  # type: ignore[assignment]
@@ -120,6 +119,47 @@ def test_what_cannot_be_fetched_is_given_up_with_its_reason(ward: PacsWard, erro
     assert sum(what.startswith("retrieve") for what in ward.pacs.asked) == tries
     assert ward.case().state is CaseState.RUNNING
     assert "1 series that the PACS lists could not be fetched." in ward.evidence()
+
+
+def test_a_pacs_that_is_away_uses_up_no_try(ward: PacsWard) -> None:
+    """It is called the seldomer the longer it is away, and asked once it is back, as long as the case waits."""
+    ward.pacs.retrieve_error = Unreachable("away")
+    ward.send(ward.hold())
+    ward.hold("1.6", "MR")
+    ward.hold("1.7", "US")
+    ward.pass_time(2 * HOUR)
+    calls = sum(what.startswith("retrieve") for what in ward.pacs.asked)
+    assert 8 < calls < 40
+    assert {(one.status, one.attempts) for one in ward.retrievals()} == {(RetrievalStatus.WAITING, 0)}
+    assert "away" in {one.error for one in ward.retrievals()} and ward.case().state is CaseState.COLLECTING
+    ward.pacs.retrieve_error = None
+    ward.pass_time(HOUR)
+    assert {one.status for one in ward.retrievals()} == {RetrievalStatus.DONE}
+    assert (ward.case().version, ward.case().state) == (1, CaseState.RUNNING)
+
+
+def test_nobody_calls_a_pacs_that_is_away_for_a_case_that_went_on(ward: PacsWard) -> None:
+    """The case says what could not be fetched, and nothing more is asked for it."""
+    ward.pacs.retrieve_error = Unreachable("away")
+    ward.send(ward.hold())
+    ward.hold("1.6", "MR")
+    ward.pass_time(5 * HOUR)
+    assert ward.case().state is CaseState.RUNNING
+    assert "1 series that the PACS lists could not be fetched." in ward.evidence()
+    before = list(ward.pacs.asked)
+    ward.pass_time(HOUR)
+    assert ward.pacs.asked == before
+
+
+def test_all_of_the_episode_is_looked_at() -> None:
+    """A study of its first days is found, however few days back the site looks."""
+    ward = PacsWard(PATIENCE, FETCHING)
+    ward.searcher._look_for = replace(ward.searcher._look_for, days_back=timedelta(days=10))
+    ward.send(ward.hold())
+    ward.hold("1.6", "MR", days_ago=130)
+    ward.hold("1.7", "MR", days_ago=150)
+    ward.pass_time(5 * QUIET)
+    assert series(ward) == [("1.6.MR", "MR is missing", RetrievalStatus.DONE)]
 
 
 def test_a_retrieval_that_brings_nothing_is_no_success(ward: PacsWard) -> None:

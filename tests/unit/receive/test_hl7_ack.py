@@ -117,7 +117,7 @@ HEADS = st.sampled_from([b"", adt_a08(), adt_a40((TWO, ONE)), msh("ADT^A08", cha
 @given(HEADS, NOISE)
 def test_whatever_comes_there_is_a_verdict_and_an_answer(head: bytes, noise: bytes) -> None:
     """Nothing is raised; the answer can be read, its MSA-2 is the message's MSH-10, and only AA has news."""
-    _check(judge(head + noise, RULES))
+    _check(judge(head + noise, RULES, NOW))
 
 
 @given(st.data(), st.sampled_from([adt_a08(), adt_a40((TWO, ONE), ("P4", "P3"))]))
@@ -125,7 +125,7 @@ def test_damaged_messages_get_a_verdict_too(data: st.DataObject, raw: bytes) -> 
     """Bytes changed, taken out or put in."""
     at = data.draw(st.integers(0, len(raw)))
     cut = data.draw(st.integers(0, 20))
-    _check(judge(raw[:at] + data.draw(NOISE) + raw[at + cut :], RULES))
+    _check(judge(raw[:at] + data.draw(NOISE) + raw[at + cut :], RULES, NOW))
 
 
 def _check(verdict: Verdict) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from agent.receive.hl7_verdict import judge
 from tests.hl7_sender import adt_a08, adt_a40, message, msh, pid
-from tests.hl7_verdicts import ONE, P1, P2, RULES, TWO, answer, keys, refused
+from tests.hl7_verdicts import NOW, ONE, P1, P2, RULES, TWO, answer, keys, refused
 
 
 def test_delimiters_are_the_senders() -> None:
@@ -83,5 +83,5 @@ def test_what_is_read_is_bounded() -> None:
 
 def test_a_control_id_is_kept_short_and_printable() -> None:
     """Records and logs take it as it is."""
-    verdict = judge(message(msh("ADT^A08", control_id="a\x07" * 150)), RULES)
+    verdict = judge(message(msh("ADT^A08", control_id="a\x07" * 150)), RULES, NOW)
     assert verdict.meta()["control_id"] == ("a?" * 100)[:199]

@@ -41,6 +41,30 @@ def test_results_of_other_systems_are_news_of_their_patients() -> None:
     assert accepted(message(msh("OML^O21"), pid(ONE)))[0].event == "R01"
 
 
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"sent": "20620101090000"}, "EVN-2"),
+        ({"occurred": "20261120104100"}, "EVN-6"),
+        ({"occurred": "2062", "sent": "20261120104100"}, "EVN-2"),
+    ],
+)
+def test_news_of_the_future_is_refused(changes: dict[str, str], place: str) -> None:
+    """The latest news wins: such a message would win for ever, and be undone by nobody."""
+    assert refused(adt("A08", **changes)) == ("AE", f"{place} lies in the future: check the clock")
+
+
+def test_a_merge_in_the_future_is_refused() -> None:
+    """Wherever its time stands."""
+    raw = message(msh("ADT^A40", sent="20620101090000"), pid(TWO), f"MRG|{ONE}")
+    assert refused(raw) == ("AE", "MSH-7 lies in the future: check the clock")
+
+
+def test_a_clock_may_be_a_little_ahead() -> None:
+    """Ten minutes."""
+    assert len(accepted(adt("A08", sent="20261120104000"))) == 1
+
+
 @pytest.mark.parametrize("event", ["A24", "A34", "A37", "A43", "Z99"])
 def test_other_events_are_rejected_by_name(event: str) -> None:
     """Those that change identifiers in other ways must not pass unnoticed."""
