@@ -12,9 +12,10 @@ from random import Random
 from typing import Final
 from uuid import uuid4
 
-from agent.assemble.complete import Assembler, AssembleSettings
+from agent.assemble.complete import Assembler
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
+from agent.assemble.settings import AssembleSettings
 from agent.core.evidence import Patience
 from agent.core.ports import RecordKind
 from agent.dicom.header import read_header

@@ -7,8 +7,9 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from agent.assemble.complete import Assembler, AssembleSettings
+from agent.assemble.complete import Assembler
 from agent.assemble.judging import QuestionScope
+from agent.assemble.settings import AssembleSettings
 from agent.core.case import ANSWERED, Case, CaseEvent, CaseState
 from agent.core.evidence import Patience
 from agent.core.instance import Arrival, End, Instance, SpoolRef

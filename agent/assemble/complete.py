@@ -1,8 +1,8 @@
 """Cases wait here until the question applies and the evidence says that they are complete."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,10 +14,10 @@ from agent.assemble.at_hand import observe
 from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
 from agent.assemble.findings import write_findings
 from agent.assemble.index import FROM_FACTS
-from agent.assemble.inquire import NOTHING, Asking, with_pacs
-from agent.assemble.judging import QuestionScope
+from agent.assemble.inquire import with_pacs
 from agent.assemble.laterality import contradiction, still_held_for
 from agent.assemble.seen import OneTick, Outage, Seen, Standing, last_known, stand, stand_now, tell
+from agent.assemble.settings import AssembleSettings
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
 from agent.core.conflict import Ruling
 from agent.core.eligibility import (
@@ -45,18 +45,6 @@ ARISES_FROM: Final = "aln"
 JITTER: Final = 0.2  # share of the refresh interval over which cases are spread
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class AssembleSettings:
-    """How long to wait for what, and what is asked here."""
-
-    patience: Patience
-    episode: timedelta
-    refresh: timedelta  # how often the clinical database is asked again
-    zone: tzinfo = UTC  # of the hospital's days
-    scopes: tuple[QuestionScope, ...] = ()
-    asking: Asking = NOTHING  # of the PACS
 
 
 class Assembler:
@@ -305,7 +293,6 @@ class Assembler:
         return replace(patience, expected=(), wait_for_facts=False) if question in WITHOUT_FACTS else patience
 
     def _day(self) -> date:
-        """Today, at the hospital."""
         return self._now().astimezone(self._settings.zone).date()
 
     def _later(self, span: timedelta | None = None) -> datetime:

@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from agent.assemble.complete import Assembler, AssembleSettings
+from agent.assemble.complete import Assembler
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
 from agent.assemble.resolve import Resolver
+from agent.assemble.settings import AssembleSettings
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.bootstrap.pacs import asking, pacs_ticks, poll_interval

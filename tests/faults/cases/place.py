@@ -7,10 +7,11 @@ from itertools import count
 from typing import Final
 from uuid import UUID
 
-from agent.assemble.complete import Assembler, AssembleSettings
+from agent.assemble.complete import Assembler
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
 from agent.assemble.resolve import Resolver
+from agent.assemble.settings import AssembleSettings
 from agent.core.adt import PatientNews, news_to_json
 from agent.core.case import Case
 from agent.core.clinical import ClinicalFacts

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from agent.assemble.complete import Assembler, AssembleSettings
+from agent.assemble.complete import Assembler
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
+from agent.assemble.settings import AssembleSettings
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
 from agent.core.clinical_json import facts_from_json
 from agent.core.evidence import Patience

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from pydicom.uid import EnhancedMRImageStorage
 
-from agent.assemble.complete import Assembler, AssembleSettings
+from agent.assemble.complete import Assembler
+from agent.assemble.settings import AssembleSettings
 from agent.core.case import CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.clinical_json import facts_from_json
