@@ -20,12 +20,7 @@ from agent.assemble.seen import OneTick, Outage, Seen, Standing, last_known, sta
 from agent.assemble.settings import AssembleSettings
 from agent.core.case import UNCHANGED, Case, CaseEvent, CaseState
 from agent.core.conflict import Ruling
-from agent.core.eligibility import (
-    WITHOUT_FACTS,
-    Eligibility,
-    known_until,
-    no_longer,
-)
+from agent.core.eligibility import WITHOUT_FACTS, Eligibility, known_until, no_longer
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.evidence import Patience, Verdict, judge
 from agent.core.identities import key_digest

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.core.eligibility import COVERABLE
+from agent.core.eligibility_rules import COVERABLE
 from agent.core.errors import Permanent
 from agent.core.prediction import OperatingPoint
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from agent.core.case import Case
-from agent.core.eligibility import is_unheard
+from agent.core.eligibility_rules import is_unheard
 from agent.core.instance import Instance
 from agent.core.manifest import BundleManifest
 from agent.core.prediction import Answer, Estimate

@@ -9,6 +9,16 @@ from hypothesis import strategies as st
 from agent.core.clinical import ClinicalFacts, Fact, Refusal, Value
 from agent.core.demographics import Demographics
 from agent.core.eligibility import (
+    AxillaQuestion,
+    Eligibility,
+    assess,
+    before_outcome,
+    bound_by_identity,
+    bound_by_images,
+    known_until,
+    no_longer,
+)
+from agent.core.eligibility_rules import (
     COVERABLE,
     DCIS,
     DISSECTED,
@@ -17,16 +27,8 @@ from agent.core.eligibility import (
     METASTATIC,
     NODE_POSITIVE,
     RULES,
-    AxillaQuestion,
     Effect,
-    Eligibility,
     Range,
-    assess,
-    before_outcome,
-    bound_by_identity,
-    bound_by_images,
-    known_until,
-    no_longer,
 )
 from agent.core.facts import SIDE_UNSAID, About
 from agent.core.prediction import Side
