@@ -75,7 +75,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first history")
     parser.add_argument("--count", type=int, default=HISTORIES, help="how many histories")
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     started = time.monotonic()
     total = run(given.seed, given.count)
     said = figures(total, given.seed, given.count, (time.monotonic() - started) / 60)
@@ -84,4 +83,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     main()
