@@ -28,6 +28,8 @@ class Again:
     def ask(self, unit: Unit, seen: Seen, eligibility: Eligibility, later: datetime) -> Case:
         """Look at an answered version; it stays as it is, and is looked at again while its answer stands."""
         case, standing = seen.case, seen.standing
+        if not standing.stored:  # all its images turned out to be another patient's: a person has seen to that
+            return unit.postpone(case, None, case.reason)
         unsaid = not seen.facts_known or seen.facts is None  # what nobody says takes nothing back
         if unsaid or case.question not in self.scopes or "basis" not in standing.kept:
             return unit.postpone(case, later, case.reason)

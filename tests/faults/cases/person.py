@@ -31,7 +31,7 @@ def _request(story: Story, unit: Unit, case: Case, conflict: Conflict) -> Reques
         ruling, about = _on_identities(story, conflict)
     elif conflict.kind is ConflictKind.SHARED_STUDY:
         ruling, about = _on_study(story, conflict)
-    elif conflict.kind is ConflictKind.LATERALITY:
+    elif conflict.kind in (ConflictKind.LATERALITY, ConflictKind.STRANDED):
         ruling, about = Ruling.ACCEPT, ""
     else:
         ruling, about = _on_variants(story, unit, conflict)
