@@ -57,7 +57,7 @@ unit: $(VENV)/.installed-dev
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --include='agent/core/*' --fail-under=100 --skip-covered
 
-faults: $(VENV)/.installed-dev  ## kill -9 at every boundary and 200 times at random (25 minutes); SEED=n repeats a run
+faults: $(VENV)/.installed-dev  ## kill -9 at every boundary and 200 times at random (35 minutes); SEED=n repeats a run
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED))
 
 faults-cases: $(VENV)/.installed-dev  ## 10,000 random histories of patients, each in three orders (20 minutes); SEED=n COUNT=1 repeats one
