@@ -96,7 +96,7 @@ def decode_identifier(raw: bytes, specific_character_set: str) -> str:
 
 def printable(text: str) -> str:
     """Return a text with a space for every sign that cannot be printed: databases refuse some of them."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def _decode(raw: bytes, specific_character_set: str, errors: Errors, delimiters: bytes) -> str:
@@ -106,7 +106,9 @@ def _decode(raw: bytes, specific_character_set: str, errors: Errors, delimiters:
 
 
 def _follow(raw: bytes, specific_character_set: str, errors: str, delimiters: bytes) -> str:
-    """Decode piece by piece, as the escape sequences say."""
+    """Decode piece by piece, as the escape sequences say. Every set of DICOM holds ASCII as it is."""
+    if b"\x1b" not in raw and raw.isascii():
+        return raw.decode("ascii")
     first = _codec(specific_character_set.split("\\")[0].strip("\0 ").upper())
     if b"\x1b" not in raw or first in _WITHOUT_EXTENSIONS:
         return raw.decode(first, errors)

@@ -91,6 +91,8 @@ class _Reader:
 
     def _text(self, tag: int, of: Structure | None = None) -> str:
         raw = (of or self._ds).raw(tag)
+        if not raw:
+            return ""
         text = decode_text(raw[: 4 * _LONGEST], self._character_set, "replace")
         return printable(text).strip()[:_LONGEST]
 
