@@ -258,7 +258,6 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the benchmark; the last line is its result as JSON."""
     given = _arguments()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     history = History(given.finished, given.instances, given.waiting)
     plan = Plan(history, given.index, given.samples, given.ticks, timedelta(seconds=given.refresh_s))
     kinds = ["sqlite", "postgresql"] if given.database == "both" else [given.database]
@@ -274,4 +273,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     main()
