@@ -126,7 +126,8 @@ def _held(outcome: Outcome) -> Iterator[Check]:
         if not expected.held:
             yield Check("it was never held", f"it was: {found}" if found else "")
             continue
-        good = len(found) == 1 and expected.held in found[0][0] and found[0][1] == f"{OPERATOR} decided: {ruling}"
+        by_operator = len(found) == 1 and found[0][1].startswith(OPERATOR)
+        good = by_operator and expected.held in found[0][0] and found[0][1].endswith(f"decided: {ruling}")
         why, decided = found[0] if found else ("nothing", "")
         yield Check(f"held: {why} {decided}.", "" if good else f"expected {expected.held!r}, then --{ruling}: {found}")
         stored = [datetime.fromisoformat(row["stored_at"]) for row in version.deliveries if row["stored_at"]]
