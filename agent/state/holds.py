@@ -14,7 +14,7 @@ from agent.core.patient import PatientKey
 from agent.core.stored import StoredInstance
 from agent.state.cases import case_of
 from agent.state.instances import Instances
-from agent.state.tables import case_instance, cases, decision, instance
+from agent.state.tables import IS_HELD, case_instance, cases, decision, instance
 
 _WATCHED: Final = (CaseState.COLLECTING, CaseState.DORMANT, CaseState.DONE, CaseState.FAILED)
 
@@ -119,7 +119,7 @@ class Holds(Instances):
 
     def held(self) -> Sequence[Case]:
         """Every HELD version."""
-        query = sa.select(cases).where(cases.c.state == CaseState.HELD).order_by(cases.c.id)
+        query = sa.select(cases).where(IS_HELD).order_by(cases.c.id)
         return [case_of(row) for row in self._db.execute(query)]
 
     def decide(self, decided: Decision) -> None:

@@ -83,7 +83,7 @@ def overview(connection: sa.Connection) -> Overview:
         outbox={f"{destination}: {status}": number for (destination, status), number in counted["outbox"].items()},
         oldest_waiting=connection.execute(waiting).scalar(),
         oldest_held=connection.execute(
-            sa.select(sa.func.min(_held_since())).select_from(t.cases).where(t.cases.c.state == CaseState.HELD)
+            sa.select(sa.func.min(_held_since())).select_from(t.cases).where(t.IS_HELD)
         ).scalar(),
         open_associations=int(
             connection.execute(sa.select(sa.func.count()).select_from(t.association).where(t.IS_OPEN)).scalar_one()
@@ -107,7 +107,9 @@ def list_cases(connection: sa.Connection, state: CaseState | None, limit: int) -
     """List versions, the newest first; held ones, which wait for somebody, the longest held first."""
     newest = t.cases.c.id.desc()
     query = _lines().order_by(*((sa.text("held_since"), newest) if state is CaseState.HELD else (newest,))).limit(limit)
-    if state is not None:
+    if state is CaseState.HELD:
+        query = query.where(t.IS_HELD)
+    elif state is not None:
         query = query.where(t.cases.c.state == state)
     return [_line(row) for row in connection.execute(query).mappings()]
 

@@ -136,6 +136,8 @@ IS_SCHEDULED: Final = cases.c.due_at.isnot(None)
 Index("ix_cases_due", cases.c.state, cases.c.due_at, sqlite_where=IS_SCHEDULED, postgresql_where=IS_SCHEDULED)
 IS_READY: Final = cases.c.state == sa.literal_column("'ready'")
 Index("ix_cases_ready", cases.c.ready_at, cases.c.id, sqlite_where=IS_READY, postgresql_where=IS_READY)
+IS_HELD: Final = cases.c.state == sa.literal_column("'held'")
+Index("ix_cases_held", cases.c.id, sqlite_where=IS_HELD, postgresql_where=IS_HELD)
 
 case_instance: Final = Table(
     "case_instance",

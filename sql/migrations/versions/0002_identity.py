@@ -29,6 +29,8 @@ def upgrade() -> None:
     op.create_index("ix_instance_patient", "instance", ["patient_id", "issuer"])
     op.add_column("case_instance", sa.Column("damaged_sha256", WORDS, nullable=False, server_default=""))
     op.add_column("cases", sa.Column("absorbed_by", sa.Uuid))
+    held = sa.text("state = 'held'")
+    op.create_index("ix_cases_held", "cases", ["id"], sqlite_where=held, postgresql_where=held)
     op.add_column("cases", sa.Column("revision", sa.Integer, nullable=False, server_default="0"))
     _who_is_who()
     _decisions()
