@@ -275,7 +275,8 @@ def test_any_pixels_give_a_tensor_in_range(
             volume, pixel_mm, columns_to_left=columns_to_left, rows_to_back=rows_to_back, height=10, width=12
         )
     except Rejected:
-        assert np.percentile(volume[0], 1) == np.percentile(volume[0], 99)
+        low, high = np.percentile(volume[0].astype(float), (1, 99))  # of 16-bit numbers NumPy's difference overflows
+        assert low == high
         return
     assert tensor.shape == (volume.shape[1], 4, 10, 12)
     assert np.isfinite(tensor).all()
