@@ -218,7 +218,7 @@ def _restart_numbers(db: sa.Connection) -> None:
     if db.dialect.name == "postgresql":
         for name in ("cases", "instance", "result_object", "outbox"):
             db.exec_driver_sql(
-                f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT coalesce(max(id), 1) FROM {name}))"  # noqa: S608
+                f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT coalesce(max(id), 1) FROM {name}))"  # noqa: S608 - ours
             )
 
 

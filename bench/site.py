@@ -126,7 +126,7 @@ class Site:
         rows = [(patient_id(n), ISSUER, day, diagnosis, day, "L", day) for n in patients]
         columns = "patient_id, issuer_of_patient_id, recorded_date, diagnosis, diagnosis_date, side, side_date"
         with closing(sqlite3.connect(self.hospital)) as db, db:
-            db.executemany(f"INSERT INTO clinical_facts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608
+            db.executemany(f"INSERT INTO clinical_facts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - names are ours
 
     def close(self) -> None:
         """Give spool and database up."""

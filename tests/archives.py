@@ -9,7 +9,7 @@ from queue import Queue
 import pytest
 from pynetdicom import AE, evt
 
-from agent.core.ports import Archive
+from agent.core.archive import Archive
 from agent.core.services import STORAGE_COMMITMENT
 from agent.dimse.association import Timeouts
 from agent.dimse.client import PacsClient

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from agent.core.archive import Archive
 from agent.core.case import Case, CaseEvent
 from agent.core.patient import PatientKey
-from agent.core.ports import Archive, OutboxItem, OutboxStatus, Store
+from agent.core.ports import OutboxItem, OutboxStatus, Store
 from agent.core.result import ResultObject
 from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings

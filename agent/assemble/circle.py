@@ -6,6 +6,7 @@ A ruling holds as long as its contradiction does.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import combinations
 from typing import Final
 
@@ -35,14 +36,15 @@ class Circle:
     @property
     def patients(self) -> Sequence[PatientKey]:
         """Everyone who may have cases: who the keys stand for, the keys themselves, and whoever was split off."""
-        split = {one.moved_to for one in (*self._identities, *self.identities()) if one.moved_to}
+        split = {one.moved_to for one in (*self._identities, *self.identities) if one.moved_to}
         return sorted({*self.keys, *self.canonical.values(), *split})
 
-    def identities(self) -> list[Identity]:
+    @cached_property
+    def identities(self) -> Sequence[Identity]:
         """Every identity as the rulings have it now."""
         moved: dict[str, PatientKey] = {}
         barred: dict[str, str] = {}
-        for conflict, pair in self._contradictions():
+        for conflict, pair in self._contradictions:
             decided = self._decision(conflict)
             for one in pair:
                 if decided and decided.about == one.digest:
@@ -57,7 +59,7 @@ class Circle:
     def barred_studies(self) -> dict[tuple[str, PatientKey], str]:
         """For each study and key, why its images are left out; empty: they are not."""
         why = {(study, key): "" for study, keys in self._studies.items() for key in keys}
-        for conflict, study, (mine, other) in self._shared_studies():
+        for conflict, study, (mine, other) in self._shared_studies:
             decided = self._decision(conflict)
             if decided and decided.ruling is Ruling.DROP:
                 for key in (mine, other):
@@ -67,18 +69,26 @@ class Circle:
 
     def conflicts(self, patient: PatientKey) -> list[Conflict]:
         """What a person has to decide about a patient (canonical) still."""
-        ruled = {one.digest: one for one in self.identities()}
+        ruled = {one.digest: one for one in self.identities}
         found = []
-        for conflict, pair in self._contradictions():
+        for conflict, pair in self._contradictions:
             if self.canonical[pair[0].key] == patient and not any(
                 ruled[one.digest].moved_to or ruled[one.digest].barred for one in pair
             ):
                 found.append(conflict)
-        found += [c for c, _, pair in self._shared_studies() if patient in {self.canonical[key] for key in pair}]
+        found += [c for c, _, pair in self._shared_studies if patient in {self.canonical[key] for key in pair}]
         open_ones = [c for c in found if self._decision(c) is None]
         return sorted({*open_ones, *self._corrections(patient)}, key=lambda c: (c.kind, c.subjects))
 
-    def _contradictions(self) -> Iterator[tuple[Conflict, tuple[Identity, ...]]]:
+    @cached_property
+    def _contradictions(self) -> Sequence[tuple[Conflict, tuple[Identity, ...]]]:
+        return tuple(self._find_contradictions())
+
+    @cached_property
+    def _shared_studies(self) -> Sequence[tuple[Conflict, str, tuple[PatientKey, PatientKey]]]:
+        return tuple(self._find_shared_studies())
+
+    def _find_contradictions(self) -> Iterator[tuple[Conflict, tuple[Identity, ...]]]:
         """Identities of one patient that cannot be one person's; one alone contradicts what messages say."""
         for patient in sorted(set(self.canonical.values())):
             mine = [one for one in self._identities if self.canonical[one.key] == patient]
@@ -95,7 +105,7 @@ class Circle:
                         subjects = (one.digest, digest_of("hl7", str(told.birth_date), told.sex, *names_told))
                         yield _demographic(subjects, f"{why} between an image and an HL7 message"), (one,)
 
-    def _shared_studies(self) -> Iterator[tuple[Conflict, str, tuple[PatientKey, PatientKey]]]:
+    def _find_shared_studies(self) -> Iterator[tuple[Conflict, str, tuple[PatientKey, PatientKey]]]:
         for study, keys in sorted(self._studies.items()):
             for mine, other in combinations(sorted(keys), 2):
                 if self.canonical[mine] != self.canonical[other]:

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Final
 
 from agent.assemble.basis import BREAST_IMAGES, window_of
 from agent.core.case import Case
@@ -12,8 +11,6 @@ from agent.core.eligibility import Eligibility
 from agent.core.instance import Instance
 from agent.core.ports import StoredInstance, Unit
 from agent.core.prediction import Side
-
-_BREAST: Final = {Side.L: "left", Side.R: "right"}
 
 
 def still_held_for(
@@ -45,8 +42,7 @@ def contradiction(eligibility: Eligibility, stored: Sequence[StoredInstance]) ->
     (other,) = set(Side) - set(sides)
     uids = sha256("\n".join(sorted(image.sop_instance_uid for image in in_time)).encode()).hexdigest()
     sentence = (
-        f"The clinical database names the {_BREAST[sides[0]]} breast, "
-        f"every examination of one breast the {_BREAST[other]}."
+        f"The clinical database names the {sides[0].word} breast, every examination of one breast the {other.word}."
     )
     return Conflict(ConflictKind.LATERALITY, (*sides, uids), sentence)
 

@@ -128,7 +128,7 @@ class Patients:
 
 
 def _write_rulings(unit: Unit, circle: Circle) -> None:
-    for one in circle.identities():
+    for one in circle.identities:
         if unit.identity(one.key, one.demographics) != one:
             unit.rule_identity(one)
     for (study, key), why in circle.barred_studies().items():

@@ -8,7 +8,6 @@ from agent.core.prediction import Side
 from agent.core.usable import Window, unusable
 
 IMPLANT_DISPLACED: Final = "ID"  # it shows the breast as the plain view of its name does
-_WORDS: Final = {Side.L: "left", Side.R: "right"}
 
 
 def missing_views(
@@ -22,6 +21,4 @@ def missing_views(
     if not mammograms:
         return ()
     there = {(one.laterality, one.view_position.removesuffix(IMPLANT_DISPLACED)) for one in mammograms}
-    return tuple(
-        f"{_WORDS[side]} {view}" for side in sorted(sides) for view in views if (side.value, view) not in there
-    )
+    return tuple(f"{side.word} {view}" for side in sorted(sides) for view in views if (side.value, view) not in there)

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from agent import log as logs
-from agent.bootstrap.common import Stop, secret, utc_now
+from agent.bootstrap.common import EVERYWHERE, Stop, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.bootstrap.keeper import question_scopes
 from agent.bootstrap.pacs import asked_destination
@@ -29,7 +29,6 @@ from agent.spool import is_taken
 
 Key = tuple[str | int, ...]
 SPOOL_FREE_WITHIN_S = 2.0
-EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 AFTERWARDS_S: Final = 4.0
+EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+"""What is bound to for every address of this machine."""
 
 
 def utc_now() -> datetime:

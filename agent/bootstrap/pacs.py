@@ -7,7 +7,7 @@ from datetime import timedelta
 from agent.assemble.inquire import NOTHING, Asking, Inquirer, Routed, routed
 from agent.assemble.judging import QuestionScope
 from agent.assemble.retrieve import LookFor, Retriever, Searcher
-from agent.bootstrap.common import utc_now
+from agent.bootstrap.common import EVERYWHERE, utc_now
 from agent.config.schema import AskPacs, Config, Destination
 from agent.core.errors import Permanent
 from agent.core.pacs import PacsRetrieve
@@ -23,7 +23,6 @@ INQUIRE_EVERY_S = 1.0
 RETRIEVE_EVERY_S = 1.0
 _LEAST_POLL = timedelta(seconds=10)
 _RETRIEVING = Timeouts(response_s=600)  # many peers are silent while they send
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
 def asking(config: Config) -> Asking:
@@ -73,7 +72,7 @@ def retrieving(config: Config, ask: AskPacs, counted: Routed) -> PacsRetrieve:
     if ask.retrieve == "move":
         return Mover(peer)
     dicom = config.dicom
-    host = "127.0.0.1" if dicom.bind in _EVERYWHERE else dicom.bind
+    host = "127.0.0.1" if dicom.bind in EVERYWHERE else dicom.bind
     receiver = PacsClient(dicom.ae_title, dicom.ae_title, host, dicom.port)
     classes = (uid for by_modality in counted.values() for uids in by_modality.values() for uid in sorted(uids))
     return Getter(peer, receiver, classes)

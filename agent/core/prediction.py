@@ -12,6 +12,11 @@ class Side(StrEnum):
     L = "L"
     R = "R"
 
+    @property
+    def word(self) -> str:
+        """As a sentence says it."""
+        return "left" if self is Side.L else "right"
+
 
 class Category(StrEnum):
     """Where the probability lies between the bundle's operating points."""

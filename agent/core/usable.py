@@ -35,7 +35,7 @@ def unusable(instance: Instance, sides: Collection[Side], window: Window) -> str
     if instance.laterality not in tuple(Side):
         return "the image does not say of which breast it is"
     if instance.laterality not in sides:
-        return f"the {'right' if instance.laterality == 'R' else 'left'} breast, which is not asked about"
+        return f"the {Side(instance.laterality).word} breast, which is not asked about"
     if instance.modality == "MR":
         return ONE_BREAST
     return _outside(instance.acquired_on, window)

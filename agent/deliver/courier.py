@@ -5,8 +5,9 @@ from datetime import datetime
 
 import structlog
 
+from agent.core.archive import Archive
 from agent.core.errors import StaleCase, Unreachable
-from agent.core.ports import Archive, OutboxItem, OutboxStatus, Store
+from agent.core.ports import OutboxItem, OutboxStatus, Store
 from agent.deliver.breaker import Breaker
 from agent.deliver.confirming import confirm_case
 from agent.deliver.route import Route

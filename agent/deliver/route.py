@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from agent.core.ports import Archive, OutboxItem, OutboxStatus, Store, Unit
+from agent.core.archive import Archive
+from agent.core.ports import OutboxItem, OutboxStatus, Store, Unit
 from agent.core.retry import is_over, retry_delay
 from agent.deliver.settings import DestinationSettings
 from agent.deliver.verdict import conclude

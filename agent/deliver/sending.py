@@ -7,11 +7,12 @@ from typing import Final
 
 import structlog
 
+from agent.core.archive import StoreOutcome
 from agent.core.case import Case, CaseState
 from agent.core.dimse_status import Judgement, judge
 from agent.core.errors import Permanent, Transient, Unreachable
 from agent.core.firewall import stopped
-from agent.core.ports import OutboxItem, OutboxStatus, StoreOutcome, Unit
+from agent.core.ports import OutboxItem, OutboxStatus, Unit
 from agent.crashpoint import crashpoint
 from agent.deliver.route import Route
 from agent.deliver.settings import Confirm

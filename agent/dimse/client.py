@@ -6,8 +6,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]  # made at import
 
+from agent.core.archive import StoreOutcome
 from agent.core.errors import Permanent, Transient
-from agent.core.ports import StoreOutcome
 from agent.core.services import (
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,

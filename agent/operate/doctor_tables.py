@@ -6,6 +6,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
+from agent.core.prediction import Side
 from agent.operate.doctor import MISSING, BundleLine, EhrExamination
 
 _UNITS: Final = {"date": "", "TNM": "", "count": ""}
@@ -52,7 +53,7 @@ def _eligibility(seen: EhrExamination) -> Iterator[str]:
         return
     yield f"Asked, but there can be no estimate: {seen.reason}" if seen.reason else "Asked."
     for side, reason in seen.axillae:
-        name = {"L": "left", "R": "right"}[side]
+        name = Side(side).word
         yield f"  {name} axilla: no estimate. {reason}" if reason else f"  {name} axilla: an estimate may be given"
     if seen.cutoff:
         yield f"  Images and facts from {seen.cutoff} on are left out."

@@ -222,7 +222,7 @@ def view(kind: str, side: str, part: str, *, series: int = 0, number: int = 0) -
 
 def place(side: str, part: str) -> str:
     """Name what an image shows by its side and its view or part of the body: "left MLO"; empty if nothing is known."""
-    return " ".join(filter(None, ({"L": "left", "R": "right"}.get(side, ""), part)))
+    return " ".join(filter(None, (Side(side).word if side in tuple(Side) else "", part)))
 
 
 def effect(influence: Influence, whole: float) -> str:

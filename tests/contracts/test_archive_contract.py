@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.archive import Archive
 from agent.core.errors import Permanent, Unreachable
-from agent.core.ports import Archive
 from agent.core.result import ResultObject
 from demo.archive import Archive as OwnArchive
 from demo.archive import Switches

@@ -7,10 +7,10 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
+from agent.core.archive import StoreOutcome
 from agent.core.errors import Permanent, SentinodeError, Transient, Unreachable
 from agent.core.pacs import MOST_INSTANCES, MOST_STUDIES, Listed, StudyMatch, Wanted
 from agent.core.patient import PatientKey
-from agent.core.ports import StoreOutcome
 from agent.dimse.part10 import split
 
 UNSTATED: Final = "SITE"

@@ -11,9 +11,10 @@ from uuid import UUID
 
 import pytest
 
+from agent.core.archive import Archive
 from agent.core.case import CaseState
 from agent.core.instance import SpoolRef
-from agent.core.ports import Archive, OutboxStatus, Record, RecordKind, Store
+from agent.core.ports import OutboxStatus, Record, RecordKind, Store
 from agent.deliver.commitment import apply_event_report
 from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
