@@ -38,7 +38,7 @@ def configure(level: str, form: str, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.__stderr__),
+        logger_factory=structlog.WriteLoggerFactory(sys.__stderr__),
     )
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
