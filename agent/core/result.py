@@ -20,6 +20,10 @@ class Kind(StrEnum):
     SR = "sr"
     TEXT_SR = "text_sr"
     SECONDARY_CAPTURE = "secondary_capture"
+    SEGMENTATION = "segmentation"
+    PRESENTATION_STATE = "presentation_state"
+    KEY_OBJECT = "key_object"  # which of our objects and source images are worth a look
+    REJECTION = "rejection"  # the objects of an earlier version, by a Key Object of IOCM
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class ResultObject:
     transfer_syntax_uid: str
     encoded: bytes  # a Part 10 file
     needs: tuple[str, ...] = ()  # SOP Instance UIDs that must be sent before it
+    instead_of: str = ""  # SOP Instance UID of the object for which it stands where that one's SOP class is not taken
 
     @property
     def reference(self) -> Reference:

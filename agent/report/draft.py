@@ -55,7 +55,7 @@ class Slot:
         """What the object is to its result, as `ResultObject.role`."""
         if self.kind is Kind.SR:
             return f"sr:{self.axilla}"
-        return "text_sr" if self.kind is Kind.TEXT_SR else f"secondary_capture:{self.axilla}:{self.index}"
+        return self.kind if self.kind is Kind.TEXT_SR else f"{self.kind}:{self.axilla}:{self.index}"
 
 
 @dataclass(frozen=True)
