@@ -24,7 +24,6 @@ Proposal: TypeAlias = tuple[str, tuple[str, ...]]
 
 FIND: Final[Proposal] = (str(StudyRootQueryRetrieveInformationModelFind), MESSAGE_TRANSFER_SYNTAXES)
 ECHO: Final[Proposal] = (VERIFICATION, MESSAGE_TRANSFER_SYNTAXES)
-_MOST_CONTEXTS: Final = 128  # PS3.8 9.3.2.2: their IDs are the odd numbers of a byte
 _Answer = TypeVar("_Answer")
 _Outcomes: TypeAlias = Generator[StoreOutcome, None, None]
 
@@ -169,7 +168,7 @@ class PacsSession:
     def _opened(self, chosen: Sequence[Proposal]) -> Association:
         """Open an association, and release the one before; what it proposes is expected from now on."""
         self.close()
-        distinct = tuple(dict.fromkeys(chosen))[:_MOST_CONTEXTS]
+        distinct = tuple(dict.fromkeys(chosen))
         contexts = [build_context(abstract, list(syntaxes)) for abstract, syntaxes in distinct]
         self._held = self._open.enter_context(association(self._peer, contexts))
         self._proposed = frozenset(distinct)

@@ -57,6 +57,8 @@ class FakePacs:
     @contextmanager
     def _association(self, purpose: str) -> Iterator[None]:
         self.calls.append(purpose)
+        if self.down:
+            self._end()
         if self._stored is None:
             self._associate(purpose)
         try:
