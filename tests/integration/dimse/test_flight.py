@@ -1,7 +1,7 @@
 """Several objects under way at once, over real sockets, to peers that answer as a script says."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import closing
 
 import pytest
@@ -9,13 +9,14 @@ from pynetdicom import AE, evt
 from pynetdicom.acse import ACSE
 from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation
 
+from agent.core.archive import StoreOutcome
 from agent.core.errors import Transient, Unreachable
 from agent.dimse.association import LONGEST_PDU, Timeouts
 from agent.dimse.client import PacsClient
 from tests.archives import AGENT, QUICK
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, ENHANCED_SR, SECONDARY_CAPTURE, dataset_bytes, one_result, part10
 from tests.integration.dimse.test_client_failures import SHORT
-from tests.scripted_scp import C_ECHO_RSP, Conversation, Over, Request, ScriptedScp
+from tests.scripted_scp import C_ECHO_RSP, Conversation, Request, ScriptedScp
 
 OBJECTS = one_result(1, captures=5)
 PARTS = [o.encoded for o in OBJECTS]
@@ -25,6 +26,17 @@ UIDS = [o.sop_instance_uid for o in OBJECTS]
 def to(scp: ScriptedScp, timeouts: Timeouts = QUICK, **how: int) -> PacsClient:
     """Return the agent's client of a scripted peer."""
     return PacsClient(AGENT, "SCRIPTED", "127.0.0.1", scp.port, timeouts=timeouts, **how)
+
+
+def until_it_failed(outcomes: Iterable[StoreOutcome]) -> tuple[list[str], Transient]:
+    """Return the SOP Instance UIDs of the outcomes up to the error, and the error."""
+    stored: list[str] = []
+    try:
+        for outcome in outcomes:
+            stored.append(outcome.sop_instance_uid)
+    except Transient as exc:
+        return stored, exc
+    raise AssertionError("it did not fail")
 
 
 def three_at_once(talk: Conversation) -> None:
@@ -175,12 +187,10 @@ def test_connection_that_drops_with_three_under_way_keeps_what_was_answered() ->
         talk.answer(held[0])
         talk.drop()
 
-    stored: list[str] = []
     with ScriptedScp((two_of_five, Conversation.answer_all), window=5) as scp:
-        with pytest.raises(Transient, match="ended the association") as failed:
-            for outcome in to(scp).store(PARTS):
-                stored.append(outcome.sop_instance_uid)
-        assert not isinstance(failed.value, Unreachable)
+        stored, failed = until_it_failed(to(scp).store(PARTS))
+        assert "ended the association" in str(failed)
+        assert not isinstance(failed, Unreachable)
         assert stored == [UIDS[3], UIDS[0]]
         again = list(to(scp).store([p for p, uid in zip(PARTS, UIDS, strict=True) if uid not in stored]))
     assert {o.sop_instance_uid for o in again} == {*UIDS} - {*stored}
@@ -195,12 +205,10 @@ def test_answer_that_never_comes_costs_the_response_timeout() -> None:
             talk.answer(request)
         talk.take()
 
-    stored: list[str] = []
     began = time.monotonic()
     with ScriptedScp((all_but_the_second,), window=8) as scp:
-        with pytest.raises(Transient, match="no response to C-STORE within 0.5 s"):
-            for outcome in to(scp, SHORT).store(PARTS):
-                stored.append(outcome.sop_instance_uid)
+        stored, failed = until_it_failed(to(scp, SHORT).store(PARTS))
+        assert str(failed) == "no response to C-STORE within 0.5 s"
         assert time.monotonic() - began < 4
     assert stored == [UIDS[0], *UIDS[2:]]
     assert scp.conversations[0].aborted
@@ -212,9 +220,8 @@ def test_message_that_answers_nothing_ends_the_association(how: dict[str, int]) 
 
     def confused(talk: Conversation) -> None:
         talk.answer(talk.take(), **how)
-        with pytest.raises(Over):
-            while True:
-                talk.take()
+        while True:
+            talk.take()
 
     with ScriptedScp((confused,), window=2) as scp, pytest.raises(Transient, match="another message"):
         list(to(scp).store(PARTS))
@@ -249,7 +256,7 @@ def test_peer_that_wants_to_release_instead_of_answering_is_not_waited_for() -> 
 
 
 @pytest.fixture
-def granting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, str]]]:
+def granting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
     """Have pynetdicom's acceptor grant a window of four; what it stores, with the Message ID."""
 
     def four(acse: ACSE) -> AsynchronousOperationsWindowNegotiation:
@@ -258,11 +265,11 @@ def granting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, str]]]
         return item
 
     monkeypatch.setattr(ACSE, "_check_async_ops", four)
-    yield []
+    return []
 
 
 def test_acceptor_of_another_make_stores_what_is_under_way(granting: list[tuple[int, str]]) -> None:
-    """pynetdicom as acceptor takes from its queue what came while it was busy."""
+    """Pynetdicom as acceptor takes from its queue what came while it was busy."""
 
     def keep(event: evt.Event) -> int:
         granting.append((event.request.MessageID, str(event.request.AffectedSOPInstanceUID)))  # type: ignore[union-attr,arg-type]
@@ -282,7 +289,7 @@ def test_acceptor_of_another_make_stores_what_is_under_way(granting: list[tuple[
 
 
 def test_acceptor_that_negotiates_one_gets_one() -> None:
-    """pynetdicom answers every window with one operation; ours proposes eight."""
+    """Pynetdicom answers every window with one operation; ours proposes eight."""
     asked: list[tuple[int, int]] = []
     ae = AE(ae_title="PEER")
     ae.add_supported_context(SECONDARY_CAPTURE)
