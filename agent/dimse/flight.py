@@ -7,6 +7,7 @@ response away.
 
 import queue
 import time
+from io import BytesIO
 from itertools import cycle
 from types import TracebackType
 from typing import Any, Final
@@ -20,6 +21,7 @@ from agent.dimse.association import AssociationLost, hold_still
 
 _LOOK_S: Final = 0.5  # how often to look whether the peer would rather end the association than answer
 _DRAIN_S: Final = 0.0002
+_LARGE: Final = 1 << 18  # bytes of a dataset that are on their way before the next object is looked at
 
 
 class Flight:
@@ -48,8 +50,8 @@ class Flight:
         """Whether `answer` would not wait."""
         return not self._opened.dimse.msg_queue.empty()
 
-    def send(self, request: C_STORE, context: int) -> int:
-        """Send a request with its dataset, and return the Message ID that it got.
+    def send(self, request: C_STORE, dataset: memoryview, context: int) -> int:
+        """Send a request and its dataset, and return the Message ID that it got.
 
         Raises
         ------
@@ -60,9 +62,10 @@ class Flight:
             hold_still(self._opened)
         message_id = next(self._ids)
         request.MessageID = message_id
+        request.DataSet = BytesIO(dataset)
         self._unanswered.add(message_id)
         self._opened.dimse.send_msg(request, context)
-        if self.window > 1:
+        if self.window > 1 and len(dataset) > _LARGE:
             self._drain()
         return message_id
 

@@ -1,7 +1,6 @@
 """C-STORE of bytes as they are: no dataset is decoded or encoded on the way."""
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from io import BytesIO
 
 from pydicom.uid import UID
 from pynetdicom.association import Association
@@ -45,7 +44,7 @@ def store(
             if context is None:
                 yield StoreOutcome(part.sop_instance_uid, None)
                 continue
-            outstanding[flight.send(_request(part), context)] = part.sop_instance_uid
+            outstanding[flight.send(_request(part), part.dataset, context)] = part.sop_instance_uid
             crashpoint("dimse.after_request")
         while outstanding:
             yield _landed(flight, outstanding, failed)
@@ -60,12 +59,11 @@ def context_id(association: Association, part: Part) -> int | None:
 
 
 def _request(part: Part) -> C_STORE:
-    """Return a C-STORE-RQ (PS3.7 9.3.1), but for its Message ID."""
+    """Return a C-STORE-RQ (PS3.7 9.3.1), but for Message ID and dataset."""
     request = C_STORE()
     request.Priority = 2  # low, as pynetdicom's own
     request.AffectedSOPClassUID = UID(part.sop_class_uid)
     request.AffectedSOPInstanceUID = UID(part.sop_instance_uid)
-    request.DataSet = BytesIO(part.dataset)
     return request
 
 
