@@ -1,5 +1,6 @@
 """Several objects under way at once, over real sockets, to peers that answer as a script says."""
 
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import closing
@@ -11,7 +12,7 @@ from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation
 
 from agent.core.archive import StoreOutcome
 from agent.core.errors import Transient, Unreachable
-from agent.dimse.association import LONGEST_PDU, Timeouts
+from agent.dimse.association import LONGEST_PDU, AssociationLost, Timeouts
 from agent.dimse.client import PacsClient
 from tests.archives import AGENT, QUICK
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, ENHANCED_SR, SECONDARY_CAPTURE, dataset_bytes, one_result, part10
@@ -326,6 +327,39 @@ def test_pdus_are_as_long_as_the_peer_takes_them(announced: int | None, longest:
     assert arrived == [dataset_bytes(encoded)]
     assert scp.largest_pdu == longest
     assert scp.offered_pdu[0] >= 131072
+
+
+def test_large_objects_at_once_arrive_whole() -> None:
+    """Three of several megabytes under way: the peer takes all of them before it answers the first."""
+    large = [part10(SECONDARY_CAPTURE, f"2.25.{n}") + bytes([n]) * 4_000_000 for n in (7, 8, 9)]
+    arrived: list[bytes] = []
+
+    def all_first(talk: Conversation) -> None:
+        held = [talk.take() for _ in large]
+        arrived.extend(one.dataset for one in held)
+        for request in held:
+            talk.answer(request)
+
+    with ScriptedScp((all_first,), window=3, announced=0) as scp:
+        assert [o.status for o in to(scp).store(large)] == [0] * 3
+    assert arrived == [dataset_bytes(encoded) for encoded in large]
+
+
+def test_peer_that_stops_reading_with_some_under_way_does_not_hold_us() -> None:
+    """The first object is answered, of the large ones behind it nothing is read: our write is bounded."""
+    is_over = threading.Event()
+
+    def deaf(talk: Conversation) -> None:
+        talk.answer(talk.take())
+        is_over.wait(20)
+
+    large = [part10(SECONDARY_CAPTURE, f"2.25.{n}") + bytes(12_000_000) for n in (7, 8)]
+    began = time.monotonic()
+    with ScriptedScp((deaf,), window=3) as scp:
+        stored, failed = until_it_failed(to(scp, SHORT).store([PARTS[0], *large], needs={"2.25.7": UIDS[:1]}))
+        is_over.set()
+    assert (stored, type(failed)) == ([UIDS[0]], AssociationLost)
+    assert time.monotonic() - began < 8
 
 
 def test_peer_whose_pdus_hold_nothing_is_not_reached() -> None:
