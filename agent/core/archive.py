@@ -41,7 +41,7 @@ class Archive(Protocol):
         is under way still come. `needs` names, by SOP Instance UID, those that must be answered before an object
         leaves; where the answer is a failure that may pass, it stays here.
 
-        Closing it early ends the association, or what is under way with it.
+        Closing it early sends nothing more, and aborts the association where something is still under way.
 
         Raises Unreachable before the first outcome, Transient, Permanent (a part is no Part 10 file).
         """

@@ -38,7 +38,7 @@ class DestinationCourier:
         if self._breaker.is_open(self._route.now()):
             return 0
         waiting = list(self._route.due(OutboxStatus.WAITING))
-        pairs = {(i.sop_class_uid, i.transfer_syntax_uid): i for items in waiting for i in items}
+        pairs = dict.fromkeys((i.sop_class_uid, i.transfer_syntax_uid) for items in waiting for i in items)
         reads_back = self._route.settings.confirm == Confirm.READ_BACK
         try:
             with self._route.archive.session(pairs, reads_back=reads_back) as archive:

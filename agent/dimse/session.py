@@ -152,18 +152,22 @@ class PacsSession:
         Where the one held turns out to be over, a new one is asked. A peer that refused what is wanted beside something
         else is asked with that alone: some serve queries and storage from different programs.
         """
-        held = self._held
-        is_held = held is not None and held.is_established and self._proposed.issuperset(wanted)
-        opened = held if held is not None and is_held else self._opened([*wanted, *self._expected])
+        held = self._covering(wanted)
+        opened = held or self._opened([*wanted, *self._expected])
         try:
             return ask(opened)
         except AssociationLost:
-            if not is_held:
+            if held is None:
                 raise
             opened = self._opened([*wanted, *self._expected])
         except NotAccepted:
             opened = self._opened(wanted)
         return ask(opened)
+
+    def _covering(self, wanted: Sequence[Proposal]) -> Association | None:
+        """Return the association that is held, if it is still open and proposed all that is wanted."""
+        held = self._held
+        return held if held is not None and held.is_established and self._proposed.issuperset(wanted) else None
 
     def _opened(self, chosen: Sequence[Proposal]) -> Association:
         """Open an association, and release the one before; what it proposes is expected from now on."""
