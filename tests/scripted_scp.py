@@ -18,7 +18,7 @@ class Over(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A C-STORE-RQ."""
+    """A C-STORE-RQ, or a C-FIND-RQ, which names no SOP instance."""
 
     message_id: int
     sop_class_uid: str
@@ -199,7 +199,7 @@ def _request(command: bytes, context: int, dataset: bytes) -> Request:
         _, tag, length = struct.unpack_from("<HHI", command, at)
         elements[tag] = command[at + 8 : at + 8 + length]
         at += 8 + length
-    uids = [elements[tag].rstrip(b"\0").decode() for tag in (0x0002, 0x1000)]
+    uids = [elements.get(tag, b"").rstrip(b"\0").decode() for tag in (0x0002, 0x1000)]
     return Request(struct.unpack("<H", elements[0x0110])[0], *uids, context, dataset)
 
 

@@ -43,7 +43,7 @@ class Archive(Protocol):
 
         Closing it early sends nothing more, and aborts the association where something is still under way.
 
-        Raises Unreachable before the first outcome, Transient, Permanent (a part is no Part 10 file).
+        Raises Unreachable (Unanswered after outcomes, too), Transient, Permanent (a part is no Part 10 file).
         """
 
     def has(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:

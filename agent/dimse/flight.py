@@ -16,7 +16,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import A_RELEASE
 
-from agent.core.errors import Transient
+from agent.core.errors import Transient, Unanswered
 from agent.dimse.association import AssociationLost, hold_still
 
 _LOOK_S: Final = 0.5  # how often to look whether the peer would rather end the association than answer
@@ -76,8 +76,10 @@ class Flight:
         ------
         AssociationLost
             If the peer ended the association.
+        Unanswered
+            If nothing comes in time.
         Transient
-            If nothing comes in time, or something that is no response to any of the requests.
+            If something comes that is no response to any of the requests.
         """
         response = self._next()
         message_id = response.MessageIDBeingRespondedTo if isinstance(response, C_STORE) else None
@@ -104,7 +106,7 @@ class Flight:
                 break
             return message
         else:
-            raise Transient(f"no response to C-STORE within {timeout:g} s")
+            raise Unanswered(f"no response to C-STORE within {timeout:g} s")
         raise AssociationLost("no response to C-STORE: the peer ended the association")
 
     def _drain(self) -> None:

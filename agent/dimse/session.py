@@ -1,5 +1,6 @@
 """Several calls to one PACS over one association, opened with the first and released after the last."""
 
+import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain, islice
@@ -12,7 +13,7 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]  # made at import
 
 from agent.core.archive import StoreOutcome
-from agent.core.errors import Transient
+from agent.core.errors import Transient, Unanswered
 from agent.core.services import MESSAGE_TRANSFER_SYNTAXES, VERIFICATION
 from agent.dimse.association import AssociationLost, NothingAccepted, Peer, association, hold_still
 from agent.dimse.part10 import split
@@ -91,9 +92,9 @@ class PacsSession:
         Raises
         ------
         Unreachable
-            Before the first outcome, if there is no association.
+            Before the first outcome, if there is no association; Unanswered where a response does not come in time.
         Transient
-            If a response is missing; outcomes yielded before stand.
+            If a response is missing for another reason. Outcomes yielded before stand.
         Permanent
             If one of `parts` is not a Part 10 file; nothing was sent then.
         """
@@ -116,7 +117,7 @@ class PacsSession:
         Raises
         ------
         Transient
-            If it cannot be asked, or answers with a failure.
+            If it cannot be asked, or answers with a failure; Unanswered where nothing comes in time.
         """
         query = Dataset()
         query.QueryRetrieveLevel = "IMAGE"
@@ -142,7 +143,7 @@ class PacsSession:
         Raises
         ------
         Transient
-            If it is not answered with success.
+            If it is not answered with success; Unanswered where nothing comes in time.
         """
         self._over([ECHO], _echo)
 
@@ -189,13 +190,13 @@ def _is_listed(opened: Association, query: Dataset) -> bool:
     """Whether an answer names the SOP instance: a peer that ignores the unique key lists the whole series."""
     _check(opened, FIND)
     hold_still(opened)
-    found = False
+    found, asked_at = False, time.monotonic()
     for status, match in opened.send_c_find(query, UID(FIND[0])):
         code = status.get("Status")
         if code in PENDING:
             found = found or (match is not None and match.get("SOPInstanceUID") == query.SOPInstanceUID)
         elif code is None:
-            raise AssociationLost(f"C-FIND ended with {named(code)}")
+            raise _silence(opened, "C-FIND", asked_at)
         elif code != 0x0000:
             raise Transient(f"C-FIND ended with {named(code)}")
     return found
@@ -204,11 +205,18 @@ def _is_listed(opened: Association, query: Dataset) -> bool:
 def _echo(opened: Association) -> None:
     _check(opened, ECHO)
     hold_still(opened)
+    asked_at = time.monotonic()
     status = opened.send_c_echo().get("Status")
     if status is None:
-        raise AssociationLost(f"C-ECHO ended with {named(status)}")
+        raise _silence(opened, "C-ECHO", asked_at)
     if status != 0x0000:
         raise Transient(f"C-ECHO ended with {named(status)}")
+
+
+def _silence(opened: Association, service: str, asked_at: float) -> Transient:
+    """Return the error that no response stands for: pynetdicom does not tell an association that ended from a wait."""
+    is_late = time.monotonic() - asked_at >= (opened.dimse_timeout or 0.0)
+    return (Unanswered if is_late else AssociationLost)(f"{service} ended with {named(None)}")
 
 
 def _check(opened: Association, wanted: Proposal) -> None:

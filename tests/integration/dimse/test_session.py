@@ -8,12 +8,13 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
-from agent.core.errors import Transient, Unreachable
+from agent.core.errors import Transient, Unanswered, Unreachable
 from agent.dimse.session import FIND
 from demo.archive import Archive, Switches
 from demo.pacs_process import free_port
 from tests.archives import client
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, one_result, part10
+from tests.integration.dimse.test_client_failures import SHORT
 from tests.scripted_scp import Conversation, Script, ScriptedScp
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -223,6 +224,26 @@ def test_query_that_ends_a_new_association_is_an_error(queries: Queries) -> None
     with queries.client.session() as session, pytest.raises(Transient, match="C-FIND ended with no response"):
         session.has("1", "2", "1.1")
     assert queries.associations == 1
+
+
+def test_silence_is_not_taken_for_an_end() -> None:
+    """A peer that does not answer on a used association is not asked again, which would take as long."""
+
+    def silent(talk: Conversation) -> None:
+        talk.answer(talk.take())
+        talk.take()
+
+    with ScriptedScp((silent,)) as scp, client("S", scp.port, SHORT).session(PAIRS, reads_back=True) as session:
+        assert [o.status for o in session.store([FIRST[0].encoded])] == [0]
+        with pytest.raises(Unanswered, match="C-FIND ended with no response"):
+            session.has("1", "2", "1.1")
+    assert len(scp.proposed) == 1
+
+
+def test_probe_that_is_not_answered_in_time_is_no_end_either() -> None:
+    """A peer that listens and says nothing."""
+    with ScriptedScp((lambda talk: talk.take() and None,)) as scp, pytest.raises(Unanswered, match="C-ECHO ended"):
+        client("S", scp.port, SHORT).echo()
 
 
 def test_probe_without_an_answer_is_an_error(queries: Queries) -> None:
