@@ -3,10 +3,17 @@
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
+
+from agent.core.archive import StoreOutcome
+from agent.core.errors import Transient
+from agent.dimse.association import Timeouts
+
+SHORT: Final = Timeouts(connect_s=1, association_s=1, response_s=0.5, pdu_s=0.5)
+"""Patience with a peer whose script is to say nothing."""
 
 C_STORE_RSP, C_ECHO_RSP = 0x8001, 0x8030
 _QUIET_S: Final = 0.15
@@ -180,6 +187,17 @@ class ScriptedScp:
         answers.append(_item(0x50, b"".join(items)))
         body = request[:68] + b"".join(answers)
         return struct.pack(">BBI", 2, 0, len(body)) + body
+
+
+def until_it_failed(outcomes: Iterable[StoreOutcome]) -> tuple[list[str], Transient]:
+    """Return the SOP Instance UIDs of the outcomes up to the error, and the error."""
+    stored: list[str] = []
+    try:
+        for outcome in outcomes:
+            stored.append(outcome.sop_instance_uid)
+    except Transient as exc:
+        return stored, exc
+    raise AssertionError("it did not fail")
 
 
 def read(connected: socket.socket, length: int) -> bytes:

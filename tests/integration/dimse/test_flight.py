@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterable
 from contextlib import closing
 
 import pytest
@@ -10,14 +9,12 @@ from pynetdicom import AE, evt
 from pynetdicom.acse import ACSE
 from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation
 
-from agent.core.archive import StoreOutcome
 from agent.core.errors import Transient, Unanswered, Unreachable
-from agent.dimse.association import LONGEST_PDU, AssociationLost, Timeouts
+from agent.dimse.association import Timeouts
 from agent.dimse.client import PacsClient
 from tests.archives import AGENT, QUICK
-from tests.fakes.objects import COMPREHENSIVE_3D_SR, ENHANCED_SR, SECONDARY_CAPTURE, dataset_bytes, one_result, part10
-from tests.integration.dimse.test_client_failures import SHORT
-from tests.scripted_scp import C_ECHO_RSP, Conversation, Request, ScriptedScp
+from tests.fakes.objects import COMPREHENSIVE_3D_SR, ENHANCED_SR, SECONDARY_CAPTURE, dataset_bytes, one_result
+from tests.scripted_scp import C_ECHO_RSP, SHORT, Conversation, Request, ScriptedScp, until_it_failed
 
 OBJECTS = one_result(1, captures=5)
 PARTS = [o.encoded for o in OBJECTS]
@@ -27,17 +24,6 @@ UIDS = [o.sop_instance_uid for o in OBJECTS]
 def to(scp: ScriptedScp, timeouts: Timeouts = QUICK, **how: int) -> PacsClient:
     """Return the agent's client of a scripted peer."""
     return PacsClient(AGENT, "SCRIPTED", "127.0.0.1", scp.port, timeouts=timeouts, **how)
-
-
-def until_it_failed(outcomes: Iterable[StoreOutcome]) -> tuple[list[str], Transient]:
-    """Return the SOP Instance UIDs of the outcomes up to the error, and the error."""
-    stored: list[str] = []
-    try:
-        for outcome in outcomes:
-            stored.append(outcome.sop_instance_uid)
-    except Transient as exc:
-        return stored, exc
-    raise AssertionError("it did not fail")
 
 
 def three_at_once(talk: Conversation) -> None:
@@ -75,20 +61,19 @@ def test_status_belongs_to_the_object_of_its_message_id() -> None:
 
 
 def test_an_outcome_is_there_as_soon_as_its_answer_is() -> None:
-    """The second object's comes out while the first is still unanswered."""
-    answered: list[str] = []
+    """The second object's comes out while the first is still unanswered: its answer waits for that."""
+    is_out = threading.Event()
 
     def second_first(talk: Conversation) -> None:
         held = [talk.take() for _ in UIDS]
         talk.answer(held.pop(1))
-        assert talk.is_quiet()
-        answered.append("the others")
+        assert is_out.wait(10)
         for request in held:
             talk.answer(request)
 
     with ScriptedScp((second_first,), window=8) as scp, closing(to(scp).store(PARTS)) as outcomes:
         assert next(outcomes).sop_instance_uid == UIDS[1]
-        assert not answered
+        is_out.set()
         assert {o.sop_instance_uid for o in outcomes} == {*UIDS} - {UIDS[1]}
 
 
@@ -303,67 +288,3 @@ def test_acceptor_that_negotiates_one_gets_one() -> None:
     finally:
         server.shutdown()
     assert asked == [(8, 1)]
-
-
-BIG = part10(SECONDARY_CAPTURE, "2.25.7") + b"\x00" * 3_000_000
-
-
-@pytest.mark.parametrize(
-    ("announced", "longest"),
-    [(4096, 4096), (131072, 131072), (0, LONGEST_PDU), (0xFFFFFFFF, LONGEST_PDU), (None, 16384), (128, 128)],
-)
-def test_pdus_are_as_long_as_the_peer_takes_them(announced: int | None, longest: int) -> None:
-    """Full PDUs are exactly what was announced, up to a bound of ours, and none is longer; the bytes arrive."""
-    arrived: list[bytes] = []
-    encoded = BIG if announced != 128 else PARTS[0]
-
-    def keep(talk: Conversation) -> None:
-        request = talk.take()
-        arrived.append(request.dataset)
-        talk.answer(request)
-
-    with ScriptedScp((keep,), announced=announced) as scp:
-        assert [o.status for o in to(scp).store([encoded])] == [0]
-    assert arrived == [dataset_bytes(encoded)]
-    assert scp.largest_pdu == longest
-    assert scp.offered_pdu[0] >= 131072
-
-
-def test_large_objects_at_once_arrive_whole() -> None:
-    """Three of several megabytes under way: the peer takes all of them before it answers the first."""
-    large = [part10(SECONDARY_CAPTURE, f"2.25.{n}") + bytes([n]) * 4_000_000 for n in (7, 8, 9)]
-    arrived: list[bytes] = []
-
-    def all_first(talk: Conversation) -> None:
-        held = [talk.take() for _ in large]
-        arrived.extend(one.dataset for one in held)
-        for request in held:
-            talk.answer(request)
-
-    with ScriptedScp((all_first,), window=3, announced=0) as scp:
-        assert [o.status for o in to(scp).store(large)] == [0] * 3
-    assert arrived == [dataset_bytes(encoded) for encoded in large]
-
-
-def test_peer_that_stops_reading_with_some_under_way_does_not_hold_us() -> None:
-    """The first object is answered, of the large ones behind it nothing is read: our write is bounded."""
-    is_over = threading.Event()
-
-    def deaf(talk: Conversation) -> None:
-        talk.answer(talk.take())
-        is_over.wait(20)
-
-    large = [part10(SECONDARY_CAPTURE, f"2.25.{n}") + bytes(12_000_000) for n in (7, 8)]
-    began = time.monotonic()
-    with ScriptedScp((deaf,), window=3) as scp:
-        stored, failed = until_it_failed(to(scp, SHORT).store([PARTS[0], *large], needs={"2.25.7": UIDS[:1]}))
-        is_over.set()
-    assert (stored, type(failed)) == ([UIDS[0]], AssociationLost)
-    assert time.monotonic() - began < 8
-
-
-def test_peer_whose_pdus_hold_nothing_is_not_reached() -> None:
-    """A maximum length that leaves no room for a fragment is an error in its configuration."""
-    with ScriptedScp(announced=6) as scp, pytest.raises(Unreachable, match="PDUs of 6 bytes"):
-        list(to(scp).store(PARTS))
-    assert scp.conversations[0].pdu_lengths == []

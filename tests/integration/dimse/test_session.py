@@ -14,8 +14,7 @@ from demo.archive import Archive, Switches
 from demo.pacs_process import free_port
 from tests.archives import client
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, one_result, part10
-from tests.integration.dimse.test_client_failures import SHORT
-from tests.scripted_scp import Conversation, Script, ScriptedScp
+from tests.scripted_scp import SHORT, Conversation, Script, ScriptedScp
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 FIRST, SECOND = one_result(1), one_result(100)
