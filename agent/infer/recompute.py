@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from agent.core.case import Case
@@ -17,6 +17,8 @@ from agent.infer.lineage import digest_of, trace
 from agent.infer.question import read_findings
 from agent.infer.statement import Setting, summarise
 from agent.infer.task import Task, work_out
+
+_MOST_NAMED: Final = 20
 
 
 class InputsGone(Permanent):
@@ -123,9 +125,14 @@ def _as_they_were(kept: Kept, spool: SpoolSource) -> list[StoredInstance]:
             else:
                 found.append(replace(now[uid], instance=replace(now[uid].instance, barred=group["barred"])))
     if problems:
-        told = "\n".join(f"  {problem}" for problem in problems)
-        raise InputsGone(f"case {kept.case.id} cannot be worked out again; not as it was then:\n{told}")
+        raise InputsGone(_told(kept.case.id, problems))
     return found
+
+
+def _told(case_id: int, problems: Sequence[str]) -> str:
+    lines = [f"case {case_id} cannot be worked out again; not as it was then:", *problems[:_MOST_NAMED]]
+    more = len(problems) - _MOST_NAMED
+    return "\n  ".join([*lines, *([f"and {more} more"] if more > 0 else [])])
 
 
 def _changed(now: StoredInstance | None, then: Mapping[str, str], left_out: str, spool: SpoolSource) -> str:

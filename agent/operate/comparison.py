@@ -89,7 +89,7 @@ def _each(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str) -> Iterat
 def sentences(compared: Comparison) -> list[str]:
     """Say the outcome, a line each."""
     head = f"case {compared.case_id}, version {compared.version}: "
-    lines = [head + ("the same numbers" if not compared.numbers else f"{len(compared.numbers)} values differ")]
+    lines = [head + ("the same numbers" if not compared.numbers else "other values")]
     lines += [f"  {one.about}: {_value(one.saved)} → {_value(one.now)}" for one in compared.numbers]
     if compared.objects:
         lines.append(f"{len(compared.objects)} of {compared.compared} objects differ")

@@ -1,10 +1,11 @@
 """Two lineages side by side: what an answer rests on that another one does not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 _CODE: Final = (("version", "version"), ("digest", "source files"), ("python", "Python"))
+_OF_IMAGE: Final = (("sha256", "bytes"), ("role", "role"), ("rule", "rule"))
 _SHORT: Final = 12
 
 
@@ -33,28 +34,34 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change
 
 def _images(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     old, new = used_images(before), used_images(after)
-    yield from (Change("images", f"added: {_named(new[uid])}") for uid in new if uid not in old)
-    yield from (Change("images", _gone(old[uid], after)) for uid in old if uid not in new)
+    why = {one["sop_instance_uid"]: one["left_out"] for one in every_image(after)}
+    said = [("added", new[uid], "") for uid in new if uid not in old]
+    said += [("no longer used", old[uid], why.get(uid, "no longer in the case")) for uid in old if uid not in new]
     for uid in (uid for uid in new if uid in old):
-        for name, words in (("sha256", "its bytes"), ("role", "its role"), ("rule", "the rule that says its role")):
-            if old[uid][name] != new[uid][name]:
-                yield Change("images", f"{words} changed: {_named(new[uid])}{_from_to(name, old[uid], new[uid])}")
+        said += [
+            (f"other {words}", new[uid], _from_to(name, old[uid], new[uid]))
+            for name, words in _OF_IMAGE
+            if old[uid][name] != new[uid][name]
+        ]
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for what, image, how in said:
+        alike.setdefault((what, _kind(image), how), []).append(image["sop_instance_uid"])
+    for (what, kind, how), uids in alike.items():
+        yield Change("images", f"{what}: {_counted(kind, uids)}{how and f': {how}'}")
 
 
 def _from_to(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    return "" if name == "sha256" else f", {old[name] or 'none'} → {new[name] or 'none'}"
+    return "" if name == "sha256" else f"{old[name] or 'none'} → {new[name] or 'none'}"
 
 
-def _gone(image: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    why = {one["sop_instance_uid"]: one["left_out"] for one in every_image(after)}
-    reason = why.get(image["sop_instance_uid"], "no longer in the case")
-    return f"no longer used: {_named(image)}: {reason}"
-
-
-def _named(image: Mapping[str, Any]) -> str:
+def _kind(image: Mapping[str, Any]) -> str:
     place = " ".join(image[name] for name in ("modality", "laterality", "view_position") if image[name])
-    day = image["acquired_on"] or "an unknown day"
-    return f"{place} of {day} ({image['sop_instance_uid']})"
+    return f"{place} of {image['acquired_on'] or 'an unknown day'}"
+
+
+def _counted(kind: str, uids: Sequence[str]) -> str:
+    """Name one image; of several of a kind, as of a dynamic series, their number."""
+    return f"{kind} ({uids[0]})" if len(uids) == 1 else f"{len(uids)} images, {kind} ({uids[0]}, ...)"
 
 
 def every_image(lineage: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -60,7 +60,13 @@ def _images(lineage: Mapping[str, Any]) -> Iterator[Table | Text]:
     kinds: dict[tuple[Any, ...], list[str]] = {}
     for one in used:
         kinds.setdefault(tuple(one[name] for name in _KIND), []).append(one["sop_instance_uid"])
-    yield _table(f"from {len(used)} images", _HEADINGS, ((*kind, _uids(uids)) for kind, uids in kinds.items()))
+    yield _table(
+        f"from {_several(len(used), 'image')}", _HEADINGS, ((*kind, _uids(uids)) for kind, uids in kinds.items())
+    )
+
+
+def _several(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _uids(uids: Sequence[str]) -> str:
@@ -102,7 +108,7 @@ def _made_by(summary: Mapping[str, Any], lineage: Mapping[str, Any]) -> Iterator
 def _left_out(summary: Mapping[str, Any], lineage: Mapping[str, Any]) -> Iterator[Table | Text]:
     """Images by reason, then what arrived damaged, facts, and what was not there at all."""
     images = Counter((one["modality"], one["left_out"]) for one in every_image(lineage) if one["left_out"])
-    rows = [(f"{number} {modality} images", reason) for (modality, reason), number in images.items()]
+    rows = [(_several(number, f"{modality} image"), reason) for (modality, reason), number in images.items()]
     rows += [(one["what"], f"{one['modality']} damaged when it arrived".strip()) for one in lineage["damaged"]]
     rows += [(one["name"], one["reason"]) for one in lineage["facts_left_out"]]
     rows += [(modality, "missing") for modality in summary.get("modalities_missing", ())]
@@ -116,9 +122,10 @@ def _before(origins: Origins) -> Iterator[Table | Text]:
     elif not origins.lineage_before:
         yield _text(f"the version before it (case {before.id}) was answered without a lineage")
     else:
-        title = f"not as it was for version {before.version} (case {before.id}): {answer_words(before)}"
         rows = [(change.part, change.what) for change in _changed(origins)]
-        yield _table(title, ("", "what"), rows) if rows else _text(f"it rests on the same as version {before.version}")
+        rows = rows or [("", "nothing: it rests on the same")]
+        title = f"not as it was for version {before.version} (case {before.id})"
+        yield _table(title, ("", "what"), [("it said", answer_words(before)), *rows])
 
 
 def _changed(origins: Origins) -> tuple[Change, ...]:
