@@ -1,14 +1,17 @@
 """`cases show --lineage` and `rerun` at the command line: what is printed where, and the exit codes."""
 
 import json
-import subprocess
+import os
 import sys
+from collections.abc import Callable
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 import pytest
 
 from agent.bootstrap.inspect import case_origins
+from agent.cli import main
 from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent
 from tests.builders import PATIENT
@@ -25,56 +28,76 @@ def case(installation: Installation) -> Case:
     return installation.answered(four_views(), findings(facts(size_ultrasound_mm=CANARY)))
 
 
-def run(installation: Installation, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `sentinode`."""
+class Said(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    code: object
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `sentinode` in this process."""
     options = ["--config", str(ROOT / "config.yaml"), "--overrides", str(installation.overrides)]
-    command = [sys.executable, "-m", "agent", *words, *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    monkeypatch.setattr(os, "umask", lambda _: 0)  # this process is not the command's own
+
+    def said(*words: str) -> Said:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["sentinode", *words, *options])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Said(ended.value.code, *capsys.readouterr())
+
+    return said
 
 
-def test_a_dry_run_says_the_same_numbers(installation: Installation, case: Case) -> None:
+def test_a_dry_run_says_the_same_numbers(run: Run, case: Case) -> None:
     """On standard output, its progress on the other; exit code 0."""
-    done = run(installation, "rerun", str(case.id), "--dry")
-    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "case 1, version 1: the same numbers")
-    assert done.stderr.splitlines() == ["loading the bundles", "computing from 4 images"]
+    done = run("rerun", str(case.id), "--dry")
+    assert (done.code, done.out.splitlines()[0]) == (0, "case 1, version 1: the same numbers")
+    assert done.err.splitlines() == ["loading the bundles", "computing from 4 images"]
 
 
-def test_a_dry_run_that_differs_exits_with_1(installation: Installation, case: Case) -> None:
+def test_a_dry_run_that_differs_exits_with_1(run: Run, installation: Installation, case: Case) -> None:
     """As JSON, where it is asked for."""
     installation.override("site", prevalence=0.4)
-    done = run(installation, "rerun", str(case.id), "--dry", "--json")
-    assert done.returncode == 1
-    told = json.loads(done.stdout)
+    done = run("rerun", str(case.id), "--dry", "--json")
+    assert done.code == 1
+    told = json.loads(done.out)
     assert "L probability" in {one["about"] for one in told["numbers"]}
     assert {"part": "configuration", "what": "other values of site.prevalence"} in told["lineage"]
 
 
-def test_a_dry_run_without_its_inputs_exits_with_2(installation: Installation, case: Case) -> None:
+def test_a_dry_run_without_its_inputs_exits_with_2(run: Run, installation: Installation, case: Case) -> None:
     """And names them."""
     installation.config.storage.spool.rename(installation.folder / "gone")
-    done = run(installation, "rerun", str(case.id), "--dry")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("a spool segment is gone") == 4
+    done = run("rerun", str(case.id), "--dry")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("a spool segment is gone") == 4
 
 
-def test_running_again_is_refused_or_said(installation: Installation, case: Case) -> None:
+def test_running_again_is_refused_or_said(run: Run, installation: Installation, case: Case) -> None:
     """With what to do instead; a failed one is ready."""
-    refused = run(installation, "rerun", str(case.id))
-    assert refused.returncode == 2
-    assert "it is delivering, only a failed one is" in refused.stderr
-    assert "`sentinode resend 1`" in refused.stderr
+    refused = run("rerun", str(case.id))
+    assert refused.code == 2
+    assert "it is delivering, only a failed one is" in refused.err
+    assert "`sentinode resend 1`" in refused.err
     installation.apply(case, CaseEvent.GAVE_UP)
-    assert run(installation, "rerun", str(case.id)).stdout.startswith("case 1 is ready")
+    assert run("rerun", str(case.id)).out.startswith("case 1 is ready")
 
 
-def test_why_did_it_say_that(installation: Installation, case: Case) -> None:
+def test_why_did_it_say_that(run: Run, installation: Installation, case: Case) -> None:
     """As a table and as JSON, with what changed since the version before, and without any value of a fact."""
     second = installation.do(lambda unit: unit.open_version(unit.case(case.id), T0))
     installation.answer(second, four_views("s2", date(2026, 1, 6)), findings(facts(size_ultrasound_mm=CANARY + 1)))
-    table = run(installation, "cases", "show", str(second.id), "--lineage").stdout
+    table = run("cases", "show", str(second.id), "--lineage").out
     for words in ("from 2 images", "from these facts", "what answered", "left out", "another value"):
         assert words in table
-    told = json.loads(run(installation, "cases", "show", str(second.id), "--lineage", "--json").stdout)
+    told = json.loads(run("cases", "show", str(second.id), "--lineage", "--json").out)
     assert told["before"] == {"case": case.id, "version": 1}
     assert {change["part"] for change in told["changed"]} == {"images", "facts"}
     assert {one["role"] for one in told["lineage"]["objects"]} >= {"sr:L", "text_sr"}
