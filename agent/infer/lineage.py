@@ -95,6 +95,12 @@ def trace(
             "time_zone": origin.time_zone,
             "operating_points": {point.name: point.threshold for point in result.operating_points},
         },
+        **_installation(origin),
+    }
+
+
+def _installation(origin: Origin) -> dict[str, Any]:
+    return {
         "ehr_query": origin.ehr_query,
         "configuration": {"digest": origin.configuration, "keys": dict(origin.configuration_keys)},
         "code": {
