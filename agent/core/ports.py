@@ -227,6 +227,12 @@ class Unit(IdentityUnit, PacsState, Protocol):
     def summary(self, case_id: int) -> Mapping[str, Any]:
         """The summary saved with the result; empty before."""
 
+    def keep_lineage(self, case: Case, lineage: Mapping[str, Any]) -> None:
+        """Keep where the result came from as JSON, in the unit that saves the result. Raises StaleCase."""
+
+    def lineage(self, case_id: int) -> Mapping[str, Any]:
+        """What `keep_lineage` kept; empty if nothing."""
+
     def outbox(
         self, destination: str, status: Sequence[OutboxStatus], now: datetime, limit: int
     ) -> Sequence[OutboxItem]:

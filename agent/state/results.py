@@ -55,6 +55,15 @@ class Results(Cases):
                 self._queue(case.id, destination, ids[one.sop_instance_uid], position, at)
         return moved
 
+    def keep_lineage(self, case: Case, lineage: Mapping[str, Any]) -> None:
+        """Keep where the result came from as JSON, beside the summary. Raises StaleCase."""
+        self._fence(case)
+        self._keep(case.id, "lineage", lineage)
+
+    def lineage(self, case_id: int) -> Mapping[str, Any]:
+        """What `keep_lineage` kept; empty if nothing."""
+        return self._document(case_id, "lineage")
+
     def _forget(self, case_id: int) -> None:
         theirs = sa.select(result_object.c.id).where(result_object.c.case_id == case_id)
         self._tally.rewrite_outbox(outbox.c.case_id == case_id, None)

@@ -168,7 +168,7 @@ case_document: Final = Table(  # beside `cases`, so that rows which are searched
     "case_document",
     metadata,
     Column("case_id", BigId, ForeignKey("cases.id"), primary_key=True, autoincrement=False),
-    Column("name", Key, primary_key=True),  # findings, summary
+    Column("name", Key, primary_key=True),  # findings, summary, lineage
     Column("body", sa.JSON, nullable=False),
 )
 

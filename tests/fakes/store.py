@@ -43,6 +43,7 @@ class Tables:
     history: dict[int, tuple[CaseChange, ...]] = field(default_factory=dict)
     findings: dict[int, str] = field(default_factory=dict)
     summaries: dict[int, str] = field(default_factory=dict)
+    lineages: dict[int, str] = field(default_factory=dict)
     objects: dict[int, tuple[ResultObject, ...]] = field(default_factory=dict)
     outbox: dict[int, OutboxItem] = field(default_factory=dict)
     tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
@@ -371,6 +372,14 @@ class FakeUnit(FakeWho, FakeStudies):
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         found: dict[str, Any] = json.loads(self._t.summaries.get(case_id, "{}"))
+        return found
+
+    def keep_lineage(self, case: Case, lineage: Mapping[str, Any]) -> None:
+        self._fence(case)
+        self._t.lineages[case.id] = json.dumps(dict(lineage))
+
+    def lineage(self, case_id: int) -> Mapping[str, Any]:
+        found: dict[str, Any] = json.loads(self._t.lineages.get(case_id, "{}"))
         return found
 
     def outbox(
