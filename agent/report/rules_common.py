@@ -38,13 +38,19 @@ def document_is_complete_and_unverified(draft: Draft, one: Finished) -> bool:
     return flags == ("COMPLETE", "UNVERIFIED", "PRELIMINARY")
 
 
-def evidence_lists_inputs(draft: Draft, one: Finished) -> bool:
-    """Every image given to the model is named: those of this study as current, the others as pertinent."""
+def evidence_equals_inputs(draft: Draft, one: Finished) -> bool:
+    """Named are the images given to the model and what the content refers to besides, of this study as current."""
     current = tree.evidence(one.ds, "CurrentRequestedProcedureEvidenceSequence")
     other = tree.evidence(one.ds, "PertinentOtherEvidenceSequence")
     study = str(one.ds.StudyInstanceUID)
     given = {(r.study_instance_uid, r.sop_instance_uid) for r in map(reference, draft.evidence)}
-    return given <= current | other and all(s == study for s, _ in current) and all(s != study for s, _ in other)
+    wanted = {uid for _, uid in given} | tree.referenced(one.ds)
+    return (
+        given <= current | other
+        and {uid for _, uid in current | other} == wanted
+        and all(s == study for s, _ in current)
+        and all(s != study for s, _ in other)
+    )
 
 
 def no_finding_of_disease(draft: Draft, one: Finished) -> bool:
@@ -62,7 +68,7 @@ def no_number_without_estimate(draft: Draft, one: Finished) -> bool:
 FOR_ALL: Final = (subject_equals_source, text_is_utf8, private_scheme_is_identified, version_is_advertised)
 FOR_DOCUMENTS: Final = (
     document_is_complete_and_unverified,
-    evidence_lists_inputs,
+    evidence_equals_inputs,
     no_finding_of_disease,
     no_number_without_estimate,
 )
