@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
+from pydicom.tag import Tag
 
 from agent.report.draft import Draft, Finished
 from agent.report.iod_tables import CONTENT, iod
@@ -17,10 +17,7 @@ Breaks: TypeAlias = Callable[[Draft, Finished, Sequence[Level]], Iterator[str]]
 
 
 def _tag(keyword: str) -> int:
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        raise KeyError(keyword)
-    return tag
+    return int(Tag(keyword))
 
 
 VALUE_TYPE: Final = _tag("ValueType")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydicom import DataElement
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
@@ -52,7 +52,7 @@ def _matching(pattern: "re.Pattern[str]") -> Callable[[Any], bool]:
 def _is_date(value: object) -> bool:
     text = str(value)
     try:
-        datetime.strptime(text, "%Y%m%d")  # noqa: DTZ007 - a date has no zone
+        datetime.strptime(text, "%Y%m%d")
     except ValueError:
         return False
     return len(text) == len("YYYYMMDD")
@@ -132,22 +132,28 @@ def values_fit_their_representation(draft: Draft, one: Finished, levels: Sequenc
                 yield level.named(tag)
 
 
-def attributes_are_the_dictionarys(draft: Draft, one: Finished, levels: Sequence[Level]) -> Iterator[str]:
-    """Every attribute has the VR of the data dictionary, and as many values as that allows."""
+def representations_are_the_dictionarys(draft: Draft, one: Finished, levels: Sequence[Level]) -> Iterator[str]:
+    """Every attribute has the VR that its reader expects."""
     for level in levels:
         for tag, element in level.elements.items():
-            representations, low, high, step = _entry(tag)
+            expected = _entry(tag).representations
+            if expected and not expected.issuperset(element.VR.split(" or ")):
+                yield level.named(tag)
+
+
+def multiplicities_are_the_dictionarys(draft: Draft, one: Finished, levels: Sequence[Level]) -> Iterator[str]:
+    """Every attribute that is not empty has as many values as its VM allows."""
+    for level in levels:
+        for tag, element in level.elements.items():
             count = element.VM
-            if representations and not representations.issuperset(element.VR.split(" or ")):
-                yield level.named(tag)
-            elif count and not _is_inherited(level, tag) and not (low <= count <= high and (count - low) % step == 0):
+            if count and not _entry(tag).allows(count) and not _is_inherited(level, tag):
                 yield level.named(tag)
 
 
-def _of(levels: Sequence[Level], vr: str) -> Iterator[tuple[Level, int, DataElement]]:
+def _of(levels: Sequence[Level], representation: str) -> Iterator[tuple[Level, int, DataElement]]:
     for level in levels:
         for tag, element in level.elements.items():
-            if element.VR == vr and not is_empty(element) and not _is_inherited(level, tag):
+            if representation == element.VR and not is_empty(element) and not _is_inherited(level, tag):
                 yield level, tag, element
 
 
@@ -167,21 +173,35 @@ def _given(draft: Draft) -> frozenset[str]:
     return frozenset(uid for uids in every for uid in uids)
 
 
+class _Entry(NamedTuple):
+    """What the data dictionary says of an attribute; of a private one nothing."""
+
+    representations: frozenset[str] = frozenset()
+    low: int = 0
+    high: float = math.inf
+    step: int = 1
+
+    def allows(self, count: int) -> bool:
+        """Whether an attribute may have so many values."""
+        return self.low <= count <= self.high and (count - self.low) % self.step == 0
+
+
 @cache
-def _entry(tag: int) -> tuple[frozenset[str], int, float, int]:
-    """Return the VRs of an attribute, and the least, the most and the step of its number of values; "" of none."""
+def _entry(tag: int) -> _Entry:
     try:
-        vr, vm = dictionary_VR(tag), dictionary_VM(tag)
-    except KeyError:  # private
-        return frozenset(), 0, math.inf, 1
-    low, _, high = vm.partition("-")
+        representations, multiplicity = dictionary_VR(tag), dictionary_VM(tag)
+    except KeyError:
+        return _Entry()
+    low, _, high = multiplicity.partition("-")
     step = int(high.rstrip("n") or 1) if high.endswith("n") else 1
-    return frozenset(vr.split(" or ")), int(low), math.inf if "n" in high else int(high or low), step
+    most = math.inf if high.endswith("n") else int(high or low)
+    return _Entry(frozenset(representations.split(" or ")), int(low), most, step)
 
 
 RULES: Final[tuple[Breaks, ...]] = (
     uids_are_valid,
     code_strings_are_upper_case,
     values_fit_their_representation,
-    attributes_are_the_dictionarys,
+    representations_are_the_dictionarys,
+    multiplicities_are_the_dictionarys,
 )
