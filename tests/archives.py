@@ -112,7 +112,10 @@ def forget(orthanc: Orthanc, sop_instance_uid: str) -> None:
 
 
 class Dcmqrscp(Pacs):
-    """DCMTK's archive: storage and query, no storage commitment. Its folder is read directly."""
+    """DCMTK's archive: storage and query. Its folder is read directly.
+
+    It takes every SOP class of ours, keeps the bytes as they came, and offers no storage commitment.
+    """
 
     kind = "dcmqrscp"
 

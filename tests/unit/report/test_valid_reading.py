@@ -121,7 +121,7 @@ def test_measurement_report_read_back_says_what_the_result_says(scene: Read) -> 
         assert group.tracking_uid == uids.tracking_uid(
             result.installation, result.case_uuid, result.version, result.question, one.axilla
         )
-    assert set(found) == {e.side for e in result.estimates}
+    assert set(found) == {i.side for i in result.influences}
 
 
 def test_regions_read_back_lie_on_what_is_named_as_evidence(scene: Read) -> None:
