@@ -16,7 +16,7 @@ def subject_equals_source(draft: Draft, one: Finished) -> bool:
 
 def text_is_utf8(draft: Draft, one: Finished) -> bool:
     """Names of any script can be written."""
-    return bool(one.ds.SpecificCharacterSet == CHARACTER_SET)
+    return bool(one.ds.get("SpecificCharacterSet") == CHARACTER_SET)
 
 
 def private_scheme_is_identified(draft: Draft, one: Finished) -> bool:
@@ -27,14 +27,14 @@ def private_scheme_is_identified(draft: Draft, one: Finished) -> bool:
 
 def version_is_advertised(draft: Draft, one: Finished) -> bool:
     """The version, and of what speaks of one axilla its side, stand in what a viewer shows of Series Description."""
-    shown = str(one.ds.SeriesDescription)[:20].split()
+    shown = str(one.ds.get("SeriesDescription", ""))[:20].split()
     side = one.slot.axilla or str(one.ds.get("ImageLaterality", ""))
     return f"v{draft.result.version}" in shown and side in ("", "B", *shown)
 
 
 def document_is_complete_and_unverified(draft: Draft, one: Finished) -> bool:
     """A machine completes a document; only a person verifies one."""
-    flags = one.ds.CompletionFlag, one.ds.VerificationFlag, one.ds.PreliminaryFlag
+    flags = one.ds.CompletionFlag, one.ds.VerificationFlag, one.ds.get("PreliminaryFlag")
     return flags == ("COMPLETE", "UNVERIFIED", "PRELIMINARY")
 
 

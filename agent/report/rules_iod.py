@@ -137,7 +137,6 @@ CONDITIONS: Final[Mapping[str, tuple[Needed, bool]]] = {
     "Laterality": (_is_paired, True),
     "PatientOrientation": (_is_plane_without_axes, True),
     "PlanarConfiguration": (lambda ds, modules: ds.get("SamplesPerPixel", 1) > 1, True),
-    "PixelData": (lambda ds, modules: "image-pixel" in modules, False),
     "LossyImageCompressionRatio": (lambda ds, modules: ds.get("LossyImageCompression") == "01", False),
     "LossyImageCompressionMethod": (lambda ds, modules: ds.get("LossyImageCompression") == "01", False),
     "SegmentationFractionalType": (_is_fractional, False),
@@ -160,10 +159,10 @@ CONDITIONS: Final[Mapping[str, tuple[Needed, bool]]] = {
 def pixel_data_is_as_long_as_its_image(draft: Draft, one: Finished, levels: Sequence[Level]) -> Iterator[str]:
     """Pixel Data holds rows x columns x samples x frames, of whole bytes, of even length (PS3.5 8.1.1)."""
     ds = one.ds
-    if "PixelData" in ds:
+    if "image-pixel" in iod(one.slot.sop_class_uid).mandatory:
         values = int(ds.Rows) * int(ds.Columns) * int(ds.SamplesPerPixel) * int(ds.get("NumberOfFrames", 1) or 1)
         needed = (values * int(ds.BitsAllocated) + 7) // 8
-        if len(ds.PixelData) != needed + needed % 2:
+        if len(ds.get("PixelData") or b"") != needed + needed % 2:
             yield "PixelData"
 
 
@@ -184,7 +183,8 @@ PRESENCE: Final[tuple[Breaks, ...]] = (
     required_attributes_have_values,
     content_items_are_whole,
     codes_are_whole,
+    pixel_data_is_as_long_as_its_image,
 )
 """Asked first: the other rules take what is required for granted."""
-CONDITIONAL: Final[tuple[Breaks, ...]] = (conditions_are_met, pixel_data_is_as_long_as_its_image)
+CONDITIONAL: Final[tuple[Breaks, ...]] = (conditions_are_met,)
 TOGETHER: Final = (uids_are_new,)

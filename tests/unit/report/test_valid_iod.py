@@ -50,7 +50,7 @@ TYPE_2 = {SR: SUBJECT_2 + DOCUMENT_2, TEXT: SUBJECT_2 + DOCUMENT_2, HEATMAP: (*S
 CONDITIONAL = {
     SR: ("SpecificCharacterSet",),
     TEXT: ("SpecificCharacterSet",),
-    HEATMAP: ("PatientOrientation", "PlanarConfiguration", "PixelData"),
+    HEATMAP: ("PatientOrientation", "PlanarConfiguration"),
 }
 
 
@@ -71,7 +71,7 @@ def sound(draft: Draft) -> dict[str, Finished]:
 def broken(draft: Draft, one: Finished) -> dict[str, list[str]]:
     """Return the attributes that break each rule; what takes presence for granted is asked only where all is there."""
     whole = levels(one.ds)
-    for rules in (rules_iod.PRESENCE, (*rules_iod.CONDITIONAL, *rules_value.RULES)):
+    for rules in (*((rule,) for rule in rules_iod.PRESENCE), (*rules_iod.CONDITIONAL, *rules_value.RULES)):
         told = {rule.__name__: sorted(rule(draft, one, whole)) for rule in rules}
         if found := {rule: attributes for rule, attributes in told.items() if attributes}:
             return found
@@ -252,6 +252,7 @@ PICTURE_BREAKS: list[tuple[str, str, Callable[[Dataset], object]]] = [
     ("conditions_are_met", "Laterality", lambda ds: delattr(ds, "ImageLaterality")),
     ("conditions_are_met", "LossyImageCompressionRatio", lambda ds: setattr(ds, "LossyImageCompression", "01")),
     ("conditions_are_met", "PositionReferenceIndicator", lambda ds: setattr(ds, "FrameOfReferenceUID", "1.2.3")),
+    ("pixel_data_is_as_long_as_its_image", "PixelData", lambda ds: delattr(ds, "PixelData")),
     ("pixel_data_is_as_long_as_its_image", "PixelData", lambda ds: setattr(ds, "Rows", ds.Rows + 1)),
     ("pixel_data_is_as_long_as_its_image", "PixelData", lambda ds: setattr(ds, "NumberOfFrames", 2)),
     ("pixel_data_is_as_long_as_its_image", "PixelData", lambda ds: setattr(ds, "PixelData", ds.PixelData + b"\0\0")),
@@ -407,3 +408,16 @@ def test_missing_conditional_attribute_of_another_kind_is_found(
     delattr(ds, keyword)
     one = Finished(Slot(kind, ds.SOPClassUID, ds.Modality, "x", 0), ds)
     assert broken(draft, one) == {"conditions_are_met": [keyword]}
+
+
+@pytest.mark.parametrize("role", [SR, TEXT, HEATMAP, SUMMARY])
+def test_no_missing_attribute_breaks_the_gate_itself(draft: Draft, sound: dict[str, Finished], role: str) -> None:
+    """Whatever is taken away at the top level, the answer is a refusal or nothing."""
+    refused = 0
+    for element in sound[role].ds:
+        lacking = {**sound, role: without(sound[role], element.keyword)}
+        try:
+            validate(draft, list(lacking.values()))
+        except Permanent:
+            refused += 1
+    assert refused > 20
