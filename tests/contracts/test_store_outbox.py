@@ -4,8 +4,10 @@ import pytest
 
 from agent.core.case import CaseEvent, CaseState
 from agent.core.errors import StaleCase
-from agent.core.ports import OutboxStatus, Store
+from agent.core.ports import OutboxStatus, Settled, Store
 from tests.state_stores import MINUTE, OBJECTS, T0, WAITING, delivering, roles
+
+NOT_KEPT = Settled(OutboxStatus.WAITING, "the destination did not commit to keep it")
 
 
 def test_the_outbox_is_read_by_destination_and_case(store: Store) -> None:
@@ -113,7 +115,7 @@ def test_a_commitment_confirms_and_requeues(store: Store) -> None:
             unit.settle(item, OutboxStatus.SENT, T0)
         unit.expect_commitment("2.25.99", items, T0)
         done, failed, _ = (i.sop_instance_uid for i in items)
-        assert list(unit.committed("2.25.99", [done], [failed], T0 + MINUTE)) == [items[0].case_id]
+        assert list(unit.committed("2.25.99", [done], {failed: NOT_KEPT}, T0 + MINUTE)) == [items[0].case_id]
     with store.unit() as unit:
         after = unit.outbox_of(items[0].case_id)
     assert [i.status for i in after] == [OutboxStatus.CONFIRMED, OutboxStatus.WAITING, OutboxStatus.SENT]
@@ -128,7 +130,7 @@ def test_a_late_commitment_confirms_but_does_not_requeue(store: Store) -> None:
         items = unit.outbox_of(delivering(unit).id)[:2]
         unit.expect_commitment("2.25.99", items, T0)
         unit.settle(items[0], OutboxStatus.CONFIRMED, T0)
-        unit.committed("2.25.99", [items[1].sop_instance_uid], [items[0].sop_instance_uid], T0 + MINUTE)
+        unit.committed("2.25.99", [items[1].sop_instance_uid], {items[0].sop_instance_uid: NOT_KEPT}, T0 + MINUTE)
         assert [i.status for i in unit.outbox_of(items[0].case_id)[:2]] == [OutboxStatus.CONFIRMED] * 2
 
 
@@ -139,7 +141,7 @@ def test_a_commitment_speaks_of_what_was_asked(store: Store, transaction_uid: st
         items = unit.outbox_of(delivering(unit).id)
         unit.expect_commitment("2.25.99", items[:1], T0)
         concerned = unit.committed(
-            transaction_uid, [items[1].sop_instance_uid, "1.2.3"], [items[2].sop_instance_uid], T0
+            transaction_uid, [items[1].sop_instance_uid, "1.2.3"], {items[2].sop_instance_uid: NOT_KEPT}, T0
         )
         assert list(concerned) == ([items[0].case_id] if transaction_uid == "2.25.99" else [])
         assert unit.outbox_of(items[0].case_id) == items
