@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
 
 import structlog
 
@@ -10,11 +9,7 @@ from agent.core.errors import Transient, Unreachable
 from agent.core.ports import OutboxStatus
 from agent.core.retry import RetryPolicy, retry_delay
 from agent.deliver.route import Route
-
-PROBE_S: Final = 60.0
-"""Between two calls of a destination that is down, at least; a site whose `retry.max_s` is shorter wants it sooner."""
-
-_JITTER: Final = 0.1  # of the time between two calls
+from agent.deliver.settings import probe_pause
 
 _log = structlog.get_logger()
 
@@ -48,11 +43,8 @@ class Breaker:
         self._closed = now, now + self._pause(now - self._since)
 
     def _pause(self, down: timedelta) -> timedelta:
-        longest = timedelta(seconds=min(self._policy.max_s, PROBE_S))
         soon = retry_delay(self._policy, self._failures, self._random())
-        if down + soon < longest:
-            return soon
-        return longest * (1 + _JITTER * self._random())
+        return soon if down + soon < probe_pause(self._policy, 0) else probe_pause(self._policy, self._random())
 
     def let_through(self) -> None:
         """The destination is there; whether it also takes what it is for, the next object shows."""

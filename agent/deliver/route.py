@@ -9,7 +9,7 @@ from agent.core.archive import Archive
 from agent.core.errors import Transient, Unanswered, Unreachable
 from agent.core.ports import OutboxItem, OutboxStatus, Store, Unit
 from agent.core.retry import is_over, retry_delay
-from agent.deliver.settings import DestinationSettings
+from agent.deliver.settings import DestinationSettings, probe_pause
 from agent.deliver.verdict import NOT_OFFERED, conclude
 
 _BATCH = 500  # items looked at in one tick
@@ -44,9 +44,11 @@ class Route:
         """How long what a failure hit is to wait.
 
         Not at all for a peer that is not there: the breaker says when it is called, and then everything is due at once.
+        What a peer did not answer waits longer than the peer is left alone, so that it is not the first again.
         """
-        is_away = isinstance(exc, Unreachable) and not isinstance(exc, Unanswered)
-        return timedelta(0) if is_away else self.delay(attempts)
+        if isinstance(exc, Unanswered):
+            return self.delay(attempts) + probe_pause(self.settings.retry, 1)
+        return timedelta(0) if isinstance(exc, Unreachable) else self.delay(attempts)
 
     def is_over(self, item: OutboxItem) -> bool:
         """Whether the item has been tried for long enough."""

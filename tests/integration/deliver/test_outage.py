@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -71,7 +72,7 @@ def test_a_destination_down_for_eight_hours_costs_nothing(sql_store: SqlStore) -
             d.clock.pass_s(STEP_S)
     assert len(vna.kept) == CASES * OBJECTS
     late = calls[3:]
-    assert all(b - a >= timedelta(seconds=60) for a, b in zip(late, late[1:], strict=False))
+    assert all(b - a >= timedelta(seconds=60) for a, b in pairwise(late))
     assert 420 <= len(calls) <= 480
     assert written == 0, "after the first attempt nothing is written"
     with sql_store.unit() as unit:
@@ -127,7 +128,7 @@ def test_a_destination_that_hangs_is_left_alone_as_well(sql_store: SqlStore) -> 
         d.clock.pass_s(15)
     assert len(hung) <= 30
     late = hung[3:]
-    assert all(b - a >= timedelta(seconds=120) for a, b in zip(late, late[1:], strict=False))
+    assert all(b - a >= timedelta(seconds=120) for a, b in pairwise(late))
     d.pacs.store = answering  # type: ignore[method-assign]
     for _ in range(40):
         d.courier.tick()
