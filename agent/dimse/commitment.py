@@ -59,6 +59,7 @@ def ask(
                     _linger(opened, taken, linger_s)
             finally:
                 opened._reactor_checkpoint.set()
+                _let_end(opened)
     except NothingAccepted as exc:
         raise Permanent(f"no storage commitment: {exc}") from exc
 
@@ -125,6 +126,14 @@ def _linger(opened: Association, is_taken: Callable[[], bool], linger_s: float) 
             time.sleep(_LOOK_EVERY_S)
         else:
             opened._serve_request(message, cast(int, context_id))
+
+
+def _let_end(opened: Association) -> None:
+    """Have the reactor answer a peer that asked for release: pynetdicom's own release would cross it and break."""
+    is_ending = opened.dul.peek_next_pdu() is not None
+    until = time.monotonic() + LINGER_S
+    while is_ending and opened.is_established and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _action(transaction_uid: str, instances: Sequence[tuple[str, str]]) -> Dataset:
