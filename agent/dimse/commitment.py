@@ -1,20 +1,19 @@
 """Storage commitment as SCU (PS3.4 annex J): N-ACTION, and an N-EVENT-REPORT that follows on the same association."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
-from io import BytesIO
+from contextlib import suppress
 from typing import Final, cast
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
-from pynetdicom.dsutils import encode
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 
 from agent.core.archive import OnReport
-from agent.core.dimse_status import N_ACTION as STATUSES
-from agent.core.dimse_status import Asked, row_of, spell
+from agent.core.dimse_status import N_ACTION, Asked, row_of, spell
 from agent.core.errors import Permanent, Transient, Unanswered
 from agent.core.services import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from agent.dimse.association import NothingAccepted, Peer, association, hold_still
@@ -49,91 +48,67 @@ def ask(
     Permanent
         If the peer does not offer storage commitment to us.
     """
+    reports: list[threading.Thread] = []
     try:
         with association(peer, [message_context(STORAGE_COMMITMENT)]) as opened:
-            taken = _take_reports(opened, on_report)
-            hold_still(opened)
-            try:
-                _request(opened, transaction_uid, instances, peer.timeouts.response_s)
-                if on_report is not None:
-                    _linger(opened, taken, linger_s)
-            finally:
-                opened._reactor_checkpoint.set()
-                _let_end(opened)
+            opened.bind(evt.EVT_N_EVENT_REPORT, _taking(on_report, reports))
+            _request(opened, transaction_uid, instances)
+            if on_report is not None:
+                _wait(lambda: reports or not opened.is_established, linger_s)
+            for report in reports:
+                report.join(peer.timeouts.response_s)  # its answer goes out before we release
+            _let_end(opened)
     except NothingAccepted as exc:
         raise Permanent(f"no storage commitment: {exc}") from exc
 
 
-def _take_reports(opened: Association, on_report: OnReport | None) -> Callable[[], bool]:
-    """Take what the peer reports on this association; return what tells whether it did."""
-    taken: list[int] = []
+def _taking(on_report: OnReport | None, reports: list[threading.Thread]) -> Callable[[evt.Event], tuple[int, None]]:
+    """Return what takes a report; pynetdicom calls it in a thread of the report's own, which answers, too."""
 
     def take(event: evt.Event) -> tuple[int, None]:
+        reports.append(threading.current_thread())
         information = cast(N_EVENT_REPORT, event.request).EventInformation
-        status = _SUCCESS if on_report else _RESOURCE_LIMITATION
+        if on_report is None:
+            return _RESOURCE_LIMITATION, None
         try:
-            if on_report is not None:
-                on_report(information.getvalue() if information else b"", str(event.context.transfer_syntax))
+            on_report(information.getvalue() if information else b"", str(event.context.transfer_syntax))
         except Transient:
-            status = _RESOURCE_LIMITATION
-        taken.append(status)
-        return status, None
+            return _RESOURCE_LIMITATION, None
+        return _SUCCESS, None
 
-    opened.bind(evt.EVT_N_EVENT_REPORT, take)
-    return lambda: bool(taken)
+    return take
 
 
-def _request(
-    opened: Association, transaction_uid: str, instances: Sequence[tuple[str, str]], patience_s: float
-) -> None:
-    context = opened.accepted_contexts[0]
-    syntax = context.transfer_syntax[0]
-    request = N_ACTION()
-    request.MessageID = 1
-    request.RequestedSOPClassUID = UID(STORAGE_COMMITMENT)
-    request.RequestedSOPInstanceUID = UID(STORAGE_COMMITMENT_INSTANCE)
-    request.ActionTypeID = _REQUEST_ACTION
-    encoded = encode(_action(transaction_uid, instances), syntax.is_implicit_VR, syntax.is_little_endian)
-    request.ActionInformation = BytesIO(cast(bytes, encoded))
-    opened.dimse.send_msg(request, cast(int, context.context_id))
-    status = _response(opened, time.monotonic() + patience_s)
-    then = row_of(STATUSES, status).then
+def _request(opened: Association, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
+    wanted = _action(transaction_uid, instances)
+    hold_still(opened)
+    began = time.monotonic()
+    answer, _ = opened.send_n_action(wanted, _REQUEST_ACTION, UID(STORAGE_COMMITMENT), UID(STORAGE_COMMITMENT_INSTANCE))
+    status = answer.get("Status")
+    if status is None:
+        is_over = time.monotonic() - began >= (opened.dimse_timeout or 0)
+        raise (Unanswered if is_over else Transient)(
+            "no response to the request for storage commitment: time ran out, or the peer ended the association"
+        )
+    then = row_of(N_ACTION, status).then
     if then is not Asked.ACCEPTED:
         kind = Permanent if then is Asked.NOT_OFFERED else Transient
-        raise kind(f"storage commitment was asked for and answered with status {spell(STATUSES, status)}")
+        raise kind(f"storage commitment was asked for and answered with status {spell(N_ACTION, status)}")
 
 
-def _response(opened: Association, until: float) -> int:
-    """Wait for the response; what the peer reports before it is taken meanwhile."""
-    while time.monotonic() < until:  # however much it says
-        context_id, message = opened.dimse.get_msg(block=True)
-        if isinstance(message, N_ACTION) and message.Status is not None:
-            return message.Status
-        if message is None:
-            break
-        opened._serve_request(message, cast(int, context_id))
-    opened.abort()
-    kind = Transient if time.monotonic() < until else Unanswered
-    raise kind("no response to the request for storage commitment: time ran out, or the peer ended the association")
-
-
-def _linger(opened: Association, is_taken: Callable[[], bool], linger_s: float) -> None:
-    """Serve what the peer says until it has reported, ends the association, or the time is over."""
-    until = time.monotonic() + linger_s
-    while not is_taken() and opened.dul.peek_next_pdu() is None and time.monotonic() < until:
-        context_id, message = opened.dimse.get_msg(block=False)
-        if message is None:
-            time.sleep(_LOOK_EVERY_S)
-        else:
-            opened._serve_request(message, cast(int, context_id))
+def _wait(is_enough: Callable[[], object], most_s: float) -> None:
+    until = time.monotonic() + most_s
+    while not is_enough() and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _let_end(opened: Association) -> None:
     """Have the reactor answer a peer that asked for release: pynetdicom's own release would cross it and break."""
-    is_ending = opened.dul.peek_next_pdu() is not None
-    until = time.monotonic() + LINGER_S
-    while is_ending and opened.is_established and time.monotonic() < until:
-        time.sleep(_LOOK_EVERY_S)
+    with suppress(Transient):  # it is over already
+        hold_still(opened)
+        if opened.dul.peek_next_pdu() is not None:
+            opened._reactor_checkpoint.set()
+            _wait(lambda: not opened.is_established, LINGER_S)
 
 
 def _action(transaction_uid: str, instances: Sequence[tuple[str, str]]) -> Dataset:
