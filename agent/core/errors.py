@@ -13,6 +13,10 @@ class Unreachable(Transient):
     """A peer could not be reached or refused the association: whatever else is for it would fail as well."""
 
 
+class Unanswered(Unreachable):
+    """A peer was reached and then did not answer in time: whatever else is for it would wait as long."""
+
+
 class Permanent(SentinodeError):
     """It will not work with this input, however often it is tried: give up and say why."""
 

@@ -3,17 +3,13 @@
 from collections.abc import Callable, Generator, Sequence
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]  # made at import
 
-from agent.core.archive import StoreOutcome
-from agent.core.errors import Permanent, Transient
-from agent.core.services import (
-    STORAGE_COMMITMENT,
-    STORAGE_COMMITMENT_INSTANCE,
-    VERIFICATION,
-)
+from agent.core.archive import OnReport, StoreOutcome
+from agent.core.errors import Transient, Unanswered
+from agent.core.services import VERIFICATION
 from agent.dimse.association import NothingAccepted, Peer, Timeouts, association
+from agent.dimse.commitment import ask
 from agent.dimse.part10 import split
 from agent.dimse.query import PENDING, message_context, named
 from agent.dimse.store import c_store, context_id, contexts_for
@@ -101,11 +97,13 @@ class PacsClient:
                     # a peer that ignores the unique key lists the whole series
                     found = found or (match is not None and match.get("SOPInstanceUID") == sop_instance_uid)
                 elif code != 0x0000:
-                    raise Transient(f"C-FIND ended with {named(code)}")
+                    raise (Unanswered if code is None else Transient)(f"C-FIND ended with {named(code)}")
         return found
 
-    def request_commitment(self, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
-        """Ask for storage commitment (PS3.4 J.3.2); the report comes later, to our own listening port.
+    def request_commitment(
+        self, transaction_uid: str, instances: Sequence[tuple[str, str]], on_report: OnReport | None = None
+    ) -> None:
+        """Ask for storage commitment (PS3.4 J.3.2); the report comes on the same association, or later on another.
 
         Parameters
         ----------
@@ -113,6 +111,8 @@ class PacsClient:
             Names this request in the report.
         instances : sequence of (SOP Class UID, SOP Instance UID)
             What to commit to.
+        on_report : callable
+            Takes a report that comes on the same association.
 
         Raises
         ------
@@ -121,16 +121,7 @@ class PacsClient:
         Permanent
             If the peer does not offer storage commitment.
         """
-        wanted = Dataset()
-        wanted.TransactionUID = transaction_uid
-        wanted.ReferencedSOPSequence = [_reference(*pair) for pair in instances]
-        try:
-            with association(self._peer, [message_context(STORAGE_COMMITMENT)]) as opened:
-                status, _ = opened.send_n_action(wanted, 1, UID(STORAGE_COMMITMENT), UID(STORAGE_COMMITMENT_INSTANCE))
-        except NothingAccepted as exc:
-            raise Permanent(f"no storage commitment: {exc}") from exc
-        if status.get("Status") != 0x0000:
-            raise Transient(f"N-ACTION for storage commitment ended with {named(status.get('Status'))}")
+        ask(self._peer, transaction_uid, instances, on_report)
 
     def echo(self) -> None:
         """C-ECHO (PS3.4 A.4).
@@ -143,11 +134,4 @@ class PacsClient:
         with association(self._peer, [message_context(VERIFICATION)]) as opened:
             status = opened.send_c_echo().get("Status")
         if status != 0x0000:
-            raise Transient(f"C-ECHO ended with {named(status)}")
-
-
-def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = sop_class_uid
-    item.ReferencedSOPInstanceUID = sop_instance_uid
-    return item
+            raise (Unanswered if status is None else Transient)(f"C-ECHO ended with {named(status)}")

@@ -1,5 +1,6 @@
 """C-STORE of bytes as they are: no dataset is decoded or encoded on the way."""
 
+import time
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -8,7 +9,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext, build_context
 
-from agent.core.errors import Transient
+from agent.core.errors import Transient, Unanswered
 from agent.crashpoint import crashpoint
 from agent.dimse.association import hold_still
 from agent.dimse.part10 import Part
@@ -37,7 +38,7 @@ def c_store(association: Association, part: Part, context: int, message_id: int)
     Raises
     ------
     Transient
-        If no valid response comes: time ran out, the peer aborted, or the connection is lost.
+        If no valid response comes: the peer aborted, or the connection is lost; Unanswered if time ran out.
     """
     if not association.is_established:
         raise Transient("the association ended before everything was sent")
@@ -48,6 +49,7 @@ def c_store(association: Association, part: Part, context: int, message_id: int)
     request.AffectedSOPInstanceUID = UID(part.sop_instance_uid)
     request.DataSet = BytesIO(part.dataset)
     hold_still(association)
+    began = time.monotonic()
     try:
         association.dimse.send_msg(request, context)
         crashpoint("dimse.after_request")
@@ -57,5 +59,7 @@ def c_store(association: Association, part: Part, context: int, message_id: int)
     status = response.Status if isinstance(response, C_STORE) else None
     if status is None:
         association.abort()
-        raise Transient("no response to C-STORE: time ran out, or the peer ended the association")
+        if time.monotonic() - began >= (association.dimse_timeout or 0):
+            raise Unanswered("no response to C-STORE: time ran out")
+        raise Transient("no response to C-STORE: the peer ended the association")
     return status

@@ -92,7 +92,11 @@ def overview(connection: sa.Connection) -> Overview:
         cases={state: number for (state, _), number in counted["cases"].items()},
         arrivals=dict(_summed((end, number) for (end, _), number in counted["arrivals"].items())),
         reasons=dict(_reasons(counted["arrivals"]).most_common(MOST_REASONS)),
-        outbox={f"{destination}: {status}": number for (destination, status), number in counted["outbox"].items()},
+        outbox={
+            f"{destination}: {status}": number
+            for (destination, status), number in counted["outbox"].items()
+            if status != OutboxStatus.SPARE  # not needed so far
+        },
         oldest_waiting=connection.execute(waiting).scalar(),
         oldest_held=connection.execute(
             sa.select(sa.func.min(_held_since())).select_from(t.cases).where(t.IS_HELD)

@@ -284,6 +284,7 @@ result_object: Final = Table(
     Column("series_instance_uid", Key, nullable=False),
     Column("transfer_syntax_uid", Key, nullable=False),
     Column("needs", sa.JSON, nullable=False),
+    Column("instead_of", Key, nullable=False, server_default=""),  # SOP Instance UID
     UniqueConstraint("case_id", "axilla", "kind", "sop_class_uid", "idx"),
     sqlite_autoincrement=True,
 )
