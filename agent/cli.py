@@ -143,14 +143,29 @@ def show(
     case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases` lists it.")],
     config: Annotated[Path | None, typer.Option("--config", "-c", help="The configuration file.")] = None,
     overrides: Overrides = None,
+    *,
+    lineage: Annotated[bool, typer.Option("--lineage", help="Tell where the answer came from instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell one case's story: its events, every instance with its use and reason, the answer, every delivery."""
-    from agent.bootstrap.inspect import case_story
+    """Tell one case's story: its events, every instance with its use and reason, the answer, every delivery.
+
+    With `--lineage`: why it said that. The answer, the images and facts it rests on, the model, the configuration and
+    the code, what was left out and why, and what is not as it was for the version before. No value of a fact is shown.
+    """
+    from agent.bootstrap.inspect import case_origins, case_story
+    from agent.operate.lineage_tables import lineage_json, lineage_parts
     from agent.operate.status import story_tables, to_json
 
     outer_config, outer_overrides = context.obj
-    story = case_story(_load(config or outer_config, overrides or outer_overrides).config, case)
+    loaded = _load(config or outer_config, overrides or outer_overrides).config
+    if lineage:
+        origins = case_origins(loaded, case)
+        if as_json:
+            typer.echo(json.dumps(lineage_json(origins), indent=2))
+        else:
+            Console().print(*lineage_parts(origins), sep="\n\n")
+        return
+    story = case_story(loaded, case)
     if as_json:
         typer.echo(json.dumps(to_json(story), indent=2))
     else:
@@ -251,3 +266,33 @@ def resend(
 
     count = resend_case(_load(config, overrides).config, case)
     typer.echo(f"{count} objects are queued; they are sent while `sentinode serve` runs")
+
+
+@app.command()
+def rerun(
+    case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases` lists it.")],
+    config: ConfigFile = DEFAULT,
+    overrides: Overrides = None,
+    *,
+    dry: Annotated[bool, typer.Option("--dry", help="Work it out here and compare; save and send nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry: print the comparison as JSON.")] = False,
+) -> None:
+    """Answer a failed case again, of which nothing was sent; or, with --dry, see whether it says the same again.
+
+    With --dry any version that was answered is worked out again in this process, from the images, findings and facts
+    that were saved with it and with the bundle that is configured now. Exits with 0 if every number and object is the
+    same, with 1 if not, saying what differs and what is not as it was; with 2 if something that it rests on is gone.
+    """
+    from agent.bootstrap.rerunning import rerun_case, rerun_dry
+    from agent.operate.comparison import sentences
+    from agent.operate.status import to_json
+
+    loaded = _load(config, overrides).config
+    if not dry:
+        after = rerun_case(loaded, case)
+        typer.echo(f"case {after.id} is {after.state}; it is answered while `sentinode serve` runs")
+        return
+    compared = rerun_dry(loaded, case, lambda words: typer.echo(words, err=True))
+    typer.echo(json.dumps(to_json(compared), indent=2) if as_json else "\n".join(sentences(compared)))
+    if not compared.same:
+        raise typer.Exit(1)

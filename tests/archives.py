@@ -1,21 +1,25 @@
 """Archives of every sort that the tests deliver to, and a listener for their storage commitment reports."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from queue import Queue
 
 import pytest
+from pydicom import dcmread
 from pynetdicom import AE, evt
 
 from agent.core.archive import Archive
+from agent.core.errors import SentinodeError
 from agent.core.services import STORAGE_COMMITMENT
 from agent.dimse.association import Timeouts
 from agent.dimse.client import PacsClient
 from demo.archive import Archive as OwnArchive
 from demo.orthanc import Orthanc
-from demo.pacs_process import free_port
+from demo.pacs_process import INSTANCE, LOOPBACK, Pacs, free_port
 from tests.fakes.pacs import FakePacs
 from tests.peers import program
 
@@ -95,6 +99,62 @@ def orthanc_subject(folder: Path) -> Iterator[Subject]:
         yield Subject(client("ORTHANC", orthanc.port), orthanc.fetch, port)
     finally:
         orthanc.kill()  # stopping in order takes it three seconds
+
+
+def forget(orthanc: Orthanc, sop_instance_uid: str) -> None:
+    """Delete an instance from Orthanc, as an administrator would."""
+    rest = HTTPConnection(LOOPBACK, orthanc.http_port, timeout=20)
+    with closing(rest):
+        rest.request("POST", "/tools/lookup", sop_instance_uid)
+        (identifier,) = [r["ID"] for r in json.loads(rest.getresponse().read()) if r["Type"] == "Instance"]
+        rest.request("DELETE", f"/instances/{identifier}")
+        assert rest.getresponse().status == 200
+
+
+class Dcmqrscp(Pacs):
+    """DCMTK's archive: storage and query. Its folder is read directly.
+
+    It takes every SOP class of ours, keeps the bytes as they came, and offers no storage commitment.
+    """
+
+    kind = "dcmqrscp"
+
+    def _command(self) -> list[str]:
+        configuration, files = self.folder / "dcmqrscp.cfg", self.folder / "files"
+        files.mkdir(exist_ok=True)
+        configuration.write_text(
+            f"NetworkTCPPort = {self.port}\nMaxPDUSize = 131072\nMaxAssociations = 16\n"
+            "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+            f"AETable BEGIN\n{self.ae_title} {files} RW (100, 1024mb) ANY\nAETable END\n"
+        )
+        return [program("dcmqrscp"), "--disable-host-lookup", "-c", str(configuration)]
+
+    def _answers(self) -> bool:
+        try:
+            client(self.ae_title, self.port).echo()
+        except SentinodeError:
+            return False
+        return True
+
+    def store(self, files: Sequence[bytes]) -> None:
+        """C-STORE."""
+        list(client(self.ae_title, self.port).store(files))
+
+    def route(self, uid: str, to_ae_title: str) -> None:
+        """Nothing is routed."""
+        raise OSError("dcmqrscp routes nothing")
+
+    def instances(self) -> list[INSTANCE]:
+        """Read the folder."""
+        headers = [dcmread(path, stop_before_pixels=True) for path in (self.folder / "files").glob("*.dcm")]
+        return [(h.SOPClassUID, h.SOPInstanceUID, h.StudyInstanceUID, h.SeriesInstanceUID) for h in headers]
+
+    def fetch(self, sop_instance_uid: str) -> bytes:
+        """Read the file."""
+        for path in (self.folder / "files").glob("*.dcm"):
+            if dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID == sop_instance_uid:
+                return path.read_bytes()
+        raise KeyError(sop_instance_uid)
 
 
 SUBJECTS = {"fake": fake_subject, "own": own_subject, "orthanc": orthanc_subject}

@@ -24,6 +24,7 @@ from agent.dicom.pixels import decode, header, open_frames
 from agent.infer.admission import ActiveBundle
 from agent.infer.answer import Answerer, AnswerSettings
 from agent.infer.engine import Engine
+from agent.infer.lineage import Origin
 from agent.infer.reader import ImageReader
 from tests.builders import PATIENT, instance_of, mammogram, part10
 from tests.builders_bundle import write_bundle
@@ -34,6 +35,16 @@ from tests.state_stores import CASE_UUID, result_object
 T0 = datetime(2026, 1, 6, 9, 30, tzinfo=UTC)
 PACS = {"pacs": frozenset(Kind)}
 BOTH_SIDES = ({"side": "L", "reason": ""}, {"side": "R", "reason": ""})
+ORIGIN = Origin(
+    version="1.2.3",
+    code="c0" * 32,
+    python="3.11.2",
+    libraries={"numpy": "2.0.0"},
+    configuration="cf" * 32,
+    configuration_keys={"site.prevalence": "0123456789abcdef"},
+    ehr_query="e0" * 32,
+    time_zone="UTC",
+)
 LEFT = ({"side": "L", "reason": ""},)
 
 
@@ -178,6 +189,7 @@ class Scene:
             settings=AnswerSettings(worker="worker-1", **settings),
             watchdog=self.watchdog,
             now=lambda: self.now,
+            origin=ORIGIN,
         )
 
     def keep(self, stored: StoredInstance, whole: bytes, reason: str) -> None:

@@ -28,3 +28,16 @@ def shared(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"shared/{'/'.join(parts)} is not here")
     return path
+
+
+def pixelmed() -> list[str]:
+    """Return the command of PixelMed's SR validator, which takes one file; skips the test if it is not installed.
+
+    Its stylesheets pass the limits that Java sets; they are compiled anew in each run, which takes seconds.
+    """
+    jar = Path("/usr/share/java/pixelmed.jar")
+    if not jar.exists():
+        pytest.skip("pixelmed-apps is not installed")
+    limits = [f"-Djdk.xml.xpath{name}=0" for name in ("ExprGrpLimit", "ExprOpLimit", "TotalOpLimit")]
+    quick = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    return [program("java"), *quick, *limits, "-cp", str(jar), "com.pixelmed.validate.DicomSRValidator"]

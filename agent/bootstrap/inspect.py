@@ -66,6 +66,17 @@ def case_story(config: Config, case_id: int) -> views.Story:
     )
 
 
+def case_origins(config: Config, case_id: int) -> views.Origins:
+    """Tell where one case's answer came from. Raises Permanent if there is no such case, or no lineage of it."""
+    origins = _look(config, lambda db: views.case_origins(db, case_id))
+    if origins is None:
+        raise Permanent(f"there is no case {case_id}")
+    if not origins.lineage:
+        why = f": {origins.case.reason}" if origins.case.reason else ""
+        raise Permanent(f"case {case_id} is {origins.case.state} and has no answer with its lineage{why}")
+    return origins
+
+
 def _role(table: RoleTable, instance: Instance) -> dict[str, str]:
     """Return an instance's role, the rule and its words."""
     verdict = table.verdict(instance)

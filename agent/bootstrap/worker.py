@@ -12,6 +12,7 @@ import structlog
 from agent import __version__
 from agent.bootstrap.common import Stop, utc_now
 from agent.bootstrap.inspect import open_store
+from agent.bootstrap.origin import build_origin
 from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.core.ports import StoredInstance
@@ -109,13 +110,14 @@ def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: 
         ),
         watchdog=HangWatchdog(),
         now=utc_now,
+        origin=build_origin(config),
         roles=build_role_table(config),
     )
 
 
 def build_composer(config: Config, store: SqlStore) -> Compose:
     """Return what turns a result into objects; where the site wants no report without a number, into none."""
-    with store.unit() as unit:
+    with store.looking() as unit:
         installation = unit.installation()
     composer = Composer(
         DeviceIdentity(

@@ -14,6 +14,10 @@ class StoreOutcome:
     status: int | None  # DIMSE status; None: no presentation context was accepted for it
 
 
+OnReport = Callable[[bytes, str], None]
+"""Takes the event information of a storage commitment report, encoded, and its transfer syntax. Raises Transient."""
+
+
 class Archive(Protocol):
     """A PACS as we see it as a client. Each call is an association of its own, but for those within a session."""
 
@@ -49,10 +53,13 @@ class Archive(Protocol):
     def has(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
         """Whether the peer lists the instance (C-FIND, study root, IMAGE level). Raises Transient."""
 
-    def request_commitment(self, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
-        """Ask for storage commitment of (SOP class, SOP instance) pairs. Raises Transient, Permanent.
+    def request_commitment(
+        self, transaction_uid: str, instances: Sequence[tuple[str, str]], on_report: OnReport | None = None
+    ) -> None:
+        """Ask for storage commitment of (SOP class, SOP instance) pairs. Raises Transient, Permanent (not offered).
 
-        It has an association of its own, for the peer may report over it.
+        It has an association of its own. A peer that reports on the same one is answered with success
+        once `on_report` returns; without one it is told to report elsewhere.
         """
 
     def echo(self) -> None:

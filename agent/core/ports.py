@@ -1,11 +1,11 @@
 """What the rooms ask of the adapters. Each port has a contract test that its fake and its real adapter both pass."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from agent.core.case import Case, CaseEvent, CaseState
@@ -67,6 +67,7 @@ class OutboxStatus(StrEnum):
     SENT = "sent"  # stored there, not yet confirmed
     CONFIRMED = "confirmed"
     REFUSED = "refused"  # the destination will never take it
+    SPARE = "spare"  # sent only where the object that it stands for is of a class that is not taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,14 @@ class OutboxItem:
     series_instance_uid: str
     transfer_syntax_uid: str
     error: str = ""
+    instead_of: str = ""  # SOP Instance UID of the object that it stands for
+
+
+class Settled(NamedTuple):
+    """What becomes of one item, and why."""
+
+    status: OutboxStatus
+    error: str
 
 
 class Unit(IdentityUnit, PacsState, Protocol):
@@ -213,7 +222,10 @@ class Unit(IdentityUnit, PacsState, Protocol):
     def save_result(
         self, case: Case, at: datetime, summary: Mapping[str, Any], objects: Mapping[str, Sequence[ResultObject]]
     ) -> Case:
-        """Save objects, one outbox row for each by destination, and RESULT_SAVED. Raises StaleCase."""
+        """Save objects, one outbox row for each by destination, and RESULT_SAVED. Raises StaleCase.
+
+        One that stands for another (`instead_of`), which must go to the same destinations, is SPARE there.
+        """
 
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         """The objects of a version, in sending order."""
@@ -222,10 +234,16 @@ class Unit(IdentityUnit, PacsState, Protocol):
         """Id of the newest earlier version of which a destination has, or still may get, something; else None."""
 
     def references(self, case_id: int) -> Mapping[str, Reference]:
-        """The result objects of a version by role; empty if it has none."""
+        """The result objects of a version that a destination has, or still may get, by role; empty if none."""
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         """The summary saved with the result; empty before."""
+
+    def keep_lineage(self, case: Case, lineage: Mapping[str, Any]) -> None:
+        """Keep where the result came from as JSON, in the unit that saves the result. Raises StaleCase."""
+
+    def lineage(self, case_id: int) -> Mapping[str, Any]:
+        """What `keep_lineage` kept; empty if nothing."""
 
     def outbox(
         self, destination: str, status: Sequence[OutboxStatus], now: datetime, limit: int
@@ -252,15 +270,19 @@ class Unit(IdentityUnit, PacsState, Protocol):
     def queue_again(self, case_id: int, at: datetime) -> None:
         """Put every object of a version back into the outbox, as if it had been queued at `at`."""
 
+    def use_spare(self, item: OutboxItem, at: datetime) -> None:
+        """Have what stands for `item` at its destination sent, if it is SPARE."""
+
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         """Remember what a storage commitment request asked for."""
 
     def committed(
-        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
+        self, transaction_uid: str, done: Collection[str], failed: Mapping[str, Settled], at: datetime
     ) -> Sequence[int]:
-        """Apply a storage commitment result: `done` CONFIRMED, `failed` WAITING again (SOP Instance UIDs).
+        """Apply a storage commitment result, by SOP Instance UID: `done` CONFIRMED, `failed` as each says.
 
-        Returns the ids of the cases concerned; none where the transaction is not ours.
+        A failure counts once a transaction, and only of an item that is SENT. Returns the ids of the cases concerned;
+        none where the transaction is not ours.
         """
 
     def predecessor(self, case: Case) -> Case | None:

@@ -3,19 +3,22 @@
 from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
+from agent.core.archive import OnReport
 from agent.core.errors import Permanent, Transient, Unreachable
 from agent.core.ports import OutboxItem, OutboxStatus
 from agent.crashpoint import crashpoint
+from agent.deliver.commitment import apply_report
 from agent.deliver.route import Route
 from agent.deliver.settings import Confirm
 from agent.dicom.commitment import transaction_uid
 
 NOT_LISTED: Final = "stored, but the destination does not list it"
 ASKED: Final = "stored, storage commitment asked for"
+LISTED: Final = "the destination lists it"
 _AT_LONGEST: Final = 64  # attempts after which every backoff has reached its longest delay
 
 _log = structlog.get_logger()
@@ -24,34 +27,39 @@ _log = structlog.get_logger()
 def confirm_case(route: Route, items: Sequence[OutboxItem]) -> int:
     """Ask for the proof of some stored objects of one case and return how many were confirmed here.
 
-    Commitment is confirmed later, by the report (`agent.deliver.commitment`).
+    Commitment is confirmed later, by the report (`agent.deliver.commitment`), unless that comes on the same
+    association. Where the peer offers no commitment, its list is the proof, and the outbox says so.
 
     Raises
     ------
     Unreachable
-        If there was no association.
+        If there was no association, or no answer in time.
     """
     left = deque(items)
     confirmed = 0
+    without = ""
     try:
         if route.settings.confirm == Confirm.COMMITMENT:
-            _ask_for_commitment(route, items)
-        else:
-            while left:
-                confirmed += _confirm(route, left[0])
-                left.popleft()
+            asked = _ask_for_commitment(route, items)
+            left = deque(asked.not_offered)
+            without = asked.why
+        while left:
+            confirmed += _confirm(route, left[0], without)
+            left.popleft()
     except (Transient, Permanent) as exc:
-        route.put_off(list(left), OutboxStatus.SENT, route.delay(_AT_LONGEST), f"stored, not confirmed: {exc}")
+        wait = route.wait_after(exc, _AT_LONGEST) if isinstance(exc, Transient) else route.delay(_AT_LONGEST)
+        error = f"stored, not confirmed: {'; '.join(filter(None, [without, str(exc)]))}"
+        route.put_off(list(left), OutboxStatus.SENT, wait, error)
         _log.warning("confirmation_put_off", case_id=items[0].case_id, destination=route.name, reason=str(exc))
         if isinstance(exc, Unreachable):
             raise
     return confirmed
 
 
-def _confirm(route: Route, item: OutboxItem) -> bool:
-    if route.settings.confirm == Confirm.READ_BACK and not _is_listed(route, item):
+def _confirm(route: Route, item: OutboxItem, without: str) -> bool:
+    if route.settings.confirm != Confirm.NONE and not _is_listed(route, item):
         return False
-    route.settle(item, OutboxStatus.CONFIRMED)
+    route.settle(item, OutboxStatus.CONFIRMED, error=f"{without}; {LISTED}" if without else "")
     crashpoint("deliver.after_confirm")
     return True
 
@@ -68,7 +76,14 @@ def _is_listed(route: Route, item: OutboxItem) -> bool:
     return False
 
 
-def _ask_for_commitment(route: Route, items: Sequence[OutboxItem]) -> None:
+class _Asked(NamedTuple):
+    """What is left to be read back, and why, where a peer offers no commitment."""
+
+    not_offered: Sequence[OutboxItem] = ()
+    why: str = ""
+
+
+def _ask_for_commitment(route: Route, items: Sequence[OutboxItem]) -> _Asked:
     """Ask for all of `items` in one transaction; what was asked for before, and for long enough, is given up.
 
     The transaction is known, and the next asking scheduled, before anything is sent: the report may be quicker
@@ -80,12 +95,27 @@ def _ask_for_commitment(route: Route, items: Sequence[OutboxItem]) -> None:
         unit.lock(items[0].case_id)
         asked = route.unchanged(unit, [i for i in items if i not in overdue])
         if not asked:
-            return
+            return _Asked()
         uid = transaction_uid(unit.installation(), route.name, asked[0].case_id, route.now())
         unit.expect_commitment(uid, asked, route.now())
         for item in asked:
             wait = timedelta(seconds=route.settings.commitment_within_s)
             route.note(unit, item, OutboxStatus.SENT, wait=wait, error=ASKED)
     crashpoint("deliver.before_action")
-    route.archive.request_commitment(uid, [(i.sop_class_uid, i.sop_instance_uid) for i in asked])
+    try:
+        route.archive.request_commitment(uid, [(i.sop_class_uid, i.sop_instance_uid) for i in asked], _taking(route))
+    except Permanent as exc:
+        _log.warning("commitment_not_offered", destination=route.name, reason=str(exc))
+        return _Asked(asked, str(exc))
     crashpoint("deliver.after_action")
+    return _Asked()
+
+
+def _taking(route: Route) -> OnReport:
+    """Return what applies a report that comes on the association on which it was asked for."""
+
+    def take(payload: bytes, transfer_syntax_uid: str) -> None:
+        with route.store.unit() as unit:
+            apply_report(unit, payload, transfer_syntax_uid, route.now())
+
+    return take

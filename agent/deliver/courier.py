@@ -9,7 +9,7 @@ import structlog
 from agent.core.archive import Archive
 from agent.core.errors import StaleCase, Unreachable
 from agent.core.ports import OutboxItem, OutboxStatus, Store
-from agent.deliver.breaker import Breaker
+from agent.deliver.breaker import Breaker, may_serve
 from agent.deliver.confirming import confirm_case
 from agent.deliver.route import Route
 from agent.deliver.sending import send_case
@@ -35,7 +35,7 @@ class DestinationCourier:
         Transient
             If the state cannot be read or written; what was settled before stays so.
         """
-        if self._breaker.is_open(self._route.now()):
+        if not may_serve(self._route, self._breaker):
             return 0
         waiting = list(self._route.due(OutboxStatus.WAITING))
         pairs = dict.fromkeys((i.sop_class_uid, i.transfer_syntax_uid) for items in waiting for i in items)

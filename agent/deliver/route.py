@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from agent.core.archive import Archive
+from agent.core.errors import Transient, Unanswered, Unreachable
 from agent.core.ports import OutboxItem, OutboxStatus, Store, Unit
 from agent.core.retry import is_over, retry_delay
-from agent.deliver.settings import DestinationSettings
-from agent.deliver.verdict import conclude
+from agent.deliver.settings import DestinationSettings, probe_pause
+from agent.deliver.verdict import NOT_OFFERED, conclude
 
 _BATCH = 500  # items looked at in one tick
 
@@ -39,6 +40,16 @@ class Route:
         """How long to wait after `attempts` failures."""
         return retry_delay(self.settings.retry, attempts, self.random())
 
+    def wait_after(self, exc: Transient, attempts: int) -> timedelta:
+        """How long what a failure hit is to wait.
+
+        Not at all for a peer that is not there: the breaker says when it is called, and then everything is due at once.
+        What a peer did not answer waits longer than the peer is left alone, so that it is not the first again.
+        """
+        if isinstance(exc, Unanswered):
+            return self.delay(attempts) + probe_pause(self.settings.retry, 1)
+        return timedelta(0) if isinstance(exc, Unreachable) else self.delay(attempts)
+
     def is_over(self, item: OutboxItem) -> bool:
         """Whether the item has been tried for long enough."""
         return is_over(self.settings.retry, item.queued_at, self.now())
@@ -53,9 +64,11 @@ class Route:
     def note(
         self, unit: Unit, item: OutboxItem, status: OutboxStatus, *, wait: timedelta | None = None, error: str = ""
     ) -> None:
-        """Note what happened to one item as part of a larger transaction."""
+        """Note what happened to one item as part of a larger transaction; what stands for a refused one is sent."""
         now = self.now()
         unit.settle(item, status, now, next_at=now + wait if wait else now, error=error)
+        if error == NOT_OFFERED:
+            unit.use_spare(item, now)
 
     def unchanged(self, unit: Unit, items: Sequence[OutboxItem]) -> list[OutboxItem]:
         """Return those items to which nothing happened meanwhile: a report or a person may be quicker than we."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Final
 
 import structlog
 
 from agent.core.archive import StoreOutcome
 from agent.core.case import Case, CaseState
-from agent.core.dimse_status import Judgement, judge
+from agent.core.dimse_status import C_STORE, Judgement, judge, spell
 from agent.core.errors import Permanent, Transient, Unreachable
 from agent.core.firewall import stopped
 from agent.core.ports import OutboxItem, OutboxStatus, Unit
@@ -17,8 +16,6 @@ from agent.crashpoint import crashpoint
 from agent.deliver.route import Route
 from agent.deliver.settings import Confirm
 from agent.deliver.verdict import NOT_OFFERED
-
-SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 
 _log = structlog.get_logger()
 
@@ -42,7 +39,7 @@ def send_case(route: Route, due: Sequence[OutboxItem]) -> int:
         _store(route, unsettled, [one for _, one in objects])
     except Transient as exc:
         rest = list(unsettled.values())
-        route.put_off(rest, OutboxStatus.WAITING, route.delay(max(i.attempts for i in rest) + 1), str(exc))
+        route.put_off(rest, OutboxStatus.WAITING, route.wait_after(exc, max(i.attempts for i in rest) + 1), str(exc))
         _log.warning("delivery_put_off", case_id=case_id, destination=route.name, reason=str(exc))
         if isinstance(exc, Unreachable):
             raise
@@ -113,16 +110,15 @@ def _is_stopped(unit: Unit, case: Case, route: Route) -> bool:
 
 
 def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:
-    if outcome.status is None or outcome.status == SOP_CLASS_NOT_SUPPORTED:
-        route.settle(item, OutboxStatus.REFUSED, error=NOT_OFFERED)
-        return
-    judgement = judge(outcome.status)
+    judgement = Judgement.NOT_OFFERED if outcome.status is None else judge(outcome.status)
+    status = "" if outcome.status is None else spell(C_STORE, outcome.status)
     about = {"sop_instance_uid": item.sop_instance_uid, "case_id": item.case_id, "destination": route.name}
     if judgement is Judgement.RETRY:
-        raise Transient(f"C-STORE status 0x{outcome.status:04X}")
-    if judgement is Judgement.REFUSED:
-        _log.warning("object_refused", status=f"0x{outcome.status:04X}", **about)
-        route.settle(item, OutboxStatus.REFUSED, error=f"C-STORE status 0x{outcome.status:04X}")
+        raise Transient(f"C-STORE status {status}")
+    if judgement in (Judgement.NOT_OFFERED, Judgement.REFUSED):
+        why = NOT_OFFERED if judgement is Judgement.NOT_OFFERED else f"C-STORE status {status}"
+        _log.warning("object_refused", status=status or NOT_OFFERED, **about)
+        route.settle(item, OutboxStatus.REFUSED, error=why)
         return
     if route.settings.confirm == Confirm.NONE:
         route.settle(item, OutboxStatus.CONFIRMED)
@@ -130,4 +126,4 @@ def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:
         # a peer that fails to commit, again and again, is not to be sent to in a tight loop
         patient = route.settings.confirm == Confirm.COMMITMENT and item.attempts
         route.settle(item, OutboxStatus.SENT, wait=route.delay(item.attempts) if patient else None)
-    _log.info("object_stored", status=f"0x{outcome.status:04X}", **about)
+    _log.info("object_stored", status=status, **about)

@@ -1,9 +1,14 @@
 """How one destination wants to be served."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from agent.core.retry import RetryPolicy
+
+PROBE_S: Final = 60.0
+"""Between two calls of a destination that is down, at least; a site whose `retry.max_s` is shorter wants it sooner."""
 
 
 class Confirm(StrEnum):
@@ -38,3 +43,8 @@ class DestinationSettings:
     def retry(self) -> RetryPolicy:
         """The backoff of this destination."""
         return RetryPolicy(self.first_s, self.max_s, self.give_up_after_s)
+
+
+def probe_pause(policy: RetryPolicy, jitter: float) -> timedelta:
+    """Return how long a destination that is down is left alone; `jitter` in [0, 1] makes it up to a tenth longer."""
+    return timedelta(seconds=min(policy.max_s, PROBE_S) * (1 + jitter / 10))

@@ -12,6 +12,8 @@ from agent.core.ports import OutboxItem, OutboxStatus, Unit
 NOT_OFFERED: Final = "SOP class or transfer syntax not accepted"
 """Why an item was refused that the destination takes from nobody: alone, this does not fail a case."""
 
+_NAMES: Final = {"1.2.840.10008.5.1.4.1.1.88.33": "Comprehensive SR"}  # of the SOP classes that stand for others
+
 _log = structlog.get_logger()
 
 
@@ -25,16 +27,28 @@ class Verdict(NamedTuple):
 def verdict(items: Sequence[OutboxItem]) -> Verdict | None:
     """Judge all items of a version; None while one of them is still on its way.
 
-    ALL_CONFIRMED: every item is confirmed, or is of a kind that its destination does not offer to take while
-    others are in. GAVE_UP: a destination has nothing, or refused an object for another reason, or time ran out.
+    ALL_CONFIRMED: every item is confirmed or, being spare, not needed, or is of a kind that its destination does not
+    offer to take while others are in. GAVE_UP: a destination has nothing, or refused an object for another reason, or
+    time ran out.
     """
     if not items or any(i.status in (OutboxStatus.WAITING, OutboxStatus.SENT) for i in items):
         return None
     refused = [i for i in items if i.status is OutboxStatus.REFUSED]
     reached = {i.destination for i in items if i.status is OutboxStatus.CONFIRMED}
     fatal = [i for i in refused if i.error != NOT_OFFERED or i.destination not in reached]
-    reason = "; ".join(f"{i.destination} {i.role}: {i.error}" for i in fatal or refused)
+    reason = "; ".join(f"{i.destination} {i.role}: {i.error}{_instead(i, items)}" for i in fatal or refused)
     return Verdict(CaseEvent.GAVE_UP if fatal else CaseEvent.ALL_CONFIRMED, reason)
+
+
+def _instead(refused: OutboxItem, items: Sequence[OutboxItem]) -> str:
+    """Say what the destination has in place of an object that it does not take."""
+    stand_ins = [
+        _NAMES.get(i.sop_class_uid, i.role)
+        for i in items
+        if (i.destination, i.instead_of) == (refused.destination, refused.sop_instance_uid)
+        and i.status is OutboxStatus.CONFIRMED
+    ]
+    return f", {stand_ins[0]} sent instead" if stand_ins else ""
 
 
 def conclude(unit: Unit, case_id: int, at: datetime) -> None:

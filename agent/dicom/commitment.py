@@ -4,7 +4,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
 from io import BytesIO
 from typing import Final, NamedTuple
@@ -36,11 +36,14 @@ _UNREADABLE: Final = (
 
 
 class CommitmentReport(NamedTuple):
-    """What an N-EVENT-REPORT of storage commitment says; instances by SOP Instance UID."""
+    """What an N-EVENT-REPORT of storage commitment says; instances by SOP Instance UID, the failed with their reason.
+
+    One that stands under both is failed: a report that contradicts itself proves nothing.
+    """
 
     transaction_uid: str
     done: tuple[str, ...]
-    failed: tuple[str, ...]
+    failed: Mapping[str, int | None]  # Failure Reason (0008,1197), None where there is none
 
 
 def transaction_uid(installation: UUID, destination: str, case_id: int, at: datetime) -> str:
@@ -62,11 +65,9 @@ def read_commitment(payload: bytes, transfer_syntax_uid: str) -> CommitmentRepor
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom quotes values; those that matter are checked below
             ds = read_dataset(BytesIO(encoded), syntax.is_implicit_VR, syntax.is_little_endian)
-            report = CommitmentReport(
-                str(ds.TransactionUID),
-                _uids(ds.get("ReferencedSOPSequence") or ()),
-                _uids(ds.get("FailedSOPSequence") or ()),
-            )
+            failed = {_uid(item): _reason(item) for item in ds.get("FailedSOPSequence") or ()}
+            named = tuple(_uid(item) for item in ds.get("ReferencedSOPSequence") or ())
+            report = CommitmentReport(str(ds.TransactionUID), tuple(uid for uid in named if uid not in failed), failed)
     except _UNREADABLE as exc:
         raise Rejected(f"storage commitment report cannot be read: {type(exc).__name__}") from exc
     if not all(_UID.fullmatch(uid) for uid in (report.transaction_uid, *report.done, *report.failed)):
@@ -74,8 +75,13 @@ def read_commitment(payload: bytes, transfer_syntax_uid: str) -> CommitmentRepor
     return report
 
 
-def _uids(references: Iterable[Dataset]) -> tuple[str, ...]:
-    return tuple(str(item.ReferencedSOPInstanceUID) for item in references)
+def _uid(item: Dataset) -> str:
+    return str(item.ReferencedSOPInstanceUID)
+
+
+def _reason(item: Dataset) -> int | None:
+    reason = item.get("FailureReason")
+    return reason if isinstance(reason, int) else None
 
 
 def _inflated(payload: bytes) -> bytes:

@@ -3,14 +3,9 @@
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from pydicom.dataset import Dataset
-from pydicom.uid import UID
-
-from agent.core.archive import StoreOutcome
-from agent.core.errors import Permanent, Transient
-from agent.core.services import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
-from agent.dimse.association import NothingAccepted, Peer, Timeouts, association
-from agent.dimse.query import message_context, named
+from agent.core.archive import OnReport, StoreOutcome
+from agent.dimse.association import Peer, Timeouts
+from agent.dimse.commitment import ask
 from agent.dimse.session import FIND, PacsSession, proposals
 
 
@@ -70,8 +65,10 @@ class PacsClient:
         with self.session() as session:
             return session.has(study_instance_uid, series_instance_uid, sop_instance_uid)
 
-    def request_commitment(self, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
-        """Ask for storage commitment (PS3.4 J.3.2); the report comes later, to our own listening port.
+    def request_commitment(
+        self, transaction_uid: str, instances: Sequence[tuple[str, str]], on_report: OnReport | None = None
+    ) -> None:
+        """Ask for storage commitment (PS3.4 J.3.2); the report comes on the same association, or later on another.
 
         Parameters
         ----------
@@ -79,6 +76,8 @@ class PacsClient:
             Names this request in the report.
         instances : sequence of (SOP Class UID, SOP Instance UID)
             What to commit to.
+        on_report : callable
+            Takes a report that comes on the same association.
 
         Raises
         ------
@@ -87,25 +86,9 @@ class PacsClient:
         Permanent
             If the peer does not offer storage commitment.
         """
-        wanted = Dataset()
-        wanted.TransactionUID = transaction_uid
-        wanted.ReferencedSOPSequence = [_reference(*pair) for pair in instances]
-        try:
-            with association(self._peer, [message_context(STORAGE_COMMITMENT)]) as opened:
-                status, _ = opened.send_n_action(wanted, 1, UID(STORAGE_COMMITMENT), UID(STORAGE_COMMITMENT_INSTANCE))
-        except NothingAccepted as exc:
-            raise Permanent(f"no storage commitment: {exc}") from exc
-        if status.get("Status") != 0x0000:
-            raise Transient(f"N-ACTION for storage commitment ended with {named(status.get('Status'))}")
+        ask(self._peer, transaction_uid, instances, on_report)
 
     def echo(self) -> None:
         """C-ECHO; see `PacsSession.echo`."""
         with self.session() as session:
             session.echo()
-
-
-def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = sop_class_uid
-    item.ReferencedSOPInstanceUID = sop_instance_uid
-    return item

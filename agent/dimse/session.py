@@ -12,7 +12,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]  # made at import
 
-from agent.core.archive import StoreOutcome
+from agent.core.archive import OnReport, StoreOutcome
 from agent.core.errors import Transient, Unanswered
 from agent.core.services import MESSAGE_TRANSFER_SYNTAXES, VERIFICATION
 from agent.dimse.association import AssociationLost, NothingAccepted, Peer, association, hold_still
@@ -26,6 +26,7 @@ Proposal: TypeAlias = tuple[str, tuple[str, ...]]
 FIND: Final[Proposal] = (str(StudyRootQueryRetrieveInformationModelFind), MESSAGE_TRANSFER_SYNTAXES)
 ECHO: Final[Proposal] = (VERIFICATION, MESSAGE_TRANSFER_SYNTAXES)
 _Answer = TypeVar("_Answer")
+Commit: TypeAlias = Callable[[str, Sequence[tuple[str, str]], OnReport | None], None]
 _Outcomes: TypeAlias = Generator[StoreOutcome, None, None]
 
 
@@ -51,9 +52,7 @@ class PacsSession:
         Asks for storage commitment, over an association of its own.
     """
 
-    def __init__(
-        self, peer: Peer, expected: Collection[Proposal], commit: Callable[[str, Sequence[tuple[str, str]]], None]
-    ) -> None:
+    def __init__(self, peer: Peer, expected: Collection[Proposal], commit: Commit) -> None:
         self._peer = peer
         self._expected = tuple(expected)
         self._commit = commit
@@ -126,7 +125,12 @@ class PacsSession:
         query.SOPInstanceUID = sop_instance_uid
         return self._over([FIND], lambda opened: _is_listed(opened, query))
 
-    def request_commitment(self, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
+    def request_commitment(
+        self,
+        transaction_uid: str,
+        instances: Sequence[tuple[str, str]],
+        on_report: OnReport | None = None,
+    ) -> None:
         """Ask for storage commitment, over an association of its own; what is open is released before.
 
         Raises
@@ -135,7 +139,7 @@ class PacsSession:
             As the client's own.
         """
         self.close()
-        self._commit(transaction_uid, instances)
+        self._commit(transaction_uid, instances, on_report)
 
     def echo(self) -> None:
         """C-ECHO (PS3.4 A.4).

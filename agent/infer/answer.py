@@ -15,13 +15,14 @@ from agent.core.result import Kind, LeftOut, Result, ResultObject, SourceImage
 from agent.core.role_rules import BUILT_IN
 from agent.core.roles import RoleTable
 from agent.crashpoint import crashpoint
-from agent.infer.admission import DEMONSTRATION, ActiveBundle, choose
+from agent.infer.admission import ActiveBundle, choose
 from agent.infer.attempts import Attempts, AttemptSettings, Watchdog
-from agent.infer.compute import Computed, abstain, compute
-from agent.infer.prepare import prepare_images, refusals
-from agent.infer.question import Asked, read_findings
+from agent.infer.lineage import Origin, going_to, trace
+from agent.infer.prepare import refusals
+from agent.infer.question import read_findings
 from agent.infer.reader import ImageReader
 from agent.infer.statement import Setting, summarise
+from agent.infer.task import Task, work_out
 from agent.infer.view import Images
 
 DAMAGED: Final = "damaged when it arrived"
@@ -60,6 +61,8 @@ class Answerer:
         Ends this process where it is stuck with a case longer than its lease.
     now
         The time, in UTC.
+    origin
+        What of this installation an answer depends on, kept with each.
     roles
         What each image is, by which rule.
     """
@@ -73,6 +76,7 @@ class Answerer:
     settings: AnswerSettings
     watchdog: Watchdog
     now: Callable[[], datetime]
+    origin: Origin
     roles: RoleTable = BUILT_IN
 
     @property
@@ -126,19 +130,14 @@ class Answerer:
     def _answer(self, case: Case) -> None:
         bundle, admitted = choose(self.engines, case.question, case.patient)
         with self.store.unit() as unit:
-            asked, stored = read_findings(unit.findings(case.id)), unit.instances(case.id)
-            setting = self._setting(case, unit)
-        reason = asked.reason if admitted else DEMONSTRATION
-        if reason or not asked.open_sides:
-            computed = Computed(abstain(setting, bundle.engine, asked, reason), ())
-        else:
-            computed = self._compute(setting, bundle, asked, stored)
+            setting, stored = self._setting(case, unit), unit.instances(case.id)
+        task = Task(setting, read_findings(setting.findings), stored, bundle, admitted)
+        computed = work_out(task, self.reader, self.roles, lambda images: self._note_unused(case, images))
         crashpoint("infer.after_estimate")
-        sources = computed.sources or self.reader.header_only(stored)
         with self.store.unit() as unit:
             self.attempts.renew(unit, case)
-        objects = self.compose(computed.result, sources)
-        self._save(case, computed.result, bundle.engine.device, objects)
+        objects = self.compose(computed.result, computed.sources)
+        self._save(task, computed.result, objects)
         crashpoint("infer.after_save")
         _log.info("answer_saved", case_id=case.id, version=case.version, count=len(objects))
 
@@ -152,14 +151,9 @@ class Answerer:
             summary_before=unit.summary(before) if before else {},
             site_prevalence=self.settings.site_prevalence,
             damaged=tuple(LeftOut(one.sop_instance_uid, DAMAGED, one.modality) for one in unit.damaged(case)),
+            before=unit.case(before) if before else None,
+            findings=unit.findings(case.id),
         )
-
-    def _compute(
-        self, setting: Setting, bundle: ActiveBundle, asked: Asked, stored: Sequence[StoredInstance]
-    ) -> Computed:
-        images = prepare_images(stored, asked, bundle.engine.manifest, self.reader, self.roles)
-        self._note_unused(setting.case, images)
-        return compute(setting, bundle.engine, asked, images)
 
     def _note_unused(self, case: Case, images: Images) -> None:
         """Say of every image that is left out why, and copy out the ones that nobody can use.
@@ -174,11 +168,13 @@ class Answerer:
             for unused in images.unused:
                 unit.mark_left_out(case, unused.stored, unused.reason, quarantined=unused.part10 is not None)
 
-    def _save(self, case: Case, result: Result, device: str, objects: Sequence[ResultObject]) -> None:
+    def _save(self, task: Task, result: Result, objects: Sequence[ResultObject]) -> None:
         """Save everything in one transaction. Raises StaleCase if the case moved on meanwhile."""
+        case, device = task.setting.case, task.bundle.engine.device
         by_destination = {
             name: [one for one in objects if one.kind in kinds] for name, kinds in self.destinations.items()
         }
+        lineage = trace(task, result, going_to(objects, by_destination), self.roles, self.origin)
         with self.store.unit() as unit:
             if why := stopped(unit, case):
                 unit.withdraw(case, result.made_at, why)
@@ -186,5 +182,6 @@ class Answerer:
                 return
             unit.mark_used(case, [instance.sop_instance_uid for instance in result.used])
             saved = unit.save_result(case, result.made_at, summarise(result, device), by_destination)
+            unit.keep_lineage(saved, lineage)
             if not any(by_destination.values()):
                 unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")

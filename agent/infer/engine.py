@@ -72,6 +72,11 @@ class Engine:
         engine._check_golden(folder, bundle.golden)
         return engine
 
+    @property
+    def provider(self) -> str:
+        """What onnxruntime runs it with, by onnxruntime's name."""
+        return str(self._session.get_providers()[0])
+
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Answer one batch.
 

@@ -1,7 +1,7 @@
 """The frozen result of a version, and the summary of it that is kept beside it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -32,6 +32,8 @@ class Setting:
     summary_before: Mapping[str, Any]  # of the version that they belong to, from `summarise`; empty if there is none
     site_prevalence: float | None
     damaged: tuple[LeftOut, ...] = ()  # what could not be read when it arrived
+    before: Case | None = None  # the version whose objects and summary those are
+    findings: Mapping[str, Any] = field(default_factory=dict)  # as they were saved with the version
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def subject_equals_source(draft: Draft, one: Finished) -> bool:
 
 def text_is_utf8(draft: Draft, one: Finished) -> bool:
     """Names of any script can be written."""
-    return bool(one.ds.SpecificCharacterSet == CHARACTER_SET)
+    return bool(one.ds.get("SpecificCharacterSet") == CHARACTER_SET)
 
 
 def private_scheme_is_identified(draft: Draft, one: Finished) -> bool:
@@ -27,24 +27,30 @@ def private_scheme_is_identified(draft: Draft, one: Finished) -> bool:
 
 def version_is_advertised(draft: Draft, one: Finished) -> bool:
     """The version, and of what speaks of one axilla its side, stand in what a viewer shows of Series Description."""
-    shown = str(one.ds.SeriesDescription)[:20].split()
+    shown = str(one.ds.get("SeriesDescription", ""))[:20].split()
     side = one.slot.axilla or str(one.ds.get("ImageLaterality", ""))
     return f"v{draft.result.version}" in shown and side in ("", "B", *shown)
 
 
 def document_is_complete_and_unverified(draft: Draft, one: Finished) -> bool:
     """A machine completes a document; only a person verifies one."""
-    flags = one.ds.CompletionFlag, one.ds.VerificationFlag, one.ds.PreliminaryFlag
+    flags = one.ds.CompletionFlag, one.ds.VerificationFlag, one.ds.get("PreliminaryFlag")
     return flags == ("COMPLETE", "UNVERIFIED", "PRELIMINARY")
 
 
-def evidence_lists_inputs(draft: Draft, one: Finished) -> bool:
-    """Every image given to the model is named: those of this study as current, the others as pertinent."""
+def evidence_equals_inputs(draft: Draft, one: Finished) -> bool:
+    """Named are the images given to the model and what the content refers to besides, of this study as current."""
     current = tree.evidence(one.ds, "CurrentRequestedProcedureEvidenceSequence")
     other = tree.evidence(one.ds, "PertinentOtherEvidenceSequence")
     study = str(one.ds.StudyInstanceUID)
     given = {(r.study_instance_uid, r.sop_instance_uid) for r in map(reference, draft.evidence)}
-    return given <= current | other and all(s == study for s, _ in current) and all(s != study for s, _ in other)
+    wanted = {uid for _, uid in given} | tree.referenced(one.ds)
+    return (
+        given <= current | other
+        and {uid for _, uid in current | other} == wanted
+        and all(s == study for s, _ in current)
+        and all(s != study for s, _ in other)
+    )
 
 
 def no_finding_of_disease(draft: Draft, one: Finished) -> bool:
@@ -62,7 +68,7 @@ def no_number_without_estimate(draft: Draft, one: Finished) -> bool:
 FOR_ALL: Final = (subject_equals_source, text_is_utf8, private_scheme_is_identified, version_is_advertised)
 FOR_DOCUMENTS: Final = (
     document_is_complete_and_unverified,
-    evidence_lists_inputs,
+    evidence_equals_inputs,
     no_finding_of_disease,
     no_number_without_estimate,
 )

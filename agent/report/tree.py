@@ -60,3 +60,12 @@ def evidence(ds: Dataset, keyword: str) -> set[tuple[str, str]]:
         for series in study.ReferencedSeriesSequence
         for instance in series.ReferencedSOPSequence
     }
+
+
+def referenced(ds: Dataset) -> set[str]:
+    """Return the SOP Instance UID of every object that an item of the tree refers to."""
+    return {
+        str(instance.ReferencedSOPInstanceUID)
+        for item in items(ds)
+        for instance in item.get("ReferencedSOPSequence", ())
+    }

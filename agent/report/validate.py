@@ -9,8 +9,9 @@ from typing import Final
 
 from agent.core.errors import Permanent
 from agent.core.result import Kind
-from agent.report import rules_capture, rules_common, rules_set, rules_sr, rules_text
+from agent.report import rules_capture, rules_common, rules_iod, rules_set, rules_sr, rules_text, rules_value
 from agent.report.draft import Draft, Finished
+from agent.report.levels import Level, levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,22 @@ def validate(draft: Draft, finished: Sequence[Finished]) -> None:
     Raises
     ------
     Permanent
-        If one breaks a rule; the message names the rule and the object's role.
+        If one breaks a rule; the message names the rule, the object's role and, of the standard's own rules, the
+        attribute: never a value.
     """
     for one in finished:
+        whole = levels(one.ds)
+        _conforms(rules_iod.PRESENCE, draft, one, whole)
         for rule in RULES:
             if one.slot.kind in rule.kinds and not rule.holds(draft, one):
                 raise Permanent(f"{one.slot.role} breaks the rule {rule.name}")
-    for holds in rules_set.RULES:
+        _conforms((*rules_iod.CONDITIONAL, *rules_value.RULES), draft, one, whole)
+    for holds in (*rules_set.RULES, *rules_iod.TOGETHER):
         if not holds(draft, finished):
             raise Permanent(f"the objects together break the rule {holds.__name__}")
+
+
+def _conforms(rules: Sequence[rules_iod.Breaks], draft: Draft, one: Finished, whole: Sequence[Level]) -> None:
+    for breaks in rules:
+        for attribute in breaks(draft, one, whole):
+            raise Permanent(f"{one.slot.role} breaks the rule {breaks.__name__}: {attribute}")

@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
 from agent.core.errors import StaleCase
 from agent.core.patient import PatientKey
-from agent.core.ports import OutboxStatus
 from agent.state.move import CaseChange, claimed_by, move
 from agent.state.resending import anything_sent, queue_again
-from agent.state.tables import IS_READY, IS_SCHEDULED, case_document, case_event, cases, outbox
+from agent.state.tables import IS_READY, IS_SCHEDULED, case_document, case_event, cases
 from agent.state.work import Work
 
 
@@ -137,8 +136,7 @@ class Cases(Work):
 
     def queue_again(self, case_id: int, at: datetime) -> None:
         """Put every object of a version back into the outbox, as if it had been queued at `at`."""
-        self._tally.rewrite_outbox(outbox.c.case_id == case_id, OutboxStatus.WAITING)
-        queue_again(self._db, case_id, at)
+        queue_again(self._db, self._tally, case_id, at)
 
     def _apply_later(self, case: Case, event: CaseEvent, at: datetime, due_at: datetime) -> Case:
         """Apply news to a case together with what else comes for it, if it was read or moved in this unit last."""

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from agent.core.case import Case, CaseEvent, CaseState, advance
+from agent.core.errors import Permanent
+from agent.core.ports import OutboxStatus
 from agent.core.result import ResultObject
 
 _BRINGS_NEWS: Final = frozenset({CaseEvent.INSTANCE_STORED, CaseEvent.FACTS_CHANGED})
@@ -82,3 +84,15 @@ def sending_order(by_destination: Iterable[Sequence[ResultObject]]) -> list[Resu
                 joined.insert(place, wanted)
             place = (known[0] if known else place) + 1
     return joined
+
+
+def queued_as(one: ResultObject) -> OutboxStatus:
+    """Return how an object begins, and begins again, at each destination."""
+    return OutboxStatus.SPARE if one.instead_of else OutboxStatus.WAITING
+
+
+def check_spares(to_send: Sequence[ResultObject]) -> None:
+    """Raise Permanent if an object stands for one that the same destination does not get: nobody would ever send it."""
+    there = {one.sop_instance_uid for one in to_send}
+    if alone := [one.role for one in to_send if one.instead_of and one.instead_of not in there]:
+        raise Permanent(f"{alone[0]} stands for an object that its destination does not get")

@@ -1,6 +1,6 @@
 """The outbox: one row for each object and destination, until the destination proves that it has it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from agent.core.case import CaseState
 from agent.core.errors import StaleCase
-from agent.core.ports import OutboxItem, OutboxStatus
+from agent.core.ports import OutboxItem, OutboxStatus, Settled
 from agent.state.tables import IS_UNDERWAY, cases, commitment, outbox, result_bytes, result_object
 from agent.state.types import UtcDateTime
 from agent.state.work import Work
@@ -24,6 +24,7 @@ _OF_OBJECT: Final = (
     "study_instance_uid",
     "series_instance_uid",
     "transfer_syntax_uid",
+    "instead_of",
 )
 _OF_ITEM: Final = tuple(f.name for f in fields(OutboxItem) if f.name not in _OF_OBJECT)
 
@@ -112,16 +113,32 @@ class Outbox(Work):
         for item in items:
             self._add(commitment, transaction_uid=transaction_uid, outbox_id=item.id, asked_at=at)
 
-    def committed(
-        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
-    ) -> Sequence[int]:
-        """Apply a storage commitment result: `done` CONFIRMED, `failed` WAITING again (SOP Instance UIDs).
+    def use_spare(self, item: OutboxItem, at: datetime) -> None:
+        """Have what stands for `item` at its destination sent, if it is SPARE."""
+        theirs = sa.select(result_object.c.id).where(
+            result_object.c.case_id == item.case_id, result_object.c.instead_of == item.sop_instance_uid
+        )
+        which = sa.and_(
+            outbox.c.case_id == item.case_id,
+            outbox.c.destination == item.destination,
+            outbox.c.status == OutboxStatus.SPARE,
+            outbox.c.result_object_id.in_(theirs),
+        )
+        self._tally.rewrite_outbox(which, OutboxStatus.WAITING)
+        self._db.execute(sa.update(outbox).where(which).values(status=OutboxStatus.WAITING, next_at=at))
 
-        A failure says nothing of an item that is confirmed or queued again meanwhile. Returns the ids of the cases
-        concerned; none where the transaction is not ours.
+    def committed(
+        self, transaction_uid: str, done: Collection[str], failed: Mapping[str, Settled], at: datetime
+    ) -> Sequence[int]:
+        """Apply a storage commitment result, by SOP Instance UID: `done` CONFIRMED, `failed` as each says.
+
+        A failure says nothing of an item that is confirmed or queued again meanwhile, nor when it is said twice: it may
+        be sent again since. Returns the ids of the cases concerned; none where the transaction is not ours.
         """
         concerned: set[int] = set()
-        asked = sa.select(commitment.c.outbox_id).where(commitment.c.transaction_uid == transaction_uid)
+        mine = commitment.c.transaction_uid == transaction_uid
+        asked = sa.select(commitment.c.outbox_id).where(mine)
+        unanswered = set(self._db.execute(asked.where(commitment.c.answered_at.is_(None))).scalars())
         theirs = sa.select(outbox.c.case_id).where(outbox.c.id.in_(asked))
         self._db.execute(sa.select(cases.c.id).where(cases.c.id.in_(theirs)).order_by(cases.c.id).with_for_update())
         for row in self._db.execute(_select_items().where(outbox.c.id.in_(asked))).all():
@@ -129,8 +146,11 @@ class Outbox(Work):
             concerned.add(item.case_id)
             if item.sop_instance_uid in done:
                 self.settle(item, OutboxStatus.CONFIRMED, at)
-            elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
-                self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
-        answered = sa.update(commitment).where(commitment.c.transaction_uid == transaction_uid)
-        self._db.execute(answered.values(answered_at=at))
+            elif item.sop_instance_uid not in failed:
+                continue
+            elif item.status is OutboxStatus.SENT and item.id in unanswered:
+                status, error = failed[item.sop_instance_uid]
+                self.settle(item, status, at, error=error)
+            answered = sa.update(commitment).where(mine, commitment.c.outbox_id == item.id)
+            self._db.execute(answered.values(answered_at=at))
         return sorted(concerned)

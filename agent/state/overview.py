@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -16,6 +17,7 @@ from agent.state import tables as t
 from agent.state.contradictions import held_for
 
 MOST_REASONS: Final = 20
+_IS_LINEAGE: Final = t.case_document.c.name == "lineage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,16 @@ class Story:
     retrievals: Sequence[Mapping[str, Any]] = ()  # requested from the PACS
 
 
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where the answer of one version came from, and that of the version before."""
+
+    case: CaseLine
+    lineage: Mapping[str, Any]  # empty: none was kept
+    before: CaseLine | None
+    lineage_before: Mapping[str, Any]
+
+
 def overview(connection: sa.Connection) -> Overview:
     """Count everything."""
     counted: dict[str, dict[tuple[str, str], int]] = {"cases": {}, "arrivals": {}, "outbox": {}}
@@ -80,7 +92,11 @@ def overview(connection: sa.Connection) -> Overview:
         cases={state: number for (state, _), number in counted["cases"].items()},
         arrivals=dict(_summed((end, number) for (end, _), number in counted["arrivals"].items())),
         reasons=dict(_reasons(counted["arrivals"]).most_common(MOST_REASONS)),
-        outbox={f"{destination}: {status}": number for (destination, status), number in counted["outbox"].items()},
+        outbox={
+            f"{destination}: {status}": number
+            for (destination, status), number in counted["outbox"].items()
+            if status != OutboxStatus.SPARE  # not needed so far
+        },
         oldest_waiting=connection.execute(waiting).scalar(),
         oldest_held=connection.execute(
             sa.select(sa.func.min(_held_since())).select_from(t.cases).where(t.IS_HELD)
@@ -141,6 +157,41 @@ def case_story(connection: sa.Connection, case_id: int) -> Story | None:
         others=[dict(r) for r in connection.execute(_others(row)).mappings()],
         counts=[dict(r) for r in connection.execute(_of_case(t.study_count, case_id)).mappings()],
         retrievals=[dict(r) for r in connection.execute(_of_case(t.retrieval, case_id)).mappings()],
+    )
+
+
+def case_origins(connection: sa.Connection, case_id: int) -> Origins | None:
+    """Return the lineage of one version, or None where there is none of this number.
+
+    The version before is the one that it named as its predecessor, else the newest earlier one that has a lineage.
+    """
+    case = _one_line(connection, case_id)
+    if case is None:
+        return None
+    lineage = _lineage(connection, case_id)
+    before_id = (lineage.get("supersedes") or {}).get("case") or connection.execute(_earlier(case)).scalar()
+    if before_id is None:
+        return Origins(case, lineage, None, {})
+    return Origins(case, lineage, _one_line(connection, before_id), _lineage(connection, before_id))
+
+
+def _one_line(connection: sa.Connection, case_id: int) -> CaseLine | None:
+    row = connection.execute(_lines().where(t.cases.c.id == case_id)).mappings().one_or_none()
+    return None if row is None else _line(row)
+
+
+def _lineage(connection: sa.Connection, case_id: int) -> Mapping[str, Any]:
+    body = sa.select(t.case_document.c.body).where(_IS_LINEAGE, t.case_document.c.case_id == case_id)
+    return connection.execute(body).scalar() or {}
+
+
+def _earlier(case: CaseLine) -> sa.Select[Any]:
+    return (
+        sa.select(t.cases.c.id)
+        .join(t.case_document, sa.and_(t.case_document.c.case_id == t.cases.c.id, _IS_LINEAGE))
+        .where(t.cases.c.case_uuid == UUID(case.case_uuid), t.cases.c.version < case.version)
+        .order_by(t.cases.c.version.desc())
+        .limit(1)
     )
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from agent.core.ports import OutboxStatus
-from agent.state.tables import outbox
+from agent.state.tables import outbox, result_object
+from agent.state.tally import Tally
 
 
 def anything_sent(db: sa.Connection, case_id: int) -> bool:
@@ -18,7 +19,14 @@ def anything_sent(db: sa.Connection, case_id: int) -> bool:
     return bool(db.execute(sa.select(tried)).scalar_one())
 
 
-def queue_again(db: sa.Connection, case_id: int, at: datetime) -> None:
-    """Put every object of a version back, as if it had been queued at `at`."""
-    fresh = {"status": OutboxStatus.WAITING, "attempts": 0, "next_at": at, "queued_at": at, "error": ""}
-    db.execute(sa.update(outbox).where(outbox.c.case_id == case_id).values(**fresh))
+def queue_again(db: sa.Connection, tally: Tally, case_id: int, at: datetime) -> None:
+    """Put every object of a version back, as if it had been queued at `at`; what stands for another is spare again."""
+    spare = sa.select(result_object.c.id).where(result_object.c.case_id == case_id, result_object.c.instead_of != "")
+    fresh = {"attempts": 0, "next_at": at, "queued_at": at, "error": ""}
+    for status, chosen in (
+        (OutboxStatus.WAITING, outbox.c.result_object_id.not_in(spare)),
+        (OutboxStatus.SPARE, outbox.c.result_object_id.in_(spare)),
+    ):
+        which = sa.and_(outbox.c.case_id == case_id, chosen)
+        tally.rewrite_outbox(which, status)
+        db.execute(sa.update(outbox).where(which).values(status=status, **fresh))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -11,9 +11,15 @@ from agent.core.errors import Permanent
 from agent.core.ports import OutboxStatus
 from agent.core.result import Reference, ResultObject
 from agent.state.cases import Cases
-from agent.state.move import sending_order
+from agent.state.move import check_spares, queued_as, sending_order
 from agent.state.resending import anything_sent
 from agent.state.tables import cases, outbox, result_bytes, result_object
+
+_WITHDRAWN_IN_TIME: Final = sa.and_(cases.c.state == CaseState.CLOSED, outbox.c.tried_at.is_(None))
+_IS_OUT: Final = sa.or_(  # a destination has it, or still may get it
+    sa.and_(outbox.c.status.not_in([OutboxStatus.REFUSED, OutboxStatus.SPARE]), ~_WITHDRAWN_IN_TIME),
+    outbox.c.stored_at.is_not(None),
+)
 
 
 class Results(Cases):
@@ -51,9 +57,19 @@ class Results(Cases):
             for position, one in enumerate(sending_order(objects.values()))
         }
         for destination, to_send in objects.items():
+            check_spares(to_send)
             for position, one in enumerate(to_send):
-                self._queue(case.id, destination, ids[one.sop_instance_uid], position, at)
+                self._queue(case.id, destination, ids[one.sop_instance_uid], position, at, queued_as(one))
         return moved
+
+    def keep_lineage(self, case: Case, lineage: Mapping[str, Any]) -> None:
+        """Keep where the result came from as JSON, beside the summary. Raises StaleCase."""
+        self._fence(case)
+        self._keep(case.id, "lineage", lineage)
+
+    def lineage(self, case_id: int) -> Mapping[str, Any]:
+        """What `keep_lineage` kept; empty if nothing."""
+        return self._document(case_id, "lineage")
 
     def _forget(self, case_id: int) -> None:
         theirs = sa.select(result_object.c.id).where(result_object.c.case_id == case_id)
@@ -76,6 +92,7 @@ class Results(Cases):
             "series_instance_uid": one.series_instance_uid,
             "transfer_syntax_uid": one.transfer_syntax_uid,
             "needs": list(one.needs),
+            "instead_of": one.instead_of,
         }
         saved_id = int(
             self._db.execute(sa.insert(result_object).values(**row).returning(result_object.c.id)).scalar_one()
@@ -83,11 +100,13 @@ class Results(Cases):
         self._db.execute(sa.insert(result_bytes).values(result_object_id=saved_id, encoded=one.encoded))
         return saved_id
 
-    def _queue(self, case_id: int, destination: str, result_object_id: int, position: int, at: datetime) -> None:
+    def _queue(
+        self, case_id: int, destination: str, result_object_id: int, position: int, at: datetime, status: OutboxStatus
+    ) -> None:
         row = {"case_id": case_id, "destination": destination, "result_object_id": result_object_id}
-        fresh = {"status": OutboxStatus.WAITING, "attempts": 0, "next_at": at, "queued_at": at, "error": ""}
+        fresh = {"status": status, "attempts": 0, "next_at": at, "queued_at": at, "error": ""}
         self._db.execute(sa.insert(outbox).values(**row, position=position, **fresh))
-        self._tally.add("outbox", destination, OutboxStatus.WAITING)
+        self._tally.add("outbox", destination, status)
 
     def result_objects(self, case_id: int) -> Sequence[ResultObject]:
         """The objects of a version, in sending order."""
@@ -107,20 +126,23 @@ class Results(Cases):
         What was given up without ever being stored is nobody's predecessor, whatever was tried.
         """
         mine = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
-        unsent = sa.and_(cases.c.state == CaseState.CLOSED, outbox.c.tried_at.is_(None))  # withdrawn in time
-        out = sa.or_(sa.and_(outbox.c.status != OutboxStatus.REFUSED, ~unsent), outbox.c.stored_at.is_not(None))
         newest = (
             sa.select(cases.c.id)
             .where(sa.or_(mine, cases.c.absorbed_by == case.case_uuid))
-            .where(sa.exists().where(outbox.c.case_id == cases.c.id, out))
+            .where(sa.exists().where(outbox.c.case_id == cases.c.id, _IS_OUT))
             .order_by(cases.c.absorbed_by.is_not(None), cases.c.id.desc())
             .limit(1)
         )
         return self._db.execute(newest).scalar_one_or_none()
 
     def references(self, case_id: int) -> Mapping[str, Reference]:
-        """The result objects of a version by role; empty if it has none."""
-        query = sa.select(result_object).where(result_object.c.case_id == case_id)
+        """The result objects of a version that a destination has, or still may get, by role; empty if none."""
+        query = (
+            sa.select(result_object)
+            .join(cases, cases.c.id == result_object.c.case_id)
+            .where(result_object.c.case_id == case_id)
+            .where(sa.exists().where(outbox.c.result_object_id == result_object.c.id, _IS_OUT))
+        )
         return {
             row.role: Reference(
                 row.sop_class_uid, row.sop_instance_uid, row.study_instance_uid, row.series_instance_uid
@@ -146,4 +168,5 @@ def _object_of(row: sa.Row[Any]) -> ResultObject:
         transfer_syntax_uid=row.transfer_syntax_uid,
         encoded=row.encoded,
         needs=tuple(row.needs),
+        instead_of=row.instead_of,
     )

@@ -60,6 +60,19 @@ class SqlStore:
             with db.begin():
                 yield db
 
+    @contextmanager
+    def looking(self) -> Iterator[SqlUnit]:
+        """Look at everything as it is now with what a unit offers; the database itself refuses to write."""
+        with self.reading() as db:
+            if db.dialect.name != "sqlite":
+                yield SqlUnit(db)
+                return
+            db.exec_driver_sql("PRAGMA query_only=ON")
+            try:
+                yield SqlUnit(db)
+            finally:
+                db.exec_driver_sql("PRAGMA query_only=OFF")
+
     def close(self) -> None:
         """Close the idle connections."""
         self._engine.dispose()

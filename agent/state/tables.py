@@ -168,7 +168,7 @@ case_document: Final = Table(  # beside `cases`, so that rows which are searched
     "case_document",
     metadata,
     Column("case_id", BigId, ForeignKey("cases.id"), primary_key=True, autoincrement=False),
-    Column("name", Key, primary_key=True),  # findings, summary
+    Column("name", Key, primary_key=True),  # findings, summary, lineage
     Column("body", sa.JSON, nullable=False),
 )
 
@@ -284,6 +284,7 @@ result_object: Final = Table(
     Column("series_instance_uid", Key, nullable=False),
     Column("transfer_syntax_uid", Key, nullable=False),
     Column("needs", sa.JSON, nullable=False),
+    Column("instead_of", Key, nullable=False, server_default=""),  # SOP Instance UID
     UniqueConstraint("case_id", "axilla", "kind", "sop_class_uid", "idx"),
     sqlite_autoincrement=True,
 )

@@ -1,11 +1,16 @@
 """What every store does with the outbox: what is due, sent again, confirmed."""
 
+from dataclasses import replace
+
 import pytest
 
-from agent.core.case import CaseEvent, CaseState
-from agent.core.errors import StaleCase
-from agent.core.ports import OutboxStatus, Store
-from tests.state_stores import MINUTE, OBJECTS, T0, WAITING, delivering, roles
+from agent.core.case import Case, CaseEvent, CaseState
+from agent.core.errors import Permanent, StaleCase
+from agent.core.ports import OutboxStatus, Settled, Store, Unit
+from agent.core.result import Kind
+from tests.state_stores import MINUTE, OBJECTS, T0, WAITING, delivering, result_object, roles, running
+
+NOT_KEPT = Settled(OutboxStatus.WAITING, "the destination did not commit to keep it")
 
 
 def test_the_outbox_is_read_by_destination_and_case(store: Store) -> None:
@@ -113,7 +118,7 @@ def test_a_commitment_confirms_and_requeues(store: Store) -> None:
             unit.settle(item, OutboxStatus.SENT, T0)
         unit.expect_commitment("2.25.99", items, T0)
         done, failed, _ = (i.sop_instance_uid for i in items)
-        assert list(unit.committed("2.25.99", [done], [failed], T0 + MINUTE)) == [items[0].case_id]
+        assert list(unit.committed("2.25.99", [done], {failed: NOT_KEPT}, T0 + MINUTE)) == [items[0].case_id]
     with store.unit() as unit:
         after = unit.outbox_of(items[0].case_id)
     assert [i.status for i in after] == [OutboxStatus.CONFIRMED, OutboxStatus.WAITING, OutboxStatus.SENT]
@@ -128,7 +133,7 @@ def test_a_late_commitment_confirms_but_does_not_requeue(store: Store) -> None:
         items = unit.outbox_of(delivering(unit).id)[:2]
         unit.expect_commitment("2.25.99", items, T0)
         unit.settle(items[0], OutboxStatus.CONFIRMED, T0)
-        unit.committed("2.25.99", [items[1].sop_instance_uid], [items[0].sop_instance_uid], T0 + MINUTE)
+        unit.committed("2.25.99", [items[1].sop_instance_uid], {items[0].sop_instance_uid: NOT_KEPT}, T0 + MINUTE)
         assert [i.status for i in unit.outbox_of(items[0].case_id)[:2]] == [OutboxStatus.CONFIRMED] * 2
 
 
@@ -139,7 +144,133 @@ def test_a_commitment_speaks_of_what_was_asked(store: Store, transaction_uid: st
         items = unit.outbox_of(delivering(unit).id)
         unit.expect_commitment("2.25.99", items[:1], T0)
         concerned = unit.committed(
-            transaction_uid, [items[1].sop_instance_uid, "1.2.3"], [items[2].sop_instance_uid], T0
+            transaction_uid, [items[1].sop_instance_uid, "1.2.3"], {items[2].sop_instance_uid: NOT_KEPT}, T0
         )
         assert list(concerned) == ([items[0].case_id] if transaction_uid == "2.25.99" else [])
         assert unit.outbox_of(items[0].case_id) == items
+
+
+def test_a_failure_counts_once_a_transaction(store: Store) -> None:
+    """Repeated after the object was stored again it says nothing; one of a later transaction does."""
+    with store.unit() as unit:
+        item = unit.outbox_of(delivering(unit).id)[0]
+        uid = item.sop_instance_uid
+
+        def sent_and_failed(transaction_uid: str) -> OutboxStatus:
+            unit.settle(item, OutboxStatus.SENT, T0)
+            unit.committed(transaction_uid, [], {uid: NOT_KEPT}, T0)
+            return unit.outbox_of(item.case_id)[0].status
+
+        unit.expect_commitment("2.25.99", [item], T0)
+        unit.expect_commitment("2.25.100", [item], T0)
+        assert sent_and_failed("2.25.99") is OutboxStatus.WAITING
+        assert sent_and_failed("2.25.99") is OutboxStatus.SENT
+        assert sent_and_failed("2.25.100") is OutboxStatus.WAITING
+        unit.committed("2.25.99", [uid], {}, T0)
+        assert unit.outbox_of(item.case_id)[0].status is OutboxStatus.CONFIRMED
+
+
+def test_a_failure_may_be_for_good(store: Store) -> None:
+    """What becomes of the object is said with it."""
+    with store.unit() as unit:
+        item = unit.outbox_of(delivering(unit).id)[0]
+        unit.settle(item, OutboxStatus.SENT, T0)
+        unit.expect_commitment("2.25.99", [item], T0)
+        unit.committed("2.25.99", [], {item.sop_instance_uid: Settled(OutboxStatus.REFUSED, "conflict")}, T0)
+        after = unit.outbox_of(item.case_id)[0]
+    assert (after.status, after.error) == (OutboxStatus.REFUSED, "conflict")
+
+
+# objects in reserve
+
+
+def with_reserve(unit: Unit, *destinations: str) -> Case:
+    """Save an SR, one in reserve for it and a capture for each destination."""
+    preferred, capture = result_object("2.25.1"), result_object("2.25.3", Kind.SECONDARY_CAPTURE, "L", 1)
+    reserve = replace(
+        result_object("2.25.2"),
+        role="sr:L:comprehensive",
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.88.33",
+        instead_of="2.25.1",
+    )
+    objects = [preferred, reserve, capture]
+    return unit.save_result(running(unit), T0, {}, dict.fromkeys(destinations or ("pacs",), objects))
+
+
+def test_an_object_in_reserve_is_spare(store: Store) -> None:
+    """It is kept and known, and not among what is to be sent."""
+    with store.unit() as unit:
+        case = with_reserve(unit)
+        assert [i.status for i in unit.outbox_of(case.id)] == [
+            OutboxStatus.WAITING,
+            OutboxStatus.SPARE,
+            OutboxStatus.WAITING,
+        ]
+        assert [i.instead_of for i in unit.outbox_of(case.id)] == ["", "2.25.1", ""]
+        assert [o.instead_of for o in unit.result_objects(case.id)] == ["", "2.25.1", ""]
+        assert roles(unit.outbox("pacs", WAITING, T0, 9)) == ["sr:L", "secondary_capture:L"]
+
+
+def test_a_spare_object_is_used_where_it_is_wanted(store: Store) -> None:
+    """At that destination only, at once, with no attempt counted; a second time changes nothing."""
+    later = T0 + MINUTE
+    with store.unit() as unit:
+        case = with_reserve(unit, "pacs", "vna")
+        preferred, reserve, capture = (i for i in unit.outbox_of(case.id) if i.destination == "pacs")
+        unit.use_spare(capture, later)
+        assert unit.outbox("pacs", [OutboxStatus.SPARE], later, 9) == [reserve]
+        unit.settle(preferred, OutboxStatus.REFUSED, later)
+        unit.use_spare(preferred, later)
+        (waiting,) = (i for i in unit.outbox_of(case.id) if i.id == reserve.id)
+        assert (waiting.status, waiting.attempts, waiting.next_at) == (OutboxStatus.WAITING, 0, later)
+        assert [i.status for i in unit.outbox("vna", list(OutboxStatus), later, 9)].count(OutboxStatus.SPARE) == 1
+        unit.settle(waiting, OutboxStatus.CONFIRMED, later)
+        unit.use_spare(preferred, later)
+        assert [i.status for i in unit.outbox("pacs", [OutboxStatus.CONFIRMED], later, 9)] == [OutboxStatus.CONFIRMED]
+
+
+def test_queueing_again_puts_the_reserve_back(store: Store) -> None:
+    """As at first, whatever became of it."""
+    with store.unit() as unit:
+        case = with_reserve(unit)
+        preferred = unit.outbox_of(case.id)[0]
+        unit.settle(preferred, OutboxStatus.REFUSED, T0)
+        unit.use_spare(preferred, T0)
+        unit.settle(unit.outbox_of(case.id)[1], OutboxStatus.CONFIRMED, T0)
+        unit.queue_again(case.id, T0 + MINUTE)
+        after = unit.outbox_of(case.id)
+    assert [i.status for i in after] == [OutboxStatus.WAITING, OutboxStatus.SPARE, OutboxStatus.WAITING]
+    assert {(i.next_at, i.error) for i in after} == {(T0 + MINUTE, "")}
+
+
+def test_an_object_in_reserve_for_one_that_is_not_sent_is_refused(store: Store) -> None:
+    """Nobody would ever send it."""
+    alone = replace(result_object("2.25.2"), instead_of="2.25.1")
+    with pytest.raises(Permanent, match="stands for an object that its destination does not get"), store.unit() as unit:
+        unit.save_result(running(unit), T0, {}, {"pacs": [alone]})
+
+
+def test_only_what_a_destination_may_have_is_referred_to(store: Store) -> None:
+    """Neither what was refused nor what stays in reserve; what was stored once, whatever came after."""
+    with store.unit() as unit:
+        case = with_reserve(unit)
+        preferred, reserve, capture = unit.outbox_of(case.id)
+        assert set(unit.references(case.id)) == {"sr:L", "secondary_capture:L"}
+        unit.settle(preferred, OutboxStatus.REFUSED, T0)
+        unit.settle(capture, OutboxStatus.REFUSED, T0)
+        following = unit.open_version(case, T0 + MINUTE)
+        assert unit.references(case.id) == {}
+        assert unit.superseded(following) is None
+        unit.use_spare(preferred, T0)
+        assert set(unit.references(case.id)) == {"sr:L:comprehensive"}
+        assert unit.superseded(following) == case.id
+        unit.settle(reserve, OutboxStatus.SENT, T0)
+        unit.settle(reserve, OutboxStatus.REFUSED, T0)
+        assert set(unit.references(case.id)) == {"sr:L:comprehensive"}
+
+
+def test_nothing_of_a_version_that_was_withdrawn_in_time_is_referred_to(store: Store) -> None:
+    """It never left, and never will."""
+    with store.unit() as unit:
+        case = unit.apply(with_reserve(unit), CaseEvent.WITHDRAWN, T0)
+        assert unit.references(case.id) == {}

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.core.case import CaseEvent, CaseState, IllegalTransition
-from agent.core.errors import Permanent
+from agent.core.errors import Permanent, StaleCase
 from agent.core.ports import OutboxStatus, Store
 from tests.state_stores import MINUTE, OBJECTS, T0, delivering, result_object, running
 
@@ -131,3 +131,26 @@ def test_a_sent_result_is_not_replaced(store: Store) -> None:
         unit.save_result(again, T0, {"n": 9}, {"pacs": OBJECTS})
     with store.unit() as unit:
         assert (unit.summary(case.id), len(unit.result_objects(case.id))) == ({"n": 0}, 3)
+
+
+def test_a_lineage_is_kept_with_its_result(store: Store) -> None:
+    """Beside the summary, in the unit that saves the result; a result that takes its place brings its own."""
+    with store.unit() as unit:
+        saved = unit.save_result(running(unit), T0, {}, {"pacs": OBJECTS})
+        assert unit.lineage(saved.id) == {}
+        unit.keep_lineage(saved, {"images": [{"left_out": ""}]})
+        unit.keep_lineage(saved, {"images": []})
+    with store.unit() as unit:
+        assert unit.lineage(saved.id) == {"images": []}
+        assert unit.lineage(saved.id + 1) == {}
+
+
+def test_nobody_keeps_a_lineage_of_a_case_that_moved_on(store: Store) -> None:
+    """The worker whose case was taken away writes nothing about it."""
+    with store.unit() as unit:
+        claimed = running(unit)
+        unit.save_result(claimed, T0, {}, {"pacs": OBJECTS})
+    with pytest.raises(StaleCase), store.unit() as unit:
+        unit.keep_lineage(claimed, {"images": []})
+    with store.unit() as unit:
+        assert unit.lineage(claimed.id) == {}

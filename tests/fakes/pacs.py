@@ -9,7 +9,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from agent.core.archive import StoreOutcome
+from agent.core.archive import OnReport, StoreOutcome
 from agent.core.dimse_status import Judgement, judge
 from agent.core.errors import Permanent, SentinodeError, Transient, Unreachable
 from agent.core.pacs import MOST_INSTANCES, MOST_STUDIES, Listed, StudyMatch, Wanted
@@ -141,7 +141,9 @@ class FakePacs:
             encoded = self.kept.get(sop_instance_uid, b"")
             return study_instance_uid.encode() in encoded and series_instance_uid.encode() in encoded
 
-    def request_commitment(self, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
+    def request_commitment(
+        self, transaction_uid: str, instances: Sequence[tuple[str, str]], on_report: OnReport | None = None
+    ) -> None:
         """Note the request; a test makes the report."""
         self._end()
         with self._association("commit"):

@@ -3,7 +3,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -20,10 +20,10 @@ from agent.core.identities import Identity, Retirement, Variant
 from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.pacs import Retrieval, Search, StudyCount
 from agent.core.patient import PatientKey
-from agent.core.ports import OutboxItem, OutboxStatus, StoredInstance
+from agent.core.ports import OutboxItem, OutboxStatus, Settled, StoredInstance
 from agent.core.result import Reference, ResultObject
 from agent.state.instances import AROUND
-from agent.state.move import CaseChange, claimed_by, move, sending_order
+from agent.state.move import CaseChange, check_spares, claimed_by, move, queued_as, sending_order
 from tests.fakes.studies import FakeStudies
 from tests.fakes.who_store import FakeWho, Link
 
@@ -43,11 +43,13 @@ class Tables:
     history: dict[int, tuple[CaseChange, ...]] = field(default_factory=dict)
     findings: dict[int, str] = field(default_factory=dict)
     summaries: dict[int, str] = field(default_factory=dict)
+    lineages: dict[int, str] = field(default_factory=dict)
     objects: dict[int, tuple[ResultObject, ...]] = field(default_factory=dict)
     outbox: dict[int, OutboxItem] = field(default_factory=dict)
     tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
     stored: set[int] = field(default_factory=set)  # outbox items that a destination acknowledged once
     commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    answered: set[tuple[str, int]] = field(default_factory=set)  # transaction and outbox item
     counts: dict[tuple[int, str], tuple[StudyCount, datetime]] = field(default_factory=dict)  # and when to ask again
     searches: dict[int, Search] = field(default_factory=dict)
     retrievals: dict[int, Retrieval] = field(default_factory=dict)
@@ -239,7 +241,8 @@ class FakeUnit(FakeWho, FakeStudies):
 
     def queue_again(self, case_id: int, at: datetime) -> None:
         for item in self.outbox_of(case_id):
-            again = replace(item, status=OutboxStatus.WAITING, attempts=0, next_at=at, queued_at=at, error="")
+            status = OutboxStatus.SPARE if item.instead_of else OutboxStatus.WAITING
+            again = replace(item, status=status, attempts=0, next_at=at, queued_at=at, error="")
             self._t.outbox[item.id] = again
 
     def history(self, case_id: int) -> Sequence[CaseChange]:
@@ -337,6 +340,7 @@ class FakeUnit(FakeWho, FakeStudies):
         self._t.objects[case.id] = tuple(saved)
         self._t.summaries[case.id] = json.dumps(dict(summary))
         for destination, to_send in objects.items():
+            check_spares(to_send)
             for sent in to_send:
                 item = _queued(next(self._ids), case.id, destination, sent, at)
                 self._t.outbox[item.id] = item
@@ -360,17 +364,28 @@ class FakeUnit(FakeWho, FakeStudies):
 
     def _is_or_may_be_stored(self, case: Case, item: OutboxItem) -> bool:
         withdrawn_in_time = case.state is CaseState.CLOSED and item.id not in self._t.tried
-        return (item.status is not OutboxStatus.REFUSED and not withdrawn_in_time) or item.id in self._t.stored
+        over = item.status in (OutboxStatus.REFUSED, OutboxStatus.SPARE) or withdrawn_in_time
+        return not over or item.id in self._t.stored
 
     def predecessor(self, case: Case) -> Case | None:
         versions = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
         return max((c for c in versions if c.state is not CaseState.CLOSED), key=lambda c: c.version, default=None)
 
     def references(self, case_id: int) -> Mapping[str, Reference]:
-        return {o.role: o.reference for o in self.result_objects(case_id)}
+        case, items = self._t.cases[case_id], self.outbox_of(case_id)
+        out = {i.sop_instance_uid for i in items if self._is_or_may_be_stored(case, i)}
+        return {o.role: o.reference for o in self.result_objects(case_id) if o.sop_instance_uid in out}
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         found: dict[str, Any] = json.loads(self._t.summaries.get(case_id, "{}"))
+        return found
+
+    def keep_lineage(self, case: Case, lineage: Mapping[str, Any]) -> None:
+        self._fence(case)
+        self._t.lineages[case.id] = json.dumps(dict(lineage))
+
+    def lineage(self, case_id: int) -> Mapping[str, Any]:
+        found: dict[str, Any] = json.loads(self._t.lineages.get(case_id, "{}"))
         return found
 
     def outbox(
@@ -410,8 +425,14 @@ class FakeUnit(FakeWho, FakeStudies):
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         self._t.commitments[transaction_uid] = tuple(item.id for item in items)
 
+    def use_spare(self, item: OutboxItem, at: datetime) -> None:
+        for other in self.outbox_of(item.case_id):
+            is_its = (other.destination, other.instead_of) == (item.destination, item.sop_instance_uid)
+            if is_its and other.status is OutboxStatus.SPARE:
+                self._t.outbox[other.id] = replace(other, status=OutboxStatus.WAITING, next_at=at)
+
     def committed(
-        self, transaction_uid: str, done: Sequence[str], failed: Sequence[str], at: datetime
+        self, transaction_uid: str, done: Collection[str], failed: Mapping[str, Settled], at: datetime
     ) -> Sequence[int]:
         concerned = []
         for item_id in self._t.commitments.get(transaction_uid, ()):
@@ -419,10 +440,15 @@ class FakeUnit(FakeWho, FakeStudies):
             if item is None:
                 continue
             concerned.append(item.case_id)
+            is_new = (transaction_uid, item_id) not in self._t.answered
             if item.sop_instance_uid in done:
                 self.settle(item, OutboxStatus.CONFIRMED, at)
-            elif item.sop_instance_uid in failed and item.status is OutboxStatus.SENT:
-                self.settle(item, OutboxStatus.WAITING, at, error="the destination did not commit to keep it")
+            elif item.sop_instance_uid not in failed:
+                continue
+            elif item.status is OutboxStatus.SENT and is_new:
+                status, error = failed[item.sop_instance_uid]
+                self.settle(item, status, at, error=error)
+            self._t.answered.add((transaction_uid, item_id))
         return sorted(set(concerned))
 
     def installation(self) -> UUID:
@@ -434,7 +460,7 @@ def _queued(item_id: int, case_id: int, destination: str, sent: ResultObject, at
         id=item_id,
         case_id=case_id,
         destination=destination,
-        status=OutboxStatus.WAITING,
+        status=queued_as(sent),
         attempts=0,
         next_at=at,
         queued_at=at,
@@ -445,4 +471,5 @@ def _queued(item_id: int, case_id: int, destination: str, sent: ResultObject, at
         study_instance_uid=sent.study_instance_uid,
         series_instance_uid=sent.series_instance_uid,
         transfer_syntax_uid=sent.transfer_syntax_uid,
+        instead_of=sent.instead_of,
     )

@@ -69,7 +69,7 @@ def test_a_report_is_not_overwritten_by_a_failure_to_ask(sql_store: SqlStore) ->
         route.put_off(stored, OutboxStatus.SENT, route.delay(1), "stored, not confirmed")
 
     with beside(sql_store, put_off) as unit:
-        unit.committed("2.25.99", d.uids(case), [], T0)
+        unit.committed("2.25.99", d.uids(case), {}, T0)
         conclude(unit, case.id, T0)
     assert d.status(case) == [OutboxStatus.CONFIRMED] * 2
     assert d.now(case).state is CaseState.DONE

@@ -161,7 +161,7 @@ def test_names_that_are_stored_do_not_change() -> None:
         "event_report",
         "hl7",
     ]
-    assert [str(status) for status in OutboxStatus] == ["waiting", "sent", "confirmed", "refused"]
+    assert [str(status) for status in OutboxStatus] == ["waiting", "sent", "confirmed", "refused", "spare"]
 
 
 # manifests

@@ -239,7 +239,7 @@ def test_report_that_is_quicker_than_the_response_counts() -> None:
     case = d.case()
     request = d.pacs.request_commitment
 
-    def report_first(transaction: str, instances: Sequence[tuple[str, str]]) -> None:
+    def report_first(transaction: str, instances: Sequence[tuple[str, str]], *_: object) -> None:
         event_report(d, transaction, [uid for _, uid in instances])
         request(transaction, instances)
 
@@ -295,12 +295,43 @@ def test_reports_that_never_come_are_given_up() -> None:
     assert len(d.pacs.requests) == 4
 
 
-def test_peer_without_commitment_is_asked_until_given_up() -> None:
-    """A matter of configuration: tried at the longest delay, given up after the time."""
-    d = Delivery(confirm="commitment", pacs=FakePacs(offers_commitment=False), changes={"give_up_after_s": DAY_S})
+def test_peer_without_commitment_proves_by_its_list() -> None:
+    """C-FIND is the proof then, and each row says so."""
+    d = Delivery(confirm="commitment", pacs=FakePacs(offers_commitment=False))
+    case = d.case()
+    assert d.courier.tick() == 8
+    assert d.status(case) == [CONFIRMED] * 4
+    assert {i.error for i in d.items(case)} == {"no storage commitment; the destination lists it"}
+    assert d.now(case).state is CaseState.DONE
+
+
+def test_peer_without_commitment_that_lost_an_object_is_found_out() -> None:
+    """What is not listed twice is sent again, as with read-back."""
+    d = Delivery(confirm="commitment", pacs=FakePacs(offers_commitment=False))
+    case = d.case()
+    lost = d.uids(case)[1]
+    d.pacs.loses.add(lost)
+    d.courier.tick()
+    assert d.status(case) == [CONFIRMED, SENT, CONFIRMED, CONFIRMED]
+    d.clock.pass_s(20)
+    d.courier.tick()
+    assert d.status(case)[1] is WAITING
+    d.pacs.loses.clear()
+    for _ in range(4):
+        d.clock.pass_s(20)
+        d.courier.tick()
+    assert d.now(case).state is CaseState.DONE
+    assert d.pacs.requests == [*d.uids(case), lost]
+
+
+def test_peer_without_commitment_and_without_a_list_is_given_up() -> None:
+    """Nothing proves it: asked at the longest delay, given up after the time, with both reasons."""
+    pacs = FakePacs(offers_commitment=False, offers_find=False)
+    d = Delivery(confirm="commitment", pacs=pacs, changes={"give_up_after_s": DAY_S})
     case = d.case()
     d.courier.tick()
-    assert "no storage commitment" in d.items(case)[0].error
+    assert d.status(case) == [SENT] * 4
+    assert "no storage commitment; the fake PACS does not offer C-FIND" in d.items(case)[0].error
     assert d.items(case)[0].next_at == d.clock() + timedelta(seconds=300)
     d.clock.pass_s(DAY_S)
     d.courier.tick()

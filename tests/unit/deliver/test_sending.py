@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core.case import CaseEvent, CaseState, IllegalTransition
+from agent.core.dimse_status import C_STORE, spell
 from agent.core.errors import StaleCase, Transient
 from agent.core.firewall import RETIRED
 from agent.core.identities import Retirement
@@ -191,7 +192,7 @@ def test_refused_object_fails_the_case_when_the_rest_is_in(status: int) -> None:
     d.courier.tick()
     assert d.status(case) == [CONFIRMED, REFUSED, CONFIRMED, CONFIRMED]
     assert d.now(case).state is CaseState.FAILED
-    assert d.now(case).reason == f"pacs text_sr:101: C-STORE status 0x{status:04X}"
+    assert d.now(case).reason == f"pacs text_sr:101: C-STORE status {spell(C_STORE, status)}"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ def test_verdict_is_given_when_nothing_is_on_its_way_and_only_then(items: list[O
     assert (judged is None) == (not items or bool(open_ones))
     if judged is None:
         return
-    by_destination = {d: [i for i in items if i.destination == d] for d in {i.destination for i in items}}
+    needed = [i for i in items if i.status is not OutboxStatus.SPARE]
+    by_destination = {d: [i for i in needed if i.destination == d] for d in {i.destination for i in needed}}
     all_reached = all(any(i.status is OutboxStatus.CONFIRMED for i in some) for some in by_destination.values())
     only_classes = all(i.error == NOT_OFFERED for i in items if i.status is OutboxStatus.REFUSED)
     well = all_reached and only_classes

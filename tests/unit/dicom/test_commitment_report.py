@@ -47,7 +47,7 @@ def encoded(transaction: str, done: list[str], failed: list[str], syntax: str = 
 def test_report_is_read_in_every_encoding(syntax: str) -> None:
     """Transaction, committed and failed instances come out whatever the transfer syntax."""
     report = read_commitment(encoded("2.25.1", ["1.2.3", "1.2.4"], ["1.2.5"], syntax), syntax)
-    assert report == ("2.25.1", ("1.2.3", "1.2.4"), ("1.2.5",))
+    assert report == ("2.25.1", ("1.2.3", "1.2.4"), {"1.2.5": 0x0112})
 
 
 def test_deflated_report_is_read() -> None:
@@ -59,7 +59,24 @@ def test_deflated_report_is_read() -> None:
 
 def test_report_without_sequences_names_nothing() -> None:
     """Both sequences may be absent."""
-    assert read_commitment(encoded("2.25.1", [], []), EXPLICIT) == ("2.25.1", (), ())
+    assert read_commitment(encoded("2.25.1", [], []), EXPLICIT) == ("2.25.1", (), {})
+
+
+def test_instance_under_both_is_failed() -> None:
+    """What a report says of it contradicts itself, and proves nothing."""
+    report = read_commitment(encoded("2.25.1", ["1.2.3", "1.2.4"], ["1.2.4"]), EXPLICIT)
+    assert report == ("2.25.1", ("1.2.3",), {"1.2.4": 0x0112})
+
+
+def test_failure_may_have_no_reason() -> None:
+    """It is a failure all the same."""
+    ds = Dataset()
+    ds.TransactionUID = "2.25.1"
+    ds.FailedSOPSequence = [reference("1.2.5")]
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = False, True
+    write_dataset(buffer, ds)
+    assert read_commitment(buffer.getvalue(), EXPLICIT).failed == {"1.2.5": None}
 
 
 @pytest.mark.parametrize(

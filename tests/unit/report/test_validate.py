@@ -19,6 +19,7 @@ from agent.report.sr import report
 from agent.report.text_sr import text_report
 from agent.report.validate import RULES, validate
 from tests import builders
+from tests.unit.report import scenes
 from tests.unit.report.conftest import DEVICE
 
 SR, TEXT, HEATMAP, SUMMARY = "sr:L", "text_sr", "secondary_capture:L:1", "secondary_capture::1"
@@ -128,6 +129,14 @@ def erase_end(ds: Dataset) -> None:
     ds.PixelData = ds.PixelData[:-3000] + bytes(3000)
 
 
+def name_another(ds: Dataset, sop_instance_uid: str) -> None:
+    """Name one more object as evidence: one that nobody looked at."""
+    instances = ds.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
+    another = deepcopy(instances[0])
+    another.ReferencedSOPInstanceUID = sop_instance_uid
+    instances.append(another)
+
+
 BROKEN: list[tuple[str, str, Callable[[Dataset], object]]] = [
     ("subject_equals_source", SR, lambda ds: setattr(ds, "PatientName", "OTHER^NAME")),
     ("subject_equals_source", TEXT, lambda ds: setattr(ds, "PatientID", "P-0002")),
@@ -141,12 +150,14 @@ BROKEN: list[tuple[str, str, Callable[[Dataset], object]]] = [
     ("version_is_advertised", SR, lambda ds: setattr(ds, "SeriesDescription", "AI ALN risk v1 report - L")),
     ("document_is_complete_and_unverified", SR, lambda ds: setattr(ds, "VerificationFlag", "VERIFIED")),
     ("document_is_complete_and_unverified", TEXT, lambda ds: setattr(ds, "CompletionFlag", "PARTIAL")),
-    ("evidence_lists_inputs", TEXT, lambda ds: delattr(ds, "CurrentRequestedProcedureEvidenceSequence")),
+    ("evidence_equals_inputs", TEXT, lambda ds: delattr(ds, "CurrentRequestedProcedureEvidenceSequence")),
     (
-        "evidence_lists_inputs",
+        "evidence_equals_inputs",
         SR,
         lambda ds: setattr(ds.CurrentRequestedProcedureEvidenceSequence[0], "StudyInstanceUID", "1.2"),
     ),
+    ("evidence_equals_inputs", SR, lambda ds: name_another(ds, "2.25.1")),
+    ("evidence_equals_inputs", TEXT, lambda ds: name_another(ds, "2.25.1")),
     (
         "no_finding_of_disease",
         SR,
@@ -165,7 +176,11 @@ BROKEN: list[tuple[str, str, Callable[[Dataset], object]]] = [
     ("code_meanings_are_exact", SR, lambda ds: drop(ds, codes.TRACKING_IDENTIFIER)),
     ("one_procedure_reported", SR, lambda ds: double(ds, codes.PROCEDURE_REPORTED)),
     ("one_measurement_group", SR, lambda ds: double(ds, codes.MEASUREMENT_GROUP)),
-    ("code_meanings_are_exact", SR, lambda ds: drop(ds, codes.MEASUREMENT_GROUP)),
+    (
+        "code_meanings_are_exact",
+        SR,
+        lambda ds: setattr(group(ds).ConceptNameCodeSequence[0], "CodeValue", "125008"),
+    ),
     ("group_is_tracked", SR, lambda ds: drop(ds, codes.TRACKING_UNIQUE_IDENTIFIER)),
     (
         "group_is_tracked",
@@ -180,7 +195,7 @@ BROKEN: list[tuple[str, str, Callable[[Dataset], object]]] = [
         lambda ds: [drop(ds, c) for c in (codes.PROBABILITY, codes.CI_LOWER, codes.CI_UPPER)],
     ),
     (
-        "regions_lie_on_evidence",
+        "evidence_equals_inputs",
         SR,
         lambda ds: setattr(
             first(ds, "SCOORD").ContentSequence[0].ReferencedSOPSequence[0], "ReferencedSOPInstanceUID", "1.2.3"
@@ -289,6 +304,32 @@ def test_region_on_a_capture_waits_for_it(draft: Draft, sound: Sequence[Finished
         validate(draft, objects)
 
 
+def test_region_on_an_image_of_another_study_is_refused() -> None:
+    """It would be drawn on nothing that is open, though the image was given to the model."""
+    result, images = scenes.everything()
+    draft = Draft.of(result, images, DEVICE)
+    objects = finished(draft)
+    (sr,) = (o.ds for o in objects if o.slot.role == SR)
+    image = first(sr, "SCOORD").ContentSequence[0].ReferencedSOPSequence[0]
+    elsewhere = {
+        s.instance.sop_instance_uid for s in draft.sources if s.instance.study_instance_uid != sr.StudyInstanceUID
+    }
+    image.ReferencedSOPInstanceUID = min(elsewhere)
+    with pytest.raises(Permanent, match="sr:L breaks the rule regions_lie_on_evidence"):
+        validate(draft, objects)
+
+
+def test_evidence_that_leaves_an_image_of_another_study_out_is_refused() -> None:
+    """All inputs are named, not those of the index study alone."""
+    result, images = scenes.everything()
+    draft = Draft.of(result, images, DEVICE)
+    objects = finished(draft)
+    text = next(o.ds for o in objects if o.slot.role == TEXT)
+    del text.PertinentOtherEvidenceSequence[0]
+    with pytest.raises(Permanent, match="text_sr breaks the rule evidence_equals_inputs"):
+        validate(draft, objects)
+
+
 def test_region_on_the_other_side_is_refused(device: DeviceIdentity, views: Sequence[SourceImage]) -> None:
     """The answer for one axilla never lies on the other breast."""
     wrong = builders.influence(views[3], side="L")
@@ -345,6 +386,7 @@ def test_every_rule_has_something_that_breaks_it() -> None:
     """A rule that nothing can break checks nothing."""
     elsewhere = {
         *("no_number_without_estimate", "no_region_on_a_temporal_series", "needed_captures_are_sent"),
+        "regions_lie_on_evidence",
         *("regions_name_their_frame", "regions_lie_on_their_half", "text_states_what_it_supersedes"),
     }
     assert {r.name for r in RULES} == {b[0] for b in BROKEN} | elsewhere
