@@ -1,6 +1,7 @@
 """A PACS as the rooms ask it to store, list and commit. Its contract test is passed by the fake and the real one."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,16 +19,35 @@ OnReport = Callable[[bytes, str], None]
 
 
 class Archive(Protocol):
-    """A PACS as we see it as a client."""
+    """A PACS as we see it as a client. Each call is an association of its own, but for those within a session."""
+
+    def session(
+        self, pairs: Collection[tuple[str, str]] = (), *, reads_back: bool = False
+    ) -> AbstractContextManager["Archive"]:
+        """Give the archive over one association, which opens with the first call that needs it and ends with the block.
+
+        `pairs` of SOP class and transfer syntax will be stored, and `reads_back` says that `has` will be called: all
+        of it is proposed at once. Only what was not needs another association, and so does an association that the
+        peer ended between two calls. In a session, a session is the same one.
+        """
 
     def store(
-        self, parts: Sequence[bytes], *, may_send: Callable[[], bool] = lambda: True
+        self,
+        parts: Sequence[bytes],
+        *,
+        needs: Mapping[str, Collection[str]] | None = None,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> Generator[StoreOutcome, None, None]:
-        """Store Part 10 files over one association, yielding each outcome at once; closing it ends the association.
+        """Store Part 10 files over one association, yielding each outcome as soon as it is there.
 
-        `may_send` is asked right before each object leaves; where it says no, the rest stays here.
+        Objects leave in order. Where the peer allows for it, several are under way, and outcomes come in any order.
+        `may_send` is asked right before each object leaves; where it says no, the rest stays here, and outcomes of what
+        is under way still come. `needs` names, by SOP Instance UID, those that must be answered before an object
+        leaves; where the answer is a failure that may pass, it stays here.
 
-        Raises Unreachable before the first outcome, Transient, Permanent (a part is no Part 10 file).
+        Closing it early sends nothing more, and aborts the association where something is still under way.
+
+        Raises Unreachable (Unanswered after outcomes, too), Transient, Permanent (a part is no Part 10 file).
         """
 
     def has(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
@@ -38,8 +58,8 @@ class Archive(Protocol):
     ) -> None:
         """Ask for storage commitment of (SOP class, SOP instance) pairs. Raises Transient, Permanent (not offered).
 
-        A peer that reports on the same association is answered with success once `on_report` returns; without one
-        it is told to report elsewhere.
+        It has an association of its own. A peer that reports on the same one is answered with success
+        once `on_report` returns; without one it is told to report elsewhere.
         """
 
     def echo(self) -> None:

@@ -1,6 +1,7 @@
 """Takes results out of the outbox to every destination, and makes sure that they arrived."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -12,7 +13,7 @@ from agent.deliver.breaker import Breaker, may_serve
 from agent.deliver.confirming import confirm_case
 from agent.deliver.route import Route
 from agent.deliver.sending import send_case
-from agent.deliver.settings import DestinationSettings
+from agent.deliver.settings import Confirm, DestinationSettings
 
 _log = structlog.get_logger()
 
@@ -27,6 +28,8 @@ class DestinationCourier:
     def tick(self) -> int:
         """Send what is due, ask for the proof of what was sent, and return how many objects moved on.
 
+        All of it goes over one association, which is opened for the first object that needs it.
+
         Raises
         ------
         Transient
@@ -34,21 +37,31 @@ class DestinationCourier:
         """
         if not may_serve(self._route, self._breaker):
             return 0
+        waiting = list(self._route.due(OutboxStatus.WAITING))
+        pairs = dict.fromkeys((i.sop_class_uid, i.transfer_syntax_uid) for items in waiting for i in items)
+        reads_back = self._route.settings.confirm == Confirm.READ_BACK
         try:
-            sent = self._each_case(OutboxStatus.WAITING, send_case)
-            return sent + self._each_case(OutboxStatus.SENT, confirm_case)
+            with self._route.archive.session(pairs, reads_back=reads_back) as archive:
+                route = replace(self._route, archive=archive)
+                sent = self._each_case(route, waiting, send_case)
+                return sent + self._each_case(route, route.due(OutboxStatus.SENT), confirm_case)
         except Unreachable as exc:
             self._breaker.failed(self._route.now())
             _log.warning("destination_not_reached", destination=self._route.name, reason=str(exc))
             return 0
 
-    def _each_case(self, status: OutboxStatus, serve: Callable[[Route, Sequence[OutboxItem]], int]) -> int:
+    def _each_case(
+        self,
+        route: Route,
+        cases: Iterable[Sequence[OutboxItem]],
+        serve: Callable[[Route, Sequence[OutboxItem]], int],
+    ) -> int:
         moved = 0
-        for items in self._route.due(status):
+        for items in cases:
             try:
-                moved += serve(self._route, items)
+                moved += serve(route, items)
             except StaleCase:
-                _log.info("case_moved_on", case_id=items[0].case_id, destination=self._route.name)
+                _log.info("case_moved_on", case_id=items[0].case_id, destination=route.name)
             self._breaker.answered()
         return moved
 

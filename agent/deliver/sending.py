@@ -1,6 +1,5 @@
 """The waiting objects of one case over one association; each is settled as soon as its response is there."""
 
-from collections import deque
 from collections.abc import Sequence
 from contextlib import closing
 
@@ -12,6 +11,7 @@ from agent.core.dimse_status import C_STORE, Judgement, judge, spell
 from agent.core.errors import Permanent, Transient, Unreachable
 from agent.core.firewall import stopped
 from agent.core.ports import OutboxItem, OutboxStatus, Unit
+from agent.core.result import ResultObject
 from agent.crashpoint import crashpoint
 from agent.deliver.route import Route
 from agent.deliver.settings import Confirm
@@ -31,48 +31,65 @@ def send_case(route: Route, due: Sequence[OutboxItem]) -> int:
         If there was no association.
     """
     case_id = due[0].case_id
-    items, parts = _load(route, due)
-    if not items:
+    objects = _load(route, due)
+    if not objects:
         return 0
-    unsettled = deque(items)
+    unsettled = {item.sop_instance_uid: item for item, _ in objects}
     try:
-        _store(route, unsettled, parts)
+        _store(route, unsettled, [one for _, one in objects])
     except Transient as exc:
-        rest = list(unsettled)
+        rest = list(unsettled.values())
         route.put_off(rest, OutboxStatus.WAITING, route.wait_after(exc, max(i.attempts for i in rest) + 1), str(exc))
         _log.warning("delivery_put_off", case_id=case_id, destination=route.name, reason=str(exc))
         if isinstance(exc, Unreachable):
             raise
     except Permanent as exc:
-        for item in unsettled:
+        for item in unsettled.values():
             route.settle(item, OutboxStatus.REFUSED, error=str(exc))
-    return len(items) - len(unsettled)
+    return len(objects) - len(unsettled)
 
 
-def _load(route: Route, due: Sequence[OutboxItem]) -> tuple[list[OutboxItem], list[bytes]]:
-    """Read the bytes of what is still to be sent: the case may have moved on since it was found due.
+def _load(route: Route, due: Sequence[OutboxItem]) -> list[tuple[OutboxItem, ResultObject]]:
+    """Read what is still to be sent: the case may have moved on since it was found due.
 
-    That they are about to leave is noted first: whoever dies before the answer leaves a result that stays as it is.
+    That it is about to leave is noted first: whoever dies before the answer leaves a result that stays as it is.
     """
     with route.store.unit() as unit:
         case = unit.lock(due[0].case_id)
         if case.state is not CaseState.DELIVERING or _is_stopped(unit, case, route):
-            return [], []
+            return []
         items = route.unchanged(unit, due)
         unit.about_to_send(items, route.now())
-        return items, [unit.encoded(i) for i in items]
+        by_uid = {one.sop_instance_uid: one for one in unit.result_objects(case.id)}
+        return [(item, by_uid[item.sop_instance_uid]) for item in items]
 
 
-def _store(route: Route, unsettled: deque[OutboxItem], parts: list[bytes]) -> None:
+def _store(route: Route, unsettled: dict[str, OutboxItem], objects: Sequence[ResultObject]) -> None:
+    """Store the objects, and take out of `unsettled` what was settled.
+
+    After a failure that may pass nothing more leaves; what is under way then is settled all the same.
+    """
     crashpoint("deliver.before_first_store")
-    case_id = unsettled[0].case_id
-    with closing(route.archive.store(parts, may_send=lambda: _goes_on(route, case_id))) as outcomes:
+    case_id = next(iter(unsettled.values())).case_id
+    failures: list[Transient] = []
+    answers = route.archive.store(
+        [one.encoded for one in objects],
+        needs={one.sop_instance_uid: one.needs for one in objects},
+        may_send=lambda: not failures and _goes_on(route, case_id),
+    )
+    with closing(answers) as outcomes:
         for outcome in outcomes:
             crashpoint("deliver.after_answer")
-            _settle(route, unsettled[0], outcome)
-            unsettled.popleft()
+            try:
+                _settle(route, unsettled[outcome.sop_instance_uid], outcome)
+            except Transient as exc:
+                failures.append(exc)
+                continue
+            del unsettled[outcome.sop_instance_uid]
             if unsettled:
                 crashpoint("deliver.between_stores")
+    if failures:
+        raise failures[0]
     crashpoint("deliver.after_last_store")
 
 

@@ -5,18 +5,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_role
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from agent.core.errors import Transient, Unreachable
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.dimse.transport import ClientSocket
+
+LONGEST_PDU: Final = 1 << 20
+"""Bytes of a PDU that we send where the peer takes longer ones."""
+
+_PDU_UNSAID: Final = 16384
+_SHORTEST_PDU: Final = 128
+Negotiation: TypeAlias = SCP_SCU_RoleSelectionNegotiation | AsynchronousOperationsWindowNegotiation
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,15 @@ class Peer:
     port: int
     timeouts: Timeouts
     max_pdu: int
+    max_operations: int = 1  # that we would have under way at once (PS3.7 D.3.3.3)
 
 
 class NothingAccepted(Transient):
     """The association was accepted, and none of its presentation contexts was."""
+
+
+class AssociationLost(Transient):
+    """The peer ended an association that we had."""
 
 
 class RequestorAe(AE):
@@ -74,19 +86,23 @@ def association(
     Raises
     ------
     Unreachable
-        If there is no connection, or the association is rejected, aborted or not answered. A called or calling
-        AE title that the peer does not know is a matter of configuration on either side, so it is tried again.
+        If there is no connection, or the association is rejected, aborted or not answered, or no PDU is short enough
+        for the peer. A called or calling AE title that the peer does not know is a matter of configuration on either
+        side, so it is tried again.
     NothingAccepted
         If no context was accepted.
     """
-    roles = [build_role(uid, scp_role=True) for uid in provides]
+    extended: list[Negotiation] = [build_role(uid, scp_role=True) for uid in provides]
+    if peer.max_operations > 1:
+        extended.append(_window(peer.max_operations))
     handlers: list[evt.EventHandlerType] = [(evt.EVT_CONN_OPEN, _tune, [peer.timeouts.pdu_s])]
     if on_store is not None:
         handlers.append((evt.EVT_C_STORE, on_store))
-    opened = _associate(peer, contexts, roles, handlers)
+    opened = _associate(peer, contexts, extended, handlers)
     if not opened.is_established:
         raise _failure(peer, opened)
     try:
+        _bound_pdu(peer, opened)
         yield opened
     finally:
         opened.release()
@@ -95,7 +111,7 @@ def association(
 def _associate(
     peer: Peer,
     contexts: Sequence[PresentationContext],
-    roles: list[SCP_SCU_RoleSelectionNegotiation],
+    extended: Sequence[Negotiation],
     handlers: list[evt.EventHandlerType],
 ) -> Association:
     ae = RequestorAe(ae_title=peer.ae_title)
@@ -111,11 +127,35 @@ def _associate(
             contexts=list(contexts),
             ae_title=peer.peer_ae_title,
             max_pdu=peer.max_pdu,
-            ext_neg=list(roles),
+            ext_neg=list(extended),
             evt_handlers=handlers,
         )
     except OSError as exc:  # the host name is not known
         raise Unreachable(f"{peer.peer_ae_title} at {peer.host}:{peer.port}: {exc.strerror or exc}") from exc
+
+
+def _window(operations: int) -> AsynchronousOperationsWindowNegotiation:
+    """Return the item that asks for several operations of ours at once, and one of the peer's (PS3.7 D.3.3.3.1)."""
+    item = AsynchronousOperationsWindowNegotiation()
+    item.maximum_number_operations_invoked = operations
+    item.maximum_number_operations_performed = 1
+    return item
+
+
+def _bound_pdu(peer: Peer, opened: Association) -> None:
+    """Bound the PDUs that we send: as long as the peer takes them, and no longer than is of use.
+
+    It may have announced no limit (0), 4 GB, or, against PS3.7 D.3.3.1, nothing; and pynetdicom divides by what is
+    left of a PDU after the head of its fragment.
+    """
+    accepted: Any = opened.acceptor.primitive
+    announced: int | None = accepted.maximum_length_received
+    if announced is None:
+        announced = _PDU_UNSAID
+    if 0 < announced < _SHORTEST_PDU:
+        opened.abort()
+        raise Unreachable(f"{peer.peer_ae_title} at {peer.host}:{peer.port} takes PDUs of {announced} bytes at most")
+    accepted.maximum_length_received = min(announced or LONGEST_PDU, LONGEST_PDU)
 
 
 def _tune(event: evt.Event, pdu_s: float) -> None:
@@ -134,7 +174,7 @@ def hold_still(opened: Association) -> None:
 
     Raises
     ------
-    Transient
+    AssociationLost
         If the association is over.
     """
     checkpoint: Any = opened._reactor_checkpoint
@@ -143,7 +183,7 @@ def hold_still(opened: Association) -> None:
         time.sleep(0.0001)
     if not opened.is_established:
         checkpoint.set()
-        raise Transient("the association ended before everything was said")
+        raise AssociationLost("the association ended before everything was said")
 
 
 def _failure(peer: Peer, failed: Association) -> Transient:

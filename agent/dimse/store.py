@@ -1,24 +1,53 @@
 """C-STORE of bytes as they are: no dataset is decoded or encoded on the way."""
 
-import time
-from collections.abc import Sequence
-from io import BytesIO
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
 from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.presentation import PresentationContext, build_context
 
-from agent.core.errors import Transient, Unanswered
+from agent.core.archive import StoreOutcome
+from agent.core.dimse_status import Judgement, judge
 from agent.crashpoint import crashpoint
-from agent.dimse.association import hold_still
+from agent.dimse.flight import Flight
 from agent.dimse.part10 import Part
 
 
-def contexts_for(parts: Sequence[Part]) -> list[PresentationContext]:
-    """Return one presentation context for each pair of SOP class and transfer syntax, in order of appearance."""
-    pairs = dict.fromkeys((p.sop_class_uid, p.transfer_syntax_uid) for p in parts)
-    return [build_context(sop_class, syntax) for sop_class, syntax in pairs]
+def store(
+    opened: Association,
+    parts: Sequence[Part],
+    needs: Mapping[str, Collection[str]],
+    may_send: Callable[[], bool],
+) -> Generator[StoreOutcome, None, None]:
+    """Send the parts in order, as many at once as was negotiated, and yield each outcome as soon as it is there.
+
+    Raises
+    ------
+    Transient
+        If a response is missing or is none; outcomes yielded before stand.
+    """
+    outstanding: dict[int, str] = {}  # SOP Instance UIDs by Message ID
+    failed: set[str] = set()  # answered with a failure that may pass, or kept here because of one
+    with Flight(opened) as flight:
+        for part in parts:
+            wanted = frozenset(needs.get(part.sop_instance_uid, ()))
+            while len(outstanding) >= flight.window or not wanted.isdisjoint(outstanding.values()):
+                yield _landed(flight, outstanding, failed)
+            while outstanding and flight.has_answer:
+                yield _landed(flight, outstanding, failed)
+            if not wanted.isdisjoint(failed):
+                failed.add(part.sop_instance_uid)
+                continue
+            if not may_send():
+                break
+            context = context_id(opened, part)
+            if context is None:
+                yield StoreOutcome(part.sop_instance_uid, None)
+                continue
+            outstanding[flight.send(_request(part), part.dataset, context)] = part.sop_instance_uid
+            crashpoint("dimse.after_request")
+        while outstanding:
+            yield _landed(flight, outstanding, failed)
 
 
 def context_id(association: Association, part: Part) -> int | None:
@@ -29,37 +58,18 @@ def context_id(association: Association, part: Part) -> int | None:
     return None
 
 
-def c_store(association: Association, part: Part, context: int, message_id: int) -> int:
-    """Send one C-STORE-RQ (PS3.7 9.3.1) and return the status of its response.
-
-    pynetdicom's `send_c_store` would decode and encode the dataset, or want it in a file, so the primitive goes to
-    the DIMSE provider directly; as there, the reactor pauses so that it cannot take the response away.
-
-    Raises
-    ------
-    Transient
-        If no valid response comes: the peer aborted, or the connection is lost; Unanswered if time ran out.
-    """
-    if not association.is_established:
-        raise Transient("the association ended before everything was sent")
+def _request(part: Part) -> C_STORE:
+    """Return a C-STORE-RQ (PS3.7 9.3.1), but for Message ID and dataset."""
     request = C_STORE()
-    request.MessageID = message_id
     request.Priority = 2  # low, as pynetdicom's own
     request.AffectedSOPClassUID = UID(part.sop_class_uid)
     request.AffectedSOPInstanceUID = UID(part.sop_instance_uid)
-    request.DataSet = BytesIO(part.dataset)
-    hold_still(association)
-    began = time.monotonic()
-    try:
-        association.dimse.send_msg(request, context)
-        crashpoint("dimse.after_request")
-        _, response = association.dimse.get_msg(block=True)
-    finally:
-        association._reactor_checkpoint.set()
-    status = response.Status if isinstance(response, C_STORE) else None
-    if status is None:
-        association.abort()
-        if time.monotonic() - began >= (association.dimse_timeout or 0):
-            raise Unanswered("no response to C-STORE: time ran out")
-        raise Transient("no response to C-STORE: the peer ended the association")
-    return status
+    return request
+
+
+def _landed(flight: Flight, outstanding: dict[int, str], failed: set[str]) -> StoreOutcome:
+    message_id, status = flight.answer()
+    outcome = StoreOutcome(outstanding.pop(message_id), status)
+    if judge(status) is Judgement.RETRY:
+        failed.add(outcome.sop_instance_uid)
+    return outcome

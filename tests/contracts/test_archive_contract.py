@@ -74,6 +74,27 @@ def test_closing_early_sends_no_more(subject: Subject, objects: tuple[ResultObje
     assert [listed(subject, o) for o in objects] == [True, False, False, False]
 
 
+def test_session_stores_lists_and_asks_as_single_calls_do(subject: Subject, objects: tuple[ResultObject, ...]) -> None:
+    """Two deliveries, a query for each object, an echo and a request for commitment in one session."""
+    pairs = [(o.sop_class_uid, o.transfer_syntax_uid) for o in objects]
+    with subject.archive.session(pairs, reads_back=True) as archive:
+        for some in (objects[:2], objects[2:]):
+            assert [o.status for o in archive.store([one.encoded for one in some])] == [0, 0]
+        assert all(archive.has(o.study_instance_uid, o.series_instance_uid, o.sop_instance_uid) for o in objects)
+        assert not archive.has(objects[0].study_instance_uid, "2.25.99", objects[0].sop_instance_uid)
+        archive.echo()
+        archive.request_commitment(f"{objects[0].sop_instance_uid}.2", [(pairs[0][0], objects[0].sop_instance_uid)])
+    assert listed(subject, objects[0])
+
+
+def test_nothing_leaves_once_the_answer_is_no(subject: Subject, objects: tuple[ResultObject, ...]) -> None:
+    """Asked before each object: after the second one, nothing more is sent."""
+    answers = iter([True, True, False])
+    outcomes = list(subject.archive.store([o.encoded for o in objects], may_send=lambda: next(answers)))
+    assert [o.sop_instance_uid for o in outcomes] == [o.sop_instance_uid for o in objects[:2]]
+    assert [listed(subject, o) for o in objects] == [True, True, False, False]
+
+
 def test_nothing_to_store_is_no_outcome(subject: Subject) -> None:
     """An empty delivery is over at once."""
     assert list(subject.archive.store([])) == []
@@ -122,6 +143,19 @@ def test_peer_that_rejects_is_unreachable_until_it_does_not(call: Callable[[Arch
         with pytest.raises(Unreachable, match="rejected the association: Local limit exceeded"):
             call(client("ARCHIVE", own.port))
         call(client("ARCHIVE", own.port))
+
+
+@pytest.mark.parametrize("sort", ["fake", "own"])
+def test_object_stays_while_what_it_needs_may_still_come(sort: str, tmp_path: Path) -> None:
+    """The text SR cannot be stored for now: the capture that needs it stays, the other one goes."""
+    parts = one_result(1)
+    encoded, uids = [p.encoded for p in parts], [p.sop_instance_uid for p in parts]
+    needs = {uids[2]: [uids[1]], uids[0]: []}
+    status = {parts[1].sop_class_uid: 0xA700}
+    with OwnArchive("ARCHIVE", tmp_path, switches=Switches(status=status)) as own:
+        archive: Archive = FakePacs(status=status) if sort == "fake" else client("ARCHIVE", own.port)
+        outcomes = [(o.sop_instance_uid, o.status) for o in archive.store(encoded, needs=needs)]
+    assert outcomes == [(uids[0], 0), (uids[1], 0xA700), (uids[3], 0)]
 
 
 @pytest.mark.parametrize("refused", [1, 4], ids=["one class", "every class"])

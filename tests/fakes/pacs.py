@@ -1,6 +1,8 @@
 """A PACS in memory: what `agent.dimse.client` sees of a real one. Both pass one contract test."""
 
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -8,10 +10,11 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from agent.core.archive import OnReport, StoreOutcome
+from agent.core.dimse_status import Judgement, judge
 from agent.core.errors import Permanent, SentinodeError, Transient, Unreachable
 from agent.core.pacs import MOST_INSTANCES, MOST_STUDIES, Listed, StudyMatch, Wanted
 from agent.core.patient import PatientKey
-from agent.dimse.part10 import split
+from agent.dimse.part10 import Part, split
 
 UNSTATED: Final = "SITE"
 """Who issued the Patient IDs of objects that name no issuer."""
@@ -21,71 +24,138 @@ UNSTATED: Final = "SITE"
 class FakePacs:
     """An `Archive`. All switches may change while it is used."""
 
-    refuse_first: int = 0  # calls that find no association before the first that does
+    refuse_first: int = 0  # associations that are rejected before the first that is not
     down: bool = False
     refuse_sop_classes: frozenset[str] = frozenset()
     status: dict[str, int] = field(default_factory=dict)  # C-STORE status by SOP Instance or SOP Class UID
-    break_after: int | None = None  # responses before the connection is lost, each association anew
+    break_after: int | None = None  # C-STORE requests taken before the connection is lost, each association anew
     loses: set[str] = field(default_factory=set)  # SOP Instance UIDs answered with success and not kept
     offers_commitment: bool = True
     offers_find: bool = True
+    window: int = 1  # objects under way at once; of several the last one is answered first
 
     kept: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)  # SOP Instance UIDs of all C-STORE requests, in order
-    associations: list[str] = field(default_factory=list)  # what each was for: store, find, commit, echo
+    calls: list[str] = field(default_factory=list)  # what it was asked for: store, find, commit, echo
+    associations: list[str] = field(default_factory=list)  # the calls that opened one
+    proposed: list[tuple[str, str]] = field(default_factory=list)  # SOP class and transfer syntax, by the last session
     released: int = 0
     transactions: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    _in_session: bool = False
+    _stored: int | None = None  # C-STORE requests on the association that is open
+
+    @contextmanager
+    def session(self, pairs: Collection[tuple[str, str]] = (), *, reads_back: bool = False) -> Iterator["FakePacs"]:
+        """Share an association between calls."""
+        self._in_session, self.proposed = True, list(pairs)
+        try:
+            yield self
+        finally:
+            self._in_session = False
+            self._end()
+
+    @contextmanager
+    def _association(self, purpose: str) -> Iterator[None]:
+        self.calls.append(purpose)
+        if self.down:
+            self._end()
+        if self._stored is None:
+            self._associate(purpose)
+        try:
+            yield
+        finally:
+            if not self._in_session:
+                self._end()
 
     def _associate(self, purpose: str) -> None:
         self.associations.append(purpose)
         if self.down or len(self.associations) <= self.refuse_first:
             raise Unreachable("the fake PACS rejected the association")
+        self._stored = 0
+
+    def _end(self) -> None:
+        self.released += self._stored is not None
+        self._stored = None
 
     def store(
-        self, parts: Sequence[bytes], *, may_send: Callable[[], bool] = lambda: True
+        self,
+        parts: Sequence[bytes],
+        *,
+        needs: Mapping[str, Collection[str]] | None = None,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> Generator[StoreOutcome, None, None]:
         """Keep the objects."""
-        split_parts = [split(p) for p in parts]
+        split_parts = {(part := split(encoded)).sop_instance_uid: (part, encoded) for encoded in parts}
         if not parts:
             return
-        self._associate("store")
-        try:
-            for number, (part, encoded) in enumerate(zip(split_parts, parts, strict=True)):
-                if not may_send():
-                    return
-                if part.sop_class_uid in self.refuse_sop_classes:
-                    yield StoreOutcome(part.sop_instance_uid, None)
-                    continue
-                self.requests.append(part.sop_instance_uid)
-                if number == self.break_after:
-                    raise Transient("the connection is lost")
-                status = self.status.get(part.sop_instance_uid, self.status.get(part.sop_class_uid, 0x0000))
-                if (status == 0 or status >> 12 == 0xB) and part.sop_instance_uid not in self.loses:
-                    self.kept[part.sop_instance_uid] = encoded
-                yield StoreOutcome(part.sop_instance_uid, status)
-        finally:
-            self.released += 1
+        is_used = self._stored is not None
+        with self._association("store"):
+            if is_used and self._stored == self.break_after:
+                self._end()
+                self._associate("store")
+            yield from self._answers(split_parts, needs or {}, may_send)
+
+    def _answers(
+        self,
+        parts: Mapping[str, tuple[Part, bytes]],
+        needs: Mapping[str, Collection[str]],
+        may_send: Callable[[], bool],
+    ) -> Iterator[StoreOutcome]:
+        under_way: deque[str] = deque()
+        failed: set[str] = set()
+        for uid, (part, _) in parts.items():
+            wanted = set(needs.get(uid, ()))
+            while len(under_way) == self.window or wanted.intersection(under_way):
+                yield self._answer(*parts[under_way.pop()], failed)
+            if wanted & failed:
+                failed.add(uid)
+                continue
+            if not may_send():
+                break
+            if part.sop_class_uid in self.refuse_sop_classes:
+                yield StoreOutcome(uid, None)
+                continue
+            self.requests.append(uid)
+            if self._stored == self.break_after:
+                self._end()
+                raise Transient("the connection is lost")
+            self._stored = (self._stored or 0) + 1
+            under_way.append(uid)
+        while under_way:
+            yield self._answer(*parts[under_way.pop()], failed)
+
+    def _answer(self, part: Part, encoded: bytes, failed: set[str]) -> StoreOutcome:
+        uid = part.sop_instance_uid
+        status = self.status.get(uid, self.status.get(part.sop_class_uid, 0x0000))
+        if (status == 0 or status >> 12 == 0xB) and uid not in self.loses:
+            self.kept[uid] = encoded
+        if judge(status) is Judgement.RETRY:
+            failed.add(uid)
+        return StoreOutcome(uid, status)
 
     def has(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
         """Whether the object is kept."""
-        self._associate("find")
-        if not self.offers_find:
-            raise Transient("the fake PACS does not offer C-FIND")
-        encoded = self.kept.get(sop_instance_uid, b"")
-        return study_instance_uid.encode() in encoded and series_instance_uid.encode() in encoded
+        with self._association("find"):
+            if not self.offers_find:
+                raise Transient("the fake PACS does not offer C-FIND")
+            encoded = self.kept.get(sop_instance_uid, b"")
+            return study_instance_uid.encode() in encoded and series_instance_uid.encode() in encoded
 
     def request_commitment(
         self, transaction_uid: str, instances: Sequence[tuple[str, str]], on_report: OnReport | None = None
     ) -> None:
         """Note the request; a test makes the report."""
-        self._associate("commit")
-        if not self.offers_commitment:
-            raise Permanent("no storage commitment")
-        self.transactions[transaction_uid] = tuple(instances)
+        self._end()
+        with self._association("commit"):
+            self._end()
+            if not self.offers_commitment:
+                raise Permanent("no storage commitment")
+            self.transactions[transaction_uid] = tuple(instances)
 
     def echo(self) -> None:
         """Answer."""
-        self._associate("echo")
+        with self._association("echo"):
+            pass
 
 
 @dataclass(frozen=True)

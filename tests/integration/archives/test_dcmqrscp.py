@@ -59,15 +59,15 @@ def test_sending_again_leaves_one_of_each(archive: Dcmqrscp) -> None:
 
 
 def test_commitment_is_not_offered(store: Store, archive: Dcmqrscp) -> None:
-    """A site that asks it for commitment is told so, and the case is not called done."""
+    """A site that asks it for commitment gets the proof that the archive can give: it lists every object."""
     pacs = client("DCMQRSCP", archive.port)
     with pytest.raises(Permanent, match="no storage commitment"):
         pacs.request_commitment("2.25.1", [("1.2", "1.2.3")])
     delivery = Delivering(store, pacs, "commitment")
     case = delivery.queue(made("uncommitted"))
     delivery.courier.tick()
-    assert delivery.state(case) is CaseState.DELIVERING
-    assert {i.status for i in delivery.items(case)} == {OutboxStatus.SENT}
+    assert delivery.state(case) is CaseState.DONE
+    assert {i.status for i in delivery.items(case)} == {OutboxStatus.CONFIRMED}
     assert all("no storage commitment" in i.error for i in delivery.items(case))
 
 

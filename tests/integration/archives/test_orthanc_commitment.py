@@ -1,20 +1,21 @@
 """Orthanc's storage commitment on real sockets: asked by the courier, reported to our receiver, read from the spool."""
 
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
-from agent.core.archive import Archive, StoreOutcome
+from agent.core.archive import Archive, OnReport
 from agent.core.case import CaseState
 from agent.core.ports import OutboxStatus, Store
 from agent.core.result import Kind
+from agent.dimse.client import PacsClient
 from demo.orthanc import Orthanc
 from demo.pacs_process import LOOPBACK, free_port
-from tests.archives import AGENT, client, forget
+from tests.archives import AGENT, QUICK, client, forget
 from tests.fakes.objects import dataset_bytes
 from tests.harness import wait_until
 from tests.integration.archives.conftest import Delivering, Listening, made
@@ -51,34 +52,22 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     orthanc.kill()  # stopping in order takes it three seconds
 
 
-@dataclass
-class BeforeAsking:
+class BeforeAsking(PacsClient):
     """An archive to which something happens right before it is asked for commitment the first time."""
 
-    archive: Archive
-    happens: Callable[[Sequence[tuple[str, str]]], None]
-    asked: int = 0
+    def __init__(self, port: int, happens: Callable[[], None]) -> None:
+        super().__init__(AGENT, "ORTHANC", LOOPBACK, port, timeouts=QUICK)
+        self.happens = happens
+        self.asked = 0
 
-    def store(
-        self, parts: Sequence[bytes], *, may_send: Callable[[], bool] = lambda: True
-    ) -> Generator[StoreOutcome, None, None]:
-        """Pass on."""
-        return self.archive.store(parts, may_send=may_send)
-
-    def has(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
-        """Pass on."""
-        return self.archive.has(study_instance_uid, series_instance_uid, sop_instance_uid)
-
-    def request_commitment(self, transaction_uid: str, instances: Sequence[tuple[str, str]]) -> None:
-        """Let it happen, and pass on."""
+    def request_commitment(
+        self, transaction_uid: str, instances: Sequence[tuple[str, str]], on_report: OnReport | None = None
+    ) -> None:
+        """Let it happen, and ask."""
         self.asked += 1
         if self.asked == 1:
-            self.happens(instances)
-        self.archive.request_commitment(transaction_uid, instances)
-
-    def echo(self) -> None:
-        """Pass on."""
-        self.archive.echo()
+            self.happens()
+        super().request_commitment(transaction_uid, instances, on_report)
 
 
 def test_result_is_committed(store: Store, place: Place, tmp_path: Path) -> None:
@@ -100,7 +89,7 @@ def test_object_that_was_deleted_is_sent_again(store: Store, place: Place, tmp_p
     objects = made("deleted")
     (lost,) = (o.sop_instance_uid for o in objects if o.kind is Kind.TEXT_SR)
     between: list[dict[str, OutboxStatus]] = []
-    archive = BeforeAsking(place.archive, lambda asked: forget(place.orthanc, lost))
+    archive = BeforeAsking(place.orthanc.port, lambda: forget(place.orthanc, lost))
     delivery = Delivering(store, archive, "commitment")
     case = delivery.queue(objects)
     with Listening(tmp_path / "spool", place.port, "ORTHANC") as spool:

@@ -27,6 +27,7 @@ from tests.archives import AGENT, Subject, client, real_subject, report_listener
 from tests.delivery import delivering
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, dataset_bytes, one_result
 from tests.receivers import SETTINGS
+from tests.scripted_scp import Conversation, ScriptedScp
 
 __all__ = ["real_subject"]
 
@@ -157,3 +158,44 @@ def report_in(spool: Path) -> Record:
                 return record
         time.sleep(0.02)
     raise AssertionError("no report came")
+
+
+def test_connection_that_is_lost_with_three_under_way_counts_nothing_twice(store: Store) -> None:
+    """Of five under way two are answered before the peer is gone: those stay sent, three leave again, once."""
+    objects = one_result(1, captures=5)
+    case = delivering(store, {"pacs": objects}, at=now())
+    taken: list[str] = []
+
+    def two_of_five(talk: Conversation) -> None:
+        held = [talk.take() for _ in range(5)]
+        taken.extend(one.sop_instance_uid for one in held)
+        talk.answer(held[4])
+        talk.answer(held[1])
+        talk.drop()
+
+    def the_rest(talk: Conversation) -> None:
+        while True:
+            taken.append((request := talk.take()).sop_instance_uid)
+            talk.answer(request)
+
+    with ScriptedScp((two_of_five, the_rest), window=5) as scp:
+        carrier = courier(store, client("SCRIPTED", scp.port), "none")
+        moved = [carrier.tick()]
+        with store.unit() as unit:
+            sent = [i.status for i in unit.outbox_of(case.id)]
+        while state(store, case.id) is CaseState.DELIVERING:
+            moved.append(carrier.tick())
+    uids = [o.sop_instance_uid for o in objects]
+    assert sum(moved) == 7
+    assert moved[0] == 2
+    assert [uid for uid, one in zip(uids, sent, strict=True) if one is OutboxStatus.CONFIRMED] == [uids[1], uids[4]]
+    assert taken[5:] == [uids[0], uids[2], uids[3], *uids[5:]]
+
+
+def test_cases_of_a_tick_go_over_one_association(store: Store, tmp_path: Path) -> None:
+    """Three cases, stored and read back: the archive sees one association."""
+    cases = [delivering(store, {"pacs": one_result(100 * n)}, n, at=now()) for n in (1, 2, 3)]
+    with OwnArchive("ARCHIVE", tmp_path / "files") as archive:
+        assert courier(store, client("ARCHIVE", archive.port), "read_back").tick() == 24
+        assert archive.associations == 1
+    assert {state(store, case.id) for case in cases} == {CaseState.DONE}

@@ -17,7 +17,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from agent.core.errors import Permanent, Transient, Unreachable
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from agent.dimse.association import Peer, Timeouts, association
+from agent.dimse.association import Peer, association
 from agent.dimse.client import PacsClient
 from agent.dimse.part10 import split
 from demo.archive import Archive, Switches
@@ -25,8 +25,8 @@ from demo.own_archive import OwnArchive
 from demo.pacs_process import free_port
 from tests.archives import AGENT, QUICK, client
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, one_result, part10
+from tests.scripted_scp import SHORT
 
-SHORT = Timeouts(connect_s=1, association_s=1, response_s=0.5, pdu_s=0.5)
 PARTS = [o.encoded for o in one_result(1)]
 
 

@@ -64,7 +64,7 @@ def test_objects_that_are_listed_are_confirmed_and_the_case_done() -> None:
     assert d.courier.tick() == 8
     assert d.status(case) == [CONFIRMED] * 4
     assert d.now(case).state is CaseState.DONE
-    assert d.pacs.associations == ["store"] + ["find"] * 4
+    assert d.pacs.calls == ["store"] + ["find"] * 4
 
 
 def test_object_that_is_not_listed_is_looked_for_again_before_it_is_sent_again() -> None:
@@ -122,7 +122,7 @@ def test_query_that_fails_leaves_the_object_sent() -> None:
     case = d.case()
     d.courier.tick()
     assert d.status(case) == [SENT] * 4
-    assert d.pacs.associations == ["store", "find"]
+    assert d.pacs.calls == ["store", "find"]
     assert "does not offer C-FIND" in d.items(case)[0].error
     d.pacs.offers_find = True
     d.clock.pass_s(300)

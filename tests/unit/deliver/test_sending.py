@@ -1,5 +1,7 @@
 """Objects on their way to a PACS in memory."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core.case import CaseEvent, CaseState, IllegalTransition
@@ -9,12 +11,14 @@ from agent.core.firewall import RETIRED
 from agent.core.identities import Retirement
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus
+from agent.core.result import Kind
 from agent.deliver import sending
 from agent.deliver.verdict import NOT_OFFERED
-from tests.delivery import DAY_S, Delivery
-from tests.fakes.objects import COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE
+from tests.delivery import DAY_S, Delivery, delivering
+from tests.fakes.objects import COMPREHENSIVE_3D_SR, ENHANCED_SR, SECONDARY_CAPTURE, result_object
 from tests.fakes.pacs import FakePacs
 
+SC = Kind.SECONDARY_CAPTURE
 WAITING, SENT = OutboxStatus.WAITING, OutboxStatus.SENT
 CONFIRMED, REFUSED = OutboxStatus.CONFIRMED, OutboxStatus.REFUSED
 
@@ -27,6 +31,67 @@ def test_everything_is_sent_over_one_association_in_sending_order() -> None:
     assert d.pacs.requests == d.uids(case)
     assert d.pacs.associations == ["store"]
     assert d.pacs.released == 1
+
+
+def test_all_cases_of_a_tick_share_an_association_that_knows_what_they_need() -> None:
+    """Three cases and their read-back: one association, with every class that is due; nothing due, none."""
+    d = Delivery()
+    cases = [d.case(n) for n in (1, 2, 3)]
+    assert d.courier.tick() == 24
+    assert {d.now(case).state for case in cases} == {CaseState.DONE}
+    assert (d.pacs.associations, d.pacs.released) == (["store"], 1)
+    assert [sop_class for sop_class, _ in d.pacs.proposed] == [COMPREHENSIVE_3D_SR, ENHANCED_SR, SECONDARY_CAPTURE]
+    d.courier.tick()
+    assert len(d.pacs.associations) == 1
+
+
+def test_association_that_is_lost_between_two_cases_is_opened_again() -> None:
+    """The second case notices nothing; the third one's loss in between is its own."""
+    d = Delivery(confirm="none", pacs=FakePacs(break_after=4))
+    cases = [d.case(n, captures) for n, captures in ((1, 2), (2, 2), (3, 3))]
+    assert d.courier.tick() == 12
+    assert [d.now(case).state for case in cases] == [CaseState.DONE, CaseState.DONE, CaseState.DELIVERING]
+    assert d.status(cases[2]) == [CONFIRMED] * 4 + [WAITING]
+    assert [i.attempts for case in cases[:2] for i in d.items(case)] == [0] * 8
+
+
+def test_answers_in_another_order_settle_their_own_objects() -> None:
+    """Of three under way the last is answered first: each status finds its object."""
+    d = Delivery(confirm="none", pacs=FakePacs(window=3))
+    case = d.case()
+    d.pacs.status[d.uids(case)[0]] = 0xC000
+    assert d.courier.tick() == 4
+    assert d.status(case) == [REFUSED, CONFIRMED, CONFIRMED, CONFIRMED]
+    assert d.pacs.requests == d.uids(case)
+
+
+def test_failure_that_may_pass_lets_nothing_more_leave_and_settles_what_is_under_way() -> None:
+    """Three are under way when the third is answered first, with a failure: the two others count, the fourth stays."""
+    d = Delivery(confirm="none", pacs=FakePacs(window=3))
+    case = d.case()
+    d.pacs.status[d.uids(case)[2]] = 0xA700
+    assert d.courier.tick() == 2
+    assert d.status(case) == [CONFIRMED, CONFIRMED, WAITING, WAITING]
+    assert [i.attempts for i in d.items(case)] == [0, 0, 1, 1]
+    assert d.pacs.requests == d.uids(case)[:3]
+    d.pacs.status.clear()
+    d.clock.pass_s(10)
+    assert d.courier.tick() == 2
+    assert d.now(case).state is CaseState.DONE
+    assert len(d.pacs.requests) == 5
+
+
+def test_object_waits_for_what_it_needs() -> None:
+    """A report on our own picture leaves after the picture was answered, though eight may be under way."""
+    picture, report, other = (result_object(kind, n) for n, kind in enumerate((SC, Kind.SR, SC), 1))
+    answered: list[str] = []
+    d = Delivery(confirm="none", pacs=FakePacs(window=8))
+    delivering(d.store, {"pacs": [picture, replace(report, needs=(picture.sop_instance_uid,)), other]})
+    settle = sending._settle
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sending, "_settle", lambda *of: (answered.append(of[1].sop_instance_uid), settle(*of)))
+        assert d.courier.tick() == 3
+    assert answered == [one.sop_instance_uid for one in (picture, other, report)]
 
 
 def test_stored_bytes_are_those_of_the_result() -> None:

@@ -1,0 +1,116 @@
+"""C-STORE operations that are under way on one association, answered in any order (PS3.7 D.3.3.3).
+
+pynetdicom's `send_c_store` would decode and encode the dataset, or want it in a file, and waits for each response; so
+the requests go to its DIMSE provider directly. As there, its reactor stands still meanwhile, so that it cannot take a
+response away.
+"""
+
+import queue
+import time
+from io import BytesIO
+from itertools import cycle
+from types import TracebackType
+from typing import Any, Final
+
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu_primitives import A_RELEASE
+
+from agent.core.errors import Transient, Unanswered
+from agent.dimse.association import AssociationLost, hold_still
+
+_LOOK_S: Final = 0.5  # how often to look whether the peer would rather end the association than answer
+_DRAIN_S: Final = 0.0002
+_LARGE: Final = 1 << 18  # bytes of a dataset that are on their way before the next object is looked at
+
+
+class Flight:
+    """Requests on an open association. Leaving the block while some are unanswered aborts it."""
+
+    def __init__(self, opened: Association) -> None:
+        invoked, _ = opened.acceptor.asynchronous_operations
+        asked, _ = opened.requestor.asynchronous_operations
+        self.window = min(invoked or asked, asked)  # 0: as many as we like
+        self._opened = opened
+        self._ids = cycle(range(1, 0x10000))
+        self._unanswered: set[int] = set()
+
+    def __enter__(self) -> "Flight":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._unanswered:
+            self._opened.abort()
+        self._opened._reactor_checkpoint.set()
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether `answer` would not wait."""
+        return not self._opened.dimse.msg_queue.empty()
+
+    def send(self, request: C_STORE, dataset: memoryview, context: int) -> int:
+        """Send a request and its dataset, and return the Message ID that it got.
+
+        Raises
+        ------
+        AssociationLost
+            If the association is over.
+        """
+        if not self._unanswered:
+            hold_still(self._opened)
+        message_id = next(self._ids)
+        request.MessageID = message_id
+        request.DataSet = BytesIO(dataset)
+        self._unanswered.add(message_id)
+        self._opened.dimse.send_msg(request, context)
+        if self.window > 1 and len(dataset) > _LARGE:
+            self._drain()
+        return message_id
+
+    def answer(self) -> tuple[int, int]:
+        """Wait for the next response and return the Message ID that it responds to, and its status.
+
+        Raises
+        ------
+        AssociationLost
+            If the peer ended the association.
+        Unanswered
+            If nothing comes in time.
+        Transient
+            If something comes that is no response to any of the requests.
+        """
+        response = self._next()
+        message_id = response.MessageIDBeingRespondedTo if isinstance(response, C_STORE) else None
+        status = response.Status if isinstance(response, C_STORE) else None
+        if message_id not in self._unanswered or status is None:
+            raise Transient("no response to C-STORE, but another message")
+        self._unanswered.remove(message_id)
+        if not self._unanswered:
+            self._opened._reactor_checkpoint.set()
+        return message_id, status
+
+    def _next(self) -> Any:
+        waited, timeout = 0.0, self._opened.dimse_timeout or 0.0
+        while waited < timeout:
+            look = min(_LOOK_S, timeout - waited)
+            try:
+                _, message = self._opened.dimse.msg_queue.get(timeout=look)
+            except queue.Empty:
+                waited += look
+                if isinstance(self._opened.dul.peek_next_pdu(), A_RELEASE):
+                    break
+                continue
+            if message is None:
+                break
+            return message
+        else:
+            raise Unanswered(f"no response to C-STORE within {timeout:g} s")
+        raise AssociationLost("no response to C-STORE: the peer ended the association")
+
+    def _drain(self) -> None:
+        """Wait until the request is on its way: pynetdicom reads no response while it has something to send."""
+        dul = self._opened.dul
+        while dul.is_alive() and not dul.to_provider_queue.empty():
+            time.sleep(_DRAIN_S)
