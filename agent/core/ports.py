@@ -14,6 +14,7 @@ from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.pacs import PacsState
 from agent.core.patient import PatientKey
 from agent.core.ports_identity import IdentityUnit
+from agent.core.ports_reads import ReadUnit
 from agent.core.result import Kind, Reference, ResultObject
 from agent.core.stored import StoredInstance
 
@@ -67,6 +68,7 @@ class OutboxStatus(StrEnum):
     SENT = "sent"  # stored there, not yet confirmed
     CONFIRMED = "confirmed"
     REFUSED = "refused"  # the destination will never take it
+    AWAITING_REPORT = "awaiting_report"  # held back until a radiologist has read the index study
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class OutboxItem:
     error: str = ""
 
 
-class Unit(IdentityUnit, PacsState, Protocol):
+class Unit(IdentityUnit, ReadUnit, PacsState, Protocol):
     """One transaction on the agent's state. Everything done with it commits together or not at all."""
 
     # what the spool said

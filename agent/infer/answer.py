@@ -11,6 +11,7 @@ from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.firewall import stopped
 from agent.core.ports import Store, StoredInstance, Unit
+from agent.core.release import wait_for_report
 from agent.core.result import Kind, LeftOut, Result, ResultObject, SourceImage
 from agent.core.role_rules import BUILT_IN
 from agent.core.roles import RoleTable
@@ -34,6 +35,7 @@ class AnswerSettings(AttemptSettings):
     """How a worker works."""
 
     site_prevalence: float | None = None
+    wait_for_report: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +182,8 @@ class Answerer:
             name: [one for one in objects if one.kind in kinds] for name, kinds in self.destinations.items()
         }
         with self.store.unit() as unit:
+            if self.settings.wait_for_report:
+                unit.alone()  # before any row is locked: who notes a report takes turns with us
             if why := stopped(unit, case):
                 unit.withdraw(case, result.made_at, why)
                 _log.error("answer_stopped", case_id=case.id, reason=why)
@@ -188,3 +192,5 @@ class Answerer:
             saved = unit.save_result(case, result.made_at, summarise(result, device), by_destination)
             if not any(by_destination.values()):
                 unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")
+            elif self.settings.wait_for_report and wait_for_report(unit, saved, result, objects):
+                _log.info("answer_waits_for_report", case_id=case.id, version=case.version)

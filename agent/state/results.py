@@ -104,11 +104,13 @@ class Results(Cases):
 
         A case that this one absorbed counts where it has no such version of its own.
 
-        What was given up without ever being stored is nobody's predecessor, whatever was tried.
+        What was given up without ever being stored is nobody's predecessor, whatever was tried; nor is what waits for a
+        radiologist's report, since it gives way to the next version.
         """
         mine = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
         unsent = sa.and_(cases.c.state == CaseState.CLOSED, outbox.c.tried_at.is_(None))  # withdrawn in time
-        out = sa.or_(sa.and_(outbox.c.status != OutboxStatus.REFUSED, ~unsent), outbox.c.stored_at.is_not(None))
+        not_out = [OutboxStatus.REFUSED, OutboxStatus.AWAITING_REPORT]
+        out = sa.or_(sa.and_(outbox.c.status.not_in(not_out), ~unsent), outbox.c.stored_at.is_not(None))
         newest = (
             sa.select(cases.c.id)
             .where(sa.or_(mine, cases.c.absorbed_by == case.case_uuid))
