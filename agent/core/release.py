@@ -44,8 +44,8 @@ def settle(unit: Unit, patients: Iterable[PatientKey], at: datetime) -> list[Cas
 def wait_for_report(unit: Unit, case: Case, result: Result, objects: Iterable[ResultObject]) -> bool:
     """Keep a version that was saved in this unit until its index study was read; return whether it waits.
 
-    An earlier version that nobody has seen yet gives way to it. The unit must be `alone`: else a report that comes at the
-    same moment could be missed.
+    An earlier version that nobody has seen yet gives way to it. The unit must be `alone`: else a report that comes at
+    the same moment could be missed.
 
     Parameters
     ----------

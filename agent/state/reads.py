@@ -116,7 +116,7 @@ def _awaits() -> tuple[sa.ColumnElement[bool], ...]:
     return IS_UNREAD, index_study.c.case_id == cases.c.id, cases.c.state == CaseState.DELIVERING
 
 
-def count_awaiting() -> sa.Select[Any]:
+def count_awaiting() -> sa.Select[int, Any]:
     """Ask how many versions wait for a report, and since when the longest."""
     return sa.select(sa.func.count(), sa.func.min(index_study.c.waiting_since)).where(*_awaits())
 
