@@ -11,6 +11,8 @@ from rich.table import Table
 from agent.report.figures import written
 from agent.state.overview import CaseLine, Overview, Story
 
+AWAITED: Final = "the radiologist's report of the index study"
+
 _CASE: Final = ("case", "version", "question", "patient", "state")
 
 
@@ -26,9 +28,12 @@ def overview_tables(seen: Overview) -> list[Table]:
 
 
 def _awaiting(seen: Overview) -> list[Table]:
-    """How many results a radiologist's report is missing for; nothing where none."""
-    title = "results that wait for a radiologist's report" + _since(seen.oldest_awaiting_report, "the longest since")
-    return [_counts(title, "", {"cases": seen.awaiting_report})] if seen.awaiting_report else []
+    """How many results wait for a radiologist, and since when; nothing where none does."""
+    if not seen.awaiting_report:
+        return []
+    table = _table("", "results wait for", "cases", "the longest since")
+    table.add_row(AWAITED, str(seen.awaiting_report), _cell(seen.oldest_awaiting_report))
+    return [table]
 
 
 def cases_table(lines: Sequence[CaseLine]) -> Table:
@@ -45,7 +50,7 @@ def cases_table(lines: Sequence[CaseLine]) -> Table:
 
 def _awaits(line: CaseLine) -> str:
     since = line.awaits_report_since
-    return f"waits for the radiologist's report of the index study since {_moment(since)}; " if since else ""
+    return f"waits for {AWAITED} since {_moment(since)}; " if since else ""
 
 
 def answer_words(line: CaseLine) -> str:
