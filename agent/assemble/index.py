@@ -13,6 +13,7 @@ import structlog
 from agent.assemble.corrections import Again
 from agent.assemble.judging import Errands, Judge, Judged, QuestionScope
 from agent.assemble.patients import Patients
+from agent.assemble.readings import note_object, note_said
 from agent.assemble.versions import Versions
 from agent.core.adt import news_from_json
 from agent.core.case import CaseState
@@ -48,6 +49,10 @@ class IndexSettings:
     episode: timedelta
 
 
+def _never(record: Record) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The DICOM side of indexing."""
@@ -55,6 +60,7 @@ class Reading:
     header: Callable[[Record], Instance]  # raises Rejected
     part10: Callable[[Record], bytes]
     same_pixels: Callable[[bytes, bytes], bool]  # of two Part 10 files, decoded where nothing can come of it
+    is_report: Callable[[Record], bool] = _never  # whether a radiologist's report is in it
 
 
 class Indexer:
@@ -157,6 +163,8 @@ class Indexer:
                 if judged.compare_with is not None or not is_copied:
                     return judged
                 self._arrive(unit, judged, read)
+                if isinstance(read, Instance) and judged.arrival.end is not End.OWN and self._reading.is_report(record):
+                    note_object(unit, read, record, self._now())
             unit.advance(record.ref)
             left.popleft()
         return None
@@ -186,8 +194,10 @@ class Indexer:
             unit.association_closed(association_id, record.received_at)
         elif record.kind is RecordKind.EVENT_REPORT:
             self._on_event_report(unit, record)
-        elif record.kind is RecordKind.HL7 and (news := news_from_json(record.meta.get("news") or "[]")):
-            self.patients.follow(unit, news)
+        elif record.kind is RecordKind.HL7:
+            note_said(unit, record)
+            if news := news_from_json(record.meta.get("news") or "[]"):
+                self.patients.follow(unit, news)
 
     def _arrive(self, unit: Unit, judged: Judged, read: Instance | Rejected) -> None:
         """Give an instance record its end, and an image that is wanted its case."""

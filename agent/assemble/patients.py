@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.assemble.circle import Circle
+from agent.assemble.readings import release
 from agent.assemble.versions import Versions
 from agent.core.adt import PatientNews
 from agent.core.case import Case, CaseState
@@ -76,6 +77,7 @@ class Patients:
             for head in unit.heads(patient):
                 self._bar(unit, head)
                 self.versions.settle(unit, head, conflicts, reason)
+        release(unit, circle.patients, self.versions.now())
 
     def take_up(self, unit: Unit, sop_instance_uid: str, patients: Iterable[PatientKey]) -> None:
         """Let the object that a person chose be in a case of every question that takes it, and in no other."""

@@ -33,6 +33,7 @@ from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
+from agent.dicom.reports import is_report
 from agent.dicom.same_pixels import same_pixels
 from agent.dimse.client import PacsClient
 from agent.ehr.source import EhrSource
@@ -50,6 +51,7 @@ DELIVER_EVERY_S = 0.25
 def run_keeper(config: Config, stop: Stop) -> None:
     """Tick until asked to stop; ticks under way end first."""
     store = open_store(config)
+    let_go_unless_awaited(config, store)
     couriers = build_courier(config, store).destinations
     ticks = [
         Tick("index", build_indexer(config, store).tick, INDEX_EVERY_S),
@@ -82,7 +84,7 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
         store,
         question_scopes(config),
         settings,
-        reading=Reading(header, to_part10, same_pixels),
+        reading=Reading(header, to_part10, same_pixels, is_report),
         quarantine=Quarantine(config.storage.quarantine),
         on_event_report=apply_event_report,
         now=utc_now,
@@ -117,6 +119,15 @@ def build_assembler(config: Config, store: SqlStore) -> Assembler:
 def build_resolver(config: Config, store: SqlStore) -> Resolver:
     """Join what a person's decision needs: the same rules as indexing."""
     return Resolver(store, build_indexer(config, store).patients)
+
+
+def let_go_unless_awaited(config: Config, store: SqlStore) -> None:
+    """Let go what was held back for a report, where results do not wait any more."""
+    if config.cases.release == "at_once":
+        with store.unit() as unit:
+            released = unit.let_all_go(utc_now())
+        if released:
+            structlog.get_logger().info("results_released", count=released)
 
 
 def build_courier(config: Config, store: SqlStore) -> Courier:

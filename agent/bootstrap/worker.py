@@ -107,6 +107,7 @@ def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: 
             agent_started=agent_started,
             lease_s=LEASE.total_seconds(),
             site_prevalence=config.site.prevalence,
+            wait_for_report=config.cases.release == "after_radiologist_report",
         ),
         watchdog=HangWatchdog(),
         now=utc_now,

@@ -175,6 +175,9 @@ class Cases(Section):
         ("CC", "MLO"), description="Mammograms of each side; a missing one holds a case as long as a missing MG."
     )
     ask_pacs: AskPacs | None = None
+    release: Literal["at_once", "after_radiologist_report"] = Field(
+        "at_once", description="Results leave at once, or once a radiologist's report of the study is there: hl7.md."
+    )
     report_no_estimate: bool = Field(True, description="Say why there is no number, for confirmed cancer.")
 
 

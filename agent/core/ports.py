@@ -14,6 +14,7 @@ from agent.core.instance import Arrival, Instance, SpoolRef
 from agent.core.pacs import PacsState
 from agent.core.patient import PatientKey
 from agent.core.ports_identity import IdentityUnit
+from agent.core.ports_reads import ReadUnit
 from agent.core.result import Kind, Reference, ResultObject
 from agent.core.stored import StoredInstance
 
@@ -68,6 +69,7 @@ class OutboxStatus(StrEnum):
     CONFIRMED = "confirmed"
     REFUSED = "refused"  # the destination will never take it
     SPARE = "spare"  # sent only where the object that it stands for is of a class that is not taken
+    AWAITING_REPORT = "awaiting_report"  # held back until a radiologist has read the index study
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Settled(NamedTuple):
     error: str
 
 
-class Unit(IdentityUnit, PacsState, Protocol):
+class Unit(IdentityUnit, ReadUnit, PacsState, Protocol):
     """One transaction on the agent's state. Everything done with it commits together or not at all."""
 
     # what the spool said

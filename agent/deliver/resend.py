@@ -6,6 +6,7 @@ from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.errors import Permanent
 from agent.core.firewall import stopped
 from agent.core.ports import Store
+from agent.core.release import unread
 
 
 def resend(store: Store, case_id: int, now: datetime) -> Case:
@@ -16,7 +17,8 @@ def resend(store: Store, case_id: int, now: datetime) -> Case:
     Raises
     ------
     Permanent
-        If there is no such case, it has no result, the firewall stops it, or it is not DONE, FAILED or DELIVERING.
+        If there is no such case, it has no result, the firewall stops it, it waits for a radiologist's report, or it is
+        not DONE, FAILED or DELIVERING.
     """
     with store.unit() as unit:
         try:
@@ -25,7 +27,7 @@ def resend(store: Store, case_id: int, now: datetime) -> Case:
             raise Permanent(f"there is no case {case_id}") from None
         if not unit.outbox_of(case_id):
             raise Permanent(f"case {case_id} is {case.state} and has no result to send")
-        if why := stopped(unit, case):
+        if why := stopped(unit, case) or unread(unit, case):
             raise Permanent(f"case {case_id} is not sent again: {why}")
         if case.state is CaseState.DELIVERING:
             unit.queue_again(case_id, now)

@@ -13,6 +13,7 @@ NOT_OFFERED: Final = "SOP class or transfer syntax not accepted"
 """Why an item was refused that the destination takes from nobody: alone, this does not fail a case."""
 
 _NAMES: Final = {"1.2.840.10008.5.1.4.1.1.88.33": "Comprehensive SR"}  # of the SOP classes that stand for others
+_UNSETTLED: Final = frozenset({OutboxStatus.WAITING, OutboxStatus.SENT, OutboxStatus.AWAITING_REPORT})
 
 _log = structlog.get_logger()
 
@@ -31,7 +32,7 @@ def verdict(items: Sequence[OutboxItem]) -> Verdict | None:
     offer to take while others are in. GAVE_UP: a destination has nothing, or refused an object for another reason, or
     time ran out.
     """
-    if not items or any(i.status in (OutboxStatus.WAITING, OutboxStatus.SENT) for i in items):
+    if not items or any(i.status in _UNSETTLED for i in items):
         return None
     refused = [i for i in items if i.status is OutboxStatus.REFUSED]
     reached = {i.destination for i in items if i.status is OutboxStatus.CONFIRMED}

@@ -11,6 +11,7 @@ from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.firewall import stopped
 from agent.core.ports import Store, StoredInstance, Unit
+from agent.core.release import wait_for_report
 from agent.core.result import Kind, LeftOut, Result, ResultObject, SourceImage
 from agent.core.role_rules import BUILT_IN
 from agent.core.roles import RoleTable
@@ -35,6 +36,7 @@ class AnswerSettings(AttemptSettings):
     """How a worker works."""
 
     site_prevalence: float | None = None
+    wait_for_report: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +178,8 @@ class Answerer:
         }
         lineage = trace(task, result, going_to(objects, by_destination), self.roles, self.origin)
         with self.store.unit() as unit:
+            if self.settings.wait_for_report:
+                unit.alone()  # before any row is locked: who notes a report takes turns with us
             if why := stopped(unit, case):
                 unit.withdraw(case, result.made_at, why)
                 _log.error("answer_stopped", case_id=case.id, reason=why)
@@ -185,3 +189,5 @@ class Answerer:
             unit.keep_lineage(saved, lineage)
             if not any(by_destination.values()):
                 unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")
+            elif self.settings.wait_for_report and wait_for_report(unit, saved, result, objects):
+                _log.info("answer_waits_for_report", case_id=case.id, version=case.version)

@@ -11,6 +11,8 @@ from rich.table import Table
 from agent.report.figures import written
 from agent.state.overview import CaseLine, Overview, Story
 
+AWAITED: Final = "the radiologist's report of the index study"
+
 _CASE: Final = ("case", "version", "question", "patient", "state")
 
 
@@ -21,7 +23,17 @@ def overview_tables(seen: Overview) -> list[Table]:
         _counts(f"received objects ({seen.open_associations} associations open)", "end", seen.arrivals),
         _counts("why objects are not used", "reason", seen.reasons),
         _counts("outbox" + _since(seen.oldest_waiting, "oldest waiting since"), "destination: status", seen.outbox),
+        *_awaiting(seen),
     ]
+
+
+def _awaiting(seen: Overview) -> list[Table]:
+    """How many results wait for a radiologist, and since when; nothing where none does."""
+    if not seen.awaiting_report:
+        return []
+    table = _table("", "results wait for", "cases", "the longest since")
+    table.add_row(AWAITED, str(seen.awaiting_report), _cell(seen.oldest_awaiting_report))
+    return [table]
 
 
 def cases_table(lines: Sequence[CaseLine]) -> Table:
@@ -32,8 +44,13 @@ def cases_table(lines: Sequence[CaseLine]) -> Table:
         patient = f"{line.patient_id} ({line.issuer})"
         numbers = (str(line.id), str(line.version), line.question, patient, line.state)
         since = line.held_since if held else line.opened_at
-        table.add_row(*numbers, _cell(since), str(line.instances), answer_words(line))
+        table.add_row(*numbers, _cell(since), str(line.instances), _awaits(line) + answer_words(line))
     return table
+
+
+def _awaits(line: CaseLine) -> str:
+    since = line.awaits_report_since
+    return f"waits for {AWAITED} since {_moment(since)}; " if since else ""
 
 
 def answer_words(line: CaseLine) -> str:
@@ -80,6 +97,7 @@ def story_tables(story: Story) -> list[Table]:
             story.others,
         ),
         _rows("deliveries", ("role", "destination", "status", "attempts", "stored_at", "error"), story.deliveries),
+        *_awaited(story),
         *_asked(story),
     ]
 
@@ -105,6 +123,12 @@ def _findings(findings: Mapping[str, Any]) -> list[Table]:
     ]
     rows = [{"": name, "says": text} for name, text in said if text]
     return [_rows("evidence and eligibility", ("", "says"), rows)]
+
+
+def _awaited(story: Story) -> list[Table]:
+    """The study whose report releases the results; nothing where they did not have to wait."""
+    columns = ("study_instance_uid", "accession_number", "waiting_since", "released_at")
+    return [_rows("radiologist's report that releases it", columns, story.awaited)] if story.awaited else []
 
 
 def _asked(story: Story) -> list[Table]:

@@ -5,7 +5,7 @@ HL7 2.5.1, chapter 2: encoding rules (2.5, 2.6), escape sequences (2.7), MSH (2.
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,14 @@ from agent.receive.hl7_fault import ErrorCode, Fault, erroneous, rejected
 READ: Final = ("MSH", "EVN", "PID", "MRG")
 MAX_READ_CHARACTERS: Final = 32768
 """Most that the segments that are read may hold together: what is parsed takes many times its length in memory."""
+
+REPORTS: Final = ("ORC", "OBR", "OBX", "ZDS")
+"""Read of results (ORU) beside those; of each the beginning, of OBX those alone that name a study."""
+MAX_REPORT_CHARACTERS: Final = 262144
+"""Most that the segments about reports may hold together, as far as they are read."""
+_REPORT_FIELDS: Final = 26  # OBR-25 is the last that says anything
+NAMES_STUDY: Final = frozenset({"113014", "110180"})
+"""Codes of DCM in OBX-3 under which OBX-5 holds a Study Instance UID (IHE RAD TF-2, 4.28; PS3.16)."""
 
 MAX_CONTROL_ID: Final = 199  # HL7 2.7; 20 in 2.5.1
 _NULL: Final = (
@@ -155,6 +163,7 @@ def parse(raw: bytes, header: Header) -> Message:
     lines = [line for line in _lines(raw.decode(header.codec)) if (line + header.delimiters.field)[:4] in names]
     if sum(map(len, lines)) > MAX_READ_CHARACTERS:
         raise erroneous(ErrorCode.DATA_TYPE, f"MSH, EVN, PID and MRG hold more than {MAX_READ_CHARACTERS} characters")
+    lines = _with_reports(raw, header, names) if header.component(9, 1) == "ORU" else lines
     parsed = hl7.parse("\r".join(line + header.delimiters.field for line in lines))
     segments = tuple(Segment(segment, header) for segment in parsed)
     if sum(segment.name == "MSH" for segment in segments) > 1:
@@ -201,6 +210,27 @@ def _wrong_with(header: Header) -> Fault | None:
     if version and not version.startswith("2"):
         return rejected(ErrorCode.UNSUPPORTED_VERSION, "MSH-12 is not a version 2", "MSH", 12)
     return None
+
+
+def _with_reports(raw: bytes, header: Header, names: Container[str]) -> list[str]:
+    """Return the lines that are read of a message with results: those under `names`, and what they say of reports."""
+    field, kept, size = header.delimiters.field, [], 0
+    for line in _lines(raw.decode(header.codec)):
+        if (line + field)[:4] in names:
+            kept.append(line)
+        elif line[:3] in REPORTS and line[3:4] == field:
+            fields = line.split(field, _REPORT_FIELDS)[:_REPORT_FIELDS]
+            if fields[0] != "OBX" or _code(fields, header) in NAMES_STUDY:
+                kept.append(field.join(fields))
+                size += len(kept[-1])
+    if size > MAX_REPORT_CHARACTERS:
+        raise erroneous(ErrorCode.DATA_TYPE, f"ORC, OBR and ZDS hold more than {MAX_REPORT_CHARACTERS} characters")
+    return kept
+
+
+def _code(obx: Sequence[str], header: Header) -> str:
+    """Return what an OBX observes, by its code (OBX-3.1)."""
+    return obx[3].split(header.delimiters.component)[0].strip() if len(obx) > 3 else ""
 
 
 def _delimiters(field: str, encoding: str) -> Delimiters:

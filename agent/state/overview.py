@@ -15,6 +15,7 @@ from agent.core.ports import OutboxStatus
 from agent.core.result import Kind
 from agent.state import tables as t
 from agent.state.contradictions import held_for
+from agent.state.reads import awaits_report_since, count_awaiting
 
 MOST_REASONS: Final = 20
 _IS_LINEAGE: Final = t.case_document.c.name == "lineage"
@@ -31,6 +32,8 @@ class Overview:
     oldest_waiting: datetime | None  # in the outbox
     open_associations: int
     oldest_held: datetime | None = None  # since when a case has been held that nobody decided
+    awaiting_report: int = 0  # cases whose results wait until a radiologist has read the index study
+    oldest_awaiting_report: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class CaseLine:
     instances: int
     summary: Mapping[str, Any]
     held_since: datetime | None = None  # of a held one
+    awaits_report_since: datetime | None = None  # of one whose results wait for the report of the index study
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Story:
     held_for: Sequence[Mapping[str, Any]] = ()  # what a person has to decide, or decided
     counts: Sequence[Mapping[str, Any]] = ()  # by the PACS, a row a study
     retrievals: Sequence[Mapping[str, Any]] = ()  # requested from the PACS
+    awaited: Sequence[Mapping[str, Any]] = ()  # the study whose report releases it
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ def overview(connection: sa.Connection) -> Overview:
     waiting = sa.select(sa.func.min(t.outbox.c.queued_at)).where(
         t.IS_UNDERWAY, t.outbox.c.status == OutboxStatus.WAITING
     )
+    awaiting, oldest_awaiting = connection.execute(count_awaiting()).one()
     return Overview(
         cases={state: number for (state, _), number in counted["cases"].items()},
         arrivals=dict(_summed((end, number) for (end, _), number in counted["arrivals"].items())),
@@ -101,6 +107,8 @@ def overview(connection: sa.Connection) -> Overview:
         oldest_held=connection.execute(
             sa.select(sa.func.min(_held_since())).select_from(t.cases).where(t.IS_HELD)
         ).scalar(),
+        awaiting_report=int(awaiting),
+        oldest_awaiting_report=oldest_awaiting,
         open_associations=int(
             connection.execute(sa.select(sa.func.count()).select_from(t.association).where(t.IS_OPEN)).scalar_one()
         ),
@@ -156,6 +164,7 @@ def case_story(connection: sa.Connection, case_id: int) -> Story | None:
         held_for=held_for(connection, case_id),
         others=[dict(r) for r in connection.execute(_others(row)).mappings()],
         counts=[dict(r) for r in connection.execute(_of_case(t.study_count, case_id)).mappings()],
+        awaited=[dict(r) for r in connection.execute(_of_case(t.index_study, case_id)).mappings()],
         retrievals=[dict(r) for r in connection.execute(_of_case(t.retrieval, case_id)).mappings()],
     )
 
@@ -210,6 +219,7 @@ def _lines() -> sa.Select[Any]:
         first_sr.label("sr_stored_at"),
         t.case_document.c.body.label("summary"),
         _held_since().label("held_since"),
+        awaits_report_since().label("awaits_report_since"),
     ).join(t.case_document, document, isouter=True)
 
 
@@ -234,6 +244,7 @@ def _line(row: Mapping[Any, Any]) -> CaseLine:
         sr_stored_at=row["sr_stored_at"],
         summary=row["summary"] or {},
         held_since=row["held_since"],
+        awaits_report_since=row["awaits_report_since"],
     )
 
 

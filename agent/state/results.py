@@ -16,8 +16,9 @@ from agent.state.resending import anything_sent
 from agent.state.tables import cases, outbox, result_bytes, result_object
 
 _WITHDRAWN_IN_TIME: Final = sa.and_(cases.c.state == CaseState.CLOSED, outbox.c.tried_at.is_(None))
+_NOT_OUT: Final = (OutboxStatus.REFUSED, OutboxStatus.SPARE, OutboxStatus.AWAITING_REPORT)
 _IS_OUT: Final = sa.or_(  # a destination has it, or still may get it
-    sa.and_(outbox.c.status.not_in([OutboxStatus.REFUSED, OutboxStatus.SPARE]), ~_WITHDRAWN_IN_TIME),
+    sa.and_(outbox.c.status.not_in(_NOT_OUT), ~_WITHDRAWN_IN_TIME),
     outbox.c.stored_at.is_not(None),
 )
 
@@ -123,7 +124,8 @@ class Results(Cases):
 
         A case that this one absorbed counts where it has no such version of its own.
 
-        What was given up without ever being stored is nobody's predecessor, whatever was tried.
+        What was given up without ever being stored is nobody's predecessor, whatever was tried; nor is what waits for a
+        radiologist's report, since it gives way to the next version.
         """
         mine = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
         newest = (

@@ -21,9 +21,11 @@ from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.pacs import Retrieval, Search, StudyCount
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, Settled, StoredInstance
+from agent.core.reads import IndexStudy, Read
 from agent.core.result import Reference, ResultObject
 from agent.state.instances import AROUND
 from agent.state.move import CaseChange, check_spares, claimed_by, move, queued_as, sending_order
+from tests.fakes.read_store import FakeReads
 from tests.fakes.studies import FakeStudies
 from tests.fakes.who_store import FakeWho, Link
 
@@ -58,6 +60,8 @@ class Tables:
     identities: dict[str, Identity] = field(default_factory=dict)
     studies: dict[tuple[str, PatientKey], str] = field(default_factory=dict)  # study and patient -> why barred
     variants: dict[int, Variant] = field(default_factory=dict)
+    reads: set[Read] = field(default_factory=set)
+    index_studies: dict[int, IndexStudy] = field(default_factory=dict)
     absorbed: dict[UUID, UUID] = field(default_factory=dict)
     conflicts: dict[int, tuple[Conflict, ...]] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
@@ -94,7 +98,7 @@ class FakeStore:
             self._lock.release()
 
 
-class FakeUnit(FakeWho, FakeStudies):
+class FakeUnit(FakeWho, FakeReads, FakeStudies):
     """A `Unit` on dictionaries."""
 
     def __init__(self, tables: Tables, ids: Iterator[int], installation: UUID) -> None:
@@ -364,8 +368,8 @@ class FakeUnit(FakeWho, FakeStudies):
 
     def _is_or_may_be_stored(self, case: Case, item: OutboxItem) -> bool:
         withdrawn_in_time = case.state is CaseState.CLOSED and item.id not in self._t.tried
-        over = item.status in (OutboxStatus.REFUSED, OutboxStatus.SPARE) or withdrawn_in_time
-        return not over or item.id in self._t.stored
+        not_out = (OutboxStatus.REFUSED, OutboxStatus.SPARE, OutboxStatus.AWAITING_REPORT)
+        return not (item.status in not_out or withdrawn_in_time) or item.id in self._t.stored
 
     def predecessor(self, case: Case) -> Case | None:
         versions = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]

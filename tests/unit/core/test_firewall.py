@@ -6,11 +6,11 @@ from uuid import UUID
 from agent.core.case import Case, CaseEvent
 from agent.core.conflict import Conflict, ConflictKind
 from agent.core.demographics import Demographics
-from agent.core.firewall import APART, DISPUTED, RETIRED, STRANGER, owner, stopped
+from agent.core.firewall import APART, DISPUTED, OVERTAKEN, RETIRED, STRANGER, owner, stopped
 from agent.core.identities import Identity, Retirement, apart
 from agent.core.patient import PatientKey
 from tests.fakes.store import FakeStore, FakeUnit
-from tests.state_stores import PATIENT, QUESTION, T0, arrival, instance, opened
+from tests.state_stores import PATIENT, QUESTION, T0, arrival, delivering, instance, opened, result_object
 
 NEW = PatientKey("EXAMPLE", "NEW")
 NOBODY = Demographics()
@@ -73,3 +73,16 @@ def test_a_later_version_that_is_held_stops_the_earlier_one() -> None:
         assert stopped(unit, case) == ""
         unit.hold(later, [Conflict(ConflictKind.CORRECTION, ("1", "a"), "An image came again.")], T0)
         assert stopped(unit, case) == DISPUTED
+
+
+def test_nothing_of_a_superseded_version_leaves_after_the_later_one() -> None:
+    """A destination may have seen the later one: the rest of the earlier one would look like news."""
+    with FakeStore().unit() as unit:
+        first = delivering(unit)
+        unit.apply(unit.open_version(first, T0), CaseEvent.COMPLETE, T0)
+        claimed = unit.claim(T0, T0, "worker")
+        assert claimed is not None
+        second = unit.save_result(claimed, T0, {}, {"pacs": [result_object("2.25.9")]})
+        assert (stopped(unit, first), stopped(unit, second)) == ("", "")
+        unit.about_to_send(unit.outbox_of(second.id), T0)
+        assert (stopped(unit, first), stopped(unit, second)) == (OVERTAKEN, "")

@@ -9,9 +9,12 @@ from agent.core.errors import Permanent
 from agent.core.identities import Retirement
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus
+from agent.core.reads import IndexStudy
+from agent.core.release import settle
 from agent.deliver.resend import resend
 from tests.delivery import DAY_S, T0, Delivery
 from tests.fakes.pacs import FakePacs
+from tests.reading import read
 
 
 def test_done_case_is_sent_again_as_it_was() -> None:
@@ -109,4 +112,35 @@ def test_nothing_is_sent_again_under_a_retired_id() -> None:
     with d.store.unit() as unit:
         unit.retire(Retirement(T0, "M1", case.patient, PatientKey("EXAMPLE", "P9")))
     with pytest.raises(Permanent, match="another ID now"):
+        resend(d.store, case.id, d.clock())
+
+
+def test_nothing_is_sent_again_that_waits_for_a_report() -> None:
+    """No command shows a second reader the result first; once the study was read, it does what it always does."""
+    d = Delivery()
+    case = d.case()
+    study = d.items(case)[0].study_instance_uid
+    with d.store.unit() as unit:
+        unit.wait_for_read(case, IndexStudy(study, "", T0))
+        unit.hold_back(case)
+    assert d.courier.tick() == 0
+    assert d.pacs.associations == []
+    with pytest.raises(Permanent, match="waits for the radiologist's report"):
+        resend(d.store, case.id, d.clock())
+    with d.store.unit() as unit:
+        unit.note_read(read(study, patient=case.patient))
+        settle(unit, [case.patient], T0)
+    assert d.courier.tick() > 0
+    assert resend(d.store, case.id, d.clock()).id == case.id
+
+
+def test_a_report_that_was_taken_back_stops_a_resend() -> None:
+    """Of what was sent before, too."""
+    d = Delivery()
+    case = d.case()
+    with d.store.unit() as unit:
+        unit.wait_for_read(case, IndexStudy("1.2", "", T0))
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DONE
+    with pytest.raises(Permanent, match="waits for the radiologist's report"):
         resend(d.store, case.id, d.clock())
