@@ -9,7 +9,17 @@ from typing import Final
 
 from agent.core.errors import Permanent
 from agent.core.result import Kind
-from agent.report import rules_capture, rules_common, rules_set, rules_sr, rules_text
+from agent.report import (
+    rules_capture,
+    rules_common,
+    rules_key_object,
+    rules_presentation_state,
+    rules_reserve,
+    rules_segmentation,
+    rules_set,
+    rules_sr,
+    rules_text,
+)
 from agent.report.draft import Draft, Finished
 
 
@@ -28,17 +38,24 @@ class Rule:
 
 ALL: Final = frozenset(Kind)
 DOCUMENTS: Final = frozenset({Kind.SR, Kind.TEXT_SR})
+KEY_OBJECTS: Final = frozenset({Kind.KEY_OBJECT, Kind.REJECTION})
 RULES: Final = (
     *(Rule(holds, ALL) for holds in rules_common.FOR_ALL),
     *(Rule(holds, DOCUMENTS) for holds in rules_common.FOR_DOCUMENTS),
     *(Rule(holds, frozenset({Kind.SR})) for holds in rules_sr.RULES),
     *(Rule(holds, frozenset({Kind.TEXT_SR})) for holds in rules_text.RULES),
     *(Rule(holds, frozenset({Kind.SECONDARY_CAPTURE})) for holds in rules_capture.RULES),
+    *(Rule(holds, frozenset({Kind.SEGMENTATION})) for holds in rules_segmentation.RULES),
+    *(Rule(holds, frozenset({Kind.PRESENTATION_STATE})) for holds in rules_presentation_state.RULES),
+    *(Rule(holds, KEY_OBJECTS) for holds in (rules_common.no_finding_of_disease, *rules_key_object.FOR_BOTH)),
+    *(Rule(holds, frozenset({Kind.KEY_OBJECT})) for holds in rules_key_object.FOR_KEY_OBJECTS),
+    *(Rule(holds, frozenset({Kind.REJECTION})) for holds in rules_key_object.FOR_REJECTIONS),
 )
+SET_RULES: Final = (*rules_set.RULES, *rules_reserve.RULES)
 
 
-def validate(draft: Draft, finished: Sequence[Finished]) -> None:
-    """Check all objects of a result.
+def validate(draft: Draft, finished: Sequence[Finished], *, alone: bool = False) -> None:
+    """Check all objects of a result; `alone` if they are only what rejects earlier versions.
 
     Raises
     ------
@@ -49,6 +66,6 @@ def validate(draft: Draft, finished: Sequence[Finished]) -> None:
         for rule in RULES:
             if one.slot.kind in rule.kinds and not rule.holds(draft, one):
                 raise Permanent(f"{one.slot.role} breaks the rule {rule.name}")
-    for holds in rules_set.RULES:
+    for holds in () if alone else SET_RULES:
         if not holds(draft, finished):
             raise Permanent(f"the objects together break the rule {holds.__name__}")
