@@ -22,6 +22,7 @@ from agent.infer.prepare import prepare_images, refusals
 from agent.infer.question import Asked, read_findings
 from agent.infer.reader import ImageReader
 from agent.infer.statement import Setting, summarise
+from agent.infer.superseding import left_behind
 from agent.infer.view import Images
 
 DAMAGED: Final = "damaged when it arrived"
@@ -151,6 +152,7 @@ class Answerer:
             predecessors=unit.references(before) if before else {},
             summary_before=unit.summary(before) if before else {},
             site_prevalence=self.settings.site_prevalence,
+            left=left_behind(unit, case),
             damaged=tuple(LeftOut(one.sop_instance_uid, DAMAGED, one.modality) for one in unit.damaged(case)),
         )
 

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Final
 
 import numpy as np
-from highdicom import AlgorithmIdentificationSequence
+from highdicom import AlgorithmIdentificationSequence, PixelMeasuresSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescription
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ CONTENT_LABEL: Final = "AI_INFLUENCE"
 THRESHOLD: Final = f"At least {100 * STRONG:.0f} % of this image's strongest influence, where it holds together."
 COLOUR: Final = CIELabColor(71.0, 27.0, 60.0)  # the orange of the heatmaps; OHIF complains where none is recommended
 GEOMETRY: Final = (("ImageOrientationPatient", 6), ("ImagePositionPatient", 3), ("PixelSpacing", 2))
+UNKNOWN: Final = -1
 _READ: Final = ("FrameOfReferenceUID", "PositionReferenceIndicator", "SliceThickness", *(k for k, _ in GEOMETRY))
 _OF_ITS_MAKING: Final = ("InstanceCreationDate", "InstanceCreationTime", "ContributingEquipmentSequence")  # by a clock
 
@@ -86,7 +87,7 @@ def _plane(draft: Draft, source: Source, headers: Headers) -> Dataset | None:
     if not all(numbers(ds, keyword, count) for keyword, count in GEOMETRY) or "FrameOfReferenceUID" not in ds:
         return None
     if not numbers(ds, "SliceThickness", 1):
-        ds.pop("SliceThickness", None)
+        ds.SliceThickness = UNKNOWN  # highdicom wants one
     for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"):
         setattr(ds, keyword, "")
     ds.StudyID = ds.StudyDate = ds.StudyTime = ""
@@ -117,11 +118,18 @@ def _segmentation(
         specific_character_set="ISO_IR 192",
     )
     made.SegmentSequence[0].SegmentDescription = f"{THRESHOLD} {words.NOT_AN_OUTLINE} {words.DISCLAIMER}"
+    made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = _measures(plane)
     _settle(draft, slot, made)
     ds = Dataset()
     ds.update({element.tag: element for element in made if element.keyword not in _OF_ITS_MAKING})
     ds.update(draft.base(slot, source))
     return Finished(slot, ds)
+
+
+def _measures(plane: Dataset) -> PixelMeasuresSequence:
+    """Return spacing and thickness: highdicom invents a distance to a slice that there is not."""
+    thickness = plane.SliceThickness
+    return PixelMeasuresSequence(numbers(plane, "PixelSpacing", 2), None if thickness == UNKNOWN else thickness)
 
 
 def _segment(draft: Draft, estimate: Estimate) -> SegmentDescription:
@@ -145,8 +153,7 @@ def _segment(draft: Draft, estimate: Estimate) -> SegmentDescription:
 
 
 def _settle(draft: Draft, slot: Slot, ds: Dataset) -> None:
-    """Replace what is random or invented: the same result is the same bytes, and one frame has no neighbour."""
+    """Replace the random UID of the dimensions: the same result is the same bytes."""
     organisation = uids.derived(draft.result.installation, "dimension", draft.uid(slot))
     for item in (*ds.DimensionOrganizationSequence, *ds.DimensionIndexSequence):
         item.DimensionOrganizationUID = organisation
-    ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].pop("SpacingBetweenSlices", None)

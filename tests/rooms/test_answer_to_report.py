@@ -42,7 +42,7 @@ def test_a_result_becomes_objects_and_a_refusal_has_no_number(scene: Scene, aske
         assert kinds == [Kind.TEXT_SR, Kind.SECONDARY_CAPTURE]
         assert b"%" not in objects(scene)[0].encoded
     else:
-        assert kinds == [Kind.SR] * 2 + [Kind.TEXT_SR] + [Kind.SECONDARY_CAPTURE] * 4
+        assert kinds == [Kind.SR] * 4 + [Kind.TEXT_SR] + [Kind.SECONDARY_CAPTURE] * 4
 
 
 def test_an_answer_from_facts_alone_goes_into_the_newest_study(scene: Scene) -> None:
