@@ -11,6 +11,7 @@ from agent.report.source_header import numbers, read_attributes
 PLAIN_BITS: Final = 8  # up to so many stored bits an image without a window is shown as it is
 COLOURS: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 FUNCTIONS: Final = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+UNITS: Final = ("OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT")  # of Rescale Type (PS3.3 C.11.1.1.2)
 _LUTS: Final = ("ModalityLUTSequence", "VOILUTSequence")
 _LUT: Final = ("LUTDescriptor", "LUTData", "ModalityLUTType")  # an explanation is free text: it stays behind
 _WINDOW: Final = ("WindowCenter", "WindowWidth", "VOILUTFunction")
@@ -71,7 +72,8 @@ def _modality(display: Dataset) -> Dataset:
         ds.ModalityLUTSequence = [_table(display.ModalityLUTSequence[0])]
     elif numbers(display, "RescaleSlope", 1) and numbers(display, "RescaleIntercept", 1):
         ds.RescaleIntercept, ds.RescaleSlope = display.RescaleIntercept, display.RescaleSlope
-        ds.RescaleType = display.get("RescaleType", "US")
+        given = display.get("RescaleType")
+        ds.RescaleType = given if given in UNITS else "US"
     return ds
 
 

@@ -25,7 +25,7 @@ THRESHOLD: Final = f"At least {100 * STRONG:.0f} % of this image's strongest inf
 COLOUR: Final = CIELabColor(71.0, 27.0, 60.0)  # the orange of the heatmaps; OHIF complains where none is recommended
 GEOMETRY: Final = (("ImageOrientationPatient", 6), ("ImagePositionPatient", 3), ("PixelSpacing", 2))
 UNKNOWN: Final = -1
-_READ: Final = ("FrameOfReferenceUID", "PositionReferenceIndicator", "SliceThickness", *(k for k, _ in GEOMETRY))
+_READ: Final = ("FrameOfReferenceUID", "SliceThickness", *(k for k, _ in GEOMETRY))
 _OF_ITS_MAKING: Final = ("InstanceCreationDate", "InstanceCreationTime", "ContributingEquipmentSequence")  # by a clock
 
 
