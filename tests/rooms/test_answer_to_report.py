@@ -91,7 +91,9 @@ def test_a_later_version_rejects_what_the_earlier_one_sent(scene: Scene) -> None
     worker = replace(scene.worker(), compose=compose)
     worker.step()
     with scene.store.unit() as unit:
-        unit.apply(unit.open_version(unit.case(case.id), T0), CaseEvent.COMPLETE, T0)
+        later = unit.open_version(unit.case(case.id), T0)
+        unit.save_findings(later, findings())
+        unit.apply(later, CaseEvent.COMPLETE, T0)
     worker.step()
     with scene.store.unit() as unit:
         newest = unit.newest_case("aln", scene.patient)
