@@ -6,7 +6,7 @@ from pydicom import Dataset
 from pydicom.multival import MultiValue
 
 from agent.report.header import Source
-from agent.report.source_header import numbers, read_attributes
+from agent.report.source_header import kept, numbers, read_attributes
 
 PLAIN_BITS: Final = 8  # up to so many stored bits an image without a window is shown as it is
 COLOURS: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
@@ -29,7 +29,7 @@ def read_display(header: bytes, source: Source) -> Dataset:
     for keyword, wanted in (("FrameVOILUTSequence", _WINDOW), ("PixelValueTransformationSequence", _RESCALE)):
         for group in _groups(ds, source.frame):
             for item in group.get(keyword, ())[:1]:
-                ds.update({item[name].tag: item[name] for name in wanted if name in item})
+                ds.update(kept(item, wanted))
     return ds
 
 
@@ -44,10 +44,10 @@ def transformations(display: Dataset) -> Dataset | None:
     None where the image leaves it to the viewer: a presentation state without a window would darken it.
     """
     ds = Dataset()
-    voi = _voi(display)
-    if voi is None and not _is_plain(display):
+    modality, voi = _modality(display), _voi(display)
+    if modality is None or (voi is None and not _is_plain(display)):
         return None
-    ds.update(_modality(display))
+    ds.update(modality)
     if voi is not None:
         ds.SoftcopyVOILUTSequence = [voi]
     # the pipeline of a presentation state does not look at Photometric Interpretation (PS3.4 N.2)
@@ -63,13 +63,18 @@ def _groups(ds: Dataset, frame: int) -> list[Dataset]:
 
 
 def _is_plain(display: Dataset) -> bool:
-    return 0 < int(display.get("BitsStored", 0)) <= PLAIN_BITS and "RescaleSlope" not in display
+    bits = numbers(display, "BitsStored", 1)
+    return bool(bits) and bits[0] <= PLAIN_BITS and "RescaleSlope" not in display
 
 
-def _modality(display: Dataset) -> Dataset:
+def _modality(display: Dataset) -> Dataset | None:
+    """Return the Modality LUT module, perhaps empty; None where the image has a table that cannot be read."""
     ds = Dataset()
     if display.get("ModalityLUTSequence"):
-        ds.ModalityLUTSequence = [_table(display.ModalityLUTSequence[0])]
+        table = _table(display.ModalityLUTSequence[0])
+        if table is None or "ModalityLUTType" not in table:
+            return None
+        ds.ModalityLUTSequence = [table]
     elif numbers(display, "RescaleSlope", 1) and numbers(display, "RescaleIntercept", 1):
         ds.RescaleIntercept, ds.RescaleSlope = display.RescaleIntercept, display.RescaleSlope
         given = display.get("RescaleType")
@@ -89,13 +94,13 @@ def _voi(display: Dataset) -> Dataset | None:
         if display.get("VOILUTFunction") in FUNCTIONS:
             item.VOILUTFunction = display.VOILUTFunction
         return item
-    if display.get("VOILUTSequence"):
-        item.VOILUTSequence = [_table(display.VOILUTSequence[0])]
-        return item
-    return None
+    table = _table(display.VOILUTSequence[0]) if display.get("VOILUTSequence") else None
+    if table is None:
+        return None
+    item.VOILUTSequence = [table]
+    return item
 
 
-def _table(given: Dataset) -> Dataset:
-    table = Dataset()
-    table.update({given[name].tag: given[name] for name in _LUT if name in given})
-    return table
+def _table(given: Dataset) -> Dataset | None:
+    table = kept(given, _LUT)
+    return table if numbers(table, "LUTDescriptor", 3) and "LUTData" in table else None

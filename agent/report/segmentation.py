@@ -9,7 +9,7 @@ from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescription
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.uid import MRImageStorage, SegmentationStorage
+from pydicom.uid import UID, MRImageStorage, SegmentationStorage
 
 from agent.core.prediction import Estimate
 from agent.core.result import Kind
@@ -24,6 +24,7 @@ CONTENT_LABEL: Final = "AI_INFLUENCE"
 THRESHOLD: Final = f"At least {100 * STRONG:.0f} % of this image's strongest influence, where it holds together."
 COLOUR: Final = CIELabColor(71.0, 27.0, 60.0)  # the orange of the heatmaps; OHIF complains where none is recommended
 GEOMETRY: Final = (("ImageOrientationPatient", 6), ("ImagePositionPatient", 3), ("PixelSpacing", 2))
+SKEW: Final = 1e-3  # by which the cosines of a slice may be off
 UNKNOWN: Final = -1
 _READ: Final = ("FrameOfReferenceUID", "SliceThickness", *(k for k, _ in GEOMETRY))
 _OF_ITS_MAKING: Final = ("InstanceCreationDate", "InstanceCreationTime", "ContributingEquipmentSequence")  # by a clock
@@ -36,7 +37,7 @@ def segmentations(draft: Draft, headers: Headers) -> list[Finished]:
         numbered: Counter[str] = Counter()  # Instance Number runs within an axilla's series of a study
         index = 0
         for place in draft.places(estimate):
-            plane = _plane(draft, place.source, headers)
+            plane = _plane(place.source, headers)
             mask_hw = region_mask(place)
             if plane is None or not mask_hw.any():
                 continue
@@ -78,13 +79,13 @@ def _slot(rank: int, side: str, index: int, number: int) -> Slot:
     )
 
 
-def _plane(draft: Draft, source: Source, headers: Headers) -> Dataset | None:
+def _plane(source: Source, headers: Headers) -> Dataset | None:
     """Return the slice as highdicom wants its source, with nothing of the patient; None if it lies nowhere."""
     instance = source.instance
     if instance.sop_class_uid != MRImageStorage:
         return None
     ds = read_attributes(headers[instance.sop_instance_uid], _READ)
-    if not all(numbers(ds, keyword, count) for keyword, count in GEOMETRY) or "FrameOfReferenceUID" not in ds:
+    if not all(numbers(ds, keyword, count) for keyword, count in GEOMETRY) or not _lies_in_space(ds):
         return None
     if not numbers(ds, "SliceThickness", 1):
         ds.SliceThickness = UNKNOWN  # highdicom wants one
@@ -95,6 +96,14 @@ def _plane(draft: Draft, source: Source, headers: Headers) -> Dataset | None:
     ds.StudyInstanceUID, ds.SeriesInstanceUID = instance.study_instance_uid, instance.series_instance_uid
     ds.Modality, ds.Rows, ds.Columns = instance.modality, instance.rows, instance.columns
     return ds
+
+
+def _lies_in_space(ds: Dataset) -> bool:
+    """Whether rows and columns are at right angles, pixels have a size, and the frame of reference a UID."""
+    orientation = np.array(numbers(ds, "ImageOrientationPatient", 6)).reshape(2, 3)
+    is_right = np.allclose(orientation @ orientation.T, np.eye(2), atol=SKEW)
+    named = UID(str(ds.get("FrameOfReferenceUID", "")))
+    return bool(is_right and named.is_valid and min(numbers(ds, "PixelSpacing", 2)) > 0)
 
 
 def _segmentation(

@@ -1,13 +1,15 @@
 """Presentation states: the SR's region and the answer in words, over an image that looks as its header says."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ImageCms
+from PIL import Image, ImageCms
 from pydicom import Dataset, dcmread
 from pydicom.uid import ColorSoftcopyPresentationStateStorage, GrayscaleSoftcopyPresentationStateStorage
 
@@ -15,7 +17,7 @@ from agent.core.result import Result, SourceImage
 from agent.report import tree, words
 from agent.report.encode import encode
 from agent.report.presentation_state import presentation_states
-from tests import builders
+from tests import builders, peers
 from tests.unit.report import overlays, scenes
 from tests.unit.report.conftest import Read
 from tests.unit.report.overlays import COMPOSER
@@ -117,6 +119,8 @@ def test_a_negative_is_shown_as_one() -> None:
         {"WindowCenter": "", "WindowWidth": ""},
         {"WindowWidth": 0},
         {"WindowCenter": [], "WindowWidth": 600},
+        {"WindowCenter": "", "WindowWidth": "", "VOILUTSequence": [Dataset()]},
+        {"ModalityLUTSequence": [Dataset()]},
     ],
 )
 def test_an_image_that_leaves_it_to_the_viewer_has_none(change: dict[str, object]) -> None:
@@ -196,3 +200,19 @@ def test_bits_decide_whether_an_image_is_plain(spoil: Callable[[Dataset], object
     spoil(ds)
     image = scenes.source(ds)
     assert states(builders.result(None, [image], [builders.influence(image, 50, 40)], **scenes.ALL), [image]) == []
+
+
+def test_dcmtk_renders_the_image_through_it(tmp_path: Path) -> None:
+    """Another implementation reads it, and the window that it repeats makes the picture: its middle is mid-grey."""
+    render = peers.program("dcmp2pgm")
+    ds = scenes.mr(1, 1, **overlays.PLACED)
+    ds.PixelData = np.full((ds.Rows, ds.Columns), 300, np.uint16).tobytes()
+    (tmp_path / "image.dcm").write_bytes(builders.part10(ds))
+    image = scenes.source(ds)
+    result = builders.result(None, [image], [scenes.mr_influence(image, "L")], **scenes.ALL)
+    (state,) = overlays.unencoded(presentation_states, result, [image])
+    (tmp_path / "state.dcm").write_bytes(encode(state).encoded)
+    picture = tmp_path / "picture.pgm"
+    command = [render, "-p", str(tmp_path / "state.dcm"), str(tmp_path / "image.dcm"), str(picture)]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    assert 120 <= int(np.median(np.asarray(Image.open(picture)))) <= 135

@@ -93,12 +93,26 @@ def test_a_weaker_place_apart_is_no_part_of_it() -> None:
         {"PixelSpacing": None},
         {"ImageOrientationPatient": [1, 0, 0]},
         {"ImagePositionPatient": ""},
+        {"PixelSpacing": ["2", ""]},
+        {"PixelSpacing": [2, 0]},
+        {"ImageOrientationPatient": [0] * 6},
+        {"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]},
+        {"FrameOfReferenceUID": "1..2"},
     ],
 )
 def test_slice_that_lies_nowhere_has_none(lacks: dict[str, object]) -> None:
     """What cannot be placed is left to the captures."""
     result, images = scenes.mr_alone(**(overlays.PLACED | lacks))
     assert made_of(result, images) == []
+
+
+def test_number_that_is_none_counts_as_absent() -> None:
+    """A header that breaks the rules costs the segmentation, not the result."""
+    result, (image,) = overlays.slices()
+    spacing = b"\x28\x00\x30\x00DS\x08\x002.0\\2.0 "
+    assert spacing in image.header
+    broken = replace(image, header=image.header.replace(spacing, spacing[:8] + b"2,0\\2,0 "))
+    assert made_of(result, [broken]) == []
 
 
 def test_slice_without_thickness_has_one() -> None:
@@ -127,5 +141,5 @@ def test_slice_of_a_series_with_several_phases_has_one() -> None:
 
 @pytest.mark.parametrize("scene", [overlays.views, overlays.clip])
 def test_other_modalities_have_none(scene: object) -> None:
-    """Viewers fail on a segmentation of a mammogram, and an ultrasound image lies nowhere."""
+    """Viewers fail on a segmentation of a mammogram, and on one of an ultrasound image."""
     assert made_of(*scene()) == []  # type: ignore[operator]
