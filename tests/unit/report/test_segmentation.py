@@ -97,7 +97,6 @@ def test_a_weaker_place_apart_is_no_part_of_it() -> None:
         {"PixelSpacing": [2, 0]},
         {"ImageOrientationPatient": [0] * 6},
         {"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]},
-        {"FrameOfReferenceUID": "1..2"},
     ],
 )
 def test_slice_that_lies_nowhere_has_none(lacks: dict[str, object]) -> None:
