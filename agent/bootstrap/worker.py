@@ -101,7 +101,7 @@ def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: 
         ),
         compose=build_composer(config, store),
         quarantine=quarantine,
-        destinations={d.name: frozenset(Kind(kind) for kind in d.send) for d in config.destinations},
+        destinations=kinds_by_destination(config),
         settings=AnswerSettings(
             worker=worker,
             agent_started=agent_started,
@@ -116,8 +116,17 @@ def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: 
     )
 
 
+def kinds_by_destination(config: Config) -> dict[str, frozenset[Kind]]:
+    """Return which kinds of objects each destination gets."""
+    rejecting = {d.name: {Kind.REJECTION} if d.reject_superseded else set() for d in config.destinations}
+    return {d.name: frozenset({Kind(kind) for kind in d.send} | rejecting[d.name]) for d in config.destinations}
+
+
 def build_composer(config: Config, store: SqlStore) -> Compose:
-    """Return what turns a result into objects; where the site wants no report without a number, into none."""
+    """Return what turns a result into objects.
+
+    Where the site wants no report without a number, that is at most what rejects an earlier version.
+    """
     with store.looking() as unit:
         installation = unit.installation()
     composer = Composer(
@@ -130,11 +139,12 @@ def build_composer(config: Config, store: SqlStore) -> Compose:
             software_version=__version__,
         ),
         zone=ZoneInfo(config.site.time_zone),
+        kinds=frozenset().union(*kinds_by_destination(config).values()),
     )
 
     def compose(result: Result, sources: Sequence[SourceImage]) -> Sequence[ResultObject]:
         if not result.estimates and not config.cases.report_no_estimate:
-            return ()
+            return composer.rejecting(result, sources)
         return composer(result, sources)
 
     return compose

@@ -249,6 +249,9 @@ class Retry(Section):
         return self
 
 
+SentKind = Literal["sr", "text_sr", "secondary_capture", "segmentation", "presentation_state", "key_object"]
+
+
 class Destination(Section):
     """A node that gets results."""
 
@@ -256,11 +259,23 @@ class Destination(Section):
     ae_title: AeTitle = Field(description="Called AE title.")
     host: str = Field(description="Host name or address.")
     port: Port = Field(description="TCP port.")
-    send: frozenset[Literal["sr", "text_sr", "secondary_capture"]] = Field(
-        frozenset({"sr", "text_sr", "secondary_capture"}), description="Which objects it gets."
+    send: frozenset[SentKind] = Field(
+        frozenset({"sr", "text_sr", "secondary_capture"}),
+        description="Which objects it gets; `segmentation` (of MR), `presentation_state` and `key_object` by wish.",
+    )
+    reject_superseded: bool = Field(
+        False,
+        description="Whether Key Objects (IHE IOCM) reject what it has of earlier versions; what it does with them is "
+        "its own setting.",
     )
     confirm: Literal["commitment", "read_back", "none"] = Field("read_back", description="How arrival is proven.")
     retry: Retry = Retry()
+
+    @model_validator(mode="after")
+    def _has_what_key_objects_name(self) -> "Destination":
+        if "key_object" in self.send and "secondary_capture" not in self.send:
+            raise ValueError("key_object names the captures: list secondary_capture, too")
+        return self
 
 
 class Log(Section):

@@ -235,6 +235,12 @@ class Unit(IdentityUnit, ReadUnit, PacsState, Protocol):
     def superseded(self, case: Case) -> int | None:
         """Id of the newest earlier version of which a destination has, or still may get, something; else None."""
 
+    def earlier(self, case: Case) -> Sequence[Case]:
+        """Versions before this one of which a destination has, or still may get, something; the newest first.
+
+        Those of cases that this one absorbed are among them.
+        """
+
     def references(self, case_id: int) -> Mapping[str, Reference]:
         """The result objects of a version that a destination has, or still may get, by role; empty if none."""
 

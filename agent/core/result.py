@@ -92,6 +92,8 @@ class Result:
     operating_points: tuple[OperatingPoint, ...]
     predecessors: Mapping[str, Reference]  # role ("sr:L", "text_sr") -> that object of the version before
     site_prevalence: float | None = None
+    superseded: tuple[Reference, ...] = ()  # objects of earlier versions that a destination has or may still get
+    was_of_another: bool = False  # the version before named another patient or a retired ID, or used another's image
     new_inputs: tuple[str, ...] = ()  # "US", "clinical": of which this version knows more than the one it supersedes
 
     @property

@@ -97,5 +97,13 @@ MODALITIES: Final[Mapping[str, CodedConcept]] = {
     "OT": _dcm("OT", "Other Modality"),
 }
 
+# overlays, key objects (TID 2010) and the objects of a version that is superseded (IHE IOCM; CID 7010, 7150)
+SPATIAL_CONCEPT: Final = _sct("309825002", "Spatial and Relational Concept")
+REGION_OF_INFLUENCE: Final = _own("ALN030", "Region of AI influence")  # no lesion, no structure
+KEY_OBJECT_DESCRIPTION: Final = _dcm("113012", "Key Object Description")
+OF_INTEREST: Final = _dcm("113000", "Of Interest")
+REJECTED_FOR_QUALITY: Final = _dcm("113001", "Rejected for Quality Reasons")
+REJECTED_FOR_SAFETY: Final = _dcm("113037", "Rejected for Patient Safety Reasons")
+
 DISEASE: Final = frozenset({("111330", "DCM"), ("111301", "DCM")})
 """Findings of axillary metastasis: never in an answer to a question of risk."""

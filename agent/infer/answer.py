@@ -23,6 +23,7 @@ from agent.infer.prepare import refusals
 from agent.infer.question import read_findings
 from agent.infer.reader import ImageReader
 from agent.infer.statement import Setting, summarise
+from agent.infer.superseding import left_behind
 from agent.infer.task import Task, work_out
 from agent.infer.view import Images
 
@@ -152,6 +153,7 @@ class Answerer:
             predecessors=unit.references(before) if before else {},
             summary_before=unit.summary(before) if before else {},
             site_prevalence=self.settings.site_prevalence,
+            left=left_behind(unit, case),
             damaged=tuple(LeftOut(one.sop_instance_uid, DAMAGED, one.modality) for one in unit.damaged(case)),
             before=unit.case(before) if before else None,
             findings=unit.findings(case.id),

@@ -16,6 +16,7 @@ from agent.infer.engine import Engine
 from agent.infer.estimate import prior_shift, shifted_points
 from agent.infer.inputs import CLINICAL
 from agent.infer.question import Asked
+from agent.infer.superseding import NOTHING_LEFT, REJECTED, Left
 from agent.preprocess.tabular import AGE, BIRTH_DATE, Encoded
 
 UNKNOWN_VALUE: Final = "a value that the model does not know"
@@ -31,6 +32,7 @@ class Setting:
     predecessors: Mapping[str, Reference]
     summary_before: Mapping[str, Any]  # of the version that they belong to, from `summarise`; empty if there is none
     site_prevalence: float | None
+    left: Left = NOTHING_LEFT  # by earlier versions
     damaged: tuple[LeftOut, ...] = ()  # what could not be read when it arrived
     before: Case | None = None  # the version whose objects and summary those are
     findings: Mapping[str, Any] = field(default_factory=dict)  # as they were saved with the version
@@ -71,6 +73,8 @@ def state(setting: Setting, engine: Engine, asked: Asked, outcome: Outcome) -> R
         model=engine.identity,
         operating_points=shifted_points(manifest.operating_points, shift),
         predecessors=setting.predecessors,
+        superseded=setting.left.objects,
+        was_of_another=setting.left.of_another,
         new_inputs=_new(manifest, setting.summary_before, outcome),
         site_prevalence=setting.site_prevalence,
     )
@@ -127,6 +131,7 @@ def summarise(result: Result, device: str) -> dict[str, Any]:
         },
         "training_prevalence": model.training_prevalence,
         "site_prevalence": result.site_prevalence,
+        REJECTED: [reference.sop_instance_uid for reference in result.superseded],
         "made_at": result.made_at.isoformat(),
     }
 

@@ -1,18 +1,28 @@
 """The use case of this room: a result and its source images in, validated objects in sending order out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, tzinfo
+from typing import Final
 
-from agent.core.result import Result, ResultObject, SourceImage
-from agent.report.capture import captures
+from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.report.capture import Captured, captures
+from agent.report.comprehensive import in_reserve
 from agent.report.draft import DeviceIdentity, Draft, Finished
 from agent.report.drawing import drawing
 from agent.report.encode import encode
+from agent.report.key_object import key_objects
+from agent.report.presentation_state import presentation_states
+from agent.report.rejection import rejections
+from agent.report.segmentation import segmentations
+from agent.report.source_header import Headers
 from agent.report.sr import report
 from agent.report.text_sr import text_report
 from agent.report.validate import validate
 
-__all__ = ["Composer", "DeviceIdentity"]
+__all__ = ["ALWAYS", "Composer", "DeviceIdentity"]
+
+ALWAYS: Final = frozenset({Kind.SR, Kind.TEXT_SR, Kind.SECONDARY_CAPTURE})
+"""Kinds that every result has, whoever gets them."""
 
 
 class Composer:
@@ -24,14 +34,20 @@ class Composer:
         What the objects say of their maker.
     zone
         The site's time zone: DICOM dates and times carry none.
+    kinds
+        What any destination gets. Kinds of `ALWAYS` are made besides; of the others only these.
     """
 
-    def __init__(self, device: DeviceIdentity, zone: tzinfo = UTC) -> None:
+    def __init__(self, device: DeviceIdentity, zone: tzinfo = UTC, kinds: Collection[Kind] = ALWAYS) -> None:
         self._device = device
         self._zone = zone
+        self._kinds = frozenset(kinds)
 
     def __call__(self, result: Result, sources: Sequence[SourceImage]) -> tuple[ResultObject, ...]:
-        """Return the objects in sending order: SRs, text SR, captures; what another one needs goes before it.
+        """Return the objects in sending order: SRs, text SR, captures, then what only some destinations get.
+
+        What another one needs goes before it, an SR in reserve right after the one for which it stands, and what
+        rejects an earlier version last.
 
         Raises
         ------
@@ -40,11 +56,51 @@ class Composer:
         """
         draft = Draft.of(result, sources, self._device, self._zone)
         pictured = captures(draft)
-        drawings = [(n, e, drawing(draft, e, pictured)) for n, e in enumerate(draft.ranked)]
-        reports = [report(draft, n, estimate, drawn) for n, estimate, drawn in drawings if drawn]
-        finished = [*reports, text_report(draft), *(c.finished for c in pictured)]
-        validate(draft, finished)
-        return tuple(encode(one) for one in _sending_order(finished))
+        made = [*_reports(draft, pictured), text_report(draft), *(c.finished for c in pictured)]
+        made += self._besides(draft, pictured, {s.instance.sop_instance_uid: s.header for s in sources})
+        return _checked(draft, [*made, *self._rejections(draft)])
+
+    def rejecting(self, result: Result, sources: Sequence[SourceImage]) -> tuple[ResultObject, ...]:
+        """Return only what rejects the objects of earlier versions: for a result of which nothing else is sent.
+
+        Raises
+        ------
+        Permanent
+            As a call does.
+        """
+        if Kind.REJECTION not in self._kinds or not result.superseded:
+            return ()
+        draft = Draft.of(result, sources, self._device, self._zone)
+        return _checked(draft, self._rejections(draft), alone=True)
+
+    def _besides(self, draft: Draft, pictured: Sequence[Captured], headers: Headers) -> list[Finished]:
+        made: list[Finished] = []
+        if Kind.SEGMENTATION in self._kinds:
+            made += segmentations(draft, headers)
+        if Kind.PRESENTATION_STATE in self._kinds:
+            made += presentation_states(draft, headers)
+        if Kind.KEY_OBJECT in self._kinds:
+            made += key_objects(draft, pictured)
+        return made
+
+    def _rejections(self, draft: Draft) -> list[Finished]:
+        return rejections(draft) if Kind.REJECTION in self._kinds else []
+
+
+def _reports(draft: Draft, pictured: Sequence[Captured]) -> list[Finished]:
+    """Return each axilla's SR, and right after it the one in reserve."""
+    made: list[Finished] = []
+    for rank, estimate in enumerate(draft.ranked):
+        drawn = drawing(draft, estimate, pictured)
+        if drawn is not None:
+            one = report(draft, rank, estimate, drawn)
+            made += [one, in_reserve(draft, rank, one, drawn.source)]
+    return made
+
+
+def _checked(draft: Draft, finished: Sequence[Finished], *, alone: bool = False) -> tuple[ResultObject, ...]:
+    validate(draft, finished, alone=alone)
+    return tuple(encode(one) for one in _sending_order(finished))
 
 
 def _sending_order(finished: Sequence[Finished]) -> list[Finished]:

@@ -37,11 +37,17 @@ def document(draft: Draft, slot: Slot, source: Source, root: Dataset, extra: tup
     ds.CurrentRequestedProcedureEvidenceSequence = references(r for r in evidence if r.study_instance_uid == study)
     if other:
         ds.PertinentOtherEvidenceSequence = other
+    supersede(draft, slot, ds)
+    ds.update(root)
+    return ds
+
+
+def supersede(draft: Draft, slot: Slot, ds: Dataset) -> None:
+    """Name the document of the version before that had the same role, and no other one."""
+    ds.pop("PredecessorDocumentsSequence", None)
     predecessor = draft.result.predecessors.get(slot.role)
     if predecessor is not None:
         ds.PredecessorDocumentsSequence = references([predecessor])
-    ds.update(root)
-    return ds
 
 
 def observer(device: DeviceIdentity) -> list[ContentItem]:

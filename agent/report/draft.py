@@ -21,8 +21,14 @@ from agent.report.header import Source, read_source
 CHARACTER_SET: Final = "ISO_IR 192"
 KEY_IMAGES: Final = 3  # heatmaps of a modality and an axilla: more are looked at by nobody
 FIRST_SERIES: Final = 900
-SERIES_A_VERSION: Final = 10
+SERIES_A_VERSION: Final = 20
 SERIES_AN_AXILLA: Final = 4  # of both: reports 0 and 4, heatmaps 1 and 5, text 2, summary 3
+# what not every destination gets comes after: one series an axilla (by its rank), or one for both
+RESERVE_SERIES: Final = 6
+SEGMENTATION_SERIES: Final = 8
+PRESENTATION_SERIES: Final = 10
+KEY_OBJECT_SERIES: Final = 12
+REJECTION_SERIES: Final = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,13 @@ class Slot:
     axilla: str = ""
     index: int = 1  # within kind and axilla
     instance_number: int = 1
+    form: str = ""  # tells an SR in reserve from the one for which it stands
 
     @property
     def role(self) -> str:
         """What the object is to its result, as `ResultObject.role`."""
         if self.kind is Kind.SR:
-            return f"sr:{self.axilla}"
+            return f"sr:{self.axilla}:{self.form}" if self.form else f"sr:{self.axilla}"
         return self.kind if self.kind is Kind.TEXT_SR else f"{self.kind}:{self.axilla}:{self.index}"
 
 
@@ -65,6 +72,7 @@ class Finished:
     slot: Slot
     ds: Dataset
     needs: tuple[str, ...] = ()
+    instead_of: str = ""  # as `ResultObject.instead_of`
 
 
 @dataclass(frozen=True)

@@ -35,4 +35,5 @@ def encode(finished: Finished) -> ResultObject:
         transfer_syntax_uid=str(ExplicitVRLittleEndian),
         encoded=buffer.getvalue(),
         needs=finished.needs,
+        instead_of=finished.instead_of,
     )

@@ -21,7 +21,8 @@ def one_document_a_series(draft: Draft, finished: Sequence[Finished]) -> bool:
 
 def tracking_uids_are_unique(draft: Draft, finished: Sequence[Finished]) -> bool:
     """Groups that share one are merged by viewers."""
-    found = [i.UID for one in finished for i in tree.named(one.ds, codes.TRACKING_UNIQUE_IDENTIFIER)]
+    sent = [one for one in finished if not one.instead_of]  # one in reserve is the same answer in another form
+    found = [i.UID for one in sent for i in tree.named(one.ds, codes.TRACKING_UNIQUE_IDENTIFIER)]
     return _unique([str(uid) for uid in found])
 
 

@@ -9,7 +9,19 @@ from typing import Final
 
 from agent.core.errors import Permanent
 from agent.core.result import Kind
-from agent.report import rules_capture, rules_common, rules_iod, rules_set, rules_sr, rules_text, rules_value
+from agent.report import (
+    rules_capture,
+    rules_common,
+    rules_iod,
+    rules_key_object,
+    rules_presentation_state,
+    rules_reserve,
+    rules_segmentation,
+    rules_set,
+    rules_sr,
+    rules_text,
+    rules_value,
+)
 from agent.report.draft import Draft, Finished
 from agent.report.levels import Level, levels
 
@@ -29,17 +41,24 @@ class Rule:
 
 ALL: Final = frozenset(Kind)
 DOCUMENTS: Final = frozenset({Kind.SR, Kind.TEXT_SR})
+KEY_OBJECTS: Final = frozenset({Kind.KEY_OBJECT, Kind.REJECTION})
 RULES: Final = (
     *(Rule(holds, ALL) for holds in rules_common.FOR_ALL),
     *(Rule(holds, DOCUMENTS) for holds in rules_common.FOR_DOCUMENTS),
     *(Rule(holds, frozenset({Kind.SR})) for holds in rules_sr.RULES),
     *(Rule(holds, frozenset({Kind.TEXT_SR})) for holds in rules_text.RULES),
     *(Rule(holds, frozenset({Kind.SECONDARY_CAPTURE})) for holds in rules_capture.RULES),
+    *(Rule(holds, frozenset({Kind.SEGMENTATION})) for holds in rules_segmentation.RULES),
+    *(Rule(holds, frozenset({Kind.PRESENTATION_STATE})) for holds in rules_presentation_state.RULES),
+    *(Rule(holds, KEY_OBJECTS) for holds in (rules_common.no_finding_of_disease, *rules_key_object.FOR_BOTH)),
+    *(Rule(holds, frozenset({Kind.KEY_OBJECT})) for holds in rules_key_object.FOR_KEY_OBJECTS),
+    *(Rule(holds, frozenset({Kind.REJECTION})) for holds in rules_key_object.FOR_REJECTIONS),
 )
+SET_RULES: Final = (*rules_set.RULES, *rules_reserve.RULES)
 
 
-def validate(draft: Draft, finished: Sequence[Finished]) -> None:
-    """Check all objects of a result.
+def validate(draft: Draft, finished: Sequence[Finished], *, alone: bool = False) -> None:
+    """Check all objects of a result; `alone` if they are only what rejects earlier versions.
 
     Raises
     ------
@@ -54,7 +73,7 @@ def validate(draft: Draft, finished: Sequence[Finished]) -> None:
             if one.slot.kind in rule.kinds and not rule.holds(draft, one):
                 raise Permanent(f"{one.slot.role} breaks the rule {rule.name}")
         _conforms((*rules_iod.CONDITIONAL, *rules_value.RULES), draft, one, whole)
-    for holds in (*rules_set.RULES, *rules_iod.TOGETHER):
+    for holds in rules_iod.TOGETHER if alone else (*SET_RULES, *rules_iod.TOGETHER):
         if not holds(draft, finished):
             raise Permanent(f"the objects together break the rule {holds.__name__}")
 

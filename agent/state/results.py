@@ -2,25 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 
-from agent.core.case import Case, CaseEvent, CaseState
+from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent
 from agent.core.ports import OutboxStatus
 from agent.core.result import Reference, ResultObject
 from agent.state.cases import Cases
+from agent.state.earlier import IS_OUT
 from agent.state.move import check_spares, queued_as, sending_order
 from agent.state.resending import anything_sent
 from agent.state.tables import cases, outbox, result_bytes, result_object
-
-_WITHDRAWN_IN_TIME: Final = sa.and_(cases.c.state == CaseState.CLOSED, outbox.c.tried_at.is_(None))
-_NOT_OUT: Final = (OutboxStatus.REFUSED, OutboxStatus.SPARE, OutboxStatus.AWAITING_REPORT)
-_IS_OUT: Final = sa.or_(  # a destination has it, or still may get it
-    sa.and_(outbox.c.status.not_in(_NOT_OUT), ~_WITHDRAWN_IN_TIME),
-    outbox.c.stored_at.is_not(None),
-)
 
 
 class Results(Cases):
@@ -131,7 +125,7 @@ class Results(Cases):
         newest = (
             sa.select(cases.c.id)
             .where(sa.or_(mine, cases.c.absorbed_by == case.case_uuid))
-            .where(sa.exists().where(outbox.c.case_id == cases.c.id, _IS_OUT))
+            .where(sa.exists().where(outbox.c.case_id == cases.c.id, IS_OUT))
             .order_by(cases.c.absorbed_by.is_not(None), cases.c.id.desc())
             .limit(1)
         )
@@ -143,7 +137,7 @@ class Results(Cases):
             sa.select(result_object)
             .join(cases, cases.c.id == result_object.c.case_id)
             .where(result_object.c.case_id == case_id)
-            .where(sa.exists().where(outbox.c.result_object_id == result_object.c.id, _IS_OUT))
+            .where(sa.exists().where(outbox.c.result_object_id == result_object.c.id, IS_OUT))
         )
         return {
             row.role: Reference(

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from agent.core.errors import Permanent
 from agent.state.database import READ_ONLY, open_engine, parse_url, translated
+from agent.state.earlier import Earlier
 from agent.state.holds import Holds
 from agent.state.migration import newest_version, schema_version
 from agent.state.outbox import Outbox
@@ -18,7 +19,7 @@ from agent.state.tables import installation
 from agent.state.variants import Variants
 
 
-class SqlUnit(Holds, Variants, Results, Outbox, Reads, Studies):
+class SqlUnit(Holds, Variants, Earlier, Results, Outbox, Reads, Studies):
     """One transaction. Everything done with it commits together or not at all."""
 
     def installation(self) -> UUID:

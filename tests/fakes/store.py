@@ -366,6 +366,16 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
                 return max(out, key=lambda c: c.id).id
         return None
 
+    def earlier(self, case: Case) -> Sequence[Case]:
+        before = [
+            c
+            for c in self._t.cases.values()
+            if (c.case_uuid == case.case_uuid and c.version < case.version)
+            or self._t.absorbed.get(c.case_uuid) == case.case_uuid
+        ]
+        out = [c for c in before if any(self._is_or_may_be_stored(c, item) for item in self.outbox_of(c.id))]
+        return sorted(out, key=lambda c: -c.id)
+
     def _is_or_may_be_stored(self, case: Case, item: OutboxItem) -> bool:
         withdrawn_in_time = case.state is CaseState.CLOSED and item.id not in self._t.tried
         not_out = (OutboxStatus.REFUSED, OutboxStatus.SPARE, OutboxStatus.AWAITING_REPORT)

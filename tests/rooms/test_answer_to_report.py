@@ -6,9 +6,9 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
-from agent.core.case import CaseState
+from agent.core.case import CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.patient import PatientKey
 from agent.core.result import Kind, ResultObject
@@ -16,7 +16,7 @@ from agent.infer.engine import Engine
 from agent.report.compose import Composer, DeviceIdentity
 from tests.builders import mammogram, uid
 from tests.builders_us_mr import LESIONS, dynamic, enhanced
-from tests.infer_scene import BOTH_SIDES, KNOWN, Scene, findings, four_views
+from tests.infer_scene import BOTH_SIDES, KNOWN, T0, Scene, findings, four_views
 from tests.peers import ROOT
 
 DEVICE = DeviceIdentity("2.25.9", "SENTINODE", "Sentinode", "Sentinode", "1", "0.1.0")
@@ -42,7 +42,7 @@ def test_a_result_becomes_objects_and_a_refusal_has_no_number(scene: Scene, aske
         assert kinds == [Kind.TEXT_SR, Kind.SECONDARY_CAPTURE]
         assert b"%" not in objects(scene)[0].encoded
     else:
-        assert kinds == [Kind.SR] * 2 + [Kind.TEXT_SR] + [Kind.SECONDARY_CAPTURE] * 4
+        assert kinds == [Kind.SR] * 4 + [Kind.TEXT_SR] + [Kind.SECONDARY_CAPTURE] * 4
 
 
 def test_an_answer_from_facts_alone_goes_into_the_newest_study(scene: Scene) -> None:
@@ -82,3 +82,30 @@ def test_the_demonstration_bundle_answers(scene: Scene) -> None:
     assert len({e.probability for e in estimates}) == 3
     for estimate in estimates:
         assert estimate.low < estimate.probability < estimate.high
+
+
+def test_a_later_version_rejects_what_the_earlier_one_sent(scene: Scene) -> None:
+    """Last, and only what went out; the summary keeps it, so that no later version does it again."""
+    compose = Composer(DEVICE, kinds=frozenset(Kind))
+    case = scene.ready(four_views())
+    worker = replace(scene.worker(), compose=compose)
+    worker.step()
+    with scene.store.unit() as unit:
+        later = unit.open_version(unit.case(case.id), T0)
+        unit.save_findings(later, findings())
+        unit.apply(later, CaseEvent.COMPLETE, T0)
+    worker.step()
+    with scene.store.unit() as unit:
+        newest = unit.newest_case("aln", scene.patient)
+        assert newest is not None
+        made, before = unit.result_objects(newest.id), unit.references(case.id)
+        rejected = unit.summary(newest.id)["rejected"]
+    assert newest.version == 2
+    assert made[-1].kind is Kind.REJECTION
+    assert sorted(rejected) == sorted(reference.sop_instance_uid for reference in before.values())
+    assert {str(i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for i in named(made[-1])} == set(rejected)
+
+
+def named(rejection: ResultObject) -> list[Dataset]:
+    """Return the items of a rejection that name objects."""
+    return [i for i in dcmread(BytesIO(rejection.encoded)).ContentSequence if "ReferencedSOPSequence" in i]

@@ -53,8 +53,8 @@ class Read:
 
     @property
     def roles(self) -> list[str]:
-        """Roles in sending order."""
-        return [o.role for o in self.objects]
+        """Roles in sending order, but for what is in reserve."""
+        return [o.role for o in self.objects if not o.instead_of]
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def test_each_axilla_has_its_own_series_of_heatmaps(bilateral: Read) -> None:
 def test_series_numbers_are_unique_within_a_version(
     composer: Composer, views: Sequence[SourceImage], mlo: SourceImage
 ) -> None:
-    """Ten a version have room for everything; the higher risk has the lower numbers, the next version the next ten."""
+    """Twenty a version have room for all; the higher risk has the lower numbers, the next version the next twenty."""
     answers = [builders.estimate("L", 0.042), builders.estimate("R", 0.7312)]
     refusing = builders.result([builders.estimate(), NoEstimate(Side.R, "no facts")], [mlo])
     numbers = [
@@ -196,10 +196,14 @@ def test_series_numbers_are_unique_within_a_version(
         for made in [Read(composer(result, views)).by_role.values()]
     ]
     named = [sorted(of.values(), key=lambda pair: pair[1]) for of in numbers]
-    both = [("R report", 0), ("R heatmap", 1), ("text", 2), ("L report", 4), ("L heatmap", 5)]
+    both = [
+        *(("R report", 0), ("R heatmap", 1), ("text", 2), ("L report", 4), ("L heatmap", 5)),
+        *(("R report, 2D", 6), ("L report, 2D", 7)),
+    ]
     assert named[0] == [(f"v1 {label}", 900 + n) for label, n in both]
-    assert named[1] == [(f"v2 {label}", 910 + n) for label, n in both]
-    assert named[2] == [("v1 L report", 900), ("v1 L heatmap", 901), ("v1 text", 902), ("v1 R summary", 903)]
+    assert named[1] == [(f"v2 {label}", 920 + n) for label, n in both]
+    one = [("L report", 0), ("L heatmap", 1), ("text", 2), ("R summary", 3), ("L report, 2D", 6)]
+    assert named[2] == [(f"v1 {label}", 900 + n) for label, n in one]
 
 
 @pytest.mark.parametrize("columns", [301, 1101])

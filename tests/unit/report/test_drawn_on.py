@@ -10,6 +10,7 @@ from agent.dicom import codes
 from agent.report import tree
 from agent.report.capture import captures
 from agent.report.compose import Composer
+from agent.report.comprehensive import in_reserve
 from agent.report.draft import Draft
 from agent.report.drawing import drawing
 from agent.report.sr import report
@@ -127,7 +128,9 @@ def test_region_without_its_frame_is_refused() -> None:
     pictured = captures(draft)
     drawn = drawing(draft, draft.ranked[0], pictured)
     assert drawn is not None
-    made = [report(draft, 0, draft.ranked[0], drawn), text_report(draft), *(c.finished for c in pictured)]
+    one = report(draft, 0, draft.ranked[0], drawn)
+    reserve = in_reserve(draft, 0, one, drawn.source)
+    made = [one, reserve, text_report(draft), *(c.finished for c in pictured)]
     validate(draft, made)
     many = replace(draft.sources[0], instance=replace(image.instance, frames=9))
     with pytest.raises(Permanent, match="sr:L breaks the rule regions_name_their_frame"):

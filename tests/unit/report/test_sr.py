@@ -211,7 +211,7 @@ def test_new_version_names_the_one_before(composer: Composer, objects: Read, lef
         assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == objects[role].SOPInstanceUID
     uids = [{str(ds.SOPInstanceUID), str(ds.SeriesInstanceUID)} for r in (objects, second) for ds in r.by_role.values()]
     assert all(a.isdisjoint(b) for a in uids[: len(objects.roles)] for b in uids[len(objects.roles) :])
-    assert second["sr:L"].SeriesNumber == 910
+    assert second["sr:L"].SeriesNumber == 920
     assert "PredecessorDocumentsSequence" not in second["secondary_capture:L:1"]
     assert "PredecessorDocumentsSequence" not in objects["sr:L"]
 

@@ -104,7 +104,7 @@ def test_measurement_report_read_back_says_what_the_result_says(scene: Read) -> 
     result, found = scene.draft.result, {}
     for one in scene.of(Kind.SR):
         report = hd.sr.srread(BytesIO(one.encoded))
-        assert isinstance(report, hd.sr.Comprehensive3DSR)
+        assert isinstance(report, hd.sr.Comprehensive3DSR | hd.sr.ComprehensiveSR)
         (group,) = report.content.get_image_measurement_groups()
         found[one.axilla] = group
         said = [(m.name, m.value, m.unit) for m in group.get_measurements()]

@@ -1,0 +1,56 @@
+"""What an earlier version left at an archive, rejected by Key Objects (IHE Imaging Object Change Management)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pydicom.uid import KeyObjectSelectionDocumentStorage
+
+from agent.core.result import Kind, Reference
+from agent.dicom import codes
+from agent.report import words
+from agent.report.draft import REJECTION_SERIES, Draft, Finished, Slot, references
+from agent.report.key_object import key_object_document, object_item
+
+SUPERSEDED: Final = "Results of an earlier version, superseded by version {version}: no longer to be used."
+ANOTHER: Final = (
+    "Results of an earlier version, superseded by version {version}: they named another patient or a retired Patient "
+    "ID, or rested on another patient's image. Not to be used."
+)
+_IMAGES: Final = ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66.4")  # of ours, what TID 2010 calls IMAGE
+
+
+def rejections(draft: Draft) -> list[Finished]:
+    """Return one rejection for each study in which earlier versions have objects: in that study, of today's patient.
+
+    A study of which no image belongs to the patient any more is named from the index study: its own attributes are
+    not ours to write.
+    """
+    studies: dict[str, list[Reference]] = {}
+    for one in draft.result.superseded:
+        studies.setdefault(one.study_instance_uid, []).append(one)
+    return [_rejection(draft, number, studies[study]) for number, study in enumerate(sorted(studies), start=1)]
+
+
+def description(draft: Draft) -> str:
+    """Say what is rejected and why."""
+    said = ANOTHER if draft.result.was_of_another else SUPERSEDED
+    return f"{said.format(version=draft.result.version)} {words.DISCLAIMER}"
+
+
+def _rejection(draft: Draft, number: int, rejected: Sequence[Reference]) -> Finished:
+    study = rejected[0].study_instance_uid
+    source = next((s for s in draft.sources if s.instance.study_instance_uid == study), draft.index)
+    title = codes.REJECTED_FOR_SAFETY if draft.result.was_of_another else codes.REJECTED_FOR_QUALITY
+    slot = Slot(
+        Kind.REJECTION,
+        KeyObjectSelectionDocumentStorage,
+        "KO",
+        "rejects earlier",
+        REJECTION_SERIES,
+        index=number,
+        instance_number=number,
+    )
+    items = [object_item(r, "IMAGE" if r.sop_class_uid in _IMAGES else "COMPOSITE") for r in rejected]
+    ds = key_object_document(draft, slot, source, title, description(draft), items)
+    ds.CurrentRequestedProcedureEvidenceSequence = references(rejected)
+    return Finished(slot, ds)

@@ -1,0 +1,51 @@
+"""Attributes of a source's header that overlays repeat: where its pixels lie, and how they are shown."""
+
+import math
+import struct
+import warnings
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Final, TypeAlias
+
+from pydicom import Dataset, dcmread
+from pydicom.errors import BytesLengthException
+
+Headers: TypeAlias = Mapping[str, bytes]
+"""SOP Instance UID -> Part 10 file without pixels."""
+_UNREADABLE: Final = (
+    *(KeyError, ValueError, TypeError, OverflowError, EOFError, OSError, struct.error),
+    BytesLengthException,
+)
+
+
+def read_attributes(header: bytes, keywords: Sequence[str]) -> Dataset:
+    """Return those attributes of a header that it has and that can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the source's faults are not ours to repeat
+        return kept(dcmread(BytesIO(header), stop_before_pixels=True, specific_tags=list(keywords)), keywords)
+
+
+def kept(found: Dataset, keywords: Sequence[str]) -> Dataset:
+    """Return those attributes of a dataset that have a value; what breaks its VR counts as absent."""
+    ds = Dataset()
+    for keyword in keywords:
+        try:
+            element = found[keyword]
+        except _UNREADABLE:
+            continue
+        if not element.is_empty:
+            ds.add(element)
+    return ds
+
+
+def numbers(ds: Dataset, keyword: str, count: int) -> tuple[float, ...]:
+    """Return the values of a numeric attribute; empty unless there are as many as wanted, all of them finite."""
+    value = ds.get(keyword)
+    values = [value] if isinstance(value, int | float) else list(value or ())
+    if len(values) != count:
+        return ()
+    try:
+        given = tuple(float(one) for one in values)
+    except ValueError:  # of several values pydicom leaves the faulty ones as they are
+        return ()
+    return given if all(math.isfinite(one) for one in given) else ()
