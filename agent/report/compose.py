@@ -5,6 +5,7 @@ from datetime import UTC, tzinfo
 
 from agent.core.result import Result, ResultObject, SourceImage
 from agent.report.capture import captures
+from agent.report.catalogue import Language
 from agent.report.draft import DeviceIdentity, Draft, Finished
 from agent.report.drawing import drawing
 from agent.report.encode import encode
@@ -12,7 +13,7 @@ from agent.report.sr import report
 from agent.report.text_sr import text_report
 from agent.report.validate import validate
 
-__all__ = ["Composer", "DeviceIdentity"]
+__all__ = ["Composer", "DeviceIdentity", "Language"]
 
 
 class Composer:
@@ -24,11 +25,14 @@ class Composer:
         What the objects say of their maker.
     zone
         The site's time zone: DICOM dates and times carry none.
+    language
+        Of the pages and pictures.
     """
 
-    def __init__(self, device: DeviceIdentity, zone: tzinfo = UTC) -> None:
+    def __init__(self, device: DeviceIdentity, zone: tzinfo = UTC, language: Language = Language.ENGLISH) -> None:
         self._device = device
         self._zone = zone
+        self._language = language
 
     def __call__(self, result: Result, sources: Sequence[SourceImage]) -> tuple[ResultObject, ...]:
         """Return the objects in sending order: SRs, text SR, captures; what another one needs goes before it.
@@ -38,7 +42,7 @@ class Composer:
         Permanent
             If there is no source image, or an object breaks a rule of `validate`; the message names the rule.
         """
-        draft = Draft.of(result, sources, self._device, self._zone)
+        draft = Draft.of(result, sources, self._device, self._zone, self._language)
         pictured = captures(draft)
         drawings = [(n, e, drawing(draft, e, pictured)) for n, e in enumerate(draft.ranked)]
         reports = [report(draft, n, estimate, drawn) for n, estimate, drawn in drawings if drawn]
