@@ -18,6 +18,7 @@ from agent.report.layout import (
     Line,
     block,
     centred,
+    fitting,
     font,
     paragraph,
 )
@@ -88,10 +89,12 @@ def _zones(draw: ImageDraw.ImageDraw, words: Words, category: Category, points: 
         zones.append((Category.HIGH, high, 1.0))
     for zone, begin, end in zones:
         name = words.category(zone)
-        if font(SMALL).getlength(name) + 12 <= _at(end) - _at(begin):
+        room = _at(end) - _at(begin) - 12
+        size = fitting(name, room, SMALL)
+        if font(size).getlength(name) <= room:
             colour = YELLOW if zone is category else GREY
             x = (_at(begin) + _at(end)) // 2
-            draw.text((x, LINE + 30), name, fill=colour, font=font(SMALL), anchor="mm")
+            draw.text((x, LINE + 30), name, fill=colour, font=font(size), anchor="mm")
 
 
 def _at(share: float) -> int:

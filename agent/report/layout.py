@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
+from io import BytesIO
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -42,11 +44,8 @@ class Line:
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Return Pillow's own font, which holds every letter of the catalogue."""
-    loaded = ImageFont.load_default(size=size)
-    if not isinstance(loaded, ImageFont.FreeTypeFont):  # a Pillow without FreeType has only a bitmap font
-        raise TypeError("Pillow was built without FreeType")
-    return loaded
+    """Return our own font: it holds every letter of the catalogue, which Pillow's own does not, on every machine."""
+    return ImageFont.truetype(BytesIO((files("agent.report") / "fonts" / "DejaVuSansCondensed.ttf").read_bytes()), size)
 
 
 def block(height: int, colour: Colour = (0, 0, 0)) -> Image.Image:
