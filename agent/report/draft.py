@@ -56,7 +56,7 @@ class Slot:
         """What the object is to its result, as `ResultObject.role`."""
         if self.kind is Kind.SR:
             return f"sr:{self.axilla}"
-        return self.kind if self.kind is Kind.TEXT_SR else f"{self.kind}:{self.axilla}:{self.index}"
+        return str(self.kind) if self.kind is Kind.TEXT_SR else f"{self.kind}:{self.axilla}:{self.index}"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,9 +21,10 @@ from agent.report.rules_capture import disclaimer_is_burned_in
 from agent.report.text_sr import text_report
 from agent.report.validate import validate
 from agent.report.words import DISCLAIMER, Words
-from tests import builders
+from tests import builders, peers
 from tests.unit.report import scenes
 from tests.unit.report.conftest import Read
+from tests.unit.report.test_validators import run
 
 GERMAN = Words.of("aln", Language.GERMAN)
 NOTICE = "Forschungssoftware. Nicht zugelassen, ohne CE-Kennzeichnung. Nicht zur klinischen Anwendung."
@@ -191,3 +193,16 @@ def test_words_have_room_in_pictures(language: Language) -> None:
     pixels = np.asarray(legend(words))
     assert not pixels[:, :20].any() and not pixels[:, -20:].any()
     assert words.disclaimer == (NOTICE if language is Language.GERMAN else DISCLAIMER)
+
+
+def test_dicom_tools_take_the_german_objects(tmp_path: Path, german: Composer, left: Result, mlo: SourceImage) -> None:
+    """No Error of dciodvfy; DCMTK renders the page with its umlauts."""
+    check, render = peers.program("dciodvfy"), peers.program("dsr2html")
+    for made in german(left, [mlo]):
+        path = tmp_path / f"{made.role.replace(':', '-')}.dcm"
+        path.write_bytes(made.encoded)
+        said = run(check, "-new", str(path)).stderr.splitlines()
+        assert [line for line in said if line.startswith("Error")] == []
+        assert [line for line in said if line.startswith("Warning") and "99SENTINODE" not in line] == []
+    assert run(render, str(tmp_path / "text_sr.dcm"), str(tmp_path / "page.html")).returncode == 0
+    assert ANSWER in (tmp_path / "page.html").read_text("utf-8")
