@@ -16,6 +16,7 @@ from agent.report import tree
 from agent.report.capture import captures
 from agent.report.compose import Composer, Language
 from agent.report.draft import DeviceIdentity, Draft
+from agent.report.headline import headline
 from agent.report.layout import MARGIN, WIDTH, banner, font, legend
 from agent.report.rules_capture import disclaimer_is_burned_in
 from agent.report.text_sr import text_report
@@ -206,3 +207,17 @@ def test_dicom_tools_take_the_german_objects(tmp_path: Path, german: Composer, l
         assert [line for line in said if line.startswith("Warning") and "99SENTINODE" not in line] == []
     assert run(render, str(tmp_path / "text_sr.dcm"), str(tmp_path / "page.html")).returncode == 0
     assert ANSWER in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_zone_that_has_no_room_for_its_name_is_not_named(
+    device: DeviceIdentity, left: Result, mlo: SourceImage
+) -> None:
+    """Below a threshold of 10 % NIEDRIG is written in smaller letters, below one of 1 % not at all."""
+    bands = []
+    for threshold in (0.1, 0.01):
+        points = (replace(builders.POINTS[0], threshold=threshold), builders.POINTS[1])
+        draft = Draft.of(replace(left, operating_points=points), [mlo], device, language=Language.GERMAN)
+        scale = np.asarray(headline(draft, left.answers[0])[2])
+        bands.append(scale[46:66, 190:250])
+    assert (bands[0] > 100).any()
+    assert not (bands[1] > 100).any()
