@@ -1,6 +1,7 @@
 """The same answer as a page to read: an Enhanced SR whose private title makes viewers show it as text."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Final
 
 from highdicom.sr import (
@@ -53,8 +54,14 @@ def _translate(root: Dataset, words: Words) -> None:
     """Give every code the meaning that it has in the page's language (PS3.3 section 8.3); the code itself stays."""
     for item in (root, *tree.items(root)):
         for keyword in ("ConceptNameCodeSequence", "ConceptCodeSequence"):
-            for entry in item.get(keyword, ()):
-                entry.CodeMeaning = words.meaning(str(entry.CodeMeaning))
+            if keyword in item:
+                setattr(item, keyword, [_translated(entry, words) for entry in item[keyword].value])
+
+
+def _translated(entry: Dataset, words: Words) -> Dataset:
+    said = deepcopy(entry)  # items share their codes with `agent.dicom.codes`: those are not to change
+    said.CodeMeaning = words.meaning(str(entry.CodeMeaning))
+    return said
 
 
 def _section(head: CodedConcept, label: CodedConcept, lines: Sequence[str]) -> ContainerContentItem:

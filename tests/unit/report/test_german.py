@@ -92,6 +92,14 @@ def test_coded_report_stays_english(lesend: Read, objects: Read) -> None:
     assert english.SeriesDescription == "AI ALN risk v1 L report - NOT FOR CLINICAL USE"
 
 
+def test_next_page_may_be_english(lesend: Read, composer: Composer, left: Result, mlo: SourceImage) -> None:
+    """What one page is translated to stays on that page: the codes that all objects share are not touched."""
+    assert lesend["text_sr"].ConceptNameCodeSequence[0].CodeMeaning == "KI-Risikobericht"
+    assert (codes.SUMMARY_TITLE.meaning, codes.DEVICE.meaning) == ("AI risk summary", "Device")
+    page = Read(composer(left, [mlo]))["text_sr"]
+    assert page.ConceptNameCodeSequence[0].CodeMeaning == "AI risk summary"
+
+
 def test_language_changes_no_uid(lesend: Read, objects: Read) -> None:
     """A site that changes its language sends no second copy of what was sent."""
     for role in objects.roles:
