@@ -1,9 +1,10 @@
 """The PACS's word on a case: asked for in its own time, and judged as evidence that the case is complete."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -73,9 +74,21 @@ def _counts(unit: Unit, case: Case, stored: Sequence[StoredInstance], since: dat
     here: dict[str, set[str]] = {}
     for one in stored:
         here.setdefault(one.instance.study_instance_uid, set()).add(one.instance.modality)
+    days = _days(stored)
     unit.want_counts(case.id, sorted(here), since)
     counts = [count for count in unit.counts(case.id) if count.study_instance_uid in here]
-    return tuple(one for count in counts for one in _counted(unit, count, here[count.study_instance_uid], since))
+    found = [
+        replace(one, acquired_on=days.get((count.study_instance_uid, one.modality)))
+        for count in counts
+        for one in _counted(unit, count, here[count.study_instance_uid], since)
+    ]
+    several = {modality for modality, number in Counter(one.modality for one in found).items() if number > 1}
+    return tuple(one if one.modality in several else replace(one, acquired_on=None) for one in found)
+
+
+def _days(stored: Sequence[StoredInstance]) -> dict[tuple[str, str], date | None]:
+    """The day of each study and modality, by which two studies of one modality are told apart."""
+    return {(one.instance.study_instance_uid, one.instance.modality): one.instance.acquired_on for one in stored}
 
 
 def _counted(unit: Unit, count: StudyCount, here: Collection[str], since: datetime) -> list[Counted]:

@@ -27,7 +27,7 @@ from agent.infer.answer import Answerer, AnswerSettings
 from agent.infer.engine import Engine
 from agent.infer.reader import ImageReader
 from agent.record.quarantine import Quarantine
-from agent.report.compose import Composer
+from agent.report.compose import Composer, Language
 from agent.report.draft import DeviceIdentity
 from agent.spool import SpoolReader
 from agent.state import SqlStore
@@ -140,6 +140,7 @@ def build_composer(config: Config, store: SqlStore) -> Compose:
         ),
         zone=ZoneInfo(config.site.time_zone),
         kinds=frozenset().union(*kinds_by_destination(config).values()),
+        language=Language(config.site.language),
     )
 
     def compose(result: Result, sources: Sequence[SourceImage]) -> Sequence[ResultObject]:

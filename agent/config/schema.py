@@ -68,6 +68,7 @@ class Site(Section):
     time_zone: TimeZone = Field(
         "UTC", description="IANA name; DICOM dates and times carry no zone, so results say these."
     )
+    language: Literal["en", "de"] = Field("en", description="Of the page and the pictures; the coded SR stays English.")
     prevalence: float | None = Field(
         None, gt=0, lt=1, description="Share of node-positive patients among those asked about; shifts the estimate."
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 
 
@@ -28,6 +28,7 @@ class Counted:
     missing: int  # of these, not here
     stable: bool  # two answers in a row were equal, the last one since the last image
     counted_at: datetime | None  # None: it has not answered
+    acquired_on: date | None = None  # the study's day, where the case holds several of the modality
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _open_questions(
 
 def _doubt(one: Counted) -> str:
     """What speaks against the study being here as a whole; empty: nothing."""
-    study = f"the {one.modality} study" if one.modality else "a study"
+    study = _study(one)
     if one.counted_at is None:
         return f"The PACS has not said what {study} holds."
     if not one.listed:
@@ -134,9 +135,15 @@ def _doubt(one: Counted) -> str:
     return "" if one.stable else f"The PACS's count of {study} may still change."
 
 
+def _study(one: Counted) -> str:
+    """Name a study by its modality, and by its day where that tells it from another."""
+    of_day = f" of {one.acquired_on:%Y-%m-%d}" if one.acquired_on else ""
+    return f"the {one.modality} study{of_day}" if one.modality else "a study"
+
+
 def _share(one: Counted) -> str:
     return (
-        f"{one.listed - one.missing} of {one.listed} instances of the {one.modality} study are here, "
+        f"{one.listed - one.missing} of {one.listed} instances of {_study(one)} are here, "
         f"by the PACS's count at {one.counted_at:%Y-%m-%d %H:%M} UTC."
     )
 

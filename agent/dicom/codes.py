@@ -43,6 +43,8 @@ SOURCE: Final = _sct("260753009", "Source")
 # observer (TID 1002, 1004) and language (TID 1204)
 LANGUAGE: Final = _dcm("121049", "Language of Content Item and Descendants")
 ENGLISH: Final = CodedConcept("en-US", "RFC5646", "English (United States)")
+GERMAN: Final = CodedConcept("de-DE", "RFC5646", "German (Germany)")
+LANGUAGES: Final[Mapping[str, CodedConcept]] = {"en": ENGLISH, "de": GERMAN}
 OBSERVER_TYPE: Final = _dcm("121005", "Observer Type")
 DEVICE: Final = _dcm("121007", "Device")
 DEVICE_OBSERVER_UID: Final = _dcm("121012", "Device Observer UID")

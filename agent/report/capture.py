@@ -12,17 +12,18 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from agent.core.prediction import Answer, Estimate
 from agent.core.result import Kind
 from agent.dicom import codes
-from agent.report import words
+from agent.report.catalogue import marked as _
 from agent.report.draft import SERIES_AN_AXILLA, Draft, Finished, Place, Slot, date_and_time
 from agent.report.header import Source
 from agent.report.heatmap import Picture, heatmap
 from agent.report.summary import summary
 
 BOTH: Final = "B"
-DERIVATION: Final = f"AI influence map over the source image, beside it. {words.DISCLAIMER}"
+DERIVATION: Final = _("AI influence map over the source image, beside it.")
+HEATMAP: Final = _("heatmap")
 
 
-SUMMARY: Final = Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", "summary", 3)
+SUMMARY: Final = Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", _("summary"), 3)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def captures(draft: Draft) -> list[Captured]:
 def _heatmap_slot(rank: int, side: str, index: int, number: int) -> Slot:
     series = SERIES_AN_AXILLA * rank + 1
     return Slot(
-        Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", f"{side} heatmap", series, side, index, number
+        Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", f"{side} {HEATMAP}", series, side, index, number
     )
 
 
@@ -65,8 +66,8 @@ def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place)
     if place.source.is_axillary:
         ds.BodyPartExamined = "AXILLA"  # a defined term (PS3.16 Annex L)
     ds.ImageLaterality = slot.axilla
-    ds.ImageComments = words.answer(estimate, draft.words.event)
-    ds.DerivationDescription = DERIVATION
+    ds.ImageComments = draft.words.answer(estimate)
+    ds.DerivationDescription = f"{draft.words.gettext(DERIVATION)} {draft.words.disclaimer}"
     ds.SourceImageSequence = [_source_item(place.source)]
     if place.source.may_identify:
         ds.BurnedInAnnotation = "YES"
@@ -80,7 +81,7 @@ def _summary_capture(draft: Draft, answers: tuple[Answer, ...]) -> Finished:
     slot = replace(SUMMARY, label=f"{side} {SUMMARY.label}") if side else SUMMARY
     ds = _capture(draft, slot, draft.index, summary(draft, answers))
     ds.ImageLaterality = side or BOTH
-    ds.ImageComments = " ".join(words.answer(a, draft.words.event) for a in answers)
+    ds.ImageComments = " ".join(draft.words.answer(a) for a in answers)
     return Finished(slot, ds)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from agent.core.result import Kind, Result, ResultObject, SourceImage
 from agent.report.capture import Captured, captures
+from agent.report.catalogue import Language
 from agent.report.comprehensive import in_reserve
 from agent.report.draft import DeviceIdentity, Draft, Finished
 from agent.report.drawing import drawing
@@ -19,7 +20,7 @@ from agent.report.sr import report
 from agent.report.text_sr import text_report
 from agent.report.validate import validate
 
-__all__ = ["ALWAYS", "Composer", "DeviceIdentity"]
+__all__ = ["ALWAYS", "Composer", "DeviceIdentity", "Language"]
 
 ALWAYS: Final = frozenset({Kind.SR, Kind.TEXT_SR, Kind.SECONDARY_CAPTURE})
 """Kinds that every result has, whoever gets them."""
@@ -34,13 +35,22 @@ class Composer:
         What the objects say of their maker.
     zone
         The site's time zone: DICOM dates and times carry none.
+    language
+        Of the pages and pictures.
     kinds
         What any destination gets. Kinds of `ALWAYS` are made besides; of the others only these.
     """
 
-    def __init__(self, device: DeviceIdentity, zone: tzinfo = UTC, kinds: Collection[Kind] = ALWAYS) -> None:
+    def __init__(
+        self,
+        device: DeviceIdentity,
+        zone: tzinfo = UTC,
+        language: Language = Language.ENGLISH,
+        kinds: Collection[Kind] = ALWAYS,
+    ) -> None:
         self._device = device
         self._zone = zone
+        self._language = language
         self._kinds = frozenset(kinds)
 
     def __call__(self, result: Result, sources: Sequence[SourceImage]) -> tuple[ResultObject, ...]:
@@ -54,7 +64,7 @@ class Composer:
         Permanent
             If there is no source image, or an object breaks a rule of `validate`; the message names the rule.
         """
-        draft = Draft.of(result, sources, self._device, self._zone)
+        draft = Draft.of(result, sources, self._device, self._zone, self._language)
         pictured = captures(draft)
         made = [*_reports(draft, pictured), text_report(draft), *(c.finished for c in pictured)]
         made += self._besides(draft, pictured, {s.instance.sop_instance_uid: s.header for s in sources})
@@ -70,7 +80,7 @@ class Composer:
         """
         if Kind.REJECTION not in self._kinds or not result.superseded:
             return ()
-        draft = Draft.of(result, sources, self._device, self._zone)
+        draft = Draft.of(result, sources, self._device, self._zone, self._language)
         return _checked(draft, self._rejections(draft), alone=True)
 
     def _besides(self, draft: Draft, pictured: Sequence[Captured], headers: Headers) -> list[Finished]:

@@ -6,12 +6,13 @@ from typing import Final
 from pydicom import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
+from agent.report.catalogue import marked as _
 from agent.report.document import supersede
 from agent.report.draft import RESERVE_SERIES, Draft, Finished
 from agent.report.header import Source
 
 FORM: Final = "comprehensive"
-LABEL: Final = "report, 2D"  # all that this SOP class lacks is three-dimensional coordinates
+LABEL: Final = _("report, 2D")  # all that this SOP class lacks is three-dimensional coordinates
 
 
 def in_reserve(draft: Draft, rank: int, made: Finished, source: Source) -> Finished:

@@ -6,6 +6,8 @@ from typing import Final
 
 from agent.core.prediction import Estimate
 from agent.core.result import Result
+from agent.report.catalogue import marked as _
+from agent.report.figures import factor, log_odds
 
 PRIOR: Final = "prior"
 IMAGING: Final = frozenset({"MG", "US", "MR", "SM"})
@@ -21,17 +23,17 @@ class Part:
 
     @property
     def factor(self) -> str:
-        """By what the odds were multiplied, as words print it: "3.3", "0.45", "> 100"."""
-        return "" if self.log_odds is None else _written(self.log_odds)
+        """By what the odds were multiplied: "3.3", "0.45", "> 100"."""
+        return "" if self.log_odds is None else factor(self.log_odds)
 
     @property
     def effect(self) -> str:
-        """What it did to the estimate."""
+        """What it did to the estimate, in English."""
         if self.log_odds is None:
-            return "not available"
+            return _("not available")
         if abs(self.log_odds) < HARDLY:
-            return "hardly moved the estimate"
-        return f"{'raised' if self.log_odds > 0 else 'lowered'} the estimate"
+            return _("hardly moved the estimate")
+        return _("raised the estimate") if self.log_odds > 0 else _("lowered the estimate")
 
 
 def parts(result: Result, estimate: Estimate) -> tuple[Part, ...]:
@@ -60,10 +62,12 @@ def start(estimate: Estimate) -> float | None:
     return None if prior is None else 1 / (1 + math.exp(-max(min(prior, 30.0), -30.0)))
 
 
-def _written(log_odds: float) -> str:
-    factor = math.exp(max(min(log_odds, 30.0), -30.0))
-    if factor >= 100:
-        return "> 100"
-    if factor < 0.01:
-        return "< 0.01"
-    return f"{factor:.2f}" if factor < 0.995 else f"{factor:.1f}" if factor < 9.95 else f"{factor:.0f}"
+def prevalence_shift(result: Result) -> float | None:
+    """By how much the site's prevalence moved every logit; None where none is configured.
+
+    The logit of the prevalence among the site's patients less that of the training's: Bayes' theorem where only the
+    share of positives differs.
+    """
+    if result.site_prevalence is None:
+        return None
+    return log_odds(result.site_prevalence) - log_odds(result.model.training_prevalence)

@@ -15,8 +15,9 @@ from agent.core.instance import Instance
 from agent.core.prediction import Estimate, NoEstimate
 from agent.core.result import Influence, Kind, Reference, Result, SourceImage
 from agent.dicom import codes, uids
-from agent.report import words
+from agent.report.catalogue import Language
 from agent.report.header import Source, read_source
+from agent.report.words import Words
 
 CHARACTER_SET: Final = "ISO_IR 192"
 KEY_IMAGES: Final = 3  # heatmaps of a modality and an axilla: more are looked at by nobody
@@ -50,7 +51,7 @@ class Slot:
     kind: Kind
     sop_class_uid: str
     modality: str
-    label: str  # tells the series of a version apart, and stands in Series Description
+    label: str  # in English: tells the series of a version apart, and stands in Series Description
     series: int  # offset of Series Number
     axilla: str = ""
     index: int = 1  # within kind and axilla
@@ -62,7 +63,7 @@ class Slot:
         """What the object is to its result, as `ResultObject.role`."""
         if self.kind is Kind.SR:
             return f"sr:{self.axilla}:{self.form}" if self.form else f"sr:{self.axilla}"
-        return self.kind if self.kind is Kind.TEXT_SR else f"{self.kind}:{self.axilla}:{self.index}"
+        return str(self.kind) if self.kind is Kind.TEXT_SR else f"{self.kind}:{self.axilla}:{self.index}"
 
 
 @dataclass(frozen=True)
@@ -91,25 +92,30 @@ class Draft:
     device: DeviceIdentity
     sources: tuple[Source, ...]
     index: Source  # of the newest study that was used: SR and text SR go into that study
-    words: words.QuestionWords
-    zone: tzinfo
+    words: Words  # of the question, in the language of the site
 
     @classmethod
-    def of(cls, result: Result, images: Sequence[SourceImage], device: DeviceIdentity, zone: tzinfo = UTC) -> "Draft":
+    def of(
+        cls,
+        result: Result,
+        images: Sequence[SourceImage],
+        device: DeviceIdentity,
+        zone: tzinfo = UTC,
+        language: Language = Language.ENGLISH,
+    ) -> "Draft":
         """Read the headers and find the index study.
 
         Raises
         ------
         Permanent
-            If there is no source image, one that had influence is missing or does not fit its map, or the question
-            has no words.
+            If there is no source image, one that had influence is missing or unlike its map, or nobody asks this.
         """
-        question = words.question_words(result.question)
+        words = Words.of(result.question, language, zone)
         sources = tuple(read_source(image).of_patient(result.patient) for image in images)
         by_image = _by_image(sources)
         for influence in result.influences:
             _check(influence, by_image.get((influence.sop_instance_uid, influence.frame)))
-        return cls(result, device, sources, _index(result, sources), question, zone)
+        return cls(result, device, sources, _index(result, sources), words)
 
     @cached_property
     def ranked(self) -> tuple[Estimate, ...]:
@@ -193,7 +199,7 @@ class Draft:
     @property
     def made_at(self) -> datetime:
         """When the result was made, in the site's own time: date and time attributes carry no zone."""
-        return self.result.made_at.astimezone(self.zone)
+        return self.result.made_at.astimezone(self.words.zone)
 
     def base(self, slot: Slot, source: Source) -> Dataset:
         """Return the modules that every object has, within the study of a source image."""
@@ -219,8 +225,7 @@ class Draft:
         ds.SeriesInstanceUID = self.series_uid(slot, study_uid)
         ds.SeriesNumber = FIRST_SERIES + SERIES_A_VERSION * (version - 1) + slot.series
         ds.SeriesDate, ds.SeriesTime = date_and_time(self.made_at)
-        # viewers cut it after some 20 characters: version and side come before that
-        ds.SeriesDescription = f"AI {self.words.short} risk v{version} {slot.label} - {words.SHORT_DISCLAIMER}"
+        ds.SeriesDescription = self.words.series(version, slot.label)
 
     def _equipment(self, ds: Dataset) -> None:
         ds.Manufacturer = self.device.manufacturer
@@ -293,10 +298,9 @@ def _index(result: Result, sources: Sequence[Source]) -> Source:
     candidates = [s for s in sources if s.instance.sop_instance_uid in order] or list(sources)
     if not candidates:
         raise Permanent("no image of the patient: a report needs a study to go into")
-    first = len(order)
     return min(
         candidates,
-        key=lambda s: (-_day(s.instance).toordinal(), order.get(s.instance.sop_instance_uid, first)),
+        key=lambda s: (-_day(s.instance).toordinal(), order.get(s.instance.sop_instance_uid, len(order))),
     )
 
 

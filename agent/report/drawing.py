@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from agent.core.prediction import Estimate
 from agent.core.result import Reference
-from agent.report import words
 from agent.report.capture import Captured
 from agent.report.draft import Draft, Place, reference
 from agent.report.header import Source
 from agent.report.region import Box, strongest
 from agent.report.temporal import is_temporal
+from agent.report.words import is_notable
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def drawing(draft: Draft, estimate: Estimate, pictured: Sequence[Captured]) -> D
 def _shows_the_axilla(draft: Draft, place: Place) -> bool:
     source = place.source
     at_hand = source.instance.study_instance_uid == draft.index.instance.study_instance_uid
-    return at_hand and source.is_axillary and words.is_notable(place.influence)
+    return at_hand and source.is_axillary and is_notable(place.influence)
 
 
 def _can_show(draft: Draft, source: Source) -> bool:

@@ -6,9 +6,7 @@ from typing import Final
 from PIL import Image, ImageDraw
 
 from agent.core.prediction import Answer, Category, Estimate, NoEstimate, OperatingPoint
-from agent.report import words
 from agent.report.draft import Draft
-from agent.report.figures import written
 from agent.report.layout import (
     DIM,
     GREY,
@@ -20,9 +18,11 @@ from agent.report.layout import (
     Line,
     block,
     centred,
+    fitting,
     font,
     paragraph,
 )
+from agent.report.words import NO_ESTIMATE, Words, capital
 
 TITLE: Final = 110
 CAPTION: Final = 44
@@ -34,14 +34,15 @@ LINE: Final = 26  # the scale's height within its band
 
 def headline(draft: Draft, answer: Answer) -> tuple[Image.Image, ...]:
     """Return the bands of one answer."""
+    words = draft.words
     if isinstance(answer, NoEstimate):
-        title = _title(words.axilla(answer.side), words.NO_ESTIMATE.upper(), "")
-        return title, paragraph([Line(words.capital(words.reason(answer)), YELLOW, SIDE - 16)])
-    title = _title(words.axilla(answer.side), f"{written(answer.probability)} %", answer.category)
+        title = _title(words.axilla(answer.side), words.gettext(NO_ESTIMATE).upper(), "")
+        return title, paragraph([Line(capital(words.reason(answer)), YELLOW, SIDE - 16)])
+    title = _title(words.axilla(answer.side), f"{words.share(answer.probability)} %", words.category(answer.category))
     caption = block(CAPTION)
-    said = Line(words.range_of(answer, draft.words.event))
+    said = Line(words.range_of(answer))
     centred(ImageDraw.Draw(caption), (WIDTH // 2, CAPTION // 2), said, WIDTH - 2 * MARGIN)
-    return title, caption, _scale(answer, draft.result.operating_points)
+    return title, caption, _scale(words, answer, draft.result.operating_points)
 
 
 def _title(side: str, number: str, category: str) -> Image.Image:
@@ -60,7 +61,7 @@ def _title(side: str, number: str, category: str) -> Image.Image:
     return band
 
 
-def _scale(estimate: Estimate, points: Sequence[OperatingPoint]) -> Image.Image:
+def _scale(words: Words, estimate: Estimate, points: Sequence[OperatingPoint]) -> Image.Image:
     """Interval as a bar, probability as a dot, and a stroke between the zones at each threshold, from 0 to 100 %."""
     band = block(LINE + 2 * SMALL + 10)
     draw = ImageDraw.Draw(band)
@@ -71,13 +72,13 @@ def _scale(estimate: Estimate, points: Sequence[OperatingPoint]) -> Image.Image:
     bounds = sorted(p.threshold for p in points if p.name in ("low", "high"))
     for bound in bounds:
         draw.line((_at(bound), LINE - 20, _at(bound), LINE + 38), fill=WHITE, width=3)
-    _zones(draw, estimate.category, points)
+    _zones(draw, words, estimate.category, points)
     x = _at(estimate.probability)
     draw.ellipse((x - 14, LINE - 14, x + 14, LINE + 14), fill=YELLOW, outline=(0, 0, 0), width=3)
     return band
 
 
-def _zones(draw: ImageDraw.ImageDraw, category: Category, points: Sequence[OperatingPoint]) -> None:
+def _zones(draw: ImageDraw.ImageDraw, words: Words, category: Category, points: Sequence[OperatingPoint]) -> None:
     """Name each zone below the scale, where its name has room."""
     thresholds = {p.name: p.threshold for p in points}
     if "low" not in thresholds:
@@ -86,11 +87,14 @@ def _zones(draw: ImageDraw.ImageDraw, category: Category, points: Sequence[Opera
     zones = [(Category.LOW, 0.0, thresholds["low"]), (Category.NOT_LOW, thresholds["low"], high)]
     if "high" in thresholds:
         zones.append((Category.HIGH, high, 1.0))
-    for name, begin, end in zones:
-        if font(SMALL).getlength(name) + 12 <= _at(end) - _at(begin):
-            colour = YELLOW if name is category else GREY
+    for zone, begin, end in zones:
+        name = words.category(zone)
+        room = _at(end) - _at(begin) - 12
+        size = fitting(name, room, SMALL)
+        if font(size).getlength(name) <= room:
+            colour = YELLOW if zone is category else GREY
             x = (_at(begin) + _at(end)) // 2
-            draw.text((x, LINE + 30), name, fill=colour, font=font(SMALL), anchor="mm")
+            draw.text((x, LINE + 30), name, fill=colour, font=font(size), anchor="mm")
 
 
 def _at(share: float) -> int:

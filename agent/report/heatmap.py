@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 
 from agent.core.prediction import Estimate
 from agent.preprocess.placement import Box
-from agent.report import words
 from agent.report.colour import over
 from agent.report.draft import Draft, Place
 from agent.report.header import Source
@@ -29,8 +28,10 @@ from agent.report.layout import (
     paragraph,
     stacked,
 )
+from agent.report.names import BREAST
 from agent.report.strip import strip
 from agent.report.summary import closing
+from agent.report.words import Words
 
 GAP: Final = 8
 PANEL: Final = ((WIDTH - GAP) // 2, 640)  # width, height: words and influence are read, not microcalcifications
@@ -57,13 +58,14 @@ def heatmap(draft: Draft, estimate: Estimate, place: Place) -> Picture:
     lefts = [middle - size[0] // 2 for middle in HALVES]
     pair.paste(_overlay(grey, shown.of(place.influence.saliency_hw)), (lefts[0], 0))
     pair.paste(grey.convert("RGB"), (lefts[1], 0))
-    above = (*headline(draft, estimate), _captions(estimate, place), *_sides(source, estimate, size[0]))
+    words = draft.words
+    above = (*headline(draft, estimate), _captions(words, estimate, place), *_sides(words, source, estimate, size[0]))
     below = (
-        legend(),
-        strip(draft.result, estimate, place.influence.modality),
+        legend(words),
+        strip(words, draft.result, estimate, place.influence.modality),
         paragraph(closing(draft)),
     )
-    whole = stacked(*above, pair, *below)
+    whole = stacked(words.disclaimer, *above, pair, *below)
     top = BANNER + sum(band.height for band in above)
     return Picture(whole, scale / source.reduction, lefts[0] - shown.left * scale, top - shown.top * scale)
 
@@ -81,28 +83,28 @@ def _overlay(grey: Image.Image, saliency_hw: NDArray[np.float32]) -> Image.Image
     return over(grey, levels.resize(grey.size, Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
-def _captions(estimate: Estimate, place: Place) -> Image.Image:
+def _captions(words: Words, estimate: Estimate, place: Place) -> Image.Image:
     band = block(2 * SMALL)
     draw = ImageDraw.Draw(band)
     whole = estimate.contributions.get(place.influence.modality, 0.0)
-    texts = (words.effect(place.influence, whole), caption(place.source, place.influence.side))
+    texts = (words.effect(place.influence, whole), caption(words, place.source, place.influence.side))
     for middle, text in zip(HALVES, texts, strict=True):
         centred(draw, (middle, SMALL), Line(text, GREY, BODY - 2), PANEL[0] - BODY)
     return band
 
 
-def caption(source: Source, side: str) -> str:
+def caption(words: Words, source: Source, side: str) -> str:
     """Name a source image as a reader would look for it."""
     instance = source.instance
     if instance.modality == "MG":
         return words.view("MG", instance.laterality, instance.view_position)
     series, number = source.series_number, source.instance_number
     if source.shows_both_breasts:
-        return words.view(instance.modality, side, words.BREAST, series=series, number=number)
+        return words.view(instance.modality, side, BREAST, series=series, number=number)
     return words.view(instance.modality, instance.laterality, source.body_part, series=series, number=number)
 
 
-def _sides(source: Source, estimate: Estimate, width: int) -> list[Image.Image]:
+def _sides(words: Words, source: Source, estimate: Estimate, width: int) -> list[Image.Image]:
     """Mark, above an image of both breasts, which half is the answer's."""
     if not source.shows_both_breasts or source.columns_to_left is None:
         return []

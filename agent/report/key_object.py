@@ -16,14 +16,15 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from agent.core.result import Kind, Reference
 from agent.dicom import codes
-from agent.report import words
 from agent.report.capture import Captured
+from agent.report.catalogue import marked as _
 from agent.report.document import CONTAINS, observer
 from agent.report.draft import KEY_OBJECT_SERIES, Draft, Finished, Slot, reference, references
 from agent.report.header import Source
 
 TEMPLATE: Final = "2010"
-DESCRIPTION: Final = "Images with the most influence on this AI estimate of risk, each with its heatmap."
+LABEL: Final = _("key images")
+DESCRIPTION: Final = _("Images with the most influence on this AI estimate of risk, each with its heatmap.")
 
 
 def key_objects(draft: Draft, pictured: Sequence[Captured]) -> list[Finished]:
@@ -86,7 +87,7 @@ def _key_images(draft: Draft) -> Iterable[Source]:
 
 
 def _selection(draft: Draft, number: int, sources: Sequence[Source], pictured: Sequence[Captured]) -> Finished:
-    slot = Slot(Kind.KEY_OBJECT, KeyObjectSelectionDocumentStorage, "KO", "key images", KEY_OBJECT_SERIES, index=number)
+    slot = Slot(Kind.KEY_OBJECT, KeyObjectSelectionDocumentStorage, "KO", LABEL, KEY_OBJECT_SERIES, index=number)
     items: list[Dataset] = []
     named: list[Reference] = []
     for source in sources:
@@ -97,6 +98,13 @@ def _selection(draft: Draft, number: int, sources: Sequence[Source], pictured: S
             frame = source.frame if source.instance.frames > 1 and one not in of_source else 0
             items.append(object_item(one, "IMAGE", frame))
             named.append(one)
-    ds = key_object_document(draft, slot, sources[0], codes.OF_INTEREST, f"{DESCRIPTION} {words.DISCLAIMER}", items)
+    ds = key_object_document(
+        draft,
+        slot,
+        sources[0],
+        codes.OF_INTEREST,
+        f"{draft.words.gettext(DESCRIPTION)} {draft.words.disclaimer}",
+        items,
+    )
     ds.CurrentRequestedProcedureEvidenceSequence = references(dict.fromkeys(named))
     return Finished(slot, ds)

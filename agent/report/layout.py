@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
+from io import BytesIO
 from typing import Final, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from agent.report import words
+from agent.report.catalogue import marked as _
 from agent.report.colour import LOWEST_SHOWN, over
+from agent.report.names import Names
 
 WIDTH: Final = 1200  # even, so that Pixel Data is; the words are still legible at a third of it
 BODY: Final = 30
@@ -18,6 +21,8 @@ SMALLEST: Final = 18
 MARGIN: Final = 40
 BANNER: Final = 60
 TISSUE: Final = 110  # grey below the colour scale: its colours are those of the overlay on tissue of middle brightness
+
+LEGEND: Final = (_("low"), _("high"), _("relative influence in this image (not the outline of a lesion)"))
 
 Colour: TypeAlias = tuple[int, int, int]
 RED: Final = (120, 0, 0)
@@ -39,11 +44,8 @@ class Line:
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Return Pillow's own font, which holds all letters of the English catalogue."""
-    loaded = ImageFont.load_default(size=size)
-    if not isinstance(loaded, ImageFont.FreeTypeFont):  # a Pillow without FreeType has only a bitmap font
-        raise TypeError("Pillow was built without FreeType")
-    return loaded
+    """Return our own font: it holds every letter of the catalogue, which Pillow's own does not, on every machine."""
+    return ImageFont.truetype(BytesIO((files("agent.report") / "fonts" / "DejaVuSansCondensed.ttf").read_bytes()), size)
 
 
 def block(height: int, colour: Colour = (0, 0, 0)) -> Image.Image:
@@ -52,10 +54,10 @@ def block(height: int, colour: Colour = (0, 0, 0)) -> Image.Image:
 
 
 @cache
-def banner() -> Image.Image:
+def banner(disclaimer: str) -> Image.Image:
     """Return the disclaimer's band; it stands above and below, as viewers may lay controls over either."""
     band = block(BANNER, RED)
-    centred(ImageDraw.Draw(band), (WIDTH // 2, BANNER // 2), Line(words.DISCLAIMER))
+    centred(ImageDraw.Draw(band), (WIDTH // 2, BANNER // 2), Line(disclaimer), WIDTH - 2 * MARGIN)
     return band
 
 
@@ -98,15 +100,14 @@ def wrapped(text: str, width: int, size: int) -> list[str]:
     return lines
 
 
-@cache
-def legend() -> Image.Image:
+def legend(names: Names) -> Image.Image:
     """Return the colour scale with its ends named, and what it means."""
-    parts = (
-        _label(words.LEGEND_LOW),
-        _scale(8 * SMALL, SMALL),
-        _label(words.LEGEND_HIGH),
-        _label(words.LEGEND),
-    )
+    return _legend(*(names.gettext(text) for text in LEGEND))
+
+
+@cache
+def _legend(low: str, high: str, meaning: str) -> Image.Image:
+    parts = (_label(low), _scale(8 * SMALL, SMALL), _label(high), _label(meaning))
     gap = SMALL // 2
     strip = block(2 * SMALL)
     x = (WIDTH - sum(part.width for part in parts) - gap * (len(parts) - 1)) // 2
@@ -127,9 +128,9 @@ def _scale(width: int, height: int) -> Image.Image:
     return over(Image.new("L", (width, height), TISSUE), Image.fromarray(levels_hw))
 
 
-def stacked(*blocks: Image.Image) -> Image.Image:
+def stacked(disclaimer: str, *blocks: Image.Image) -> Image.Image:
     """Put blocks below each other, between two banners."""
-    whole = (banner(), *blocks, banner())
+    whole = (banner(disclaimer), *blocks, banner(disclaimer))
     picture = block(sum(b.height for b in whole))
     y = 0
     for one in whole:

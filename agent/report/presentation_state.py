@@ -20,12 +20,14 @@ from pydicom.uid import ColorSoftcopyPresentationStateStorage, GrayscaleSoftcopy
 from agent.core.prediction import Estimate
 from agent.core.result import Kind
 from agent.report import words
+from agent.report.catalogue import marked as _
 from agent.report.draft import PRESENTATION_SERIES, Draft, Finished, Slot, date_and_time
 from agent.report.greyscale import is_colour, read_display, transformations
 from agent.report.header import Source
 from agent.report.region import Box, strongest
 from agent.report.source_header import Headers, numbers
 
+LABEL: Final = _("annotation")
 CONTENT_LABEL: Final = "AI_INFLUENCE"
 LAYER: Final = "AI"
 COLOUR: Final = CIELabColor(71.0, 27.0, 60.0)
@@ -58,9 +60,9 @@ def said(draft: Draft, estimate: Estimate) -> list[str]:
     """Return the sentences beside the region."""
     return [
         words.influence_on(draft.words.short, estimate.side),
-        words.answer(estimate, draft.words.event),
-        words.NOT_AN_OUTLINE,
-        words.DISCLAIMER,
+        draft.words.answer(estimate),
+        draft.words.gettext(words.NOT_AN_OUTLINE),
+        draft.words.disclaimer,
     ]
 
 
@@ -68,7 +70,7 @@ def _slot(rank: int, side: str, index: int, number: int, *, colour: bool) -> Slo
     sop_class = ColorSoftcopyPresentationStateStorage if colour else GrayscaleSoftcopyPresentationStateStorage
     series = PRESENTATION_SERIES + rank
     return Slot(
-        Kind.PRESENTATION_STATE, sop_class, "PR", f"{side} annotation", series, side, index, instance_number=number
+        Kind.PRESENTATION_STATE, sop_class, "PR", f"{side} {LABEL}", series, side, index, instance_number=number
     )
 
 
@@ -119,7 +121,7 @@ def _presentation_state(
     del ds.ContentDate, ds.ContentTime  # the IOD has a creation date instead
     ds.Laterality = estimate.side
     ds.ContentLabel = CONTENT_LABEL
-    ds.ContentDescription = f"{words.influence_on(draft.words.short, estimate.side)}. {words.SHORT_DISCLAIMER}"
+    ds.ContentDescription = draft.words.content_of_region(estimate.side)
     ds.ContentCreatorName = ""  # no person
     ds.PresentationCreationDate, ds.PresentationCreationTime = date_and_time(draft.made_at)
     image = _image(source)

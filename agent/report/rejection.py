@@ -7,12 +7,13 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from agent.core.result import Kind, Reference
 from agent.dicom import codes
-from agent.report import words
+from agent.report.catalogue import marked as _
 from agent.report.draft import REJECTION_SERIES, Draft, Finished, Slot, references
 from agent.report.key_object import key_object_document, object_item
 
-SUPERSEDED: Final = "Results of an earlier version, superseded by version {version}: no longer to be used."
-ANOTHER: Final = (
+LABEL: Final = _("rejects earlier")
+SUPERSEDED: Final = _("Results of an earlier version, superseded by version {version}: no longer to be used.")
+ANOTHER: Final = _(
     "Results of an earlier version, superseded by version {version}: they named another patient or a retired Patient "
     "ID, or rested on another patient's image. Not to be used."
 )
@@ -34,7 +35,7 @@ def rejections(draft: Draft) -> list[Finished]:
 def description(draft: Draft) -> str:
     """Say what is rejected and why."""
     said = ANOTHER if draft.result.was_of_another else SUPERSEDED
-    return f"{said.format(version=draft.result.version)} {words.DISCLAIMER}"
+    return f"{draft.words.gettext(said, version=draft.result.version)} {draft.words.disclaimer}"
 
 
 def _rejection(draft: Draft, number: int, rejected: Sequence[Reference]) -> Finished:
@@ -45,7 +46,7 @@ def _rejection(draft: Draft, number: int, rejected: Sequence[Reference]) -> Fini
         Kind.REJECTION,
         KeyObjectSelectionDocumentStorage,
         "KO",
-        "rejects earlier",
+        LABEL,
         REJECTION_SERIES,
         index=number,
         instance_number=number,

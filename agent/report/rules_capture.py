@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 
-from agent.report import words
 from agent.report.draft import Draft, Finished
 from agent.report.layout import banner
 
@@ -38,7 +37,7 @@ def side_equals_the_source(draft: Draft, one: Finished) -> bool:
     sides = {s.instance.sop_instance_uid: s.instance.laterality for s in draft.sources}
     if not one.slot.axilla:
         said = str(one.ds.get("ImageComments"))
-        spoken = {str(a.side or "B") for a in draft.result.answers if words.answer(a, draft.words.event) in said}
+        spoken = {str(a.side or "B") for a in draft.result.answers if draft.words.answer(a) in said}
         return str(one.ds.get("ImageLaterality")) == (spoken.pop() if len(spoken) == 1 else "B")
     sources = [item.ReferencedSOPInstanceUID for item in one.ds.get("SourceImageSequence", ())]
     return (
@@ -71,7 +70,7 @@ def disclaimer_is_burned_in(draft: Draft, one: Finished) -> bool:
     """The bands above and below are the disclaimer, pixel by pixel."""
     rows, columns = int(one.ds.Rows), int(one.ds.Columns)
     pixels_hwc = np.frombuffer(one.ds.PixelData, np.uint8, rows * columns * 3).reshape(rows, columns, 3)
-    band_hwc = np.asarray(banner())
+    band_hwc = np.asarray(banner(draft.words.disclaimer))
     height = len(band_hwc)
     return np.array_equal(pixels_hwc[:height], band_hwc) and np.array_equal(pixels_hwc[-height:], band_hwc)
 
@@ -79,7 +78,7 @@ def disclaimer_is_burned_in(draft: Draft, one: Finished) -> bool:
 def capture_states_its_answer(draft: Draft, one: Finished) -> bool:
     """The words of the picture are also there to be read by machines."""
     said = str(one.ds.get("ImageComments", ""))
-    answers = [words.answer(a, draft.words.event) for a in draft.result.answers]
+    answers = [draft.words.answer(a) for a in draft.result.answers]
     return any(a in said for a in answers)
 
 

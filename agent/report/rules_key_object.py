@@ -5,7 +5,7 @@ from typing import Final
 from pydicom import Dataset
 
 from agent.dicom import codes
-from agent.report import tree, words
+from agent.report import tree
 from agent.report.draft import Draft, Finished
 from agent.report.rejection import description
 
@@ -26,7 +26,7 @@ def key_object_holds_the_disclaimer(draft: Draft, one: Finished) -> bool:
     template = one.ds.get("ContentTemplateSequence")
     texts = [str(item.TextValue) for item in tree.named(one.ds, codes.KEY_OBJECT_DESCRIPTION)]
     right = bool(template and template[0].TemplateIdentifier == "2010")
-    return right and len(texts) == 1 and words.DISCLAIMER in texts[0]
+    return right and len(texts) == 1 and draft.words.disclaimer in texts[0]
 
 
 def key_images_are_ours_or_sources(draft: Draft, one: Finished) -> bool:

@@ -44,7 +44,7 @@ def segment_has_a_colour(draft: Draft, one: Finished) -> bool:
 def segment_holds_the_disclaimer(draft: Draft, one: Finished) -> bool:
     """The segment says what it is not."""
     said = [str(s.get("SegmentDescription", "")) for s in one.ds.SegmentSequence]
-    return all(words.DISCLAIMER in s and words.NOT_AN_OUTLINE in s for s in said)
+    return all(draft.words.disclaimer in s and draft.words.gettext(words.NOT_AN_OUTLINE) in s for s in said)
 
 
 def pixels_are_the_region(draft: Draft, one: Finished) -> bool:

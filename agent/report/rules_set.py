@@ -5,7 +5,7 @@ from typing import Final
 
 from agent.core.result import Kind
 from agent.dicom import codes
-from agent.report import tree, words
+from agent.report import tree
 from agent.report.draft import Draft, Finished
 
 
@@ -34,7 +34,7 @@ def one_text(draft: Draft, finished: Sequence[Finished]) -> bool:
 def every_answer_is_in_a_picture(draft: Draft, finished: Sequence[Finished]) -> bool:
     """The captures are for displays that show nothing else."""
     said = " ".join(str(one.ds.get("ImageComments", "")) for one in finished)
-    return all(words.answer(a, draft.words.event) in said for a in draft.result.answers)
+    return all(draft.words.answer(a) in said for a in draft.result.answers)
 
 
 def _unique(values: Sequence[str]) -> bool:

@@ -15,13 +15,15 @@ from agent.core.prediction import Estimate
 from agent.core.result import Kind
 from agent.dicom import codes, uids
 from agent.report import words
+from agent.report.catalogue import marked as _
 from agent.report.draft import SEGMENTATION_SERIES, Draft, Finished, Place, Slot
 from agent.report.header import Source
 from agent.report.region import STRONG, strongest
 from agent.report.source_header import Headers, numbers, read_attributes
 
 CONTENT_LABEL: Final = "AI_INFLUENCE"
-THRESHOLD: Final = f"At least {100 * STRONG:.0f} % of this image's strongest influence, where it holds together."
+LABEL: Final = _("segmentation")
+THRESHOLD: Final = _("At least {share} % of this image's strongest influence, where it holds together.")
 COLOUR: Final = CIELabColor(71.0, 27.0, 60.0)  # the orange of the heatmaps; OHIF complains where none is recommended
 GEOMETRY: Final = (("ImageOrientationPatient", 6), ("ImagePositionPatient", 3), ("PixelSpacing", 2))
 SKEW: Final = 1e-3  # by which the cosines of a slice may be off
@@ -71,7 +73,7 @@ def _slot(rank: int, side: str, index: int, number: int) -> Slot:
         Kind.SEGMENTATION,
         SegmentationStorage,
         "SEG",
-        f"{side} segmentation",
+        f"{side} {LABEL}",
         series,
         side,
         index,
@@ -123,10 +125,10 @@ def _segmentation(
         software_versions=draft.device.software_version,
         device_serial_number=draft.device.serial,
         content_label=CONTENT_LABEL,
-        content_description=f"{words.influence_on(draft.words.short, estimate.side)}. {words.SHORT_DISCLAIMER}",
+        content_description=draft.words.content_of_region(estimate.side),
         specific_character_set="ISO_IR 192",
     )
-    made.SegmentSequence[0].SegmentDescription = f"{THRESHOLD} {words.NOT_AN_OUTLINE} {words.DISCLAIMER}"
+    made.SegmentSequence[0].SegmentDescription = _description(draft)
     made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = _measures(plane)
     _settle(draft, slot, made)
     ds = Dataset()
@@ -166,3 +168,8 @@ def _settle(draft: Draft, slot: Slot, ds: Dataset) -> None:
     organisation = uids.derived(draft.result.installation, "dimension", draft.uid(slot))
     for item in (*ds.DimensionOrganizationSequence, *ds.DimensionIndexSequence):
         item.DimensionOrganizationUID = organisation
+
+
+def _description(draft: Draft) -> str:
+    share = draft.words.gettext(THRESHOLD, share=f"{100 * STRONG:.0f}")
+    return f"{share} {draft.words.gettext(words.NOT_AN_OUTLINE)} {draft.words.disclaimer}"

@@ -1,5 +1,7 @@
 """The machine-readable answer: one Comprehensive 3D SR (TID 1500) an axilla, drawn by viewers on its image."""
 
+from typing import Final
+
 from highdicom import sr
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
@@ -7,18 +9,21 @@ from pydicom.uid import Comprehensive3DSRStorage
 from agent.core.prediction import Estimate
 from agent.core.result import Kind
 from agent.dicom import codes, uids
-from agent.report import words
+from agent.report.catalogue import marked as _
 from agent.report.contributions import missing
 from agent.report.document import CONTAINS, document
 from agent.report.draft import SERIES_AN_AXILLA, Draft, Finished, Slot
 from agent.report.drawing import Drawing
 from agent.report.figures import percent
 from agent.report.library import image_library
+from agent.report.words import SHORT_DISCLAIMER, influence_on
+
+REPORT: Final = _("report")
 
 
 def slot(rank: int, side: str) -> Slot:
     """Return the place of an axilla's SR; the higher risk (rank 0) has the lower Series Number."""
-    return Slot(Kind.SR, Comprehensive3DSRStorage, "SR", f"{side} report", SERIES_AN_AXILLA * rank, axilla=side)
+    return Slot(Kind.SR, Comprehensive3DSRStorage, "SR", f"{side} {REPORT}", SERIES_AN_AXILLA * rank, axilla=side)
 
 
 def report(draft: Draft, rank: int, estimate: Estimate, drawn: Drawing) -> Finished:
@@ -74,7 +79,7 @@ def _group(draft: Draft, estimate: Estimate, drawn: Drawing) -> sr.MeasurementsA
         ],
     )
     # each comment is a line of the label beside the region, above the numbers: five lines in all are shown
-    for line in (words.influence_on(draft.words.short, side), words.SHORT_DISCLAIMER):
+    for line in (influence_on(draft.words.short, side), SHORT_DISCLAIMER):
         group[0].ContentSequence.append(sr.TextContentItem(codes.COMMENT, line, CONTAINS))
     return group
 

@@ -7,9 +7,10 @@ from PIL import Image, ImageDraw
 
 from agent.core.prediction import Estimate
 from agent.core.result import Result
-from agent.report import words
+from agent.report.catalogue import marked as _
 from agent.report.contributions import Part, parts, start
 from agent.report.layout import DIM, GREY, SMALL, WHITE, WIDTH, YELLOW, Line, block, centred, font
+from agent.report.words import Words
 
 ROW: Final = 40
 HALF: Final = 200  # pixels of the longest bar
@@ -20,12 +21,17 @@ RAISES: Final = (230, 159, 0)  # with the blue below told apart by the colour-bl
 LOWERS: Final = (86, 180, 233)
 LEAST_SPAN: Final = 2.5  # log-odds at the end of a bar (odds x 12), of nearly every picture: bars can be compared
 
+MOVED: Final = _("What moved this estimate")
+LOWERED, RAISED = _("lowered"), _("raised")
 
-def strip(result: Result, estimate: Estimate, shown: str = "") -> Image.Image:
+
+def strip(words: Words, result: Result, estimate: Estimate, shown: str = "") -> Image.Image:
     """Return the bars of an estimate, a row an input.
 
     Parameters
     ----------
+    words
+        In which language.
     result, estimate
         Whose contributions.
     shown
@@ -35,22 +41,22 @@ def strip(result: Result, estimate: Estimate, shown: str = "") -> Image.Image:
     begin = start(estimate)
     band = block(ROW * (1 + len(found) + (begin is not None)) + ROW // 2)
     draw = ImageDraw.Draw(band)
-    _head(draw)
-    _rows(draw, found, shown)
+    _head(draw, words)
+    _rows(draw, words, found, shown)
     if begin is not None:
         middle = ROW * (len(found) + 1) + ROW // 2
         centred(draw, (WIDTH // 2, middle), Line(words.starting_point(begin), GREY, SMALL))
     return band
 
 
-def _head(draw: ImageDraw.ImageDraw) -> None:
+def _head(draw: ImageDraw.ImageDraw, words: Words) -> None:
     middle = ROW // 2
-    draw.text((NAMES, middle), words.MOVED, fill=WHITE, font=font(SMALL), anchor="rm")
-    draw.text((MIDDLE - 16, middle), words.LOWERED, fill=LOWERS, font=font(SMALL), anchor="rm")
-    draw.text((MIDDLE + 16, middle), words.RAISED, fill=RAISES, font=font(SMALL), anchor="lm")
+    draw.text((NAMES, middle), words.gettext(MOVED), fill=WHITE, font=font(SMALL), anchor="rm")
+    draw.text((MIDDLE - 16, middle), words.gettext(LOWERED), fill=LOWERS, font=font(SMALL), anchor="rm")
+    draw.text((MIDDLE + 16, middle), words.gettext(RAISED), fill=RAISES, font=font(SMALL), anchor="lm")
 
 
-def _rows(draw: ImageDraw.ImageDraw, found: Sequence[Part], shown: str) -> None:
+def _rows(draw: ImageDraw.ImageDraw, words: Words, found: Sequence[Part], shown: str) -> None:
     span = max([LEAST_SPAN, *(abs(part.log_odds) for part in found if part.log_odds is not None)])
     draw.line((MIDDLE, 8, MIDDLE, ROW * (len(found) + 1) - 4), fill=DIM, width=3)
     for n, part in enumerate(found, start=1):
@@ -58,9 +64,9 @@ def _rows(draw: ImageDraw.ImageDraw, found: Sequence[Part], shown: str) -> None:
         colour = YELLOW if part.input == shown else GREY if part.log_odds is None else WHITE
         draw.text((NAMES, middle), words.heading(part.input), fill=colour, font=font(SMALL), anchor="rm")
         if part.log_odds is None:
-            draw.text((FIGURES, middle), part.effect, fill=GREY, font=font(SMALL), anchor="lm")
+            draw.text((FIGURES, middle), words.gettext(part.effect), fill=GREY, font=font(SMALL), anchor="lm")
             continue
         end = MIDDLE + round(HALF * part.log_odds / span)
         bar = (min(MIDDLE, end), middle - 11, max(MIDDLE, end), middle + 11)
         draw.rectangle(bar, fill=RAISES if part.log_odds > 0 else LOWERS)
-        draw.text((FIGURES, middle), f"{words.ODDS} x {part.factor}", fill=colour, font=font(SMALL), anchor="lm")
+        draw.text((FIGURES, middle), words.odds(part), fill=colour, font=font(SMALL), anchor="lm")

@@ -3,11 +3,12 @@
 from PIL import Image
 
 from agent.core.prediction import Answer, Estimate
-from agent.report import inputs, words
+from agent.report import inputs
 from agent.report.draft import Draft
 from agent.report.headline import headline
 from agent.report.layout import GREY, ORANGE, SMALL, Line, paragraph, stacked
 from agent.report.strip import strip
+from agent.report.words import NO_INFLUENCE
 
 
 def summary(draft: Draft, answers: tuple[Answer, ...]) -> Image.Image:
@@ -16,14 +17,14 @@ def summary(draft: Draft, answers: tuple[Answer, ...]) -> Image.Image:
     for answer in answers:
         bands += headline(draft, answer)
         if isinstance(answer, Estimate):
-            bands.append(strip(draft.result, answer))
-            bands.append(paragraph([Line(words.NO_INFLUENCE)]))
-    return stacked(*bands, paragraph(_evidence(draft)), paragraph(closing(draft)))
+            bands.append(strip(draft.words, draft.result, answer))
+            bands.append(paragraph([Line(draft.words.gettext(NO_INFLUENCE))]))
+    return stacked(draft.words.disclaimer, *bands, paragraph(_evidence(draft)), paragraph(closing(draft)))
 
 
 def closing(draft: Draft) -> list[Line]:
     """Return the lines at the end of every picture: who made it, what it replaces, what the model is."""
-    result = draft.result
+    result, words = draft.result, draft.words
     later = words.supersedes(result)
     made_by = words.made_by(draft.device.model, draft.device.software_version, result)
     return [
@@ -34,7 +35,7 @@ def closing(draft: Draft) -> list[Line]:
 
 
 def _evidence(draft: Draft) -> list[Line]:
-    result = draft.result
-    used = inputs.images_used(result) if result.estimates else ""
-    said = [used, inputs.missing(result), *inputs.left_out(result, draft.at_hand)]
+    result, words = draft.result, draft.words
+    used = inputs.images_used(words, result) if result.estimates else ""
+    said = [used, inputs.missing(words, result), *inputs.left_out(words, result, draft.at_hand)]
     return [Line(text) for text in said if text]

@@ -1,250 +1,59 @@
-"""Every sentence that a reader sees, in English."""
+"""Every sentence that a report makes itself, in its language: what the answer is, what it means, what it rests on."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Final
 
-from agent.core.errors import Permanent
 from agent.core.prediction import Answer, Category, Estimate, NoEstimate, OperatingPoint, Side
 from agent.core.result import Influence, ModelIdentity, Result
-from agent.report.contributions import Part
-from agent.report.figures import interval, predictive_values, written
+from agent.report.catalogue import CODE, Language, catalogue
+from agent.report.catalogue import marked as _
+from agent.report.contributions import Part, prevalence_shift
+from agent.report.figures import factor, predictive_values
+from agent.report.names import capital, fact
+from agent.report.questions import QuestionWords, question_words
+from agent.report.stored import StoredWords
 
-DISCLAIMER: Final = "Research software. Not cleared or CE-marked. Not for clinical use."
-SHORT_DISCLAIMER: Final = "NOT FOR CLINICAL USE"
-DEMONSTRATION: Final = "Demonstration model trained on synthetic patients."
-SYNTHETIC_ONLY: Final = "A demonstration model is for synthetic patients only: it gives no estimate for a real one."
-NOT_A_FINDING: Final = (
+__all__ = ["DISCLAIMER", "SHORT_DISCLAIMER", "Language", "Words", "capital", "fact", "question_words"]
+
+DISCLAIMER: Final = _("Research software. Not cleared or CE-marked. Not for clinical use.")
+SHORT_DISCLAIMER: Final = _("NOT FOR CLINICAL USE")
+DEMONSTRATION: Final = _("Demonstration model trained on synthetic patients.")
+SYNTHETIC_ONLY: Final = _("A demonstration model is for synthetic patients only: it gives no estimate for a real one.")
+NOT_A_FINDING: Final = _(
     "An estimate of risk is not a finding of disease; it replaces neither biopsy nor the radiologist's report."
 )
-NOT_AN_OUTLINE: Final = "A region of influence is not the outline of a lesion."
-INTERVAL: Final = (
+NOT_AN_OUTLINE: Final = _("A region of influence is not the outline of a lesion.")
+INTERVAL: Final = _(
     "The interval covers the model's uncertainty given the inputs above, not what missing inputs would have shown."
 )
-CONTRIBUTIONS: Final = (
+CONTRIBUTIONS: Final = _(
     "What an input contributed depends on which other inputs are there: contributions and starting points of versions "
     "with different inputs cannot be compared."
 )
-NO_INFLUENCE: Final = "No image influenced this estimate."
-LEGEND: Final = "relative influence in this image (not the outline of a lesion)"
-LEGEND_LOW, LEGEND_HIGH = "low", "high"
-MOVED: Final = "What moved this estimate"
-LOWERED, RAISED, ODDS = "lowered", "raised", "odds"
-NO_ESTIMATE: Final = "no estimate"
-AI_INFLUENCE: Final = "AI influence"
+NO_INFLUENCE: Final = _("No image influenced this estimate.")
+NO_ESTIMATE: Final = _("no estimate")
+AI_INFLUENCE: Final = _("AI influence")
+RAISED, LOWERED = _("AI influence: estimate raised"), _("AI influence: estimate lowered")
 NEGLIGIBLE: Final = 0.1  # logit: a smaller contribution has no direction to speak of
-
-SIDES: Final[Mapping[str, str]] = {"L": "LEFT", "R": "RIGHT"}
-MODALITIES: Final[Mapping[str, str]] = {
-    "MG": "mammography",
-    "US": "ultrasound",
-    "MR": "MRI",
-    "SM": "histology",
-    "clinical": "clinical facts",
+CATEGORIES: Final[Mapping[Category, str]] = {
+    Category.LOW: _("LOW"),
+    Category.NOT_LOW: _("NOT LOW"),
+    Category.HIGH: _("HIGH"),
 }
-FACTS: Final[Mapping[str, str]] = {
-    "size_ultrasound_mm": "size on ultrasound",
-    "size_mammography_mm": "size on mammography",
-    "size_mri_mm": "size on MRI",
-    "size_palpation_mm": "size on palpation",
-    "size_pathology_mm": "size in pathology",
-    "ki67_percent": "Ki-67",
-    "er_percent": "ER",
-    "pr_percent": "PR",
-    "er": "ER",
-    "pr": "PR",
-    "her2": "HER2",
-    "clinical_t": "cT",
-    "clinical_n": "cN",
-    "clinical_m": "cM",
-    "multifocal": "multifocality",
-    "palpable_tumour": "palpability",
+_BELOW: Final = _("below the threshold of {threshold} %, {performance}")
+BOUNDS: Final[Mapping[tuple[Category, str], str]] = {
+    (Category.LOW, "low"): _BELOW,
+    (Category.NOT_LOW, "low"): _("not below the threshold of {threshold} %, {performance}"),
+    (Category.NOT_LOW, "high"): _BELOW,
+    (Category.HIGH, "high"): _("at or above the threshold of {threshold} %, {performance}"),
 }
-"""Names of facts where the column's name would read badly."""
-IMAGES: Final[Mapping[str, str]] = {"MG": "mammogram", "US": "ultrasound image", "MR": "MR image"}
-VIEWS: Final[Mapping[str, str]] = {"MG": "Mammogram", "US": "Ultrasound", "MR": "MRI"}
-BREAST: Final = "breast"
-NO_VIEW: Final = "view unknown"
-_CODE: Final = re.compile(r"\b(MG|US|MR|SM)\b(?!-\d)")  # not the name of a rule, as MG-3
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionWords:
-    """How one question is put."""
-
-    short: str
-    asked: str
-    event: str
-
-
-QUESTIONS: Final[Mapping[str, QuestionWords]] = {
-    "aln": QuestionWords(
-        short="ALN",
-        asked="How likely are the axillary lymph nodes metastatic, before surgery and before any systemic therapy?",
-        event="nodal metastasis",
-    ),
-}
-
-
-def question_words(question: str) -> QuestionWords:
-    """Return the words of a question.
-
-    Raises
-    ------
-    Permanent
-        If no report is written for it.
-    """
-    try:
-        return QUESTIONS[question]
-    except KeyError:
-        raise Permanent(f"no report is written for the question {question!r}") from None
-
-
-def modality(code: str) -> str:
-    """Return the name of an input, as it stands within a sentence."""
-    return MODALITIES.get(code, code)
-
-
-def heading(code: str) -> str:
-    """Return the name of an input, as it begins a line."""
-    return capital(modality(code))
-
-
-def capital(text: str) -> str:
-    """Begin a text with a capital letter."""
-    return text[:1].upper() + text[1:]
-
-
-def plain(sentence: str) -> str:
-    """Write the modalities that a sentence of another room names by their codes as words."""
-    named = _CODE.sub(lambda found: MODALITIES[found[0]], sentence)
-    return capital(named) if sentence[:1].isupper() else named
-
-
-def images(modality: str, count: int) -> str:
-    """Count images of a modality: "1 mammogram", "2 MR images"."""
-    return f"{count} {IMAGES.get(modality, 'image')}{'s' if count != 1 else ''}"
-
-
-def axilla(side: Side | None) -> str:
-    """Return the name of an axilla."""
-    return f"{SIDES[side]} axilla" if side else "Side unknown"
-
-
-def breast(side: str) -> str:
-    """Return the name of a breast, as it stands over its half of an image."""
-    return f"{SIDES[side]} breast"
-
-
-def answer(given: Answer, event: str) -> str:
-    """Return the answer for one axilla; pictures, text and SR take their number from the same value."""
-    if isinstance(given, NoEstimate):
-        return f"{axilla(given.side)}: {NO_ESTIMATE}. Reason: {reason(given)}"
-    return (
-        f"{axilla(given.side)}: probability of {event} {written(given.probability)} % "
-        f"(95 % CI {interval(given)} %), {given.category}."
-    )
-
-
-def reason(given: NoEstimate) -> str:
-    """Return why there is no estimate, as a sentence."""
-    return f"{plain(given.reason).rstrip('.')}."
-
-
-def range_of(given: Estimate, event: str) -> str:
-    """Say what the number is, and its interval."""
-    return f"probability of {event} (95 % CI {interval(given)} %)"
-
-
-def category(given: Estimate, points: Sequence[OperatingPoint]) -> str:
-    """Say what the category means: between which thresholds the probability lies."""
-    by_name = {p.name: p for p in points}
-    low, high = by_name.get("low"), by_name.get("high")
-    if given.category is Category.LOW and low:
-        return f"LOW: below the threshold of {written(low.threshold)} %, {_performance(low)}."
-    if given.category is Category.HIGH and high:
-        return f"HIGH: at or above the threshold of {written(high.threshold)} %, {_performance(high)}."
-    bounds = [
-        f"{'not below' if p is low else 'below'} the threshold of {written(p.threshold)} %, {_performance(p)}"
-        for p in (low, high)
-        if p
-    ]
-    return f"{given.category}: {'; '.join(bounds) or 'no threshold is given'}."
-
-
-def _performance(point: OperatingPoint) -> str:
-    given = [modality(name) for name in point.inputs.split("+")] if point.inputs else ["everything"]
-    return (
-        f"which had sensitivity {point.sensitivity:.2f} and specificity {point.specificity:.2f} "
-        f"on validation patients, given {listed(given)}"
-    )
-
-
-def at_prevalence(given: Estimate, points: Sequence[OperatingPoint], prevalence: float) -> list[str]:
-    """Say what the thresholds are worth for an axilla at the site's prevalence."""
-    lines = []
-    for point in points:
-        npv, ppv = predictive_values(point, prevalence)
-        lines.append(
-            f"{axilla(given.side)}: at the site's prevalence of {written(prevalence)} % "
-            f"the threshold of {written(point.threshold)} % has NPV {npv:.3f} and PPV {ppv:.3f}."
-        )
-    return lines
-
-
-def contribution(given: Estimate, part: Part) -> str:
-    """Say what one input did to an estimate."""
-    figures = "" if part.log_odds is None else f", odds x {part.factor} (log-odds {part.log_odds:+.2f})"
-    return f"{axilla(given.side)}, {modality(part.input)}: {part.effect}{figures}."
-
-
-def starting_point(share: float) -> str:
-    """Say where the contributions start from; which inputs are there changes it."""
-    return f"Starting point with these inputs: {written(share)} %"
-
-
-def view(kind: str, side: str, part: str, *, series: int = 0, number: int = 0) -> str:
-    """Name a source image without its free text: "Mammogram, left MLO", "MRI, left breast, series 4, image 5".
-
-    Parameters
-    ----------
-    kind, side
-        Modality; L or R, else both breasts.
-    part
-        View position, or the part of the body.
-    series, number
-        Series Number and Instance Number; 0 where they would not help.
-    """
-    places = (f"series {series}" if series else "", f"image {number}" if number else "")
-    return ", ".join(filter(None, (VIEWS.get(kind, "Image"), place(side, part), *places)))
-
-
-def place(side: str, part: str) -> str:
-    """Name what an image shows by its side and its view or part of the body: "left MLO"; empty if nothing is known."""
-    return " ".join(filter(None, (Side(side).word if side in tuple(Side) else "", part)))
-
-
-def effect(influence: Influence, whole: float) -> str:
-    """Say which way one image moved the estimate, where its modality's bar says the same.
-
-    What several inputs say together is divided among them: alone, an image's part of it may have the other sign.
-
-    Parameters
-    ----------
-    influence
-        Of the image.
-    whole
-        What its modality contributed, logit.
-    """
-    raised = influence.contribution > 0
-    if raised != (whole > 0) or not is_notable(influence) or abs(whole) < NEGLIGIBLE:
-        return AI_INFLUENCE
-    return f"{AI_INFLUENCE}: estimate {RAISED if raised else LOWERED}"
+"""Which thresholds a category lies between, by their names."""
 
 
 def influence_on(short: str, side: Side) -> str:
-    """Say, beside a region, what lies in it: what influenced an axilla's risk, be it of the breast or of the axilla."""
+    """Say, beside a region, what lies in it: what influenced an axilla's risk. In English, as all of that document."""
     return f"{AI_INFLUENCE} on {side} {short} risk"
 
 
@@ -253,47 +62,230 @@ def is_notable(influence: Influence) -> bool:
     return abs(influence.contribution) >= NEGLIGIBLE
 
 
-def listed(names: Sequence[str], none: str = "none") -> str:
-    """Join names with commas."""
-    return ", ".join(names) or none
-
-
-def fact(name: str) -> str:
-    """Return a clinical fact as a reader knows it."""
-    return FACTS.get(name, name.replace("_mm", "").replace("_percent", "").replace("_", " "))
-
-
-def made_by(product: str, version: str, result: Result) -> str:
-    """Name the software, the model and the version of the result."""
-    return f"{product} {version}, model {result.model.name} {result.model.version}, result version {result.version}"
-
-
-def supersedes(result: Result) -> str:
-    """Say what a later version stands in place of, and what is new in it; empty for the first."""
-    if result.version == 1 or not result.predecessors:
-        return ""
-    before = "version 1" if result.version == 2 else "every earlier version"
-    new = f" New since then: {listed([modality(m) for m in result.new_inputs])}." if result.new_inputs else ""
-    return f"This result, version {result.version}, supersedes {before}.{new}"
-
-
-def training(model: ModelIdentity, *, with_figures: bool) -> list[str]:
-    """Say what the model learnt from; a report without an estimate holds no figures at all."""
-    learnt = f"Trained on: {model.training_summary.rstrip('.')}."
-    prevalence = f" Prevalence there: {written(model.training_prevalence)} %."
-    return [
-        *demonstration(model, answers=with_figures),
-        learnt + prevalence if with_figures else learnt,
-    ]
-
-
-def demonstration(model: ModelIdentity, *, answers: bool) -> list[str]:
-    """Say that a model is a demonstration, and where it gave no estimate, for whom it is not."""
-    if not is_demonstration(model):
-        return []
-    return [DEMONSTRATION] if answers else [DEMONSTRATION, SYNTHETIC_ONLY]
-
-
 def is_demonstration(model: ModelIdentity) -> bool:
     """Whether the model was trained on synthetic patients."""
     return model.intended_use == "demonstration"
+
+
+@dataclass(frozen=True)
+class Words(StoredWords):
+    """What the report on one question says, in one language and the site's time zone."""
+
+    question: QuestionWords
+
+    @classmethod
+    def of(cls, question: str, language: Language = Language.ENGLISH, zone: tzinfo = UTC) -> "Words":
+        """Return the words of a question.
+
+        Raises
+        ------
+        Permanent
+            If no report is written for it.
+        """
+        return cls(catalogue(language), zone, question_words(question))
+
+    @property
+    def short(self) -> str:
+        """The question in a few letters, the same in every language: viewers and their users look for it."""
+        return self.question.short
+
+    @property
+    def asked(self) -> str:
+        """The question as a sentence."""
+        return self.gettext(self.question.asked)
+
+    @property
+    def event(self) -> str:
+        """What has the probability."""
+        return self.gettext(self.question.event)
+
+    @property
+    def disclaimer(self) -> str:
+        """What stands above and below every picture and on every page."""
+        return self.gettext(DISCLAIMER)
+
+    def series(self, version: int, label: str) -> str:
+        """Return the description of a series, 64 characters at most; `label` is a word, behind its side if it has one.
+
+        Viewers cut it after some 20 characters: version and side come before that.
+        """
+        side = label[:2] if label[:2] in ("L ", "R ") else ""
+        named = side + self.gettext(label.removeprefix(side))
+        return f"AI {self.short} risk v{version} {named} - {self.gettext(SHORT_DISCLAIMER)}"
+
+    def content_of_region(self, side: Side) -> str:
+        """Say what lies in a region, in 64 characters at most."""
+        return f"{influence_on(self.short, side)}. {self.gettext(SHORT_DISCLAIMER)}"
+
+    def meaning(self, meaning: str) -> str:
+        """Return the meaning of a code."""
+        return self.catalogue.text(meaning, CODE)
+
+    def event_means(self, label: str) -> str:
+        """Say what counts as the event, by the bundle's own label."""
+        return self.gettext(self.question.label, label=self.stored(label.rstrip(".")))
+
+    def category(self, category: Category) -> str:
+        """Return the name of a category."""
+        return self.gettext(CATEGORIES[category])
+
+    def answer(self, given: Answer) -> str:
+        """Return the answer for one axilla; pictures, text and SR take their number from the same value."""
+        if isinstance(given, NoEstimate):
+            axilla, reason = self.axilla(given.side), self.reason(given)
+            return self.gettext("{axilla}: no estimate. Reason: {reason}", axilla=axilla, reason=reason)
+        return self.gettext(
+            "{axilla}: probability of {event} {share} % (95 % CI {interval} %), {category}.",
+            axilla=self.axilla(given.side),
+            event=self.event,
+            share=self.share(given.probability),
+            interval=self.interval(given),
+            category=self.category(given.category),
+        )
+
+    def conclusion(self, given: Answer) -> str:
+        """Return the answer for one axilla in short."""
+        if isinstance(given, NoEstimate):
+            return self.gettext("{axilla}: no estimate.", axilla=self.axilla(given.side))
+        axilla, category = self.axilla(given.side), self.category(given.category)
+        return self.gettext("{axilla}: estimated risk is {category}.", axilla=axilla, category=category)
+
+    def reason(self, given: NoEstimate) -> str:
+        """Return why there is no estimate, as a sentence."""
+        return f"{self.stored(given.reason).rstrip('.')}."
+
+    def interval(self, estimate: Estimate) -> str:
+        """Return the 95 % interval, without the unit."""
+        return self.gettext("{low} to {high}", low=self.share(estimate.low), high=self.share(estimate.high))
+
+    def range_of(self, given: Estimate) -> str:
+        """Say what the number is, and its interval."""
+        interval = self.interval(given)
+        return self.gettext("probability of {event} (95 % CI {interval} %)", event=self.event, interval=interval)
+
+    def explained(self, given: Estimate, points: Sequence[OperatingPoint]) -> str:
+        """Say what the category means: between which thresholds the probability lies."""
+        bounds = [
+            self.gettext(said, threshold=self.share(point.threshold), performance=self._performance(point))
+            for point in points
+            if (said := BOUNDS.get((given.category, point.name)))
+        ]
+        said = "; ".join(bounds) or self.gettext("no threshold is given")
+        return f"{self.category(given.category)}: {said}."
+
+    def _performance(self, point: OperatingPoint) -> str:
+        inputs = self.modalities(point.inputs.split("+")) if point.inputs else self.gettext("everything")
+        return self.gettext(
+            "which had sensitivity {sensitivity} and specificity {specificity} on validation patients, given {inputs}",
+            sensitivity=self.number(point.sensitivity, ".2f"),
+            specificity=self.number(point.specificity, ".2f"),
+            inputs=inputs,
+        )
+
+    def at_prevalence(self, given: Estimate, points: Sequence[OperatingPoint], prevalence: float) -> list[str]:
+        """Say what the thresholds are worth for an axilla at the site's prevalence."""
+        lines = []
+        for point in points:
+            npv, ppv = predictive_values(point, prevalence)
+            lines.append(
+                self.gettext(
+                    "{axilla}: at the site's prevalence of {prevalence} % the threshold of {threshold} % "
+                    "has NPV {npv} and PPV {ppv}.",
+                    axilla=self.axilla(given.side),
+                    prevalence=self.share(prevalence),
+                    threshold=self.share(point.threshold),
+                    npv=self.number(npv, ".3f"),
+                    ppv=self.number(ppv, ".3f"),
+                )
+            )
+        return lines
+
+    def shifted(self, result: Result) -> str:
+        """Say what the site's prevalence did to every estimate; empty where none is configured."""
+        shift = prevalence_shift(result)
+        if shift is None or result.site_prevalence is None:
+            return ""
+        return self.gettext(
+            "Probabilities and thresholds are shifted from the prevalence in training, {training} %, to the site's, "
+            "{site} %: odds x {factor} (log-odds {shift}).",
+            training=self.share(result.model.training_prevalence),
+            site=self.share(result.site_prevalence),
+            factor=self.decimal(factor(shift)),
+            shift=self.number(shift, "+.2f"),
+        )
+
+    def contribution(self, given: Estimate, part: Part) -> str:
+        """Say what one input did to an estimate."""
+        values = {"axilla": self.axilla(given.side), "input": self.modality(part.input)}
+        effect = self.gettext(part.effect)
+        if part.log_odds is None:
+            return self.gettext("{axilla}, {input}: {effect}.", effect=effect, **values)
+        return self.gettext(
+            "{axilla}, {input}: {effect}, odds x {factor} (log-odds {shift}).",
+            effect=effect,
+            factor=self.decimal(part.factor),
+            shift=self.number(part.log_odds, "+.2f"),
+            **values,
+        )
+
+    def odds(self, part: Part) -> str:
+        """Say beside its bar by what an input multiplied the odds."""
+        return self.gettext("odds x {factor}", factor=self.decimal(part.factor))
+
+    def starting_point(self, share: float) -> str:
+        """Say where the contributions start from; which inputs are there changes it."""
+        return self.gettext("Starting point with these inputs: {share} %", share=self.share(share))
+
+    def effect(self, influence: Influence, whole: float) -> str:
+        """Say which way one image moved the estimate, where its modality's bar says the same.
+
+        What several inputs say together is divided among them: alone, an image's part of it may have the other sign.
+
+        Parameters
+        ----------
+        influence
+            Of the image.
+        whole
+            What its modality contributed, logit.
+        """
+        raised = influence.contribution > 0
+        if raised != (whole > 0) or not is_notable(influence) or abs(whole) < NEGLIGIBLE:
+            return self.gettext(AI_INFLUENCE)
+        return self.gettext(RAISED if raised else LOWERED)
+
+    def made_by(self, product: str, version: str, result: Result) -> str:
+        """Name the software, the model and the version of the result."""
+        return self.gettext(
+            "{product} {software}, model {model}, result version {version}",
+            product=product,
+            software=version,
+            model=f"{result.model.name} {result.model.version}",
+            version=result.version,
+        )
+
+    def supersedes(self, result: Result) -> str:
+        """Say what a later version stands in place of, and what is new in it; empty for the first."""
+        if result.version == 1 or not result.predecessors:
+            return ""
+        later = _("This result, version {version}, supersedes every earlier version.")
+        second = _("This result, version {version}, supersedes version 1.")
+        said = self.gettext(second if result.version == 2 else later, version=result.version)
+        if not result.new_inputs:
+            return said
+        new = self.gettext("New since then: {inputs}.", inputs=self.modalities(result.new_inputs))
+        return f"{said} {new}"
+
+    def training(self, model: ModelIdentity, *, with_figures: bool) -> list[str]:
+        """Say what the model learnt from; a report without an estimate holds no figures at all."""
+        learnt = self.gettext("Trained on: {summary}.", summary=self.stored(model.training_summary.rstrip(".")))
+        prevalence = self.gettext("Prevalence there: {share} %.", share=self.share(model.training_prevalence))
+        return [
+            *self.demonstration(model, answers=with_figures),
+            f"{learnt} {prevalence}" if with_figures else learnt,
+        ]
+
+    def demonstration(self, model: ModelIdentity, *, answers: bool) -> list[str]:
+        """Say that a model is a demonstration, and where it gave no estimate, for whom it is not."""
+        if not is_demonstration(model):
+            return []
+        return [self.gettext(said) for said in ((DEMONSTRATION,) if answers else (DEMONSTRATION, SYNTHETIC_ONLY))]

@@ -32,6 +32,17 @@ def test_complete_once_two_counts_agree(ward: PacsWard) -> None:
     assert "2 of 2 instances of the MG study are here, by the PACS's count at 2026-11-20 09:02 UTC." in ward.evidence()
 
 
+def test_two_studies_of_a_modality_are_told_apart_by_their_day(ward: PacsWard) -> None:
+    """A screening and its recall: the evidence says which of them it counted."""
+    ward.send(ward.hold(days_ago=3), ward.hold(study="1.6"))
+    ward.pass_time(4 * QUIET)
+    counted = [sentence for sentence in ward.evidence() if "instances of" in sentence]
+    assert [sentence.split(" are here")[0] for sentence in counted] == [
+        "1 of 1 instances of the MG study of 2026-11-17",
+        "1 of 1 instances of the MG study of 2026-11-19",
+    ]
+
+
 @pytest.mark.parametrize(
     ("gap", "versions"), [(timedelta(seconds=6), 1), (timedelta(minutes=10), 1), (timedelta(hours=6), 1)]
 )

@@ -1,7 +1,7 @@
 """The PACS's word and missing views, as evidence."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -35,6 +35,10 @@ DOUBTS = [
     (replace(SURE, listed=0), "The PACS lists no instance of the MG study."),
     (replace(SURE, missing=1), PROOF.replace("4 of", "3 of", 1)),
     (replace(SURE, stable=False), "The PACS's count of the MG study may still change."),
+    (
+        replace(SURE, stable=False, acquired_on=date(2026, 11, 19)),
+        "The PACS's count of the MG study of 2026-11-19 may still change.",
+    ),
 ]
 
 

@@ -10,11 +10,15 @@ from pydicom import Dataset, dcmread
 
 from agent.core.prediction import Answer
 from agent.core.result import Result, ResultObject, SourceImage
+from agent.dicom.codes import ENGLISH, GERMAN
 from agent.dicom.uids import device_uid
+from agent.report import tree
 from agent.report.compose import Composer, DeviceIdentity
 from tests import builders
 
 DEVICE = DeviceIdentity(device_uid(builders.INSTALLATION), "SENTINODE", "Sentinode", "Sentinode", "0001", "0.1.0")
+
+CODED = ("ConceptNameCodeSequence", "ConceptCodeSequence")
 
 
 @pytest.fixture
@@ -79,3 +83,11 @@ def objects(composer: Composer, left: Result, mlo: SourceImage) -> Read:
 def colourfulness(pixels_hwc: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return how far each pixel is from grey."""
     return np.ptp(pixels_hwc.astype(np.int64), axis=2)
+
+
+@pytest.fixture
+def page_meanings(objects: Read) -> set[str]:
+    """Return the meaning of every code of a page, and of its language in German."""
+    page = objects["text_sr"]
+    names = [item.get(keyword, ()) for item in (page, *tree.items(page)) for keyword in CODED]
+    return {str(code.CodeMeaning) for found in names for code in found} - {ENGLISH.meaning} | {GERMAN.meaning}

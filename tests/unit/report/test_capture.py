@@ -11,13 +11,15 @@ from pydicom import Dataset
 
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import Result, SourceImage
-from agent.report import layout, strip, words
+from agent.report import layout, strip
 from agent.report.colour import OPACITY, PALETTE
 from agent.report.compose import Composer
 from agent.report.layout import Line, banner, paragraph, wrapped
+from agent.report.words import DISCLAIMER, Words
 from tests import builders
 from tests.unit.report.conftest import Read, colourfulness
 
+WORDS = Words.of("aln")
 ROLE = "secondary_capture:L:1"
 TOP = 354  # of the panels: banner, answer, scale and captions stand above
 
@@ -48,7 +50,7 @@ def test_attributes_are_those_of_a_capture(objects: Read, mlo: SourceImage) -> N
     assert source.ReferencedSOPInstanceUID == mlo.instance.sop_instance_uid
     assert source.PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
     assert source.SpatialLocationsPreserved == "NO"
-    assert words.DISCLAIMER in ds.DerivationDescription
+    assert DISCLAIMER in ds.DerivationDescription
     for keyword in ("FrameOfReferenceUID", "PixelSpacing", "ImagerPixelSpacing", "ImagePositionPatient", "Laterality"):
         assert keyword not in ds
 
@@ -112,7 +114,7 @@ def test_pixels_hold_nothing_of_the_patient(composer: Composer) -> None:
 
 def test_disclaimer_stands_above_and_below(objects: Read) -> None:
     """Both bands equal a rendered reference, whatever a viewer lays over one of them."""
-    pixels, band = objects[ROLE].pixel_array, np.asarray(banner())
+    pixels, band = objects[ROLE].pixel_array, np.asarray(banner(DISCLAIMER))
     assert np.array_equal(pixels[: len(band)], band)
     assert np.array_equal(pixels[-len(band) :], band)
     assert tuple(band[0, 0]) == layout.RED
@@ -249,7 +251,7 @@ def test_caption_gives_no_direction_against_its_bar(composer: Composer, mlo: Sou
 def bar_length(of: dict[str, float]) -> int:
     """Return the pixels of the first input's bar in the strip of an estimate with these contributions."""
     answer = builders.estimate(contributions={"prior": 0.0, **of})
-    picture = np.asarray(strip.strip(builders.result([answer], [], modalities_missing=()), answer))
+    picture = np.asarray(strip.strip(WORDS, builders.result([answer], [], modalities_missing=()), answer))
     return int((picture[strip.ROW + strip.ROW // 2] == strip.RAISES).all(axis=1).sum())
 
 
@@ -272,7 +274,7 @@ def test_tissue_is_seen_below_the_strongest_influence(composer: Composer, mlo: S
 
 def test_legend_has_the_colours_of_the_overlay() -> None:
     """The end of the scale is the strongest influence over middle grey, its beginning no influence."""
-    row = np.asarray(layout.legend())[layout.SMALL].astype(int)
+    row = np.asarray(layout.legend(WORDS))[layout.SMALL].astype(int)
     strongest = 0.6 * layout.TISSUE + 0.4 * np.frombuffer(PALETTE, np.uint8)[-3:]
     assert np.abs(row - strongest).max(axis=1).min() <= 1.5
     assert np.abs(row - layout.TISSUE).max(axis=1).min() <= 2

@@ -28,7 +28,7 @@ PARTS = ("BREAST", "AXILLA", "SMITH")
 def captions(result: Result, images: list[SourceImage]) -> list[str]:
     """Return the captions of all heatmaps."""
     draft = Draft.of(result, images, DEVICE)
-    return [caption(p.source, e.side) for e in draft.ranked for p in draft.places(e)]
+    return [caption(draft.words, p.source, e.side) for e in draft.ranked for p in draft.places(e)]
 
 
 def test_every_modality_has_its_picture(composer: Composer) -> None:

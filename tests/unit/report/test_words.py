@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from agent.core.errors import Permanent
 from agent.core.prediction import Category, Estimate, NoEstimate, OperatingPoint, Side
-from agent.report import words
-from agent.report.figures import interval, percent, predictive_values, written
+from agent.report.figures import percent, predictive_values, written
+from agent.report.words import Words, question_words
 from tests import builders
 from tests.peers import ROOT
 
+WORDS = Words.of("aln")
 SHARES = st.floats(0, 1)
-ROOMS = ("core", "preprocess", "dicom", "assemble", "infer")  # what they say, `words.plain` puts into words
+ROOMS = ("core", "preprocess", "dicom", "assemble", "infer")  # what they say, `Words.stored` puts into words
 
 
 def texts(path: Path) -> list[str]:
@@ -61,7 +62,7 @@ def test_words_round_the_number_of_the_sr(share: float) -> None:
 def test_no_probability_is_read_as_certain(share: float, other: float) -> None:
     """Neither 0.0 nor 100.0 %, and neither end of an interval is."""
     low, high = sorted((share, other))
-    ends = interval(Estimate(Side.L, share, low, high, Category.LOW, {})).split(" to ")
+    ends = WORDS.interval(Estimate(Side.L, share, low, high, Category.LOW, {})).split(" to ")
     assert not {"0.0", "100.0"} & {written(share), *ends}
 
 
@@ -92,7 +93,7 @@ def test_predictive_value_of_an_empty_group_is_zero() -> None:
 )
 def test_category_is_explained_by_its_threshold(probability: float, said: str) -> None:
     """Each category names the threshold that made it, with its sensitivity and specificity."""
-    text = words.category(builders.estimate(probability=probability), builders.POINTS)
+    text = WORDS.explained(builders.estimate(probability=probability), builders.POINTS)
     assert text.startswith(said)
     assert "sensitivity" in text and "specificity" in text
     assert text.endswith("on validation patients, given everything.")
@@ -101,28 +102,28 @@ def test_category_is_explained_by_its_threshold(probability: float, said: str) -
 def test_the_worth_of_a_threshold_is_that_given_the_inputs() -> None:
     """Sensitivity and specificity of the inputs that are there, and not those of everything."""
     point = OperatingPoint("low", 0.1, 0.95, 0.48, {"clinical+MG": (0.97, 0.27)}).given(("MG", "clinical"))
-    text = words.category(builders.estimate(probability=0.04), (point,))
+    text = WORDS.explained(builders.estimate(probability=0.04), (point,))
     said = "sensitivity 0.97 and specificity 0.27 on validation patients, given clinical facts, mammography."
     assert text.endswith(said)
 
 
 def test_not_low_names_both_thresholds() -> None:
     """Between two thresholds, both are said."""
-    text = words.category(builders.estimate(probability=0.3), builders.POINTS)
+    text = WORDS.explained(builders.estimate(probability=0.3), builders.POINTS)
     assert "below the threshold of 60.0 %" in text
 
 
 def test_category_without_threshold_says_so() -> None:
     """A bundle without the point that a category needs gives none."""
-    assert words.category(builders.estimate(category=Category.NOT_LOW), ()) == "NOT LOW: no threshold is given."
+    assert WORDS.explained(builders.estimate(category=Category.NOT_LOW), ()) == "NOT LOW: no threshold is given."
 
 
 def test_no_estimate_says_why() -> None:
     """The reason stands there; where the side is unknown, that too."""
-    assert words.answer(NoEstimate(None, "the side is unknown."), "x") == (
+    assert WORDS.answer(NoEstimate(None, "the side is unknown.")) == (
         "Side unknown: no estimate. Reason: the side is unknown."
     )
-    assert words.answer(NoEstimate(Side.R, "no facts"), "x").startswith("RIGHT axilla: no estimate.")
+    assert WORDS.answer(NoEstimate(Side.R, "no facts")).startswith("RIGHT axilla: no estimate.")
 
 
 @pytest.mark.parametrize(
@@ -140,20 +141,20 @@ def test_no_estimate_says_why() -> None:
 def test_effect_of_an_image_never_contradicts_the_bar(contribution: float, whole: float, said: str) -> None:
     """The words give a direction where image and modality agree on one, and both are worth a word."""
     image = builders.source_image()
-    assert words.effect(builders.influence(image, contribution=contribution), whole) == said
+    assert WORDS.effect(builders.influence(image, contribution=contribution), whole) == said
 
 
 def test_question_without_words_is_refused() -> None:
     """No report is written for what the catalogue does not hold."""
     with pytest.raises(Permanent, match="'histology'"):
-        words.question_words("histology")
+        question_words("histology")
 
 
 def test_unknown_modality_keeps_its_code() -> None:
     """A modality that the catalogue does not name is named by its code."""
-    assert words.modality("XA") == "XA"
-    assert words.view("XA", "", "") == "Image"
-    assert words.images("XA", 2) == "2 images"
+    assert WORDS.modality("XA") == "XA"
+    assert WORDS.view("XA", "", "") == "Image"
+    assert WORDS.images("XA", 2) == "2 images"
 
 
 def test_no_reason_speaks_of_images_by_a_modality_code() -> None:
@@ -177,4 +178,4 @@ def test_no_reason_speaks_of_images_by_a_modality_code() -> None:
 )
 def test_codes_become_words(said: str, wanted: str) -> None:
     """What other rooms write with modality codes is read in words."""
-    assert words.plain(said) == wanted
+    assert WORDS.stored(said) == wanted
