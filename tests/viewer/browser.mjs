@@ -1,9 +1,13 @@
 // One Chromium for all studies: a request a line on stdin (JSON), an answer a line on stdout.
 // usage: node browser.mjs TOOLS CHROMIUM PROFILE      TOOLS/node_modules holds playwright-core
-// request  {url, out, steps: [{name, thumb | click, until}]}   `until`: words that must stand on the page before it is seen
-// answer   {texts, clipped, shots, failed, outside, log}
-//   texts    the page's words after each step; a label on the image is among them
+// request  {url, out, steps: [{name, thumb | click, nth, until}]}
+//   thumb    a Series Number; of several such series the nth; click: words; neither: wait for what the page shows first
+//   until    words that must stand in the viewport, or after a click anywhere on the page, before the step is over
+// answer   {pages, texts, clipped, overrun, covered, shots, failed, outside, log}
+//   pages    the page's words after each step; texts: those within the viewport, a label on the image among them
 //   clipped  lines of such a label that the viewport's edge cuts off: they are in texts, and nobody can read them
+//   overrun  lines of a text page that run out of the viewport
+//   covered  PNG of what lies below the controls for playing a clip, which OHIF shows over ultrasound and captures
 //   shots    PNGs, one a step
 //   failed   requests that did not succeed; outside: attempts to leave this machine
 //   log      what the page threw or wrote to the console, and steps that could not be done
@@ -36,57 +40,94 @@ function watched(page) {
   return seen;
 }
 
-const words = async page => (await page.locator('body').innerText({ timeout: PATIENCE_MS })).replace(/\s*\n\s*/g, ' | ');
+const VIEWPORT = '[data-cy="viewport-grid"]', PLAYER = '[data-cy="cine-player-close"]';
 
-const cut = page => page.evaluate(() => [...document.querySelectorAll('svg text tspan')].filter(t => {
+async function words(page, where = 'body') {
+  const found = page.locator(where).first();
+  if (!await found.count()) return '';
+  return (await found.innerText({ timeout: PATIENCE_MS })).replace(/\s*\n\s*/g, ' | ');
+}
+
+const clippedLines = page => page.evaluate(() => [...document.querySelectorAll('svg text tspan')].filter(t => {
   const a = t.getBoundingClientRect(), b = t.closest('svg').getBoundingClientRect();
   return a.width && (a.left < b.left || a.right > b.right || a.top < b.top || a.bottom > b.bottom);
 }).map(t => t.textContent));
 
+const overrunLines = page => page.evaluate(viewport => {
+  const grid = document.querySelector(viewport);
+  if (!grid) return [];
+  const edge = grid.getBoundingClientRect().right, range = document.createRange();
+  return [...grid.querySelectorAll('pre, span')].filter(e => {
+    range.selectNodeContents(e);
+    return !e.closest('svg') && range.getBoundingClientRect().right > edge + 1;
+  }).map(e => e.textContent);
+}, VIEWPORT);
+
+// Take a picture of what the player's controls hide; false where there are none.
+async function beneathPlayer(page, target) {
+  const clip = await page.evaluate(player => {
+    let bar = document.querySelector(player);
+    while (bar && bar.getBoundingClientRect().width < 100) bar = bar.parentElement;
+    if (!bar) return null;
+    bar.style.visibility = 'hidden';
+    bar.dataset.hidden = '';
+    const { x, y, width, height } = bar.getBoundingClientRect();
+    return { x, y, width, height };
+  }, PLAYER);
+  if (!clip) return false;
+  await page.screenshot({ path: target, clip });
+  await page.evaluate(() => { document.querySelector('[data-hidden]').style.visibility = ''; });
+  return true;
+}
+
 // Wait until the words are there, nothing is loaded any more, and two pictures in a row are the same.
-async function settled(page, seen, until) {
+async function settled(page, seen, until, where) {
   const end = Date.now() + PATIENCE_MS;
+  seen.last = Date.now();
   let before = null;
   while (Date.now() < end) {
     await pause(EVERY_MS);
-    const text = await words(page);
-    const loads = seen.busy > 0 || Date.now() - seen.last < QUIET_MS || /Loading/.test(text);
-    if (loads || (until && !text.includes(until))) { before = null; continue; }
+    const loads = seen.busy > 0 || Date.now() - seen.last < QUIET_MS || /Loading/.test(await words(page));
+    if (loads || !(await words(page, where)).includes(until)) { before = null; continue; }
     const picture = await page.screenshot();
     if (before && picture.equals(before)) return;
     before = picture;
   }
-  throw new Error(until ? `not seen, or never at rest: ${until}` : 'never at rest');
+  throw new Error(`never at rest, or not seen: ${until}`);
 }
 
 async function act(page, step) {
   if (step.thumb) {
     const wanted = page.locator('[data-cy^="study-browser-thumbnail"]').filter({ hasText: new RegExp(`S:\\s*${step.thumb}(?!\\d)`) });
-    await wanted.first().dblclick({ timeout: 8000 });
+    await wanted.nth(step.nth).dblclick({ timeout: 8000 });
   }
   if (step.click) await page.getByText(step.click, { exact: true }).first().click({ timeout: 8000 });
 }
 
 async function look({ url, out, steps }) {
   const page = await context.newPage();
-  const seen = watched(page), texts = {}, clipped = {}, shots = [];
+  const seen = watched(page);
+  const pages = {}, texts = {}, clipped = {}, overrun = {}, covered = {}, shots = {};
   await page.route(u => !['127.0.0.1', 'localhost'].includes(u.hostname) && /^(http|ws)s?:$/.test(u.protocol),
     r => { seen.outside.push(r.request().url()); r.abort(); });
   await page.goto(url, { waitUntil: 'domcontentloaded' });
   for (const step of steps) {
     try {
       await act(page, step);
-      await settled(page, seen, step.until);
+      await settled(page, seen, step.until, step.thumb ? VIEWPORT : 'body');
     } catch (e) { seen.log.push(`STEP ${step.name}: ${e.message.split('\n')[0]}`); }
-    texts[step.name] = await words(page);
-    const lines = await cut(page);
-    if (lines.length) clipped[step.name] = lines;
-    shots.push(`${out}-${shots.length}-${step.name}.png`);
-    await page.screenshot({ path: shots.at(-1) });
+    pages[step.name] = await words(page);
+    texts[step.name] = await words(page, VIEWPORT);
+    const [cut, over] = [await clippedLines(page), await overrunLines(page)];
+    if (cut.length) clipped[step.name] = cut;
+    if (over.length) overrun[step.name] = over;
+    const target = `${out}-${Object.keys(shots).length}-${step.name}`;
+    await page.screenshot({ path: shots[step.name] = `${target}.png` });
+    if (await beneathPlayer(page, `${target}-covered.png`)) covered[step.name] = `${target}-covered.png`;
   }
   const { failed, outside, log } = seen;
   await page.close();
-  return { texts, clipped, shots, failed, outside: [...new Set(outside)], log: [...new Set(log)] };
+  return { pages, texts, clipped, overrun, covered, shots, failed, outside: [...new Set(outside)], log: [...new Set(log)] };
 }
 
 for await (const line of readline.createInterface({ input: process.stdin })) {

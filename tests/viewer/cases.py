@@ -50,9 +50,12 @@ def four_views(name: str, *, answers: Sequence[Any] | None = None, **attributes:
     return shown(name, images, builders.result(answers, sources(images)))
 
 
-def ultrasound_stills(name: str) -> Shown:
+def ultrasound_stills(name: str, **attributes: Any) -> Shown:
     """Two stills, the second of the axilla; mammography is missing."""
-    images = [phantoms.still(name, "L", 1), phantoms.still(name, "L", 2, BodyPartExamined="AXILLA")]
+    images = [
+        phantoms.still(name, "L", 1, **attributes),
+        phantoms.still(name, "L", 2, BodyPartExamined="AXILLA", **attributes),
+    ]
     found = [influence(i, *phantoms.NODE, by) for (_, i), by in zip(images, (0.4, 0.9), strict=True)]
     return shown(name, images, _of("US", images, found, 0.38))
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -23,21 +23,25 @@ NOISE: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: open a series by its number, or click on words; then `until` must stand on the page."""
+    """One thing to do: open a series by its number, or click on words; then `until` must stand in the viewport."""
 
     name: str
     thumb: int = 0
-    click: str = ""
     until: str = ""
+    click: str = ""
+    nth: int = 0  # of several series of that number
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the browser showed: words by step, screenshots by step, complaints."""
+    """What the browser showed, by step, and what went wrong; browser.mjs says what each is."""
 
+    pages: dict[str, str]
     texts: dict[str, str]
-    shots: dict[str, Path]
     clipped: dict[str, list[str]]
+    overrun: dict[str, list[str]]
+    covered: dict[str, str]
+    shots: dict[str, str]
     failed: list[str]
     outside: list[str]
     log: list[str]
@@ -94,6 +98,9 @@ class Browser:
             with suppress(ProcessLookupError):  # a group of our own making: node and its Chromium
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(10)
+            for pipe in filter(None, (self._process.stdin, self._process.stdout)):
+                with suppress(BrokenPipeError):
+                    pipe.close()
             self._process = None
 
 
@@ -116,10 +123,7 @@ class Viewer:
         address = f"{self.url}/viewer?{urlencode({'StudyInstanceUIDs': ','.join(studies)})}"
         for old in self.shots.glob(f"{name}-[0-9]*.png"):
             old.unlink()
-        asked = [{"name": s.name, "thumb": s.thumb, "click": s.click, "until": s.until} for s in steps]
-        said = self.browser.look({"url": address, "out": str(self.shots / name), "steps": asked})
-        said["shots"] = {step.name: Path(shot) for step, shot in zip(steps, said["shots"], strict=True)}
-        return Seen(**said)
+        return Seen(**self.browser.look({"url": address, "out": str(self.shots / name), "steps": list(map(asdict, steps))}))
 
 
 def tools_folder() -> Path:
