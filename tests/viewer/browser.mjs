@@ -1,17 +1,18 @@
 // One Chromium for all studies: a request a line on stdin (JSON), an answer a line on stdout.
 // usage: node browser.mjs TOOLS CHROMIUM PROFILE      TOOLS/node_modules holds playwright-core
-// request  {url, out, steps: [{name, thumb | click, nth, until}]}
+// request  {url, out, steps: [{name, thumb | click, nth, until, beneath}]}
 //   thumb    a Series Number; of several such series the nth; click: words; neither: wait for what the page shows first
 //   until    words that must stand in the viewport, or after a click anywhere on the page, before the step is over
 // answer   {pages, texts, clipped, overrun, covered, shots, failed, outside, log}
 //   pages    the page's words after each step; texts: those within the viewport, a label on the image among them
 //   clipped  lines of such a label that the viewport's edge cuts off: they are in texts, and nobody can read them
 //   overrun  lines of a text page that run out of the viewport
-//   covered  PNG of what lies below the controls for playing a clip, which OHIF shows over ultrasound and captures
+//   covered  where `beneath` is set, PNG of what the controls for playing a clip hide: OHIF shows them over captures, too
 //   shots    PNGs, one a step
 //   failed   requests that did not succeed; outside: attempts to leave this machine
 //   log      what the page threw or wrote to the console, and steps that could not be done
 import { createRequire } from 'node:module';
+import fs from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 
@@ -80,20 +81,26 @@ async function beneathPlayer(page, target) {
   return true;
 }
 
-// Wait until the words are there, nothing is loaded any more, and two pictures in a row are the same.
+// Whether nothing is being loaded and the wanted words are there; cheaper than `words`, which needs a layout.
+const ready = (page, where, until) => page.evaluate(([place, wanted]) => {
+  const text = document.querySelector(place)?.textContent ?? '';
+  return text.includes(wanted) && !/Loading/.test(text);
+}, [where, until]);
+
+// Wait until the words are there, nothing is loaded any more, and two pictures in a row are the same; return that picture.
 async function settled(page, seen, until, where) {
   const end = Date.now() + PATIENCE_MS;
   seen.last = Date.now();
   let before = null;
   while (Date.now() < end) {
     await pause(EVERY_MS);
-    const loads = seen.busy > 0 || Date.now() - seen.last < QUIET_MS || /Loading/.test(await words(page));
-    if (loads || !(await words(page, where)).includes(until)) { before = null; continue; }
+    if (seen.busy > 0 || Date.now() - seen.last < QUIET_MS || !await ready(page, where, until)) { before = null; continue; }
     const picture = await page.screenshot();
-    if (before && picture.equals(before)) return;
+    if (before && picture.equals(before)) return picture;
     before = picture;
   }
-  throw new Error(`never at rest, or not seen: ${until}`);
+  seen.log.push(`STEP never at rest, or not seen: ${until}`);
+  return before ?? await page.screenshot();
 }
 
 async function act(page, step) {
@@ -112,18 +119,16 @@ async function look({ url, out, steps }) {
     r => { seen.outside.push(r.request().url()); r.abort(); });
   await page.goto(url, { waitUntil: 'domcontentloaded' });
   for (const step of steps) {
-    try {
-      await act(page, step);
-      await settled(page, seen, step.until, step.thumb ? VIEWPORT : 'body');
-    } catch (e) { seen.log.push(`STEP ${step.name}: ${e.message.split('\n')[0]}`); }
+    try { await act(page, step); } catch (e) { seen.log.push(`STEP ${step.name}: ${e.message.split('\n')[0]}`); }
+    const picture = await settled(page, seen, step.until, step.thumb ? VIEWPORT : 'body');
     pages[step.name] = await words(page);
     texts[step.name] = await words(page, VIEWPORT);
     const [cut, over] = [await clippedLines(page), await overrunLines(page)];
     if (cut.length) clipped[step.name] = cut;
     if (over.length) overrun[step.name] = over;
     const target = `${out}-${Object.keys(shots).length}-${step.name}`;
-    await page.screenshot({ path: shots[step.name] = `${target}.png` });
-    if (await beneathPlayer(page, `${target}-covered.png`)) covered[step.name] = `${target}-covered.png`;
+    fs.writeFileSync(shots[step.name] = `${target}.png`, picture);
+    if (step.beneath && await beneathPlayer(page, `${target}-covered.png`)) covered[step.name] = `${target}-covered.png`;
   }
   const { failed, outside, log } = seen;
   await page.close();

@@ -14,7 +14,9 @@ from tests import builders
 from tests.viewer import phantoms
 from tests.viewer.phantoms import Image
 
-DEVICE: Final = DeviceIdentity(device_uid(builders.INSTALLATION), "SENTINODE", "Sentinode", "Sentinode", "0001", "0.1.0")
+DEVICE: Final = DeviceIdentity(
+    device_uid(builders.INSTALLATION), "SENTINODE", "Sentinode", "Sentinode", "0001", "0.1.0"
+)
 REASON: Final = "the images differ too much from those the model was trained on"
 OLDER, NEWER = date(2026, 1, 5), date(2026, 1, 19)
 IN_BREAST, IN_AXILLA = (0.4125, 0.61), (0.1375, 0.17)  # column, row of the mass and the node, as shares of a left view
@@ -44,7 +46,7 @@ class Shown:
 
 
 def four_views(name: str, *, answers: Sequence[Any] | None = None, **attributes: Any) -> Shown:
-    """Mammography of both breasts; unless other answers are given, the left axilla is at high risk, the right at low."""
+    """Four views; unless other answers are given, the left axilla is at high risk and the right at low."""
     images = [phantoms.mammogram(name, side, view, **attributes) for side in "RL" for view in ("CC", "MLO")]
     answers = [builders.estimate("L", 0.7312), builders.estimate("R", 0.042)] if answers is None else answers
     return shown(name, images, builders.result(answers, sources(images)))
@@ -114,9 +116,7 @@ def superseded(name: str, **attributes: Any) -> Shown:
 
 def shown(name: str, images: Sequence[Image], result: Result, at_hand: Sequence[SourceImage] | None = None) -> Shown:
     """Make the objects of a result as a case, and of a patient, of its own: UIDs of two studies must differ."""
-    of_case = replace(
-        result, case_uuid=uuid5(builders.INSTALLATION, name), patient=images[0][1].instance.patient
-    )
+    of_case = replace(result, case_uuid=uuid5(builders.INSTALLATION, name), patient=images[0][1].instance.patient)
     return Shown(tuple(images), Composer(DEVICE)(of_case, sources(images) if at_hand is None else at_hand))
 
 

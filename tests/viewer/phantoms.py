@@ -1,4 +1,4 @@
-"""Images of a size at which a viewer can be judged: mammograms, ultrasound stills and clips, dynamic MR. Nothing is real."""
+"""Images of a size at which a viewer can be judged: mammograms, ultrasound, dynamic MR. Nothing is real."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -39,7 +39,9 @@ def still(name: str, side: str, number: int, day: date = builders_us_mr.DAY, **a
     """Return an ultrasound image of a dark node in speckle, 480 rows and 640 columns."""
     whose = attributes.pop("patient", patient(name))
     pixels = _speckle(NODE[0])
-    ds = builders_us_mr.ultrasound(side, number, study=name, day=day, patient=whose, **_ultrasonic(pixels), **attributes)
+    ds = builders_us_mr.ultrasound(
+        side, number, study=name, day=day, patient=whose, **_ultrasonic(pixels), **attributes
+    )
     return builders.part10(ds), _source(ds, pixels, whose)
 
 
@@ -60,9 +62,7 @@ def clip_node(shown: int) -> tuple[int, int]:
 
 def dynamic(name: str, *, one_series: bool) -> list[Image]:
     """Return an axial MR of two phases, a series each or one for both, in the latter's headers a temporal position."""
-    return [
-        _slice(name, phase, place, one_series=one_series) for phase in range(2) for place in range(MR_SLICES)
-    ]
+    return [_slice(name, phase, place, one_series=one_series) for phase in range(2) for place in range(MR_SLICES)]
 
 
 def _slice(name: str, phase: int, place: int, *, one_series: bool) -> Image:

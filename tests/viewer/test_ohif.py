@@ -23,7 +23,7 @@ DISCLAIMER = "NOT FOR CLINICAL USE"
 def look(viewer: Viewer, name: str, case: Shown, *steps: Step) -> Seen:
     """Store a case, look at it, and assert that nothing broke."""
     viewer.store(case.files)
-    seen = viewer.look(name, case.studies[:1], [LOADED, *steps])
+    seen = viewer.look(name, case.studies, [LOADED, *steps])
     assert (seen.complaints, seen.failed, seen.outside) == ([], [], [])
     assert seen.clipped == {}
     assert not any("tracking measurements" in page for page in seen.pages.values())
@@ -74,7 +74,10 @@ def bilateral(viewer: Viewer) -> tuple[Shown, Seen]:
     """Four views, an answer for each axilla."""
     case = cases.four_views("bilateral")
     left, right = Step("left", 900, until="73.12 %"), Step("right", 904, until="4.20 %")
-    heatmaps = Step("heatmap-left", 901, until="v1 L heatmap"), Step("heatmap-right", 905, until="v1 R heatmap")
+    heatmaps = (
+        Step("heatmap-left", 901, until="v1 L heatmap", beneath=True),
+        Step("heatmap-right", 905, until="v1 R heatmap", beneath=True),
+    )
     return case, look(viewer, "bilateral", case, left, right, text_step(case), *heatmaps)
 
 
@@ -242,8 +245,11 @@ def _with_a_long_line(group: Dataset) -> None:
     item.TextValue = " ".join([DISCLAIMER] * 6)
 
 
-@pytest.mark.parametrize(("change", "wrong"), [(_without_region, "complaints"), (_with_a_long_line, "clipped")])
-def test_the_checks_can_fail(viewer: Viewer, change: Callable[[Dataset], None], wrong: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "wrong", "until"),
+    [(_without_region, "complaints", "Something went wrong"), (_with_a_long_line, "clipped", "73.12 %")],
+)
+def test_the_checks_can_fail(viewer: Viewer, change: Callable[[Dataset], None], wrong: str, until: str) -> None:
     """What no validator objects to is seen: a group without a region breaks the viewer, a long line is cut off."""
     case = cases.four_views(wrong, answers=[cases.builders.estimate("L")])
     report = case.of("sr:L")
@@ -254,6 +260,6 @@ def test_the_checks_can_fail(viewer: Viewer, change: Callable[[Dataset], None], 
     broken = replace(case, objects=(replace(report, encoded=buffer.getvalue()),))
     viewer.store(broken.files)
 
-    seen = viewer.look(wrong, broken.studies, [LOADED, Step("report", 900)])
+    seen = viewer.look(wrong, broken.studies, [LOADED, Step("report", 900, until=until)])
 
     assert getattr(seen, wrong)
