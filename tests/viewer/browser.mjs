@@ -26,7 +26,7 @@ const context = await chromium.launchPersistentContext(profile, {
 });
 // OHIF greets a new profile with a guided tour that covers the page
 await context.addInitScript(() => localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour'])));
-const PATIENCE_MS = 25000, QUIET_MS = 500, EVERY_MS = 150;
+const PATIENCE_MS = 40000, QUIET_MS = 400, EVERY_MS = 250;
 const pause = ms => new Promise(done => setTimeout(done, ms));
 
 function watched(page) {
@@ -106,9 +106,9 @@ async function settled(page, seen, until, where) {
 async function act(page, step) {
   if (step.thumb) {
     const wanted = page.locator('[data-cy^="study-browser-thumbnail"]').filter({ hasText: new RegExp(`S:\\s*${step.thumb}(?!\\d)`) });
-    await wanted.nth(step.nth).dblclick({ timeout: 8000 });
+    await wanted.nth(step.nth).dblclick({ timeout: 15000 });
   }
-  if (step.click) await page.getByText(step.click, { exact: true }).first().click({ timeout: 8000 });
+  if (step.click) await page.getByText(step.click, { exact: true }).first().click({ timeout: 15000 });
 }
 
 async function look({ url, out, steps }) {

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from agent.dimse.client import PacsClient
 from tests.peers import ROOT, program
 
-PATIENCE_S: Final = 90  # a study that is not looked through by then has frozen the page
+PATIENCE_S: Final = 150  # a study that is not looked through by then has frozen the page
 BROKEN: Final = re.compile(r"error:|PAGEERROR:|STEP |.*(TypeError|Error Boundary|Unable to generate)", re.DOTALL)
 """An error of the console or the page, a step that could not be done, OHIF's own words for a failure of any level."""
 
