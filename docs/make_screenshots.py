@@ -18,16 +18,15 @@ CHOSEN: Final = {
     "greek-2-text": "viewer-superseded",
 }
 SIZE: Final = (1000, 633)
-COLOURS: Final = 64
+QUALITY: Final = 80
 
 
 def main(shots: Path) -> None:
-    """Write each chosen screenshot below docs/images, as a PNG with a palette."""
+    """Write each chosen screenshot below docs/images."""
     for shot, name in CHOSEN.items():
         with Image.open(shots / f"{shot}.png") as whole:
             small = whole.convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
-        palette = small.quantize(COLOURS, dither=Image.Dither.NONE)
-        palette.save(ROOT / "docs" / "images" / f"{name}.png", optimize=True)
+        small.save(ROOT / "docs" / "images" / f"{name}.jpg", quality=QUALITY, optimize=True)
 
 
 if __name__ == "__main__":
