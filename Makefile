@@ -10,7 +10,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(ONNXRUNTIME)$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
-.PHONY: help install demo test lint types contract unit faults faults-cases bundle bench-bundle bench-assemble docs clean
+.PHONY: help install demo test lint types contract unit viewer faults faults-cases bundle bench-bundle bench-assemble \
+	bench-send docs clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -57,6 +58,10 @@ unit: $(VENV)/.installed-dev
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --include='agent/core/*' --fail-under=100 --skip-covered
 
+viewer: $(VENV)/.installed-dev  ## what a radiologist sees: every case in OHIF; screenshots in build/viewer/shots
+	@tests/viewer/get_tools.sh build/viewer
+	$(BIN)/python -m pytest tests/viewer $(PYTEST)
+
 faults: $(VENV)/.installed-dev  ## kill -9 at every boundary and 200 times at random (35 minutes); SEED=n repeats a run
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED))
 
@@ -73,6 +78,9 @@ bench-bundle: $(INSTALLED)   ## score the committed bundle on 2,000 fresh synthe
 
 bench-assemble: $(INSTALLED) ## index, wait and grow: images a second, and cost with 100,000 finished cases (10 minutes, 3 GB below var)
 	@$(BIN)/python -m bench.assemble $(BENCH)
+
+bench-send: $(INSTALLED)     ## what one association, and eight objects at once, save (seconds)
+	@$(BIN)/python -m bench.sending $(BENCH)
 
 docs: $(INSTALLED)           ## render the pages that are made from the code
 	set -e; for page in configuration states clinical_facts roles; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done
