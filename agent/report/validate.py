@@ -19,6 +19,7 @@ from agent.report import (
     rules_segmentation,
     rules_set,
     rules_sr,
+    rules_stated,
     rules_text,
     rules_value,
 )
@@ -45,7 +46,8 @@ KEY_OBJECTS: Final = frozenset({Kind.KEY_OBJECT, Kind.REJECTION})
 RULES: Final = (
     *(Rule(holds, ALL) for holds in rules_common.FOR_ALL),
     *(Rule(holds, DOCUMENTS) for holds in rules_common.FOR_DOCUMENTS),
-    *(Rule(holds, frozenset({Kind.SR})) for holds in rules_sr.RULES),
+    *(Rule(holds, DOCUMENTS) for holds in rules_stated.FOR_BOTH),
+    *(Rule(holds, frozenset({Kind.SR})) for holds in (*rules_sr.RULES, *rules_stated.RULES)),
     *(Rule(holds, frozenset({Kind.TEXT_SR})) for holds in rules_text.RULES),
     *(Rule(holds, frozenset({Kind.SECONDARY_CAPTURE})) for holds in rules_capture.RULES),
     *(Rule(holds, frozenset({Kind.SEGMENTATION})) for holds in rules_segmentation.RULES),
