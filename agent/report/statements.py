@@ -112,8 +112,8 @@ def _evidence(draft: Draft, words: Words) -> list[Statement]:
     ]
     missing, left_out = inputs.missing(words, result), inputs.left_out(words, result, draft.at_hand)
     return [
-        *(Statement(codes.IMAGES_USED, said) for said in images),
-        Statement(codes.FACTS_USED, inputs.facts_used(words, result)),
+        *(Statement(codes.INPUT, said) for said in images),
+        Statement(codes.INPUT, inputs.facts_used(words, result)),
         *([Statement(codes.AVAILABILITY, missing)] if missing else []),
         *(Statement(codes.LEFT_OUT, said) for said in left_out),
         *(Statement(codes.CASE_COMPLETENESS, words.stored(said)) for said in result.evidence),

@@ -70,11 +70,11 @@ def validate(draft: Draft, finished: Sequence[Finished], *, alone: bool = False)
     """
     for one in finished:
         whole = levels(one.ds)
-        _conforms(rules_iod.PRESENCE, draft, one, whole)
+        _conforms((*rules_iod.PRESENCE, *rules_value.RULES), draft, one, whole)
         for rule in RULES:
             if one.slot.kind in rule.kinds and not rule.holds(draft, one):
                 raise Permanent(f"{one.slot.role} breaks the rule {rule.name}")
-        _conforms((*rules_iod.CONDITIONAL, *rules_value.RULES), draft, one, whole)
+        _conforms(rules_iod.CONDITIONAL, draft, one, whole)
     for holds in rules_iod.TOGETHER if alone else (*SET_RULES, *rules_iod.TOGETHER):
         if not holds(draft, finished):
             raise Permanent(f"the objects together break the rule {holds.__name__}")
