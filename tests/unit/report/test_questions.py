@@ -56,8 +56,10 @@ SCENES: dict[str, Callable[[], tuple[Result, list[SourceImage]]]] = {
 }
 
 
-@pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [("aln", Language.GERMAN), ("nsln", Language.ENGLISH), ("histology", Language.GERMAN)],
+)
 @pytest.mark.parametrize("scene", SCENES)
 def test_every_scene_of_every_question_passes_the_gate(scene: str, question: str, language: Language) -> None:
     """All kinds of objects, whatever was asked; series begin with the question and the version."""
@@ -127,17 +129,20 @@ def sound(draft: Draft) -> list[Finished]:
     return finished(draft)
 
 
+def test_sound_objects_of_another_question_pass(draft: Draft, sound: Sequence[Finished]) -> None:
+    """What is broken below was whole."""
+    validate(draft, sound)
+
+
 @pytest.mark.parametrize(("rule", "role", "break_it"), FIRST.values(), ids=FIRST)
 def test_broken_object_of_another_question_is_refused(
     draft: Draft, sound: Sequence[Finished], rule: str, role: str, break_it: Callable[[Dataset], object]
 ) -> None:
     """Each rule holds for every question."""
     objects = [replace(o, ds=deepcopy(o.ds)) for o in sound]
-    validate(draft, objects)
-    spoiled = [replace(o) for o in objects]  # their trees are not walked yet
-    break_it(next(o.ds for o in spoiled if o.slot.role == role))
+    break_it(next(o.ds for o in objects if o.slot.role == role))
     with pytest.raises(Permanent, match=f"^{role} breaks the rule {rule}$"):
-        validate(draft, spoiled)
+        validate(draft, objects)
 
 
 @pytest.mark.parametrize("question", OTHERS)
