@@ -87,12 +87,12 @@ def _says(draft: Draft, one: Finished, head: CodedConcept) -> bool:
 
 RULES: Final = (
     root_is_a_summary,
+    text_states_what_it_supersedes,
     text_states_the_question,
     text_states_every_answer,
     text_states_contributions,
     text_states_the_evidence,
     text_states_its_limits,
-    text_states_what_it_supersedes,
     text_concludes_and_disclaims,
     no_line_is_too_long,
 )

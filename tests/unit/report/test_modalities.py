@@ -204,7 +204,7 @@ def test_page_that_does_not_say_what_it_supersedes_is_refused(composer: Composer
     later = replace(draft, result=replace(result, version=2, predecessors=before))
     for one in made:
         one.ds.SeriesDescription = one.ds.SeriesDescription.replace("v1", "v2")
-    with pytest.raises(Permanent, match="text_sr breaks the rule text_concludes"):
+    with pytest.raises(Permanent, match="text_sr breaks the rule text_states_what_it_supersedes"):
         validate(later, made)
 
 
