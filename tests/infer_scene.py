@@ -138,7 +138,7 @@ class Scene:
     def ready(self, images: Sequence[Dataset], found: Mapping[str, Any] | None = None, number: int = 0) -> Case:
         """Store the images of a case and prove it complete."""
         with self.store.unit() as unit:
-            case = unit.open_case("aln", self.patient, T0, _uuid(number))
+            case = unit.open_case(self.engine.manifest.question, self.patient, T0, _uuid(number))
         case = self.add(case, images)
         with self.store.unit() as unit:
             unit.save_findings(case, findings() if found is None else found)

@@ -1,6 +1,7 @@
 """Every coded concept that our objects use, once (PS3.16; private ones in the scheme 99SENTINODE)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -49,6 +50,9 @@ OBSERVER_TYPE: Final = _dcm("121005", "Observer Type")
 DEVICE: Final = _dcm("121007", "Device")
 DEVICE_OBSERVER_UID: Final = _dcm("121012", "Device Observer UID")
 DEVICE_OBSERVER_NAME: Final = _dcm("121013", "Device Observer Name")
+DEVICE_OBSERVER_MANUFACTURER: Final = _dcm("121014", "Device Observer Manufacturer")
+DEVICE_OBSERVER_MODEL: Final = _dcm("121015", "Device Observer Model Name")
+DEVICE_OBSERVER_SERIAL: Final = _dcm("121016", "Device Observer Serial Number")
 
 # image descriptors (TID 1602)
 MODALITY: Final = _dcm("121139", "Modality")
@@ -59,6 +63,8 @@ PIXELS: Final = CodedConcept("{pixels}", "UCUM", "Pixels")
 
 # what is said
 PERCENT: Final = CodedConcept("%", "UCUM", "%")
+NO_UNIT: Final = CodedConcept("1", "UCUM", "no units")
+INSTANCES: Final = CodedConcept("{instances}", "UCUM", "instances")
 IMAGING_PROCEDURE: Final = _sct("363679005", "Imaging procedure")  # CID 100 has no breast imaging, and takes one
 AXILLARY_NODE: Final = _sct("68171009", "Axillary lymph node")
 SIDES: Final[Mapping[str, CodedConcept]] = {"L": _sct("7771000", "Left"), "R": _sct("24028007", "Right")}
@@ -66,7 +72,7 @@ ARTIFICIAL_INTELLIGENCE: Final = _dcm("123110", "Artificial Intelligence")
 PROCESSING_SOURCE: Final = _dcm("121322", "Source image for image processing operation")
 
 # Viewers print "meaning: value unit" beside the region and cut it at their edge: these meanings stay short.
-PROBABILITY: Final = _own("ALN001", "ALN metastasis risk")
+PROBABILITY: Final = _own("ALN001", "ALN risk")
 RISK_CATEGORY: Final = _own("ALN002", "Axillary metastasis risk category")
 COMPLETENESS: Final = _own("ALN004", "Input completeness")
 CI_LOWER: Final = _own("ALN005", "95% CI lower")
@@ -77,6 +83,56 @@ QUESTION: Final = _own("ALN020", "Question")
 EVIDENCE: Final = _own("ALN021", "Evidence")
 LIMITS: Final = _own("ALN022", "Limits")
 CONTRIBUTIONS: Final = _own("ALN023", "Contributions")
+# what stands before a sentence of the page, and what holds the same in numbers and codes in the SR
+DEFINITION: Final = _own("ALN024", "Definition")
+DISCLAIMER: Final = _own("ALN025", "Disclaimer")
+VERSION: Final = _own("ALN026", "Version")
+ESTIMATE: Final = _own("ALN027", "Estimate")
+CATEGORY_MEANING: Final = _own("ALN028", "Category")
+OPERATING_POINT: Final = _own("ALN029", "Operating point")
+PREDICTIVE_VALUES: Final = _own("ALN031", "Predictive values")
+PREVALENCE: Final = _own("ALN032", "Prevalence")
+STARTING_POINT: Final = _own("ALN033", "Starting point")
+AVAILABILITY: Final = _own("ALN034", "Availability")
+LEFT_OUT: Final = _own("ALN035", "Left out")
+CASE_COMPLETENESS: Final = _own("ALN036", "Completeness")
+TRAINING_DATA: Final = _own("ALN037", "Training data")
+INTENDED_USE: Final = _own("ALN038", "Intended use")
+LIMIT: Final = _own("ALN039", "Limit")
+SOFTWARE: Final = _own("ALN040", "Software")
+THRESHOLD: Final = _own("ALN050", "Threshold")
+SENSITIVITY: Final = _own("ALN051", "Sensitivity")
+SPECIFICITY: Final = _own("ALN052", "Specificity")
+NPV: Final = _own("ALN053", "Negative predictive value")
+PPV: Final = _own("ALN054", "Positive predictive value")
+TRAINING_PREVALENCE: Final = _own("ALN055", "Prevalence in training")
+SITE_PREVALENCE: Final = _own("ALN056", "Prevalence of the site")
+LOG_ODDS_SHIFT: Final = _own("ALN057", "Shift of the log-odds")
+INSTANCES_HERE: Final = _own("ALN058", "Instances present")
+INSTANCES_LISTED: Final = _own("ALN059", "Instances listed")
+INSTANCES_LEFT_OUT: Final = _own("ALN060", "Instances left out")
+INPUT: Final = _own("ALN061", "Input")
+CLINICAL_FACT: Final = _own("ALN062", "Clinical fact")
+REASON: Final = _own("ALN063", "Reason")
+INPUTS_USED: Final = _own("ALN064", "Inputs used")
+POINTS: Final[Mapping[str, CodedConcept]] = {
+    "low": _own("ALN070", "Low risk below it"),
+    "high": _own("ALN071", "High risk at or above it"),
+}
+"""What an operating point of this name decides."""
+USES: Final[Mapping[str, CodedConcept]] = {
+    "demonstration": _own("ALN130", "Demonstration on synthetic patients"),
+    "research": _own("ALN131", "Research"),
+}
+CONTRIBUTION_OF: Final[Mapping[str, CodedConcept]] = {
+    "clinical": _own("ALN140", "Clinical facts"),
+    "MG": _own("ALN141", "Mammography"),
+    "US": _own("ALN142", "Ultrasound"),
+    "MR": _own("ALN143", "MRI"),
+    "SM": _own("ALN144", "Histology"),
+}
+"""Within Contributions: what each input added to the log-odds."""
+CONTRIBUTION_OF_ANOTHER: Final = _own("ALN149", "Another input")
 CATEGORIES: Final[Mapping[str, CodedConcept]] = {
     "LOW": _sct("75976002", "Low risk"),
     "NOT LOW": _own("ALN010", "Not low risk"),  # CID 3118 has Moderate, which is something else
@@ -97,6 +153,32 @@ MODALITIES: Final[Mapping[str, CodedConcept]] = {
     "MR": _dcm("MR", "Magnetic Resonance"),
     "SM": _dcm("SM", "Slide Microscopy"),
     "OT": _dcm("OT", "Other Modality"),
+}
+INPUTS: Final[Mapping[str, CodedConcept]] = {**MODALITIES, "clinical": _own("ALN120", "Clinical facts")}
+ALL_OF_THEM: Final = _own("ALN121", "All inputs")
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionCodes:
+    """What is coded differently for each question. Of none it is a finding of disease: all are probabilities."""
+
+    probability: CodedConcept
+    category: CodedConcept
+    finding: CodedConcept
+
+
+QUESTIONS: Final[Mapping[str, QuestionCodes]] = {
+    "aln": QuestionCodes(PROBABILITY, RISK_CATEGORY, RISK_FINDING),
+    "nsln": QuestionCodes(
+        _own("NSL001", "Non-SLN risk"),
+        _own("NSL002", "Non-sentinel metastasis risk category"),
+        _own("NSL007", "Estimated risk of non-sentinel nodal metastasis"),
+    ),
+    "histology": QuestionCodes(
+        _own("HIS001", "Metastasis on slide"),
+        _own("HIS002", "Category of probability of metastasis on slide"),
+        _own("HIS007", "Estimated probability of nodal metastasis on slide"),
+    ),
 }
 
 # overlays, key objects (TID 2010) and the objects of a version that is superseded (IHE IOCM; CID 7010, 7150)

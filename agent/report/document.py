@@ -57,3 +57,13 @@ def observer(device: DeviceIdentity) -> list[ContentItem]:
         UIDRefContentItem(codes.DEVICE_OBSERVER_UID, device.uid, OBSERVATION),
         TextContentItem(codes.DEVICE_OBSERVER_NAME, device.name, OBSERVATION),
     ]
+
+
+def whole_observer(device: DeviceIdentity) -> list[ContentItem]:
+    """Say of the device also who made it, its model and its serial number (TID 1004)."""
+    known = (
+        (codes.DEVICE_OBSERVER_MANUFACTURER, device.manufacturer),
+        (codes.DEVICE_OBSERVER_MODEL, device.model),
+        (codes.DEVICE_OBSERVER_SERIAL, device.serial),
+    )
+    return [*observer(device), *(TextContentItem(name, value, OBSERVATION) for name, value in known)]

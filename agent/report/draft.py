@@ -17,6 +17,7 @@ from agent.core.result import Influence, Kind, Reference, Result, SourceImage
 from agent.dicom import codes, uids
 from agent.report.catalogue import Language
 from agent.report.header import Source, read_source
+from agent.report.tree import Tree
 from agent.report.words import Words
 
 CHARACTER_SET: Final = "ISO_IR 192"
@@ -74,6 +75,11 @@ class Finished:
     ds: Dataset
     needs: tuple[str, ...] = ()
     instead_of: str = ""  # as `ResultObject.instead_of`
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Its content tree, for the rules: nothing changes it any more."""
+        return Tree.of(self.ds)
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ def left_out(words: Words, result: Result, at_hand: Sequence[Instance]) -> list[
     at_hand
         The images that came with the result.
     """
-    images = [item for item in result.left_out if _is_uid(item.what)]
-    facts = [item for item in result.left_out if not _is_uid(item.what)]
+    images = [item for item in result.left_out if is_uid(item.what)]
+    facts = [item for item in result.left_out if not is_uid(item.what)]
     known = {item.what for item in images} | {i.sop_instance_uid for i in result.used}
     others = [i for i in at_hand if i.sop_instance_uid not in known]
     return [
@@ -109,5 +109,6 @@ def _views(words: Words, instances: Iterable[Instance], modality: str) -> str:
     return f" ({words.listed([name if n == 1 else f'{n} {name}' for name, n in counts.items()])})"
 
 
-def _is_uid(what: str) -> bool:
+def is_uid(what: str) -> bool:
+    """Whether what was left out is an image: facts have names."""
     return what.replace(".", "").isdigit()

@@ -22,9 +22,10 @@ IMAGES: Final[Mapping[str, Plural]] = {
     "MG": plural("{count} mammogram", "{count} mammograms"),
     "US": plural("{count} ultrasound image", "{count} ultrasound images"),
     "MR": plural("{count} MR image", "{count} MR images"),
+    "SM": plural("{count} slide", "{count} slides"),
 }
 IMAGE: Final = plural("{count} image", "{count} images")
-VIEWS: Final[Mapping[str, str]] = {"MG": _("Mammogram"), "US": _("Ultrasound"), "MR": _("MRI")}
+VIEWS: Final[Mapping[str, str]] = {"MG": _("Mammogram"), "US": _("Ultrasound"), "MR": _("MRI"), "SM": _("Slide")}
 ANY_VIEW: Final = _("Image")
 BREAST: Final = _("breast")
 AXILLA: Final = _("axilla")

@@ -16,7 +16,12 @@ class QuestionWords:
     asked: str
     event: str  # "probability of ..."
     label: str  # what counts as the event, with the placeholder {label}
+    limit: str  # what the answer is not
 
+
+_NOT_A_FINDING: Final = _(
+    "An estimate of risk is not a finding of disease; it replaces neither biopsy nor the radiologist's report."
+)
 
 QUESTIONS: Final[Mapping[str, QuestionWords]] = {
     "aln": QuestionWords(
@@ -24,6 +29,24 @@ QUESTIONS: Final[Mapping[str, QuestionWords]] = {
         asked=_("How likely are the axillary lymph nodes metastatic, before surgery and before any systemic therapy?"),
         event=_("nodal metastasis"),
         label=_("Nodal metastasis here means: {label}."),
+        limit=_NOT_A_FINDING,
+    ),
+    "nsln": QuestionWords(
+        short="NSLN",
+        asked=_("Sentinel nodes are positive: how likely are further axillary lymph nodes metastatic?"),
+        event=_("non-sentinel metastasis"),
+        label=_("Non-sentinel metastasis here means: {label}."),
+        limit=_(
+            "An estimate of risk is not a finding of disease; it replaces neither the pathologist's nor the "
+            "radiologist's report."
+        ),
+    ),
+    "histology": QuestionWords(
+        short="Slide",
+        asked=_("How likely does the slide show metastasis in an axillary lymph node?"),
+        event=_("metastasis on the slide"),
+        label=_("Metastasis on the slide here means: {label}."),
+        limit=_("An estimated probability is not a diagnosis; it does not replace the pathologist's report."),
     ),
 }
 

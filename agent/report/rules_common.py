@@ -44,7 +44,7 @@ def evidence_equals_inputs(draft: Draft, one: Finished) -> bool:
     other = tree.evidence(one.ds, "PertinentOtherEvidenceSequence")
     study = str(one.ds.StudyInstanceUID)
     given = {(r.study_instance_uid, r.sop_instance_uid) for r in map(reference, draft.evidence)}
-    wanted = {uid for _, uid in given} | tree.referenced(one.ds)
+    wanted = {uid for _, uid in given} | one.tree.referenced
     return (
         given <= current | other
         and {uid for _, uid in current | other} == wanted
@@ -55,14 +55,14 @@ def evidence_equals_inputs(draft: Draft, one: Finished) -> bool:
 
 def no_finding_of_disease(draft: Draft, one: Finished) -> bool:
     """A risk is not a finding: its codes never occur."""
-    return codes.DISEASE.isdisjoint(tree.codes_below(one.ds))
+    return codes.DISEASE.isdisjoint(one.tree.codes)
 
 
 def no_number_without_estimate(draft: Draft, one: Finished) -> bool:
     """Where there is no estimate, no figure slips in."""
     if draft.ranked:
         return True
-    return not any(i.ValueType == "NUM" or "%" in i.get("TextValue", "") for i in tree.items(one.ds))
+    return not any(i.ValueType == "NUM" or "%" in i.get("TextValue", "") for i in one.tree.items)
 
 
 FOR_ALL: Final = (subject_equals_source, text_is_utf8, private_scheme_is_identified, version_is_advertised)

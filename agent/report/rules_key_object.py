@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from pydicom import Dataset
-
 from agent.dicom import codes
 from agent.report import tree
 from agent.report.draft import Draft, Finished
@@ -24,7 +22,7 @@ def names_objects_of_one_study(draft: Draft, one: Finished) -> bool:
 def key_object_holds_the_disclaimer(draft: Draft, one: Finished) -> bool:
     """Its description says what it is and what not; the template is that of Key Object Selections."""
     template = one.ds.get("ContentTemplateSequence")
-    texts = [str(item.TextValue) for item in tree.named(one.ds, codes.KEY_OBJECT_DESCRIPTION)]
+    texts = [str(item.TextValue) for item in one.tree.named(codes.KEY_OBJECT_DESCRIPTION)]
     right = bool(template and template[0].TemplateIdentifier == "2010")
     return right and len(texts) == 1 and draft.words.disclaimer in texts[0]
 
@@ -48,12 +46,12 @@ def rejects_nothing_of_this_version(draft: Draft, one: Finished) -> bool:
 def rejection_says_why(draft: Draft, one: Finished) -> bool:
     """The title is the reason: patient safety where another patient was concerned, else quality."""
     wanted = codes.REJECTED_FOR_SAFETY if draft.result.was_of_another else codes.REJECTED_FOR_QUALITY
-    texts = [str(item.TextValue) for item in tree.named(one.ds, codes.KEY_OBJECT_DESCRIPTION)]
+    texts = [str(item.TextValue) for item in one.tree.named(codes.KEY_OBJECT_DESCRIPTION)]
     return tree.is_named(one.ds, wanted) and texts == [description(draft)]
 
 
 def _named(one: Finished) -> set[str]:
-    items: list[Dataset] = [i for i in tree.items(one.ds) if i.ValueType in ("IMAGE", "COMPOSITE")]
+    items = [*one.tree.typed("IMAGE"), *one.tree.typed("COMPOSITE")]
     return {str(i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for i in items}
 
 

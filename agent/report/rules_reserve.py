@@ -6,7 +6,6 @@ from typing import Final
 from pydicom.uid import ComprehensiveSRStorage
 
 from agent.core.result import Kind
-from agent.report import tree
 from agent.report.draft import Draft, Finished
 
 
@@ -21,10 +20,7 @@ def reserves_say_the_same(draft: Draft, finished: Sequence[Finished]) -> bool:
 def reserves_have_flat_regions(draft: Draft, finished: Sequence[Finished]) -> bool:
     """A Comprehensive SR holds no three-dimensional coordinates (PS3.3 A.35.3.3.1)."""
     reserve = [one for one in finished if one.instead_of]
-    return all(
-        one.ds.SOPClassUID == ComprehensiveSRStorage and not any(i.ValueType == "SCOORD3D" for i in tree.items(one.ds))
-        for one in reserve
-    )
+    return all(one.ds.SOPClassUID == ComprehensiveSRStorage and not one.tree.typed("SCOORD3D") for one in reserve)
 
 
 def _alike(one: Finished, other: Finished) -> bool:

@@ -5,7 +5,6 @@ from typing import Final
 
 from agent.core.result import Kind
 from agent.dicom import codes
-from agent.report import tree
 from agent.report.draft import Draft, Finished
 
 
@@ -22,7 +21,7 @@ def one_document_a_series(draft: Draft, finished: Sequence[Finished]) -> bool:
 def tracking_uids_are_unique(draft: Draft, finished: Sequence[Finished]) -> bool:
     """Groups that share one are merged by viewers."""
     sent = [one for one in finished if not one.instead_of]  # one in reserve is the same answer in another form
-    found = [i.UID for one in sent for i in tree.named(one.ds, codes.TRACKING_UNIQUE_IDENTIFIER)]
+    found = [i.UID for one in sent for i in one.tree.named(codes.TRACKING_UNIQUE_IDENTIFIER)]
     return _unique([str(uid) for uid in found])
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from highdicom.sr import CodedConcept
 from pydicom import Dataset
 
 from agent.core.prediction import Estimate
@@ -32,18 +33,18 @@ def code_meanings_are_exact(draft: Draft, one: Finished) -> bool:
     return all(
         found and all(f.ConceptNameCodeSequence[0].CodeMeaning == concept.meaning for f in found)
         for concept in wanted
-        for found in [tree.named(one.ds, concept)]
+        for found in [one.tree.named(concept)]
     )
 
 
 def one_procedure_reported(draft: Draft, one: Finished) -> bool:
     """The template takes one."""
-    return len(tree.named(one.ds, codes.PROCEDURE_REPORTED)) == 1
+    return len(one.tree.named(codes.PROCEDURE_REPORTED)) == 1
 
 
 def one_measurement_group(draft: Draft, one: Finished) -> bool:
     """Of several groups only the first is ever seen."""
-    return len(tree.named(one.ds, codes.MEASUREMENT_GROUP)) == 1
+    return len(one.tree.named(codes.MEASUREMENT_GROUP)) == 1
 
 
 def group_is_tracked(draft: Draft, one: Finished) -> bool:
@@ -108,7 +109,7 @@ def regions_lie_on_their_half(draft: Draft, one: Finished) -> bool:
 
 def lines_fit_beside_the_region(draft: Draft, one: Finished) -> bool:
     """Comments and numbers are printed unbroken and cut off at the edge."""
-    lines = [str(item.TextValue) for item in tree.named(one.ds, codes.COMMENT)]
+    lines = [str(item.TextValue) for item in one.tree.named(codes.COMMENT)]
     for item in tree.children(_group(one), "NUM"):
         lines.append(f"{item.ConceptNameCodeSequence[0].CodeMeaning}: {tree.number(item):.2f} {tree.unit(item)}")
     return len(lines) <= 5 and all(len(line) <= MAX_LINE for line in lines)
@@ -122,22 +123,22 @@ def numbers_are_percentages(draft: Draft, one: Finished) -> bool:
 
 def numbers_equal_the_result(draft: Draft, one: Finished) -> bool:
     """Probability and interval are those of the one result, in order."""
-    estimate = _estimate(draft, one)
+    estimate = estimate_of(draft, one)
     wanted = {
-        codes.PROBABILITY.value: percent(estimate.probability),
+        probability_of(draft).value: percent(estimate.probability),
         codes.CI_LOWER.value: percent(estimate.low),
         codes.CI_UPPER.value: percent(estimate.high),
     }
     numbers = tree.children(_group(one), "NUM")
     found = {tree.code(n.ConceptNameCodeSequence[0])[0]: tree.number(n) for n in numbers}
-    low, probability, high = (found.get(c.value, -1.0) for c in (codes.CI_LOWER, codes.PROBABILITY, codes.CI_UPPER))
+    low, probability, high = (found.get(c.value, -1.0) for c in (codes.CI_LOWER, probability_of(draft), codes.CI_UPPER))
     return found == wanted and low <= probability <= high
 
 
 def category_equals_the_result(draft: Draft, one: Finished) -> bool:
     """The risk category is that of the one result."""
-    wanted = codes.CATEGORIES[_estimate(draft, one).category]
-    found = tree.named(one.ds, codes.RISK_CATEGORY)
+    wanted = codes.CATEGORIES[estimate_of(draft, one).category]
+    found = one.tree.named(codes.QUESTIONS[draft.result.question].category)
     return [tree.code(f.ConceptCodeSequence[0]) for f in found] == [(wanted.value, wanted.scheme_designator)]
 
 
@@ -153,9 +154,9 @@ def side_equals_the_image(draft: Draft, one: Finished) -> bool:
 
 def missing_inputs_are_stated(draft: Draft, one: Finished) -> bool:
     """Every input that was not there is named; only a complete set is called complete."""
-    absent = missing(draft.result, _estimate(draft, one))
+    absent = missing(draft.result, estimate_of(draft, one))
     wanted = {codes.NOT_AVAILABLE.get(m, codes.OTHER_NOT_AVAILABLE).value for m in absent} or {codes.ALL_INPUTS.value}
-    found = tree.named(one.ds, codes.COMPLETENESS)
+    found = one.tree.named(codes.COMPLETENESS)
     return {tree.code(f.ConceptCodeSequence[0])[0] for f in found} == wanted
 
 
@@ -165,13 +166,27 @@ def needed_captures_are_sent(draft: Draft, one: Finished) -> bool:
     return {_on(r) for r in _regions(one)} - images == set(one.needs)
 
 
+def finding_is_the_questions(draft: Draft, one: Finished) -> bool:
+    """What is estimated is what was asked: a code of the question, which is no finding of disease."""
+    wanted = codes.QUESTIONS[draft.result.question].finding
+    found = [tree.code(item.ConceptCodeSequence[0]) for item in one.tree.named(codes.FINDING)]
+    identifiers = [str(item.TextValue) for item in one.tree.named(codes.TRACKING_IDENTIFIER)]
+    said = [f"{draft.words.short} risk {one.slot.axilla}"]
+    return found == [(wanted.value, wanted.scheme_designator)] and identifiers == said
+
+
+def probability_of(draft: Draft) -> CodedConcept:
+    """Return the concept of what is estimated."""
+    return codes.QUESTIONS[draft.result.question].probability
+
+
 def _group(one: Finished) -> Dataset:
-    groups = tree.named(one.ds, codes.MEASUREMENT_GROUP)
+    groups = one.tree.named(codes.MEASUREMENT_GROUP)
     return groups[0] if groups else Dataset()
 
 
 def _regions(one: Finished) -> list[Dataset]:
-    return [item for item in tree.items(one.ds) if item.ValueType == "SCOORD"]
+    return one.tree.typed("SCOORD")
 
 
 def _on(region: Dataset) -> str:
@@ -185,7 +200,8 @@ def _on_sources(draft: Draft, one: Finished) -> list[tuple[Dataset, Source]]:
     return [(region, by_uid[_on(region)]) for region in _regions(one) if _on(region) in by_uid]
 
 
-def _estimate(draft: Draft, one: Finished) -> Estimate:
+def estimate_of(draft: Draft, one: Finished) -> Estimate:
+    """Return the answer that a document of one axilla is about."""
     return next(e for e in draft.ranked if e.side == one.slot.axilla)
 
 
@@ -206,6 +222,7 @@ RULES: Final = (
     numbers_equal_the_result,
     category_equals_the_result,
     side_equals_the_image,
+    finding_is_the_questions,
     missing_inputs_are_stated,
     needed_captures_are_sent,
 )

@@ -16,6 +16,7 @@ from agent.report.draft import SERIES_AN_AXILLA, Draft, Finished, Slot
 from agent.report.drawing import Drawing
 from agent.report.figures import percent
 from agent.report.library import image_library
+from agent.report.stated import stated
 from agent.report.words import SHORT_DISCLAIMER, influence_on
 
 REPORT: Final = _("report")
@@ -36,7 +37,9 @@ def report(draft: Draft, rank: int, estimate: Estimate, drawn: Drawing) -> Finis
         title=codes.IMAGING_MEASUREMENT_REPORT,
     )
     root = content[0]
-    root.ContentSequence.insert(_before_measurements(root), image_library(draft.evidence))
+    at = _before_measurements(root)  # the answer first: a library may have hundreds of lines
+    for item in (image_library(draft.evidence), *reversed(stated(draft, estimate))):
+        root.ContentSequence.insert(at, item)
     ds = document(draft, place, drawn.source, root, drawn.needs)
     return Finished(place, ds, tuple(r.sop_instance_uid for r in drawn.needs))
 
@@ -67,10 +70,10 @@ def _group(draft: Draft, estimate: Estimate, drawn: Drawing) -> sr.MeasurementsA
             uids.tracking_uid(result.installation, result.case_uuid, result.version, result.question, side),
             f"{draft.words.short} risk {side}",
         ),
-        finding_type=codes.RISK_FINDING,
+        finding_type=codes.QUESTIONS[result.question].finding,
         finding_sites=[sr.FindingSite(codes.AXILLARY_NODE, laterality=codes.SIDES[side])],
         algorithm_id=_algorithm(draft),
-        measurements=_numbers(estimate, drawn),
+        measurements=_numbers(codes.QUESTIONS[result.question], estimate, drawn),
         qualitative_evaluations=_evaluations(draft, estimate),
         source_images=[
             sr.SourceImageForMeasurementGroup(
@@ -99,7 +102,7 @@ def _algorithm(draft: Draft) -> sr.AlgorithmIdentification:
     )
 
 
-def _numbers(estimate: Estimate, drawn: Drawing) -> list[sr.Measurement]:
+def _numbers(question: codes.QuestionCodes, estimate: Estimate, drawn: Drawing) -> list[sr.Measurement]:
     region = sr.CoordinatesForMeasurement(
         sr.GraphicTypeValues.POLYLINE,
         drawn.box.polyline,
@@ -108,7 +111,7 @@ def _numbers(estimate: Estimate, drawn: Drawing) -> list[sr.Measurement]:
         ),
     )
     shares = (
-        (codes.PROBABILITY, estimate.probability),
+        (question.probability, estimate.probability),
         (codes.CI_LOWER, estimate.low),
         (codes.CI_UPPER, estimate.high),
     )
@@ -122,6 +125,6 @@ def _evaluations(draft: Draft, estimate: Estimate) -> list[sr.QualitativeEvaluat
     absent = missing(draft.result, estimate)
     coded = dict.fromkeys(codes.NOT_AVAILABLE.get(m, codes.OTHER_NOT_AVAILABLE) for m in absent)
     return [
-        sr.QualitativeEvaluation(codes.RISK_CATEGORY, codes.CATEGORIES[estimate.category]),
+        sr.QualitativeEvaluation(codes.QUESTIONS[draft.result.question].category, codes.CATEGORIES[estimate.category]),
         *(sr.QualitativeEvaluation(codes.COMPLETENESS, c) for c in coded or [codes.ALL_INPUTS]),
     ]

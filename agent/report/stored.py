@@ -15,6 +15,7 @@ from agent.report.names import MODALITIES, Names, capital
 
 _CODE: Final = re.compile(r"\b(MG|US|MR|SM)\b(?!-\d)")  # not the name of a rule, as MG-3
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+COUNTED: Final = "{here} of {listed} instances of {study} are here, by the PACS's count at {when}"
 _VIEW: Final[Mapping[str, str]] = {"left": "L", "right": "R"}
 
 
@@ -43,6 +44,14 @@ class StoredWords(Names):
         """
         said = self._said(_MOMENT.sub(self._local, sentence))
         return capital(said) if sentence[:1].isupper() else said
+
+    def counted(self, sentence: str) -> tuple[int, int] | None:
+        """Return how many instances of a study are here, and how many the PACS lists, where a sentence says that."""
+        found = self.catalogue.template(sentence.removesuffix("."))
+        if found is None or found[0].msgid != COUNTED:
+            return None
+        here, listed = found[1]["here"], found[1]["listed"]
+        return (int(here), int(listed)) if here.isdecimal() and listed.isdecimal() else None
 
     def _said(self, sentence: str) -> str:
         """Translate as a whole, else by its template; an argument that is a sentence itself in turn."""

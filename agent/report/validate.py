@@ -19,6 +19,7 @@ from agent.report import (
     rules_segmentation,
     rules_set,
     rules_sr,
+    rules_stated,
     rules_text,
     rules_value,
 )
@@ -45,7 +46,8 @@ KEY_OBJECTS: Final = frozenset({Kind.KEY_OBJECT, Kind.REJECTION})
 RULES: Final = (
     *(Rule(holds, ALL) for holds in rules_common.FOR_ALL),
     *(Rule(holds, DOCUMENTS) for holds in rules_common.FOR_DOCUMENTS),
-    *(Rule(holds, frozenset({Kind.SR})) for holds in rules_sr.RULES),
+    *(Rule(holds, DOCUMENTS) for holds in rules_stated.FOR_BOTH),
+    *(Rule(holds, frozenset({Kind.SR})) for holds in (*rules_sr.RULES, *rules_stated.RULES)),
     *(Rule(holds, frozenset({Kind.TEXT_SR})) for holds in rules_text.RULES),
     *(Rule(holds, frozenset({Kind.SECONDARY_CAPTURE})) for holds in rules_capture.RULES),
     *(Rule(holds, frozenset({Kind.SEGMENTATION})) for holds in rules_segmentation.RULES),
@@ -68,11 +70,11 @@ def validate(draft: Draft, finished: Sequence[Finished], *, alone: bool = False)
     """
     for one in finished:
         whole = levels(one.ds)
-        _conforms(rules_iod.PRESENCE, draft, one, whole)
+        _conforms((*rules_iod.PRESENCE, *rules_value.RULES), draft, one, whole)
         for rule in RULES:
             if one.slot.kind in rule.kinds and not rule.holds(draft, one):
                 raise Permanent(f"{one.slot.role} breaks the rule {rule.name}")
-        _conforms((*rules_iod.CONDITIONAL, *rules_value.RULES), draft, one, whole)
+        _conforms(rules_iod.CONDITIONAL, draft, one, whole)
     for holds in rules_iod.TOGETHER if alone else (*SET_RULES, *rules_iod.TOGETHER):
         if not holds(draft, finished):
             raise Permanent(f"the objects together break the rule {holds.__name__}")

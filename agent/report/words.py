@@ -1,29 +1,25 @@
 """Every sentence that a report makes itself, in its language: what the answer is, what it means, what it rests on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Final
 
-from agent.core.prediction import Answer, Category, Estimate, NoEstimate, OperatingPoint, Side
+from agent.core.prediction import Answer, Estimate, NoEstimate, Side
 from agent.core.result import Influence, ModelIdentity, Result
 from agent.report.catalogue import CODE, Language, catalogue
 from agent.report.catalogue import marked as _
-from agent.report.contributions import Part, prevalence_shift
-from agent.report.figures import factor, predictive_values
+from agent.report.contributions import Part
 from agent.report.names import capital, fact
 from agent.report.questions import QuestionWords, question_words
-from agent.report.stored import StoredWords
+from agent.report.threshold_words import CATEGORIES, ThresholdWords
 
-__all__ = ["DISCLAIMER", "SHORT_DISCLAIMER", "Language", "Words", "capital", "fact", "question_words"]
+__all__ = ["CATEGORIES", "DISCLAIMER", "SHORT_DISCLAIMER", "Language", "Words", "capital", "fact", "question_words"]
 
 DISCLAIMER: Final = _("Research software. Not cleared or CE-marked. Not for clinical use.")
 SHORT_DISCLAIMER: Final = _("NOT FOR CLINICAL USE")
 DEMONSTRATION: Final = _("Demonstration model trained on synthetic patients.")
+RESEARCH: Final = _("Model for research.")
 SYNTHETIC_ONLY: Final = _("A demonstration model is for synthetic patients only: it gives no estimate for a real one.")
-NOT_A_FINDING: Final = _(
-    "An estimate of risk is not a finding of disease; it replaces neither biopsy nor the radiologist's report."
-)
 NOT_AN_OUTLINE: Final = _("A region of influence is not the outline of a lesion.")
 INTERVAL: Final = _(
     "The interval covers the model's uncertainty given the inputs above, not what missing inputs would have shown."
@@ -37,19 +33,6 @@ NO_ESTIMATE: Final = _("no estimate")
 AI_INFLUENCE: Final = _("AI influence")
 RAISED, LOWERED = _("AI influence: estimate raised"), _("AI influence: estimate lowered")
 NEGLIGIBLE: Final = 0.1  # logit: a smaller contribution has no direction to speak of
-CATEGORIES: Final[Mapping[Category, str]] = {
-    Category.LOW: _("LOW"),
-    Category.NOT_LOW: _("NOT LOW"),
-    Category.HIGH: _("HIGH"),
-}
-_BELOW: Final = _("below the threshold of {threshold} %, {performance}")
-BOUNDS: Final[Mapping[tuple[Category, str], str]] = {
-    (Category.LOW, "low"): _BELOW,
-    (Category.NOT_LOW, "low"): _("not below the threshold of {threshold} %, {performance}"),
-    (Category.NOT_LOW, "high"): _BELOW,
-    (Category.HIGH, "high"): _("at or above the threshold of {threshold} %, {performance}"),
-}
-"""Which thresholds a category lies between, by their names."""
 
 
 def influence_on(short: str, side: Side) -> str:
@@ -68,7 +51,7 @@ def is_demonstration(model: ModelIdentity) -> bool:
 
 
 @dataclass(frozen=True)
-class Words(StoredWords):
+class Words(ThresholdWords):
     """What the report on one question says, in one language and the site's time zone."""
 
     question: QuestionWords
@@ -83,6 +66,11 @@ class Words(StoredWords):
             If no report is written for it.
         """
         return cls(catalogue(language), zone, question_words(question))
+
+    @property
+    def in_english(self) -> "Words":
+        """The same words in English: those of the coded SR."""
+        return replace(self, catalogue=catalogue(Language.ENGLISH))
 
     @property
     def short(self) -> str:
@@ -125,10 +113,6 @@ class Words(StoredWords):
         """Say what counts as the event, by the bundle's own label."""
         return self.gettext(self.question.label, label=self.stored(label.rstrip(".")))
 
-    def category(self, category: Category) -> str:
-        """Return the name of a category."""
-        return self.gettext(CATEGORIES[category])
-
     def answer(self, given: Answer) -> str:
         """Return the answer for one axilla; pictures, text and SR take their number from the same value."""
         if isinstance(given, NoEstimate):
@@ -163,69 +147,23 @@ class Words(StoredWords):
         interval = self.interval(given)
         return self.gettext("probability of {event} (95 % CI {interval} %)", event=self.event, interval=interval)
 
-    def explained(self, given: Estimate, points: Sequence[OperatingPoint]) -> str:
-        """Say what the category means: between which thresholds the probability lies."""
-        bounds = [
-            self.gettext(said, threshold=self.share(point.threshold), performance=self._performance(point))
-            for point in points
-            if (said := BOUNDS.get((given.category, point.name)))
-        ]
-        said = "; ".join(bounds) or self.gettext("no threshold is given")
-        return f"{self.category(given.category)}: {said}."
-
-    def _performance(self, point: OperatingPoint) -> str:
-        inputs = self.modalities(point.inputs.split("+")) if point.inputs else self.gettext("everything")
-        return self.gettext(
-            "which had sensitivity {sensitivity} and specificity {specificity} on validation patients, given {inputs}",
-            sensitivity=self.number(point.sensitivity, ".2f"),
-            specificity=self.number(point.specificity, ".2f"),
-            inputs=inputs,
-        )
-
-    def at_prevalence(self, given: Estimate, points: Sequence[OperatingPoint], prevalence: float) -> list[str]:
-        """Say what the thresholds are worth for an axilla at the site's prevalence."""
-        lines = []
-        for point in points:
-            npv, ppv = predictive_values(point, prevalence)
-            lines.append(
-                self.gettext(
-                    "{axilla}: at the site's prevalence of {prevalence} % the threshold of {threshold} % "
-                    "has NPV {npv} and PPV {ppv}.",
-                    axilla=self.axilla(given.side),
-                    prevalence=self.share(prevalence),
-                    threshold=self.share(point.threshold),
-                    npv=self.number(npv, ".3f"),
-                    ppv=self.number(ppv, ".3f"),
-                )
-            )
-        return lines
-
-    def shifted(self, result: Result) -> str:
-        """Say what the site's prevalence did to every estimate; empty where none is configured."""
-        shift = prevalence_shift(result)
-        if shift is None or result.site_prevalence is None:
-            return ""
-        return self.gettext(
-            "Probabilities and thresholds are shifted from the prevalence in training, {training} %, to the site's, "
-            "{site} %: odds x {factor} (log-odds {shift}).",
-            training=self.share(result.model.training_prevalence),
-            site=self.share(result.site_prevalence),
-            factor=self.decimal(factor(shift)),
-            shift=self.number(shift, "+.2f"),
-        )
-
     def contribution(self, given: Estimate, part: Part) -> str:
-        """Say what one input did to an estimate."""
-        values = {"axilla": self.axilla(given.side), "input": self.modality(part.input)}
-        effect = self.gettext(part.effect)
+        """Say what one input, which stands before the sentence, did to an estimate."""
+        axilla, effect = self.axilla(given.side), self.gettext(part.effect)
         if part.log_odds is None:
-            return self.gettext("{axilla}, {input}: {effect}.", effect=effect, **values)
+            return self.gettext("{axilla}: {effect}.", axilla=axilla, effect=effect)
         return self.gettext(
-            "{axilla}, {input}: {effect}, odds x {factor} (log-odds {shift}).",
+            "{axilla}: {effect}, odds x {factor} (log-odds {shift}).",
+            axilla=axilla,
             effect=effect,
             factor=self.decimal(part.factor),
             shift=self.number(part.log_odds, "+.2f"),
-            **values,
+        )
+
+    def started(self, given: Estimate, share: float) -> str:
+        """Say where the contributions to an estimate start from."""
+        return self.gettext(
+            "{axilla}: {share} % with these inputs.", axilla=self.axilla(given.side), share=self.share(share)
         )
 
     def odds(self, part: Part) -> str:
@@ -275,14 +213,15 @@ class Words(StoredWords):
         new = self.gettext("New since then: {inputs}.", inputs=self.modalities(result.new_inputs))
         return f"{said} {new}"
 
-    def training(self, model: ModelIdentity, *, with_figures: bool) -> list[str]:
+    def training(self, model: ModelIdentity, *, with_figures: bool) -> str:
         """Say what the model learnt from; a report without an estimate holds no figures at all."""
         learnt = self.gettext("Trained on: {summary}.", summary=self.stored(model.training_summary.rstrip(".")))
         prevalence = self.gettext("Prevalence there: {share} %.", share=self.share(model.training_prevalence))
-        return [
-            *self.demonstration(model, answers=with_figures),
-            f"{learnt} {prevalence}" if with_figures else learnt,
-        ]
+        return f"{learnt} {prevalence}" if with_figures else learnt
+
+    def use(self, model: ModelIdentity, *, answers: bool) -> list[str]:
+        """Say what the model is meant for."""
+        return self.demonstration(model, answers=answers) or [self.gettext(RESEARCH)]
 
     def demonstration(self, model: ModelIdentity, *, answers: bool) -> list[str]:
         """Say that a model is a demonstration, and where it gave no estimate, for whom it is not."""

@@ -12,11 +12,13 @@ from agent.core.case import CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.patient import PatientKey
 from agent.core.result import Kind, ResultObject
+from agent.dicom import codes
 from agent.infer.engine import Engine
+from agent.report import tree
 from agent.report.compose import Composer, DeviceIdentity
 from tests.builders import mammogram, uid
 from tests.builders_us_mr import LESIONS, dynamic, enhanced
-from tests.infer_scene import BOTH_SIDES, KNOWN, T0, Scene, findings, four_views
+from tests.infer_scene import BOTH_SIDES, KNOWN, T0, Scene, findings, four_views, load_engine
 from tests.peers import ROOT
 
 DEVICE = DeviceIdentity("2.25.9", "SENTINODE", "Sentinode", "Sentinode", "1", "0.1.0")
@@ -43,6 +45,20 @@ def test_a_result_becomes_objects_and_a_refusal_has_no_number(scene: Scene, aske
         assert b"%" not in objects(scene)[0].encoded
     else:
         assert kinds == [Kind.SR] * 4 + [Kind.TEXT_SR] + [Kind.SECONDARY_CAPTURE] * 4
+
+
+@pytest.mark.parametrize(("question", "number"), [("nsln", "Non-SLN risk"), ("histology", "Metastasis on slide")])
+def test_a_bundle_of_another_question_answers_it(tmp_path: Path, question: str, number: str) -> None:
+    """From its case to objects that say what was asked."""
+    scene = Scene(load_engine(tmp_path / "bundle", question=question))
+    case = scene.ready(four_views(), findings(axillae=BOTH_SIDES))
+    replace(scene.worker(), compose=Composer(DEVICE)).step()
+    assert scene.case(case).state is CaseState.DELIVERING, scene.case(case).reason
+    read = [dcmread(BytesIO(o.encoded)) for o in objects(scene)]
+    short = "NSLN" if question == "nsln" else "Slide"
+    assert all(ds.SeriesDescription.startswith(f"AI {short} risk v1 ") for ds in read)
+    (value,) = tree.named(read[0], codes.QUESTIONS[question].probability)
+    assert value.ConceptNameCodeSequence[0].CodeMeaning == number
 
 
 def test_an_answer_from_facts_alone_goes_into_the_newest_study(scene: Scene) -> None:

@@ -77,8 +77,15 @@ def test_a_modality_that_no_bundle_reads_is_named_and_not_waited_for(tmp_path: P
     assert assembler._settings.patience.expected == ("MG",)
 
 
+@pytest.mark.parametrize("question", ["aln", "nsln", "histology"])
+def test_a_bundle_of_a_question_with_a_report_is_taken(tmp_path: Path, question: str) -> None:
+    """All that the agent asks."""
+    bundle = write_bundle(tmp_path / "bundle", question=question)
+    assert told("models[0].bundle", tmp_path, models=[{"bundle": str(bundle)}]) == []
+
+
 def test_a_bundle_of_a_question_without_a_report_is_named(tmp_path: Path) -> None:
     """Its cases could be computed and never be told."""
-    bundle = write_bundle(tmp_path / "bundle", question="histology")
+    bundle = write_bundle(tmp_path / "bundle", question="prognosis")
     said = told("models[0].bundle", tmp_path, models=[{"bundle": str(bundle)}])
-    assert said == ["this version has no report for the question histology"]
+    assert said == ["this version has no report for the question prognosis"]

@@ -204,7 +204,7 @@ def test_reference_to_another_womans_image(outcome: Outcome) -> None:
 
 def _set_probability(ds: Dataset) -> None:
     for item in ds.ContentSequence[-1].ContentSequence[0].ContentSequence:
-        if item.ValueType == "NUM" and item.ConceptNameCodeSequence[0].CodeMeaning == "ALN metastasis risk":
+        if item.ValueType == "NUM" and item.ConceptNameCodeSequence[0].CodeMeaning == "ALN risk":
             item.MeasuredValueSequence[0].NumericValue = "12.5"
 
 

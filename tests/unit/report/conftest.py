@@ -1,6 +1,7 @@
 """What the report tests share: a composer, and objects read back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from agent.core.prediction import Answer
-from agent.core.result import Result, ResultObject, SourceImage
+from agent.core.result import LeftOut, Result, ResultObject, SourceImage
 from agent.dicom.codes import ENGLISH, GERMAN
 from agent.dicom.uids import device_uid
 from agent.report import tree
@@ -86,8 +87,16 @@ def colourfulness(pixels_hwc: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 @pytest.fixture
-def page_meanings(objects: Read) -> set[str]:
-    """Return the meaning of every code of a page, and of its language in German."""
-    page = objects["text_sr"]
+def page_meanings(composer: Composer, objects: Read, left: Result, mlo: SourceImage) -> set[str]:
+    """Return the meaning of every code of a page that says all that there is, and of its language in German."""
+    result = replace(
+        left,
+        version=2,
+        predecessors={o.role: o.reference for o in objects.objects},
+        site_prevalence=0.25,
+        modalities_missing=("US", "MR", "SM", "XA"),
+        left_out=(LeftOut("grade", "a value that the model does not know"),),
+    )
+    page = Read(composer(result, [mlo]))["text_sr"]
     names = [item.get(keyword, ()) for item in (page, *tree.items(page)) for keyword in CODED]
     return {str(code.CodeMeaning) for found in names for code in found} - {ENGLISH.meaning} | {GERMAN.meaning}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.uid import MRImageStorage, UltrasoundImageStorage
+from pydicom.uid import MRImageStorage, UltrasoundImageStorage, VLMicroscopicImageStorage
 
 from agent.core.result import Influence, Result, SourceImage
 from tests import builders
@@ -71,6 +71,28 @@ def mr(
 
 
 PHASES, SLICES = 4, 3
+
+
+def slide(number: int = 1, *, study: str = "sm", day: date = DAY, **attributes: Any) -> Dataset:
+    """Return the header of one colour image of a slide: a slide has no side."""
+    more: dict[str, Any] = {
+        "SOPClassUID": VLMicroscopicImageStorage,
+        "InstanceNumber": number,
+        "ContainerIdentifier": "1",
+    }
+    ds = _dataset("SM", study, [number], day, **more | attributes)
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = 3, "RGB", 0
+    ds.Rows, ds.Columns, ds.BitsAllocated, ds.BitsStored, ds.HighBit = 90, 120, 8, 8, 7
+    return ds
+
+
+def slides(**more: Any) -> tuple[Result, list[SourceImage]]:
+    """Return a result on one slide of a node."""
+    image = source(slide())
+    values: dict[str, Any] = {"modalities_used": ("SM",), "modalities_missing": (), "facts_used": ()} | more
+    answer = builders.estimate(contributions={"prior": -0.8, "SM": 1.8})
+    found = builders.influence(image, 50, 40, side="L")
+    return builders.result([answer], [image], [found], question="histology", **values), [image]
 
 
 def source(ds: Dataset, image_hw: NDArray[np.uint8] | None = None, *, frame: int = 0, frames: int = 1) -> SourceImage:

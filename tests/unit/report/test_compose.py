@@ -133,9 +133,10 @@ def test_text_reads_like_a_report(objects: Read) -> None:
     said = texts(objects)
     assert "LEFT axilla: probability of nodal metastasis 73.1 % (95 % CI 61.1 to 82.1 %), HIGH." in said
     assert "Not available: ultrasound, MRI." in said
-    assert "LEFT axilla, mammography: raised the estimate, odds x 3.3 (log-odds +1.20)." in said
-    assert "LEFT axilla, ultrasound: not available." in said
-    assert "LEFT axilla. Starting point with these inputs: 35.5 %." in said
+    labelled = [(i.ConceptNameCodeSequence[0].CodeMeaning, i.TextValue) for s in sections for i in s.ContentSequence]
+    assert ("Mammography", "LEFT axilla: raised the estimate, odds x 3.3 (log-odds +1.20).") in labelled
+    assert ("Ultrasound", "LEFT axilla: not available.") in labelled
+    assert ("Starting point", "LEFT axilla: 35.5 % with these inputs.") in labelled
     assert said.index(words.CONTRIBUTIONS) > said.index(words.DISCLAIMER)
     assert "Images used: 1 mammogram (left MLO)." in said
     assert "Clinical facts used: age, size on ultrasound, grade." in said

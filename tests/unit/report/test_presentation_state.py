@@ -49,7 +49,7 @@ def test_it_draws_the_region_of_the_sr_and_says_the_answer() -> None:
     text = annotation.TextObjectSequence[0].UnformattedTextValue
     assert max(map(len, text.split("\r\n"))) <= 44
     plain = " ".join(text.split())
-    assert words.answer(result.estimates[0], "nodal metastasis") in plain
+    assert words.Words.of("aln").answer(result.estimates[0]) in plain
     assert plain.startswith("AI influence on L ALN risk")
     assert plain.endswith(words.DISCLAIMER)
 

@@ -107,8 +107,10 @@ def altered(one: Finished) -> Finished:
 
 def flattened(made: list[Finished]) -> list[Finished]:
     """Give both SRs a region in space: they are alike, but one of them may not have it."""
-    tree.named(made[0].ds, codes.COMMENT)[0].ValueType = "SCOORD3D"
-    return made
+    item = tree.named(made[0].ds, codes.COMMENT)[0]
+    item.ValueType, item.GraphicType, item.GraphicData = "SCOORD3D", "POINT", [1.0, 2.0, 3.0]
+    item.ReferencedFrameOfReferenceUID = "1.2.3"
+    return [replace(one) for one in made]  # a tree that was walked once is not walked again
 
 
 def test_no_other_kind_is_made_unless_asked_for(composer: Composer) -> None:

@@ -167,7 +167,7 @@ def test_numbers_at_the_ends_are_printed(composer: Composer, mlo: SourceImage, p
 def test_disease_is_never_found(bilateral: Read) -> None:
     """The codes for axillary metastasis occur in no object."""
     for role in ("sr:L", "sr:R", "text_sr"):
-        assert codes.DISEASE.isdisjoint(tree.codes_below(bilateral[role]))
+        assert codes.DISEASE.isdisjoint(tree.Tree.of(bilateral[role]).codes)
         assert b"111330" not in next(o.encoded for o in bilateral.objects if o.role == role)
 
 

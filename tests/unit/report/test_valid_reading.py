@@ -13,7 +13,6 @@ from pydicom.uid import UltrasoundMultiFrameImageStorage
 from agent.core.prediction import Estimate, NoEstimate, Side
 from agent.core.result import Kind, Result, ResultObject, SourceImage
 from agent.dicom import codes, uids
-from agent.report import words
 from agent.report.compose import Composer
 from agent.report.draft import Draft
 from agent.report.figures import percent
@@ -155,7 +154,7 @@ def test_text_read_back_says_every_answer(scene: Read) -> None:
     assert isinstance(report, hd.sr.EnhancedSR)
     texts = [str(e.value) for e in report.iterall() if e.keyword == "TextValue"]
     for answer in draft.result.answers:
-        assert words.answer(answer, draft.words.event) in texts
+        assert draft.words.answer(answer) in texts
     numbers = [a for a in draft.result.answers if isinstance(a, Estimate)]
     assert any("%" in text for text in texts) is bool(numbers)
 
@@ -163,7 +162,7 @@ def test_text_read_back_says_every_answer(scene: Read) -> None:
 def test_picture_read_back_is_the_picture(scene: Read) -> None:
     """Decoded by a reader it has the size and the colours that were drawn, and says its answer and its side."""
     draft = scene.draft
-    said = [words.answer(a, draft.words.event) for a in draft.result.answers]
+    said = [draft.words.answer(a) for a in draft.result.answers]
     for one in scene.of(Kind.SECONDARY_CAPTURE):
         image = hd.imread(BytesIO(one.encoded))
         pixels_hwc = image.get_frame(1)

@@ -86,36 +86,42 @@ def test_predictive_value_of_an_empty_group_is_zero() -> None:
 @pytest.mark.parametrize(
     ("probability", "said"),
     [
-        (0.04, "LOW: below the threshold of 10.0 %"),
-        (0.3, "NOT LOW: not below the threshold of 10.0 %"),
-        (0.8, "HIGH: at or above the threshold of 60.0 %"),
+        (0.04, "LOW, below the threshold of 10.0 %."),
+        (0.3, "NOT LOW, between the thresholds of 10.0 % and 60.0 %."),
+        (0.8, "HIGH, at or above the threshold of 60.0 %."),
     ],
 )
 def test_category_is_explained_by_its_threshold(probability: float, said: str) -> None:
-    """Each category names the threshold that made it, with its sensitivity and specificity."""
-    text = WORDS.explained(builders.estimate(probability=probability), builders.POINTS)
-    assert text.startswith(said)
-    assert "sensitivity" in text and "specificity" in text
-    assert text.endswith("on validation patients, given everything.")
+    """Each category names the thresholds that made it."""
+    assert WORDS.explained(builders.estimate(probability=probability), builders.POINTS) == f"LEFT axilla: {said}"
 
 
 def test_the_worth_of_a_threshold_is_that_given_the_inputs() -> None:
     """Sensitivity and specificity of the inputs that are there, and not those of everything."""
     point = OperatingPoint("low", 0.1, 0.95, 0.48, {"clinical+MG": (0.97, 0.27)}).given(("MG", "clinical"))
-    text = WORDS.explained(builders.estimate(probability=0.04), (point,))
-    said = "sensitivity 0.97 and specificity 0.27 on validation patients, given clinical facts, mammography."
-    assert text.endswith(said)
+    (text,) = WORDS.performance(builders.estimate(probability=0.04), (point,))
+    said = "sensitivity 0.97 and specificity 0.27 on validation patients with clinical facts, mammography."
+    assert text == f"LEFT axilla: the threshold of 10.0 % had {said}"
 
 
-def test_not_low_names_both_thresholds() -> None:
-    """Between two thresholds, both are said."""
-    text = WORDS.explained(builders.estimate(probability=0.3), builders.POINTS)
-    assert "below the threshold of 60.0 %" in text
+def test_each_threshold_says_what_it_achieved() -> None:
+    """Both of them, whatever the category, with all inputs where nobody measured another set."""
+    low, high = WORDS.performance(builders.estimate(probability=0.04), builders.POINTS)
+    assert "10.0 % had sensitivity 0.95 and specificity 0.41" in low
+    assert "60.0 % had sensitivity 0.38 and specificity 0.90" in high
+    assert low.endswith("with all inputs.") and high.endswith("with all inputs.")
+
+
+def test_not_low_without_a_high_threshold_names_the_one() -> None:
+    """A bundle may have no second threshold."""
+    text = WORDS.explained(builders.estimate(probability=0.3), builders.POINTS[:1])
+    assert text == "LEFT axilla: NOT LOW, at or above the threshold of 10.0 %."
 
 
 def test_category_without_threshold_says_so() -> None:
     """A bundle without the point that a category needs gives none."""
-    assert WORDS.explained(builders.estimate(category=Category.NOT_LOW), ()) == "NOT LOW: no threshold is given."
+    said = WORDS.explained(builders.estimate(category=Category.NOT_LOW), ())
+    assert said == "LEFT axilla: NOT LOW, no threshold is given."
 
 
 def test_no_estimate_says_why() -> None:
@@ -146,8 +152,8 @@ def test_effect_of_an_image_never_contradicts_the_bar(contribution: float, whole
 
 def test_question_without_words_is_refused() -> None:
     """No report is written for what the catalogue does not hold."""
-    with pytest.raises(Permanent, match="'histology'"):
-        question_words("histology")
+    with pytest.raises(Permanent, match="'prognosis'"):
+        question_words("prognosis")
 
 
 def test_unknown_modality_keeps_its_code() -> None:
