@@ -159,7 +159,9 @@ def _is_copied(keyword: str, text: str, of: Made) -> bool:
 
 def _text(element: DataElement) -> str:
     if element.VR == "SQ":
-        return "; ".join(f"{item.CodeMeaning} ({item.CodeValue}, {item.CodingSchemeDesignator})" for item in element.value)
+        return "; ".join(
+            f"{item.CodeMeaning} ({item.CodeValue}, {item.CodingSchemeDesignator})" for item in element.value
+        )
     if isinstance(element.value, bytes):
         return f"{len(element.value)} bytes {hash(element.value)}"
     values = element.value if element.VM > 1 else [element.value]

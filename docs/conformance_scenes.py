@@ -102,6 +102,7 @@ def _placed(spacing: float) -> dict[str, Any]:
     """Attributes with which an MR slice lies somewhere and says how it is shown."""
     return {
         "FrameOfReferenceUID": builders.uid("frame of reference"),
+        "StudyDescription": f"MR {spacing}",
         "PixelSpacing": [spacing, spacing],
         "SliceThickness": spacing + 1,
         "WindowCenter": 300,
