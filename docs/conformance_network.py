@@ -43,17 +43,16 @@ LATER_NAMES: Final = dict(
     )
 )
 MODALITIES: Final = ("MG", "US", "MR", "SM")
-GIVEN_UP: Final = "until `destinations[].retry.give_up_after`"
 STORED: Final = {
     Judgement.STORED: "stored; confirmed as `destinations[].confirm` says",
     Judgement.STORED_WITH_WARNING: "stored, as above; the status is logged",
-    Judgement.RETRY: f"sent again with a growing delay, {GIVEN_UP}; nothing more of the case leaves until then",
+    Judgement.RETRY: "sent again with a growing delay; nothing more of the case leaves until then",
     Judgement.NOT_OFFERED: "refused as a class: what is in reserve for it is sent, the rest goes on",
     Judgement.REFUSED: "refused: not sent again",
 }
 ASKED: Final = {
     Asked.ACCEPTED: "the report is awaited",
-    Asked.ASK_AGAIN: f"asked again later under a new Transaction UID, {GIVEN_UP}",
+    Asked.ASK_AGAIN: "asked again later under a new Transaction UID",
     Asked.NOT_OFFERED: "the peer commits to nothing: C-FIND is the proof instead, as with `read_back`",
 }
 UNCOMMITTED: Final = {

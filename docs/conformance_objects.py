@@ -1,19 +1,17 @@
 """Tables of what the agent's objects hold, attribute by attribute and item by item, read from objects it composed."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydicom import DataElement, Dataset
-from pydicom.datadict import dictionary_description
+from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.uid import UID
 
-from agent.core.result import Kind
 from agent.report import iod_tables
 from docs.conformance_scenes import CONFIGURED, Made
 
-CODE: Final = frozenset({"CodeValue", "CodingSchemeDesignator", "CodeMeaning"})
 MOST_VALUES: Final = 5
 REFERRING: Final = ("Referenced", "Presentation")
 LONGEST: Final = 70
@@ -113,15 +111,16 @@ def _rows(levels: Sequence[Level], path: tuple[str, ...]) -> Iterator[Row]:
 
 
 def _is_code(item: Dataset) -> bool:
-    return {element.keyword for element in item} >= CODE
+    return "CodeMeaning" in item
 
 
-def _usual(levels: Sequence[Level]) -> int:
+def usual_number(levels: Sequence[Level]) -> int:
+    """Return how many of these are of objects that are as usual: made with the defaults, of the scenes as they are."""
     return sum(not level.of.varied for level in levels)
 
 
 def _presence(levels: Sequence[Level], elements: Sequence[tuple[DataElement, Made]]) -> str:
-    usual = _usual(levels)
+    usual = usual_number(levels)
     there = [element for element, of in elements if not of.varied]
     if all(element.is_empty for element in there):
         return "EMPTY"
@@ -133,16 +132,16 @@ def _presence(levels: Sequence[Level], elements: Sequence[tuple[DataElement, Mad
 def _told(keyword: str, elements: Sequence[tuple[DataElement, Made]]) -> tuple[str, str]:
     """Return the value, where it is one of a few, and where it is from."""
     said = [(of, _text(element)) for element, of in elements if not element.is_empty]
-    values, keys = {text for of, text in said if of.varied not in CONFIGURED}, _configured(said)
+    values, keys = {text for of, text in said if of.varied not in CONFIGURED}, configured(said)
     if not values:
         return "", ""
     if len(values) > 1 and all(_is_copied(keyword, text, of) for of, text in said):
         return "", "COPY"
     is_closed = len(values) == 1 or elements[0][0].VR in ("CS", "SQ")
-    return _shown(values) if is_closed else "", "AUTO" + (f", CONFIG {', '.join(keys)}" if keys else "")
+    return shown(values) if is_closed else "", "AUTO" + (f", CONFIG {', '.join(keys)}" if keys else "")
 
 
-def _configured(said: Sequence[tuple[Made, str]]) -> list[str]:
+def configured(said: Sequence[tuple[Made, str]]) -> list[str]:
     """Return the keys of config.yaml on which a value depends."""
     found: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
     for of, text in said:
@@ -153,22 +152,21 @@ def _configured(said: Sequence[tuple[Made, str]]) -> list[str]:
 
 def _is_copied(keyword: str, text: str, of: Made) -> bool:
     """Whether an image has this value, in the attribute of this name or in the one that is referred to."""
-    names = {keyword, *(keyword.removeprefix(word) for word in REFERRING if keyword != "ReferencedFrameNumber")}
-    return any(text == _text(source[name]) for source in of.sources for name in names if name in source)
+    names = {keyword, *(keyword.removeprefix(word) for word in REFERRING)}
+    tags = [tag for name in names if (tag := tag_for_keyword(name)) is not None]
+    return any(text == _text(source[tag]) for source in of.sources for tag in tags if tag in source)
 
 
 def _text(element: DataElement) -> str:
     if element.VR == "SQ":
-        return "; ".join(
-            f"{item.CodeMeaning} ({item.CodeValue}, {item.CodingSchemeDesignator})" for item in element.value
-        )
+        return "; ".join(map(spelt, element.value))
     if isinstance(element.value, bytes):
         return f"{len(element.value)} bytes {hash(element.value)}"
     values = element.value if element.VM > 1 else [element.value]
     return "\\".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
 
 
-def _shown(values: Iterable[str]) -> str:
+def shown(values: Iterable[str]) -> str:
     """Return values for a table, nothing where they are many."""
     texts = sorted(map(_named, values))
     if len(texts) > MOST_VALUES or any(" bytes " in text or text.startswith("2.25.") for text in texts):
@@ -193,116 +191,12 @@ def in_common(groups: Sequence[Sequence[Row]], objects: Sequence[Made]) -> list[
     return kept
 
 
-@dataclass(frozen=True)
-class Item:
-    """One row of a content tree."""
-
-    depth: int
-    relationship: str
-    value_type: str
-    name: str
-    value: str
-    presence: str
-
-    def line(self) -> str:
-        """Return the row of the table."""
-        kind = f"{'>' * self.depth} {self.relationship}".strip()
-        return f"| {kind} | {self.value_type} | {self.name} | {self.value} | {self.presence} |"
-
-
-TREE_HEAD: Final = "| nesting, relationship | value type | concept name | value | occurs |\n|-|-|-|-|-|"
-
-
-def tree(objects: Sequence[Made]) -> list[Item]:
-    """Return the items of the documents' content trees, joined: items of one name stand once."""
-    return list(_items([Level(one.ds, one) for one in objects], 0))
-
-
-def _items(levels: Sequence[Level], depth: int) -> Iterator[Item]:
-    if depth == 0:
-        yield _item(levels, 0, "1")
-        yield from _items(levels, 1)
-        return
-    by_key: dict[tuple[str, str, str], dict[int, list[Level]]] = {}
-    for key in _order(levels):
-        by_key[key] = {}
-    for number, level in enumerate(levels):
-        for item in level.items(CONTENT):
-            by_key[_key(item.ds)].setdefault(number, []).append(item)
-    usual = _usual(levels)
-    for found in by_key.values():
-        parents = [found[n] for n in found if not levels[n].of.varied]
-        every = [item for items in found.values() for item in items]
-        if parents:
-            occurs = ("1" if len(parents) == usual else "0") + _to(parents, usual)
-            yield _item(every, depth, occurs)
-            if any(CONTENT in item.ds for item in every):
-                yield from _items(every, depth + 1)
-
-
-def _to(parents: Sequence[Sequence[Level]], usual: int) -> str:
-    most = max(map(len, parents))
-    if most > 1:
-        return "-n"
-    return "" if len(parents) == usual else "-1"
-
-
-def _order(levels: Sequence[Level]) -> list[tuple[str, str, str]]:
-    """Join the orders of several sequences: what is new comes right behind what it followed."""
-    order: list[tuple[str, str, str]] = []
-    for level in levels:
-        position = 0
-        for item in level.items(CONTENT):
-            key = _key(item.ds)
-            if key not in order:
-                order.insert(position, key)
-            position = order.index(key) + 1
-    return order
-
-
-def _key(item: Dataset) -> tuple[str, str, str]:
-    names = item.get("ConceptNameCodeSequence")
-    return str(item.get("RelationshipType", "")), str(item.ValueType), _code(names[0])[1] if names else ""
-
-
-def _code(item: Dataset) -> tuple[str, str]:
+def code(item: Dataset) -> tuple[str, str]:
     """Return the meaning of a code, and its value and scheme."""
-    return str(item.CodeMeaning), f"{item.CodeValue}, {item.CodingSchemeDesignator}"
+    value = item.get("CodeValue") or item.get("LongCodeValue") or item.get("URNCodeValue")
+    return str(item.CodeMeaning), f"{value}, {item.get('CodingSchemeDesignator', 'URN')}"
 
 
-def _spelt(item: Dataset) -> str:
-    return "{} ({})".format(*_code(item))
-
-
-def _item(levels: Sequence[Level], depth: int, occurs: str) -> Item:
-    usual = [level.ds for level in levels if not level.of.varied]
-    names = {_spelt(item.ConceptNameCodeSequence[0]) for item in usual if "ConceptNameCodeSequence" in item}
-    relationship, value_type, _ = _key(usual[0])
-    return Item(depth, relationship, value_type, "<br>".join(sorted(names)), _value(levels, value_type), occurs)
-
-
-VALUES: Final[dict[str, Callable[[Dataset], str]]] = {
-    "CODE": lambda item: _spelt(item.ConceptCodeSequence[0]),
-    "NUM": lambda item: "in " + _spelt(item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0]),
-    "CONTAINER": lambda item: "".join(f"TID {t.TemplateIdentifier}" for t in item.get("ContentTemplateSequence", ())),
-    "IMAGE": lambda item: str(item.ReferencedSOPSequence[0].ReferencedSOPClassUID),
-    "COMPOSITE": lambda item: str(item.ReferencedSOPSequence[0].ReferencedSOPClassUID),
-    "SCOORD": lambda item: str(item.GraphicType),
-    "TEXT": lambda item: str(item.TextValue),
-    "UIDREF": lambda item: str(item.UID),
-}
-
-
-def _value(levels: Sequence[Level], value_type: str) -> str:
-    whole = [level for level in levels if value_type != "NUM" or level.ds.MeasuredValueSequence]
-    said = [(level.of, VALUES[value_type](level.ds)) for level in whole]
-    keys = _configured(said)
-    values = {text for of, text in said if of.varied not in CONFIGURED}
-    is_closed = len(values) == 1 or value_type not in ("TEXT", "UIDREF")
-    text = (_shown(values) or f"{len(values)} of them") if is_closed and values != {""} else ""
-    return f"{text}; CONFIG {', '.join(keys)}".removeprefix("; ") if keys else "" if text == "1 of them" else text
-
-
-def has_tree(kind: Kind) -> bool:
-    """Whether objects of this kind have a content tree."""
-    return kind in (Kind.SR, Kind.TEXT_SR, Kind.KEY_OBJECT, Kind.REJECTION)
+def spelt(item: Dataset) -> str:
+    """Write a code as meaning, value and scheme."""
+    return "{} ({})".format(*code(item))

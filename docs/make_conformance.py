@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from highdicom.sr import CodedConcept
+from pydicom import Dataset
 from pydicom.uid import UID
 
 from agent.core.result import Kind
 from agent.dicom import codes
 from docs import conformance_network
-from docs.conformance_objects import HEAD, MOST_VALUES, TREE_HEAD, Row, attributes, has_tree, in_common, modules, tree
+from docs.conformance_objects import HEAD, MOST_VALUES, Row, attributes, code, in_common, modules
 from docs.conformance_scenes import Made, made
+from docs.conformance_trees import TREE_HEAD, has_tree, tree
 
 PAGE: Final = Path(__file__).with_name("conformance.md")
 TEMPLATE: Final = Path(__file__).with_name("conformance.md.in")
@@ -25,14 +27,14 @@ def render() -> str:
     created: dict[str, list[Kind]] = {}
     for kind, uid in made_here:
         created.setdefault(uid, []).append(kind)
-    concepts = _coded()
+    concepts = _coded([one.ds for objects in made_here.values() for one in objects if not one.varied])
     values = {
         **conformance_network.values(created),
         "shown_values": str(MOST_VALUES),
         "objects": "\n".join(_objects(made_here)),
-        "private_codes": "\n".join(f"| {c.value} | {c.meaning} |" for c in concepts if _is_private(c)),
+        "private_codes": "\n".join(f"| {v} | {m} |" for (scheme, v), m in concepts.items() if scheme == codes.SCHEME),
         "other_codes": "\n".join(
-            f"| {c.value} | {c.scheme_designator} | {c.meaning} |" for c in concepts if not _is_private(c)
+            f"| {v} | {scheme} | {m} |" for (scheme, v), m in concepts.items() if scheme != codes.SCHEME
         ),
     }
     return filled(TEMPLATE.read_text(encoding="utf-8"), values)
@@ -98,17 +100,23 @@ TITLES: Final = {
 }
 
 
-def _coded() -> list[CodedConcept]:
-    """Return every coded concept of the agent, once, in the order of scheme and value."""
-    found = []
+def _coded(objects: Sequence[Dataset]) -> dict[tuple[str, str], str]:
+    """Return the meaning of every code of the agent's own table, and of objects, by scheme and value."""
+    found: dict[tuple[str, str], str] = {}
+    for ds in objects:
+        ds.walk(lambda item, element: _note(item, found))
     for value in vars(codes).values():
-        found += value.values() if isinstance(value, Mapping) else [value]
-    concepts = {(c.scheme_designator, c.value): c for c in found if isinstance(c, CodedConcept)}
-    return [concepts[key] for key in sorted(concepts)]
+        for concept in value.values() if isinstance(value, Mapping) else [value]:
+            if isinstance(concept, CodedConcept):
+                found[concept.scheme_designator, concept.value] = concept.meaning
+    return dict(sorted(found.items()))
 
 
-def _is_private(concept: CodedConcept) -> bool:
-    return bool(concept.scheme_designator == codes.SCHEME)
+def _note(item: Dataset, found: dict[tuple[str, str], str]) -> None:
+    if "CodeMeaning" in item:
+        meaning, named = code(item)
+        value, _, scheme = named.rpartition(", ")
+        found[scheme, value] = meaning
 
 
 if __name__ == "__main__":

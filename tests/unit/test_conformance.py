@@ -16,8 +16,9 @@ from agent.dimse.association import Peer, Timeouts
 from agent.dimse.find import PacsFinder
 from docs import make_conformance
 from docs.conformance_network import C_FIND_KEYS
-from docs.conformance_objects import Row, attributes, tree
+from docs.conformance_objects import Row, attributes
 from docs.conformance_scenes import Made
+from docs.conformance_trees import tree
 
 PAGE = make_conformance.PAGE.read_text(encoding="utf-8")
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
