@@ -1,9 +1,10 @@
 """Results as the agent's own composer makes them, varied to tell where each attribute is from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from inspect import signature
 from io import BytesIO
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -12,7 +13,7 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.uid import UltrasoundMultiFrameImageStorage
 
-from agent.bootstrap.worker import Compose, build_composer
+from agent.bootstrap.worker import build_composer
 from agent.config import Config
 from agent.core.patient import OF_SENDER, PatientKey
 from agent.core.prediction import NoEstimate, Side
@@ -21,6 +22,7 @@ from tests import builders
 from tests.unit.report import scenes
 
 Scene = tuple[Result, Sequence[SourceImage]]
+Compose = Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
 EVERYTHING, SECOND, CLIP = 0, 7, 8  # scenes with every kind of object between them
 OTHER: Final = UUID("0f0f0f0f-0000-4000-8000-00000000000f")
 BARE: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription", "PatientOrientation", "BodyPartExamined")
@@ -137,7 +139,13 @@ def _bare() -> Scene:
 def _composer(site: dict[str, Any], installation: UUID = builders.INSTALLATION) -> Compose:
     config: Any = Config.model_validate({**SITE, **site})
     store: Any = _Installed(installation)
-    return build_composer(config, store)
+    compose: Any = build_composer(config, store)
+    told = [_refuse] * (len(signature(compose).parameters) - 2)  # of a kind that is left out, where it can be
+    return lambda result, images: compose(result, images, *told)
+
+
+def _refuse(kind: Kind, reason: str) -> None:
+    raise ValueError(f"no {kind} was made: {reason}")
 
 
 class _Installed:
