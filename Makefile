@@ -83,7 +83,7 @@ bench-send: $(INSTALLED)     ## what one association, and eight objects at once,
 	@$(BIN)/python -m bench.sending $(BENCH)
 
 docs: $(INSTALLED)           ## render the pages that are made from the code
-	set -e; for page in configuration states clinical_facts roles; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done
+	set -e; for page in configuration states clinical_facts roles conformance; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done
 
 clean:           ## remove what was built; var/ stays
 	rm -rf $(VENV) demo/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
