@@ -21,7 +21,7 @@ from tests.unit.report.conftest import Read, colourfulness
 
 WORDS = Words.of("aln")
 ROLE = "secondary_capture:L:1"
-TOP = 354  # of the panels: banner, answer, scale and captions stand above
+TOP = 464  # of the panels: banner, masthead, answer, scale and captions stand above
 
 
 def panels(ds: Dataset, shape: tuple[int, int], top: int = TOP) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -138,8 +138,10 @@ def test_every_word_is_in_the_picture(
     bands = []
     for result in (left, changed):
         objects = Read(composer(result, views))
-        pixels = objects[next(r for r in objects.roles if r.startswith("secondary"))].pixel_array
-        bands.append(pixels[60 : TOP - 52] if change in ("probability", "side") else pixels[TOP + 640 :])
+        pixels = objects[
+            next(r for r in objects.roles if r.startswith("secondary_capture:") and r[-2:] == ":1" and "::" not in r)
+        ].pixel_array
+        bands.append(pixels[160 : TOP - 52] if change in ("probability", "side") else pixels[TOP + 640 :])
     assert not np.array_equal(*bands)
 
 
@@ -179,7 +181,11 @@ def test_summary_of_no_single_side_is_of_both(
 
 def test_each_axilla_has_its_own_series_of_heatmaps(bilateral: Read) -> None:
     """No viewer shows the right axilla's number below the left one's name; numbers run within a series."""
-    captures = {role: bilateral[role] for role in bilateral.roles if role.startswith("secondary")}
+    captures = {
+        role: bilateral[role]
+        for role in bilateral.roles
+        if role.startswith(("secondary_capture:L", "secondary_capture:R"))
+    }
     series = {role: (str(ds.SeriesInstanceUID), ds.SeriesDescription[:16]) for role, ds in captures.items()}
     assert len(set(series.values())) == len({uid for uid, _ in series.values()}) == 2
     assert {(role.split(":")[1], said[-1]) for role, (_, said) in series.items()} == {("L", "L"), ("R", "R")}
@@ -199,12 +205,12 @@ def test_series_numbers_are_unique_within_a_version(
     ]
     named = [sorted(of.values(), key=lambda pair: pair[1]) for of in numbers]
     both = [
-        *(("R report", 0), ("R heatmap", 1), ("text", 2), ("L report", 4), ("L heatmap", 5)),
+        *(("R report", 0), ("summary", 1), ("text", 2), ("R heatmap", 3), ("L report", 4), ("L heatmap", 5)),
         *(("R report, 2D", 6), ("L report, 2D", 7)),
     ]
     assert named[0] == [(f"v1 {label}", 900 + n) for label, n in both]
     assert named[1] == [(f"v2 {label}", 920 + n) for label, n in both]
-    one = [("L report", 0), ("L heatmap", 1), ("text", 2), ("R summary", 3), ("L report, 2D", 6)]
+    one = [("L report", 0), ("summary", 1), ("text", 2), ("L heatmap", 3), ("L report, 2D", 6)]
     assert named[2] == [(f"v1 {label}", 900 + n) for label, n in one]
 
 
