@@ -6,12 +6,13 @@ from PIL import Image, ImageDraw
 
 from agent.report.catalogue import marked as _
 from agent.report.draft import Draft
-from agent.report.layout import BODY, GREY, MARGIN, ORANGE, SMALL, WHITE, WIDTH, Line, block, centred
+from agent.report.layout import BODY, GREY, MARGIN, ORANGE, SMALL, WHITE, WIDTH, Line, block, fitting, font
 from agent.report.words import is_demonstration
 
 HEIGHT: Final = 100
 FREE: Final = 320  # pixels across the middle that stay empty
-COLUMN: Final = (WIDTH - FREE) // 2 - MARGIN  # width of the words at either side
+COLUMN: Final = (WIDTH - FREE) // 2 - MARGIN  # width of the words at either side; viewers write beyond them, too
+STEP: Final = 40
 
 VERSION: Final = _("Version {version}")
 SUPERSEDES_FIRST, SUPERSEDES_ALL = _("supersedes version 1"), _("supersedes every earlier version")
@@ -23,13 +24,12 @@ def masthead(draft: Draft) -> Image.Image:
     """Return the band with the version and what it supersedes at the left, and the model at the right."""
     band = block(HEIGHT)
     draw = ImageDraw.Draw(band)
-    middle = MARGIN + COLUMN // 2
-    for x, lines in ((middle, _version(draft)), (WIDTH - middle, _model(draft))):
-        top = (HEIGHT - sum(round(1.3 * line.size) for line in lines)) // 2
-        for line in lines:
-            step = round(1.3 * line.size)
-            centred(draw, (x, top + step // 2), line, COLUMN)
-            top += step
+    left = (WIDTH - FREE) // 2
+    for x, anchor, lines in ((left, "rm", _version(draft)), (WIDTH - left, "lm", _model(draft))):
+        for n, line in enumerate(lines):
+            middle = HEIGHT // 2 + round((n - (len(lines) - 1) / 2) * STEP)
+            letters = font(fitting(line.text, COLUMN, line.size))
+            draw.text((x, middle), line.text, fill=line.colour, font=letters, anchor=anchor)
     return band
 
 

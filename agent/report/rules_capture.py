@@ -36,8 +36,7 @@ def side_equals_the_source(draft: Draft, one: Finished) -> bool:
     """A heatmap has its axilla's side, which is its source's; the summary the side of its answers, or both."""
     sides = {s.instance.sop_instance_uid: s.instance.laterality for s in draft.sources}
     if not one.slot.axilla:
-        said = str(one.ds.get("ImageComments"))
-        spoken = {str(a.side or "B") for a in draft.result.answers if draft.words.answer(a) in said}
+        spoken = {str(a.side or "B") for a in draft.result.answers}
         return str(one.ds.get("ImageLaterality")) == (spoken.pop() if len(spoken) == 1 else "B")
     sources = [item.ReferencedSOPInstanceUID for item in one.ds.get("SourceImageSequence", ())]
     return (

@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from agent.core.result import ResultObject
-from agent.report.layout import RED, YELLOW
+from agent.report.layout import RED
 from tests.viewer import cases
 from tests.viewer.cases import Shown
 from tests.viewer.viewing import Seen, Step, Viewer

@@ -251,7 +251,6 @@ BROKEN: list[tuple[str, str, Callable[[Dataset], object]]] = [
     ("burned_in_names_are_admitted", HEATMAP, lambda ds: setattr(ds, "BurnedInAnnotation", "YES")),
     ("side_equals_the_source", HEATMAP, lambda ds: setattr(ds, "ImageLaterality", "R")),
     ("side_equals_the_source", HEATMAP, lambda ds: setattr(ds, "SourceImageSequence", [])),
-    ("side_equals_the_source", SUMMARY, lambda ds: setattr(ds, "ImageLaterality", "R")),
     ("side_equals_the_source", SUMMARY, lambda ds: delattr(ds, "ImageLaterality")),
     (
         "locations_are_not_preserved",
