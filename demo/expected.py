@@ -29,7 +29,7 @@ class Expected:
             return {}
         used = self.versions[version - 1].split()
         pictures = self.pictures or sum(PICTURES.get(modality, 0) for modality in used) * len(self.sides)
-        objects = {"sr": len(self.sides) if pictures else 0, "text_sr": 1, "secondary_capture": pictures or 1}
+        objects = {"sr": len(self.sides) if pictures else 0, "text_sr": 1, "secondary_capture": pictures + 1}
         return {kind: count for kind, count in objects.items() if count}
 
     @property

@@ -60,13 +60,13 @@ def _key_image(saliency_khw: NDArray[Any]) -> int:
 
 
 def _influence(estimate: Estimate, view: View, contribution: float, saliency_hw: NDArray[Any]) -> Influence:
-    instance = view.instance
-    height, width = view.source.image_hw.shape
+    instance, source = view.instance, view.source
+    height, width = source.image_hw.shape
     return Influence(
         sop_instance_uid=instance.sop_instance_uid,
         modality=instance.modality,
         side=estimate.side,
         contribution=contribution,
-        saliency_hw=np.clip(to_source(view.placement, saliency_hw, (height, width)), 0, 1),
-        frame=view.source.frame,
+        saliency_hw=np.clip(to_source(view.placement, saliency_hw, (height, width), source.reduction), 0, 1),
+        frame=source.frame,
     )

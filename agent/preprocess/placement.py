@@ -91,7 +91,9 @@ def to_tensor(placement: Placement, row: float, column: float) -> tuple[float, f
     )
 
 
-def to_source(placement: Placement, map_hw: NDArray[Any], shape: tuple[int, int]) -> Floats:
+def to_source(
+    placement: Placement, map_hw: NDArray[Any], shape: tuple[int, int], reduction: float | None = None
+) -> Floats:
     """Lay a map over the tensor back over the source image.
 
     Parameters
@@ -102,24 +104,29 @@ def to_source(placement: Placement, map_hw: NDArray[Any], shape: tuple[int, int]
         A map over the whole tensor, at its resolution or a coarser one.
     shape : tuple[int, int]
         Rows and columns of the result: the source's own, or those of a reduced copy of it.
+    reduction : float or None
+        How many source pixels one of the result stands for along each axis, counted from the top left: a copy may lack
+        what was left over at the right and bottom edge. None: the result stands for the whole source.
 
     Returns
     -------
     float32 shape
         The map, interpolated between the centres of its pixels; 0 where the tensor showed nothing of the source.
     """
-    rows, row_seen = _places(placement, map_hw.shape[0], shape[0], axis=0)
-    columns, column_seen = _places(placement, map_hw.shape[1], shape[1], axis=1)
+    rows, row_seen = _places(placement, map_hw.shape[0], shape[0], reduction, axis=0)
+    columns, column_seen = _places(placement, map_hw.shape[1], shape[1], reduction, axis=1)
     values = _interpolate(_interpolate(map_hw.astype(np.float32), rows, 0), columns, 1)
     return np.asarray(values * (row_seen[:, None] & column_seen[None, :]), np.float32)
 
 
-def _places(placement: Placement, map_size: int, size: int, axis: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _places(
+    placement: Placement, map_size: int, size: int, reduction: float | None, axis: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Position in the map of each row (axis 0) or column (axis 1) of the result, and whether the tensor showed it."""
     crop, placed = placement.crop, placement.placed
     start, length = ((crop.top, crop.height), (crop.left, crop.width))[axis]
     to, fitted = ((placed.top, placed.height), (placed.left, placed.width))[axis]
-    source = (np.arange(size) + 0.5) * placement.source_shape[axis] / size
+    source = (np.arange(size) + 0.5) * (reduction or placement.source_shape[axis] / size)
     if (placement.upended, placement.flipped)[axis]:
         source = placement.source_shape[axis] - source
     tensor = to + (source - start) * fitted / length

@@ -9,11 +9,11 @@ from PIL import Image
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from agent.core.prediction import Answer, Estimate
+from agent.core.prediction import Estimate
 from agent.core.result import Kind
 from agent.dicom import codes
 from agent.report.catalogue import marked as _
-from agent.report.draft import SERIES_AN_AXILLA, Draft, Finished, Place, Slot, date_and_time
+from agent.report.draft import Draft, Finished, Place, Slot, date_and_time
 from agent.report.header import Source
 from agent.report.heatmap import Picture, heatmap
 from agent.report.summary import summary
@@ -23,12 +23,13 @@ DERIVATION: Final = _("AI influence map over the source image, beside it.")
 HEATMAP: Final = _("heatmap")
 
 
-SUMMARY: Final = Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", _("summary"), 3)
+SUMMARY: Final = Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", _("summary"), 1)
+HEATMAP_SERIES: Final = (3, 5)  # of the axilla at the higher risk, of the other
 
 
 @dataclass(frozen=True)
 class Captured:
-    """One capture, and which influence its picture shows; a picture of words shows none."""
+    """One capture, and which influence its picture shows; the summary shows none."""
 
     finished: Finished
     uid: str = ""  # of the source image
@@ -36,8 +37,8 @@ class Captured:
 
 
 def captures(draft: Draft) -> list[Captured]:
-    """Return a heatmap of every image that had influence, and a summary of the answers that no heatmap shows."""
-    made: list[Captured] = []
+    """Return the summary of every answer, and a heatmap of each key image."""
+    made = [Captured(_summary_capture(draft))]
     for rank, estimate in enumerate(draft.ranked):
         numbers: Counter[str] = Counter()  # Instance Number runs within an axilla's series of a study
         for index, place in enumerate(draft.places(estimate), start=1):
@@ -45,17 +46,12 @@ def captures(draft: Draft) -> list[Captured]:
             numbers[study] += 1
             slot = _heatmap_slot(rank, estimate.side, index, numbers[study])
             made.append(_heatmap_capture(draft, slot, estimate, place))
-    unseen: tuple[Answer, ...] = (*(e for e in draft.ranked if not draft.places(e)), *draft.refused)
-    if unseen:
-        made.append(Captured(_summary_capture(draft, unseen)))
     return made
 
 
 def _heatmap_slot(rank: int, side: str, index: int, number: int) -> Slot:
-    series = SERIES_AN_AXILLA * rank + 1
-    return Slot(
-        Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", f"{side} {HEATMAP}", series, side, index, number
-    )
+    label, series = f"{side} {HEATMAP}", HEATMAP_SERIES[rank]
+    return Slot(Kind.SECONDARY_CAPTURE, SecondaryCaptureImageStorage, "OT", label, series, side, index, number)
 
 
 def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place) -> Captured:
@@ -74,14 +70,14 @@ def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place)
     return Captured(Finished(slot, ds), place.source.instance.sop_instance_uid, picture)
 
 
-def _summary_capture(draft: Draft, answers: tuple[Answer, ...]) -> Finished:
-    """The one picture of words, in the index study."""
-    sides = {a.side for a in answers}
+def _summary_capture(draft: Draft) -> Finished:
+    """The one picture of every answer, in the index study."""
+    sides = {a.side for a in draft.answers}
     side = next(iter(sides)) if len(sides) == 1 else None  # of one answer whose side is unknown, too
     slot = replace(SUMMARY, label=f"{side} {SUMMARY.label}") if side else SUMMARY
-    ds = _capture(draft, slot, draft.index, summary(draft, answers))
+    ds = _capture(draft, slot, draft.index, summary(draft))
     ds.ImageLaterality = side or BOTH
-    ds.ImageComments = " ".join(draft.words.answer(a) for a in answers)
+    ds.ImageComments = " ".join(draft.words.answer(a) for a in draft.answers)
     return Finished(slot, ds)
 
 

@@ -5,16 +5,17 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-# plasma (CC0) by nine of its points; between them it is as good as linear. Unlike green, it stands out from speckle
+# the upper part of plasma (CC0), by nine points of equal steps of CIE lightness, 41 to 94: laid over tissue of middle
+# brightness it only gets lighter. Unlike green, it stands out from speckle
 _POINTS: Final = (
-    (13, 8, 135),
-    (75, 3, 161),
-    (125, 3, 168),
-    (168, 34, 150),
-    (203, 70, 121),
-    (229, 107, 93),
-    (248, 148, 65),
-    (253, 195, 40),
+    (170, 36, 149),
+    (195, 62, 128),
+    (215, 87, 108),
+    (231, 112, 90),
+    (243, 138, 72),
+    (250, 165, 56),
+    (253, 192, 42),
+    (247, 221, 37),
     (240, 249, 33),
 )
 _FAINT: Final = 0.15  # below this share of the strongest influence nothing is drawn

@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from agent.core.errors import Permanent
 from agent.core.instance import Instance
-from agent.core.prediction import Estimate, NoEstimate
+from agent.core.prediction import Answer, Estimate, NoEstimate
 from agent.core.result import Influence, Kind, Reference, Result, SourceImage
 from agent.dicom import codes, uids
 from agent.report.catalogue import Language
@@ -24,7 +24,7 @@ CHARACTER_SET: Final = "ISO_IR 192"
 KEY_IMAGES: Final = 3  # heatmaps of a modality and an axilla: more are looked at by nobody
 FIRST_SERIES: Final = 900
 SERIES_A_VERSION: Final = 20
-SERIES_AN_AXILLA: Final = 4  # of both: reports 0 and 4, heatmaps 1 and 5, text 2, summary 3
+SERIES_AN_AXILLA: Final = 4  # of both: reports 0 and 4, summary 1, text 2, heatmaps 3 and 5
 # what not every destination gets comes after: one series an axilla (by its rank), or one for both
 RESERVE_SERIES: Final = 6
 SEGMENTATION_SERIES: Final = 8
@@ -132,6 +132,11 @@ class Draft:
     def refused(self) -> tuple[NoEstimate, ...]:
         """The answers without a number."""
         return tuple(a for a in self.result.answers if isinstance(a, NoEstimate))
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """Every answer: the higher risk first, those without a number last."""
+        return (*self.ranked, *self.refused)
 
     @property
     def evidence(self) -> tuple[Instance, ...]:

@@ -24,12 +24,13 @@ from agent.report.layout import (
 )
 from agent.report.words import NO_ESTIMATE, Words, capital
 
-TITLE: Final = 110
-CAPTION: Final = 44
+TITLE: Final = 100
+CAPTION: Final = 40
 SIDE, NUMBER, CHIP = 52, 84, 44  # sizes of letters
 GAP: Final = 44
 SCALE: Final = (170, 1030)  # from 0 % to 100 %
-LINE: Final = 26  # the scale's height within its band
+BOUNDS: Final = 38  # height of the row of thresholds above the scale
+LINE: Final = BOUNDS + 16  # the scale's height within its band
 
 
 def headline(draft: Draft, answer: Answer) -> tuple[Image.Image, ...]:
@@ -42,7 +43,7 @@ def headline(draft: Draft, answer: Answer) -> tuple[Image.Image, ...]:
     caption = block(CAPTION)
     said = Line(words.range_of(answer))
     centred(ImageDraw.Draw(caption), (WIDTH // 2, CAPTION // 2), said, WIDTH - 2 * MARGIN)
-    return title, caption, _scale(words, answer, draft.result.operating_points)
+    return title, caption, _scale(words, answer, answer.points or draft.result.operating_points)
 
 
 def _title(side: str, number: str, category: str) -> Image.Image:
@@ -62,8 +63,8 @@ def _title(side: str, number: str, category: str) -> Image.Image:
 
 
 def _scale(words: Words, estimate: Estimate, points: Sequence[OperatingPoint]) -> Image.Image:
-    """Interval as a bar, probability as a dot, and a stroke between the zones at each threshold, from 0 to 100 %."""
-    band = block(LINE + 2 * SMALL + 10)
+    """Interval as a bar, probability as a dot, and at each threshold a stroke with its value, from 0 to 100 %."""
+    band = block(LINE + 2 * SMALL + 6)
     draw = ImageDraw.Draw(band)
     draw.rounded_rectangle((SCALE[0], LINE - 4, SCALE[1], LINE + 4), 4, fill=DIM)
     draw.rounded_rectangle((_at(estimate.low), LINE - 8, _at(estimate.high), LINE + 8), 8, fill=GREY)
@@ -72,10 +73,21 @@ def _scale(words: Words, estimate: Estimate, points: Sequence[OperatingPoint]) -
     bounds = sorted(p.threshold for p in points if p.name in ("low", "high"))
     for bound in bounds:
         draw.line((_at(bound), LINE - 20, _at(bound), LINE + 38), fill=WHITE, width=3)
+    if bounds:
+        _values(draw, words, bounds)
     _zones(draw, words, estimate.category, points)
     x = _at(estimate.probability)
     draw.ellipse((x - 14, LINE - 14, x + 14, LINE + 14), fill=YELLOW, outline=(0, 0, 0), width=3)
     return band
+
+
+def _values(draw: ImageDraw.ImageDraw, words: Words, bounds: Sequence[float]) -> None:
+    """Write each threshold above its stroke; two that have no room side by side lean away from each other."""
+    texts = [f"{words.share(bound)} %" for bound in bounds]
+    crowded = _at(bounds[-1]) - _at(bounds[0]) < SMALL + sum(font(SMALL).getlength(text) for text in texts) / 2
+    anchors = "rl" if crowded and len(bounds) > 1 else "mm"
+    for bound, text, anchor in zip(bounds, texts, anchors, strict=False):
+        draw.text((_at(bound), BOUNDS // 2), text, fill=WHITE, font=font(SMALL), anchor=f"{anchor}m")
 
 
 def _zones(draw: ImageDraw.ImageDraw, words: Words, category: Category, points: Sequence[OperatingPoint]) -> None:

@@ -28,6 +28,7 @@ from agent.report.layout import (
     paragraph,
     stacked,
 )
+from agent.report.masthead import masthead
 from agent.report.names import BREAST
 from agent.report.strip import strip
 from agent.report.summary import closing
@@ -40,7 +41,10 @@ HALVES: Final = (WIDTH // 4, WIDTH - WIDTH // 4)  # middles of the panels
 
 @dataclass(frozen=True)
 class Picture:
-    """A finished picture, and where its overlay lies: image pixel (x, y) is at (x * scale + left, y * scale + top)."""
+    """A finished picture, and where its overlay lies: a source point (x, y) is at (x * scale + left, y * scale + top).
+
+    Points count from the top left corner of the first pixel.
+    """
 
     image: Image.Image
     scale: float
@@ -53,13 +57,16 @@ def heatmap(draft: Draft, estimate: Estimate, place: Place) -> Picture:
     source, shown = place.source, place.source.shown
     scale, size = _fit(shown)
     field = Image.fromarray(np.ascontiguousarray(shown.of(source.image_hw)))
-    grey = field.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    # all but less than one pixel of the picture, so that both axes have the same scale, exactly
+    seen = (0.0, 0.0, min(size[0] / scale, shown.width), min(size[1] / scale, shown.height))
+    grey = field.resize(size, Image.Resampling.BILINEAR, seen, reducing_gap=2.0)
     pair = block(size[1])
     lefts = [middle - size[0] // 2 for middle in HALVES]
-    pair.paste(_overlay(grey, shown.of(place.influence.saliency_hw)), (lefts[0], 0))
+    pair.paste(_overlay(grey, shown.of(place.influence.saliency_hw), seen), (lefts[0], 0))
     pair.paste(grey.convert("RGB"), (lefts[1], 0))
     words = draft.words
-    above = (*headline(draft, estimate), _captions(words, estimate, place), *_sides(words, source, estimate, size[0]))
+    captions = (_captions(words, estimate, place), *_sides(words, source, estimate, size[0]))
+    above = (masthead(draft), *headline(draft, estimate), *captions)
     below = (
         legend(words),
         strip(words, draft.result, estimate, place.influence.modality),
@@ -74,13 +81,15 @@ def _fit(shown: Box) -> tuple[float, tuple[int, int]]:
     """Return the scale and the size (width, height) at which an image fills a panel."""
     height, width = shown.height, shown.width
     scale = min(PANEL[0] / width, PANEL[1] / height)
-    return scale, (max(1, round(width * scale)), max(1, round(height * scale)))
+    return scale, (max(1, int(width * scale + 1e-6)), max(1, int(height * scale + 1e-6)))
 
 
-def _overlay(grey: Image.Image, saliency_hw: NDArray[np.float32]) -> Image.Image:
+def _overlay(
+    grey: Image.Image, saliency_hw: NDArray[np.float32], seen: tuple[float, float, float, float]
+) -> Image.Image:
     # bytes from here on: blending in Pillow's integers is fifty times faster than in floating point
     levels = Image.fromarray((np.clip(saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8))
-    return over(grey, levels.resize(grey.size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+    return over(grey, levels.resize(grey.size, Image.Resampling.BILINEAR, seen, reducing_gap=2.0))
 
 
 def _captions(words: Words, estimate: Estimate, place: Place) -> Image.Image:

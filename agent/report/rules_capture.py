@@ -33,11 +33,10 @@ def attributes_are_those_of_a_capture(draft: Draft, one: Finished) -> bool:
 
 
 def side_equals_the_source(draft: Draft, one: Finished) -> bool:
-    """A heatmap has its axilla's side, which is its source's; a picture of words the side of its answers, or both."""
+    """A heatmap has its axilla's side, which is its source's; the summary the side of its answers, or both."""
     sides = {s.instance.sop_instance_uid: s.instance.laterality for s in draft.sources}
     if not one.slot.axilla:
-        said = str(one.ds.get("ImageComments"))
-        spoken = {str(a.side or "B") for a in draft.result.answers if draft.words.answer(a) in said}
+        spoken = {str(a.side or "B") for a in draft.result.answers}
         return str(one.ds.get("ImageLaterality")) == (spoken.pop() if len(spoken) == 1 else "B")
     sources = [item.ReferencedSOPInstanceUID for item in one.ds.get("SourceImageSequence", ())]
     return (
@@ -76,10 +75,10 @@ def disclaimer_is_burned_in(draft: Draft, one: Finished) -> bool:
 
 
 def capture_states_its_answer(draft: Draft, one: Finished) -> bool:
-    """The words of the picture are also there to be read by machines."""
+    """The words of the picture are also there to be read by machines: of the summary, all answers."""
     said = str(one.ds.get("ImageComments", ""))
-    answers = [draft.words.answer(a) for a in draft.result.answers]
-    return any(a in said for a in answers)
+    stated = [draft.words.answer(a) in said for a in draft.result.answers]
+    return any(stated) if one.slot.axilla else all(stated)
 
 
 RULES: Final = (

@@ -191,7 +191,7 @@ def test_closing_line(make: Make) -> None:
     line = json.loads(closing(told(make([a_result(), a_result(2)]), asleep)))
     assert line["patients"] == 2
     assert (line["cases"], line["versions"], line["dormant"]) == (1, 3, 1)
-    assert (line["sr"], line["text_sr"], line["secondary_capture"]) == (2, 2, 4)
+    assert (line["sr"], line["text_sr"], line["secondary_capture"]) == (2, 2, 6)
     assert (line["lost"], line["quarantined"], line["not_relevant"], line["stories_failed"]) == (0, 0, 0, 0)
     assert line["door_to_pacs_s"] == {"median": 1.5, "max": 1.5}
 

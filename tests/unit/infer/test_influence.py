@@ -21,7 +21,7 @@ def view(uid: str, shape: tuple[int, int] = (40, 30), modality: str = "MG") -> A
     _, placement = prepare(np.full(shape, 100, np.uint16), inverted=False, height=64, width=48)
     return SimpleNamespace(
         instance=SimpleNamespace(sop_instance_uid=uid, modality=modality),
-        source=SimpleNamespace(image_hw=np.zeros(shape, np.uint8), frame=0),
+        source=SimpleNamespace(image_hw=np.zeros(shape, np.uint8), reduction=1.0, frame=0),
         placement=placement,
     )
 

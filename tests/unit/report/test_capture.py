@@ -11,17 +11,23 @@ from pydicom import Dataset
 
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import Result, SourceImage
-from agent.report import layout, strip
+from agent.report import headline as headline_of
+from agent.report import layout, masthead, strip
+from agent.report.catalogue import Language
 from agent.report.colour import OPACITY, PALETTE
 from agent.report.compose import Composer
+from agent.report.draft import Draft
+from agent.report.headline import headline
 from agent.report.layout import Line, banner, paragraph, wrapped
+from agent.report.summary import MOST, summary
 from agent.report.words import DISCLAIMER, Words
 from tests import builders
-from tests.unit.report.conftest import Read, colourfulness
+from tests.unit.report import overlays
+from tests.unit.report.conftest import DEVICE, Read, colourfulness
 
 WORDS = Words.of("aln")
 ROLE = "secondary_capture:L:1"
-TOP = 354  # of the panels: banner, answer, scale and captions stand above
+TOP = 464  # of the panels: banner, masthead, answer, scale and captions stand above
 
 
 def panels(ds: Dataset, shape: tuple[int, int], top: int = TOP) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -138,8 +144,10 @@ def test_every_word_is_in_the_picture(
     bands = []
     for result in (left, changed):
         objects = Read(composer(result, views))
-        pixels = objects[next(r for r in objects.roles if r.startswith("secondary"))].pixel_array
-        bands.append(pixels[60 : TOP - 52] if change in ("probability", "side") else pixels[TOP + 640 :])
+        pixels = objects[
+            next(r for r in objects.roles if r.startswith("secondary_capture:") and r[-2:] == ":1" and "::" not in r)
+        ].pixel_array
+        bands.append(pixels[160 : TOP - 52] if change in ("probability", "side") else pixels[TOP + 640 :])
     assert not np.array_equal(*bands)
 
 
@@ -149,7 +157,7 @@ def test_large_mammogram_makes_a_capture_of_moderate_size(composer: Composer) ->
     objects = Read(composer(builders.result(None, [image]), [image]))
     ds = objects[ROLE]
     assert ds.Columns == 1200
-    assert len(objects.objects[-1].encoded) < 5_500_000
+    assert len(objects.objects[-1].encoded) < 5_800_000
     assert panels(ds, (3328, 2560))[1][320].max() > 60  # the breast is there
 
 
@@ -166,6 +174,73 @@ def test_summary_says_the_answer_in_words(composer: Composer, mlo: SourceImage) 
     assert made[0].Columns == made[1].Columns == layout.WIDTH
 
 
+def test_summary_is_no_higher_than_is_legible(views: Sequence[SourceImage]) -> None:
+    """With two axillae and more to say than there is room for it ends with where the rest is said; nothing overflows."""
+    missing = tuple(f"The left V{n} did not arrive." for n in range(60))
+    answers = [builders.estimate("L", 0.04), builders.estimate("R")]
+    few, many = (builders.result(answers, views, evidence=evidence) for evidence in (missing[:2], missing))
+    heights = [summary(Draft.of(result, views, DEVICE)).height for result in (few, many)]
+    assert heights[0] < heights[1] <= MOST
+
+
+def test_summary_says_what_is_not_here_without_a_date(mlo: SourceImage) -> None:
+    """Of a study's count the numbers alone; another hour or day is the same picture, another number is not."""
+    said = "{} of 4 instances of the MG study of {} are here, by the PACS's count at 2026-01-06 09:{} UTC."
+    pictures = [
+        np.asarray(summary(Draft.of(builders.result(None, [mlo], evidence=(said.format(*of),)), [mlo], DEVICE)))
+        for of in ((3, "2026-01-05", 20), (3, "2025-02-03", 40), (2, "2026-01-05", 20), (4, "2026-01-05", 20))
+    ]
+    assert np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[0], pictures[2])
+    assert pictures[3].shape[0] < pictures[0].shape[0]
+
+
+def test_summary_says_no_influence_only_where_there_was_none(mlo: SourceImage) -> None:
+    """One line more where no image moved the estimate."""
+    heights = [
+        summary(Draft.of(builders.result(None, [mlo], influences), [mlo], DEVICE)).height for influences in (None, [])
+    ]
+    assert heights[1] == heights[0] + paragraph([Line("x")]).height
+
+
+def test_summary_without_estimate_says_what_was_received(views: Sequence[SourceImage]) -> None:
+    """Every image counts, used or not; an answer without a number draws no scale and no bar."""
+    answer = [NoEstimate(Side.L, "no facts")]
+    one, four = (
+        np.asarray(summary(Draft.of(builders.result(answer, [], used=()), images, DEVICE)))
+        for images in (views[:1], views)
+    )
+    assert not np.array_equal(one, four)
+    for colour in (strip.RAISES, strip.LOWERS, layout.DIM):
+        assert not (four == colour).all(axis=2).any()
+
+
+def test_middle_below_the_banner_is_empty(views: Sequence[SourceImage]) -> None:
+    """Viewers lay their controls there: no pixel of it is lit, however long the words beside it are."""
+    long = replace(builders.DEMONSTRATION_MODEL, name="a-model-of-a-rather-long-name", version="2026.11.21")
+    result = builders.result(None, views, version=3, predecessors={"text_sr": overlays.elsewhere("old")}, model=long)
+    pixels = np.asarray(summary(Draft.of(result, views, DEVICE, language=Language.GERMAN)))
+    band, half = pixels[layout.BANNER : layout.BANNER + masthead.HEIGHT], masthead.FREE // 2
+    middle = layout.WIDTH // 2
+    assert not band[:, middle - half + 1 : middle + half].any()
+    assert (band[:, : middle - half] == layout.ORANGE).all(axis=2).any()
+    assert band[:, middle + half :].any()
+    assert not band[:, : layout.MARGIN - 2].any() and not band[:, 2 - layout.MARGIN :].any()
+
+
+def test_close_thresholds_lean_apart() -> None:
+    """Their values are both written, side by side, where there is no room for each above its stroke."""
+    rows = []
+    for high in (0.6, 0.12):
+        points = (builders.POINTS[0], replace(builders.POINTS[1], threshold=high))
+        image = builders.source_image()
+        draft = Draft.of(builders.result(None, [image], operating_points=points), [image], DEVICE)
+        rows.append(np.asarray(headline(draft, draft.ranked[0])[2])[: headline_of.BOUNDS - 8].max(axis=(0, 2)))
+    lit = [np.flatnonzero(row > 100) for row in rows]
+    assert np.ptp(lit[1]) < np.ptp(lit[0])
+    assert lit[1].size > 0.8 * lit[0].size
+
+
 @pytest.mark.parametrize("sides", [(Side.L, Side.R), (None,)])
 def test_summary_of_no_single_side_is_of_both(
     composer: Composer, mlo: SourceImage, sides: tuple[Side | None, ...]
@@ -179,7 +254,11 @@ def test_summary_of_no_single_side_is_of_both(
 
 def test_each_axilla_has_its_own_series_of_heatmaps(bilateral: Read) -> None:
     """No viewer shows the right axilla's number below the left one's name; numbers run within a series."""
-    captures = {role: bilateral[role] for role in bilateral.roles if role.startswith("secondary")}
+    captures = {
+        role: bilateral[role]
+        for role in bilateral.roles
+        if role.startswith(("secondary_capture:L", "secondary_capture:R"))
+    }
     series = {role: (str(ds.SeriesInstanceUID), ds.SeriesDescription[:16]) for role, ds in captures.items()}
     assert len(set(series.values())) == len({uid for uid, _ in series.values()}) == 2
     assert {(role.split(":")[1], said[-1]) for role, (_, said) in series.items()} == {("L", "L"), ("R", "R")}
@@ -199,12 +278,12 @@ def test_series_numbers_are_unique_within_a_version(
     ]
     named = [sorted(of.values(), key=lambda pair: pair[1]) for of in numbers]
     both = [
-        *(("R report", 0), ("R heatmap", 1), ("text", 2), ("L report", 4), ("L heatmap", 5)),
+        *(("R report", 0), ("summary", 1), ("text", 2), ("R heatmap", 3), ("L report", 4), ("L heatmap", 5)),
         *(("R report, 2D", 6), ("L report, 2D", 7)),
     ]
     assert named[0] == [(f"v1 {label}", 900 + n) for label, n in both]
     assert named[1] == [(f"v2 {label}", 920 + n) for label, n in both]
-    one = [("L report", 0), ("L heatmap", 1), ("text", 2), ("R summary", 3), ("L report, 2D", 6)]
+    one = [("L report", 0), ("summary", 1), ("text", 2), ("L heatmap", 3), ("L report, 2D", 6)]
     assert named[2] == [(f"v1 {label}", 900 + n) for label, n in one]
 
 

@@ -39,11 +39,12 @@ def test_files_say_what_wrote_them(bilateral: Read) -> None:
 
 
 def test_sending_order(bilateral: Read) -> None:
-    """SRs first, then the page, then captures, the higher risk first."""
+    """SRs first, then the page, then captures: the summary, the higher risk, the other one."""
     assert bilateral.roles == [
         "sr:R",
         "sr:L",
         "text_sr",
+        "secondary_capture::1",
         *(f"secondary_capture:{side}:{n}" for side in "RL" for n in (1, 2)),
     ]
     assert [o.kind for o in bilateral.objects[:5]] == [Kind.SR] * 4 + [Kind.TEXT_SR]  # each SR has one in reserve
@@ -78,18 +79,19 @@ def test_estimate_from_facts_alone_has_text_and_summary(composer: Composer, mlo:
 
 
 def test_axilla_without_estimate_beside_one_with(composer: Composer, views: Sequence[SourceImage]) -> None:
-    """One axilla answered, one not: both are said, and the one without is on a summary."""
+    """One axilla answered, one not: both are said, and both are on the summary."""
     answers = [builders.estimate("L"), NoEstimate(Side.R, "earlier surgery of that axilla")]
     objects = Read(composer(builders.result(answers, views), views))
     assert objects.roles == [
         "sr:L",
         "text_sr",
+        "secondary_capture::1",
         "secondary_capture:L:1",
         "secondary_capture:L:2",
-        "secondary_capture::1",
     ]
     assert "RIGHT axilla: no estimate." in texts(objects)
-    assert "73.1" not in objects["secondary_capture::1"].ImageComments
+    assert "73.1" in objects["secondary_capture::1"].ImageComments
+    assert "earlier surgery" in objects["secondary_capture::1"].ImageComments
 
 
 def test_side_unknown_is_said(composer: Composer, mlo: SourceImage) -> None:

@@ -40,7 +40,7 @@ def test_region_lies_on_the_mrs_key_slice(composer: Composer) -> None:
     """A series a phase: on the image itself; every image of every phase is evidence and in the library."""
     result, images = scenes.mr_alone()
     objects = Read(composer(result, images))
-    assert objects.roles == ["sr:L", "text_sr", "secondary_capture:L:1"]
+    assert objects.roles == ["sr:L", "text_sr", "secondary_capture::1", "secondary_capture:L:1"]
     assert on(objects["sr:L"]).ReferencedSOPInstanceUID == images[0].instance.sop_instance_uid
     assert len(tree.evidence(objects["sr:L"], "CurrentRequestedProcedureEvidenceSequence")) == 12
     library = tree.named(objects["sr:L"], codes.IMAGE_LIBRARY)[0]
@@ -55,7 +55,7 @@ def test_region_of_a_4d_mr_lies_on_our_capture(composer: Composer, *, all_at_han
     if all_at_hand:
         images = scenes.dynamic(one_series=True)
     objects = Read(composer(result, images))
-    assert objects.roles == ["secondary_capture:L:1", "sr:L", "text_sr"]
+    assert objects.roles == ["secondary_capture:L:1", "sr:L", "text_sr", "secondary_capture::1"]
     capture, document = objects.objects[:2]
     assert on(objects["sr:L"]).ReferencedSOPInstanceUID == capture.sop_instance_uid
     assert document.needs == (capture.sop_instance_uid,)

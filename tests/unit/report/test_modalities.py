@@ -23,6 +23,8 @@ from tests.unit.report import scenes
 from tests.unit.report.conftest import DEVICE, Read, colourfulness
 
 PARTS = ("BREAST", "AXILLA", "SMITH")
+SUMMARY = "secondary_capture::1"
+TOP = 464  # of the panels
 
 
 def captions(result: Result, images: list[SourceImage]) -> list[str]:
@@ -35,7 +37,7 @@ def test_every_modality_has_its_picture(composer: Composer) -> None:
     """Index study first: the two ultrasound images, the MR's key slice, the mammograms."""
     result, images = scenes.everything()
     objects = Read(composer(result, images))
-    assert objects.roles == ["sr:L", "text_sr", *(f"secondary_capture:L:{n}" for n in range(1, 6))]
+    assert objects.roles == ["sr:L", "text_sr", SUMMARY, *(f"secondary_capture:L:{n}" for n in range(1, 6))]
     assert captions(result, images) == [
         "Ultrasound, left breast, series 2, image 1",
         "Ultrasound, left breast, series 2, image 2",
@@ -60,7 +62,7 @@ def test_only_key_images_have_pictures(composer: Composer) -> None:
     found = [builders.influence(s, 40, 30, contribution=c) for s, c in zip(stills, shares, strict=True)]
     result = builders.result(None, stills, found)
     objects = Read(composer(result, stills))
-    assert sum(o.kind is Kind.SECONDARY_CAPTURE for o in objects.objects) == 3
+    assert sum(o.kind is Kind.SECONDARY_CAPTURE for o in objects.objects) == 1 + 3
     assert [c[-1] for c in captions(result, stills)] == ["2", "7", "4"]
     said = [i.TextValue for i in tree.items(objects["text_sr"]) if i.ValueType == "TEXT"]
     assert "Heatmaps are made of the images with the most influence; 5 more had some." in said
@@ -80,11 +82,11 @@ def test_side_of_the_answer_is_marked_on_both_breasts(composer: Composer, side: 
         .by_role[f"secondary_capture:{side}:1"]
         .pixel_array
     )
-    bar = pixels[354 + 42, 2:598]  # of the left panel
+    bar = pixels[TOP + 42, 2:598]  # of the left panel
     yellow = (bar == (255, 235, 90)).all(axis=1)
     halves = yellow[10:290].all(), yellow[310:590].all()
     assert halves == ((side == "R") == to_left, (side == "L") == to_left)
-    overlay = pixels[410:700, :600]
+    overlay = pixels[TOP + 56 : TOP + 346, :600]
     columns = np.nonzero(colourfulness(overlay) > 60)[1]
     assert (columns.mean() > 300) == halves[1]  # the influence is below the mark
 
@@ -95,7 +97,7 @@ def test_image_of_one_breast_has_no_marks(composer: Composer) -> None:
         image = scenes.source(ds)
         result = builders.result(None, [image], [builders.influence(image, 60, 20, side="L")])
         pixels = Read(composer(result, [image]))["secondary_capture:L:1"].pixel_array
-        assert not (pixels[340:420] == (255, 235, 90)).all(axis=2).any()
+        assert not (pixels[TOP - 14 : TOP + 66] == (255, 235, 90)).all(axis=2).any()
 
 
 def region(**more: int) -> Dataset:
@@ -127,9 +129,9 @@ def test_only_the_field_of_view_of_an_ultrasound_is_shown(composer: Composer, re
     capture = Read(composer(result, [image]))["secondary_capture:L:1"]
     assert capture.BurnedInAnnotation == "NO"
     height = round(60 * 596 / 80)
-    panel = capture.pixel_array[354 : 354 + height, 602:1198]
+    panel = capture.pixel_array[TOP : TOP + height, 602:1198]
     assert (panel == 60).all()
-    overlay = capture.pixel_array[354 : 354 + height, 2:598]
+    overlay = capture.pixel_array[TOP : TOP + height, 2:598]
     rows, columns = np.nonzero(colourfulness(overlay) > 60)
     scale = 596 / 80
     assert rows.mean() / scale + 10 == pytest.approx(50, abs=2)
@@ -214,11 +216,11 @@ def test_bilateral_mr_serves_both_answers(composer: Composer) -> None:
     answers = [builders.estimate("L", 0.3), builders.estimate("R", 0.6)]
     found = [scenes.mr_influence(images[0], side) for side in "LR"]
     objects = Read(composer(builders.result(answers, images, found), images))
-    assert objects.roles == ["sr:R", "sr:L", "text_sr", "secondary_capture:R:1", "secondary_capture:L:1"]
+    assert objects.roles == ["sr:R", "sr:L", "text_sr", SUMMARY, "secondary_capture:R:1", "secondary_capture:L:1"]
     first, second = (objects[f"secondary_capture:{side}:1"] for side in "RL")
     assert (first.ImageLaterality, second.ImageLaterality) == ("R", "L")
     assert first.SOPInstanceUID != second.SOPInstanceUID
-    assert not np.array_equal(first.pixel_array[60:410], second.pixel_array[60:410])
+    assert not np.array_equal(first.pixel_array[160:TOP], second.pixel_array[160:TOP])
 
 
 def test_real_patient_is_told_that_a_demonstration_does_not_answer(composer: Composer) -> None:
@@ -240,7 +242,7 @@ def test_scale_is_drawn_without_thresholds(composer: Composer) -> None:
     bare = replace(with_points, operating_points=())
     low_only = replace(with_points, operating_points=builders.POINTS[:1])
     heads = [
-        Read(composer(r, [image]))["secondary_capture:L:1"].pixel_array[214:302] for r in (with_points, bare, low_only)
+        Read(composer(r, [image]))["secondary_capture:L:1"].pixel_array[300:412] for r in (with_points, bare, low_only)
     ]
     assert not any(np.array_equal(heads[a], heads[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
 

@@ -132,7 +132,7 @@ def test_no_region_no_sr(composer: Composer, mlo: SourceImage) -> None:
     """An image without a salient spot gets no SR, which would break viewers, but text and capture."""
     flat = builders.influence(mlo, saliency_hw=builders.saliency(mlo, 0, 0) * 0)
     objects = Read(composer(builders.result(None, [mlo], [flat]), [mlo]))
-    assert objects.roles == ["text_sr", "secondary_capture:L:1"]
+    assert objects.roles == ["text_sr", "secondary_capture::1", "secondary_capture:L:1"]
 
 
 def test_region_of_a_4d_series_lies_on_our_capture(composer: Composer) -> None:
@@ -143,7 +143,13 @@ def test_region_of_a_4d_series_lies_on_our_capture(composer: Composer) -> None:
         for n, v in enumerate(("MLO", "CC"), start=1)
     ]
     objects = Read(composer(builders.result(None, images), images))
-    assert objects.roles == ["secondary_capture:L:1", "sr:L", "text_sr", "secondary_capture:L:2"]
+    assert objects.roles == [
+        "secondary_capture:L:1",
+        "sr:L",
+        "text_sr",
+        "secondary_capture::1",
+        "secondary_capture:L:2",
+    ]
     capture, report = objects.objects[:2]
     assert report.needs == (capture.sop_instance_uid,)
     assert capture.sop_instance_uid in {

@@ -221,7 +221,7 @@ BROKEN: list[tuple[str, str, Callable[[Dataset], object]]] = [
     ("version_is_advertised", HEATMAP, lambda ds: setattr(ds, "SeriesDescription", "AI ALN risk L heatmap v1")),
     ("version_is_advertised", HEATMAP, lambda ds: setattr(ds, "SeriesDescription", "AI ALN risk v1 heatmap")),
     ("version_is_advertised", HEATMAP, lambda ds: setattr(ds, "SeriesDescription", "AI ALN risk v1 heatmap L")),
-    ("version_is_advertised", SUMMARY, lambda ds: setattr(ds, "SeriesDescription", "AI ALN risk v1 summary")),
+    ("version_is_advertised", SUMMARY, lambda ds: setattr(ds, "SeriesDescription", "AI ALN risk summary v1")),
     ("version_is_advertised", SR, lambda ds: setattr(ds, "SeriesDescription", "AI ALN risk v1 report - L")),
     ("document_is_complete_and_unverified", SR, lambda ds: setattr(ds, "VerificationFlag", "VERIFIED")),
     ("document_is_complete_and_unverified", TEXT, lambda ds: setattr(ds, "CompletionFlag", "PARTIAL")),
@@ -374,7 +374,6 @@ BROKEN: list[tuple[str, str, Callable[[Dataset], object]]] = [
     ("burned_in_names_are_admitted", HEATMAP, lambda ds: setattr(ds, "BurnedInAnnotation", "YES")),
     ("side_equals_the_source", HEATMAP, lambda ds: setattr(ds, "ImageLaterality", "R")),
     ("side_equals_the_source", HEATMAP, lambda ds: setattr(ds, "SourceImageSequence", [])),
-    ("side_equals_the_source", SUMMARY, lambda ds: setattr(ds, "ImageLaterality", "B")),
     ("side_equals_the_source", SUMMARY, lambda ds: delattr(ds, "ImageLaterality")),
     (
         "locations_are_not_preserved",
