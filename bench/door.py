@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 
@@ -17,6 +18,7 @@ from models import phantom
 from tests.harness import AgentProcess, wait_until
 
 ENDED: Final = frozenset({"done", "failed", "held", "closed", "dormant"})
+DRAWN: Final = 4
 VIEWS: Final = tuple((side, view) for side in "LR" for view in ("CC", "MLO"))
 
 
@@ -42,9 +44,10 @@ def _patient(agent: AgentProcess, number: int, full: tuple[int, int]) -> float:
     today = date.today()
     who = phantom.patient(number, f"PH-{number:04d}", sides=("L", "R"), diagnosed_on=today - timedelta(days=10))
     ehr.load(agent.ehr_path, [phantom.ehr_row(who)])
-    views = phantom.mammography(who, today - timedelta(days=3), views=VIEWS, rows=full[0], columns=full[1])
+    rows, columns = (size // DRAWN for size in full)
+    views = phantom.mammography(who, today - timedelta(days=3), views=VIEWS, rows=rows, columns=columns)
     client = PacsClient("MODALITY", "SENTINODE", "127.0.0.1", agent.port)
-    if any(outcome.status for outcome in client.store([_part10(ds) for ds in views])):
+    if any(outcome.status for outcome in client.store([_part10(_enlarged(ds)) for ds in views])):
         raise SystemExit("the agent did not take an image")
     case = wait_until(lambda: _ended(agent, number + 1), 120, "no answer")
     if case["state"] != "done":
@@ -57,6 +60,15 @@ def _ended(agent: AgentProcess, count: int) -> dict[str, Any] | None:
     """Return the newest case once there are so many and all have ended."""
     cases = agent.cases()
     return cases[0] if len(cases) == count and all(case["state"] in ENDED for case in cases) else None
+
+
+def _enlarged(ds: Dataset) -> Dataset:
+    """Repeat pixels: drawing all of them would take longer than the agent does."""
+    drawn = np.frombuffer(ds.PixelData, np.uint16).reshape(ds.Rows, ds.Columns)
+    ds.PixelData = drawn.repeat(DRAWN, 0).repeat(DRAWN, 1).tobytes()
+    ds.Rows, ds.Columns = ds.Rows * DRAWN, ds.Columns * DRAWN
+    ds.ImagerPixelSpacing = [float(size) / DRAWN for size in ds.ImagerPixelSpacing]
+    return ds
 
 
 def _part10(ds: Dataset) -> bytes:

@@ -1,4 +1,4 @@
-"""The sender with a planted defect: an object counts as confirmed before it is sent.
+"""The sender with a planted defect: objects count as confirmed before they are sent. Nobody notices until it dies.
 
 `python -m tests.faults.deliver.settles_first serve ...`
 """
@@ -10,15 +10,21 @@ from agent.core.ports import OutboxItem, OutboxStatus
 from agent.core.result import ResultObject
 from agent.deliver import sending
 from agent.deliver.route import Route
+from agent.deliver.verdict import conclude
 from tests.faults.deliver import sender
 
 _store = sending._store
 
 
 def _settled_first(route: Route, unsettled: dict[str, OutboxItem], objects: Sequence[ResultObject]) -> None:
-    for item in unsettled.values():
-        route.settle(item, OutboxStatus.CONFIRMED)
+    items = list(unsettled.values())
+    with route.store.unit() as unit:
+        unit.lock(items[0].case_id)
+        for item in items:
+            unit.settle(item, OutboxStatus.CONFIRMED, route.now())
     _store(route, unsettled, objects)
+    with route.store.unit() as unit:
+        conclude(unit, items[0].case_id, route.now())
 
 
 def _not_again(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:
