@@ -67,7 +67,7 @@ def _enlarged(ds: Dataset) -> Dataset:
     drawn = np.frombuffer(ds.PixelData, np.uint16).reshape(ds.Rows, ds.Columns)
     ds.PixelData = drawn.repeat(DRAWN, 0).repeat(DRAWN, 1).tobytes()
     ds.Rows, ds.Columns = ds.Rows * DRAWN, ds.Columns * DRAWN
-    ds.ImagerPixelSpacing = [float(size) / DRAWN for size in ds.ImagerPixelSpacing]
+    ds.ImagerPixelSpacing = ds.PixelSpacing = [float(size) / DRAWN for size in ds.PixelSpacing]
     return ds
 
 
