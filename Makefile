@@ -10,8 +10,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(ONNXRUNTIME)$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
-.PHONY: help install demo test lint types contract unit viewer faults faults-cases bundle bench-bundle bench-assemble \
-	bench-send docs clean
+.PHONY: help install demo test lint types contract unit viewer faults faults-cases faults-deliver bundle bench-bundle bench-assemble \
+	bench-send bench-report docs clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -68,6 +68,9 @@ faults: $(VENV)/.installed-dev  ## kill -9 at every boundary and 200 times at ra
 faults-cases: $(VENV)/.installed-dev  ## 10,000 random histories of patients, each in three orders (20 minutes); SEED=n COUNT=1 repeats one
 	@$(BIN)/python -m tests.faults.cases $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
+faults-deliver: $(VENV)/.installed-dev  ## kill -9 500 times while results are on their way to a PACS that is late (15 minutes); SEED=n repeats a run
+	@$(BIN)/python -m tests.faults.deliver $(if $(SEED),--seed $(SEED))
+
 bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (half an hour on 2 cores)
 	$(BIN)/python -m models.fusion train
 	$(BIN)/python -m models.fusion evaluate
@@ -81,6 +84,9 @@ bench-assemble: $(INSTALLED) ## index, wait and grow: images a second, and cost 
 
 bench-send: $(INSTALLED)     ## what one association, and eight objects at once, save (seconds)
 	@$(BIN)/python -m bench.sending $(BENCH)
+
+bench-report: $(INSTALLED)   ## what SRs, text and captures of four full-size mammograms cost, and of door-to-PACS (minutes)
+	@$(BIN)/python -m bench.report $(BENCH)
 
 docs: $(INSTALLED)           ## render the pages that are made from the code
 	set -e; for page in configuration states clinical_facts roles conformance; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done

@@ -1,14 +1,23 @@
-"""Reading a content tree back (PS3.3 C.17.3), for the rules that a finished document must keep."""
+"""Reading a content tree back (PS3.3 C.17.3), for the rules that a finished document must keep.
+
+What all items are asked is read by tag: by keyword it took a third of making a report.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from highdicom.sr import CodedConcept
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
+from pydicom.tag import BaseTag, Tag
+
+CONTENT, VALUE_TYPE, REFERENCED = Tag("ContentSequence"), Tag("ValueType"), Tag("ReferencedSOPSequence")
+NAME, CONCEPT = Tag("ConceptNameCodeSequence"), Tag("ConceptCodeSequence")
+CODE_VALUE, SCHEME = Tag("CodeValue"), Tag("CodingSchemeDesignator")
+CODED: Final = (NAME, CONCEPT)
 
 Code = tuple[str, str]  # value and scheme designator
-CODE_SEQUENCES = ("ConceptNameCodeSequence", "ConceptCodeSequence")
 
 
 @dataclass(frozen=True)
@@ -26,14 +35,14 @@ class Tree:
         by_name: defaultdict[Code, list[Dataset]] = defaultdict(list)
         by_type: defaultdict[str, list[Dataset]] = defaultdict(list)
         for item in found:
-            by_type[str(item.get("ValueType", ""))].append(item)
-            if names := item.get("ConceptNameCodeSequence"):
-                by_name[code(names[0])].append(item)
+            by_type[str(_value(item, VALUE_TYPE) or "")].append(item)
+            if name := _name(item):
+                by_name[name].append(item)
         return cls(found, dict(by_name), dict(by_type))
 
     def named(self, concept: CodedConcept) -> list[Dataset]:
         """Return every item with this concept name."""
-        return self.by_name.get(_code_of(concept), [])
+        return self.by_name.get(code(concept), [])
 
     def typed(self, value_type: str) -> list[Dataset]:
         """Return every item of this Value Type."""
@@ -42,28 +51,28 @@ class Tree:
     @property
     def codes(self) -> Iterator[Code]:
         """Every code, whether a name or a value."""
-        return (code(entry) for item in self.items for keyword in CODE_SEQUENCES for entry in item.get(keyword, ()))
+        return (code(entry) for item in self.items for tag in CODED for entry in _entries(item, tag))
 
     @property
     def referenced(self) -> set[str]:
         """The SOP Instance UID of every object that an item refers to."""
         return {
-            str(instance.ReferencedSOPInstanceUID)
-            for item in self.items
-            for instance in item.get("ReferencedSOPSequence", ())
+            str(instance.ReferencedSOPInstanceUID) for item in self.items for instance in _entries(item, REFERENCED)
         }
 
 
-def items(parent: Dataset) -> Iterator[Dataset]:
-    """Yield every content item below `parent`, depth first."""
-    for item in parent.get("ContentSequence", ()):
-        yield item
-        yield from items(item)
+def items(parent: Dataset) -> list[Dataset]:
+    """Return every content item below `parent`, depth first."""
+    found: list[Dataset] = []
+    for item in _entries(parent, CONTENT):
+        found.append(item)
+        found += items(item)
+    return found
 
 
 def children(parent: Dataset, value_type: str) -> list[Dataset]:
     """Return the direct children of one value type."""
-    return [item for item in parent.get("ContentSequence", ()) if item.ValueType == value_type]
+    return [item for item in _entries(parent, CONTENT) if _value(item, VALUE_TYPE) == value_type]
 
 
 def named(parent: Dataset, concept: CodedConcept) -> list[Dataset]:
@@ -73,17 +82,29 @@ def named(parent: Dataset, concept: CodedConcept) -> list[Dataset]:
 
 def is_named(item: Dataset, concept: CodedConcept) -> bool:
     """Whether an item's concept name is this code."""
-    names = item.get("ConceptNameCodeSequence")
-    return bool(names) and code(names[0]) == _code_of(concept)
-
-
-def _code_of(concept: CodedConcept) -> Code:
-    return str(concept.value), str(concept.scheme_designator)
+    return _name(item) == code(concept)
 
 
 def code(item: Dataset) -> Code:
-    """Return (value, designator) of a code sequence item."""
-    return str(item.CodeValue), str(item.CodingSchemeDesignator)
+    """Return (value, designator) of a code sequence item; empty where it has none."""
+    return str(_value(item, CODE_VALUE) or ""), str(_value(item, SCHEME) or "")
+
+
+def _name(item: Dataset) -> Code | None:
+    names = _entries(item, NAME)
+    return code(names[0]) if names else None
+
+
+def _entries(parent: Dataset, tag: BaseTag) -> Sequence[Dataset]:
+    return _value(parent, tag) or ()
+
+
+def _value(ds: Dataset, tag: BaseTag) -> Any:
+    """Return an attribute's value, None where it is missing; what was read and not yet looked at is decoded."""
+    element = ds.get_item(tag)
+    if element is None:
+        return None
+    return element.value if isinstance(element, DataElement) else ds[tag].value
 
 
 def number(item: Dataset) -> float:

@@ -50,10 +50,13 @@ class Installation:
     The database is SQLite in the folder unless a URL is given.
     """
 
+    program = "agent"
+    """The module that serves."""
+
     def __init__(self, folder: Path, database_url: str = "") -> None:
         self.folder, self.ledger = folder, Ledger()
         self.order, self.trace = folder / "order", folder / "trace"
-        self.archives = {name: WitnessArchive(name.upper(), folder / name) for name in CONFIRM}
+        self.archives = self._archives()
         self.hl7_port = free_port()
         self.agent = Tree(folder, 0, self._changes(database_url))
         for archive in self.archives.values():
@@ -83,6 +86,9 @@ class Installation:
             archive.stop()
         self.store.close()
 
+    def _archives(self) -> Mapping[str, Any]:
+        return {name: WitnessArchive(name.upper(), self.folder / name) for name in CONFIRM}
+
     def _changes(self, database_url: str) -> dict[str, Any]:
         retry = {"first_s": 0.1, "max_s": 0.5, "give_up_after": "1h"}
         destinations = [
@@ -96,7 +102,7 @@ class Installation:
 
     def start(self) -> None:
         """Start serving, obedient to orders to die."""
-        self.agent.start(SENTINODE_TEST_KILL_ORDER=str(self.order), SENTINODE_TEST_TRACE=str(self.trace))
+        self.agent.start(self.program, SENTINODE_TEST_KILL_ORDER=str(self.order), SENTINODE_TEST_TRACE=str(self.trace))
 
     def up(self) -> None:
         """Start serving unless it serves, and wait until it listens."""
