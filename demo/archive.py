@@ -243,13 +243,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--peer", type=_peer, action="append", default=[], metavar="AET@host:port")
     parser.add_argument("--forward", type=_peer, action="append", default=[], metavar="AET@host:port")
+    parser.add_argument(
+        "--refuse", action="append", default=[], metavar="UID", help="a SOP class that it does not take"
+    )
     given = parser.parse_args()
     forward = tuple(name for name, _ in given.forward)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     peers = dict([*given.peer, *given.forward])
-    with Archive(given.ae_title, given.folder, port=given.port, peers=peers, forward=forward) as archive:
+    switches = Switches(refuse_sop_classes=frozenset(given.refuse))
+    with Archive(
+        given.ae_title, given.folder, port=given.port, peers=peers, forward=forward, switches=switches
+    ) as archive:
         print(f"{archive.ae_title} listens on 127.0.0.1:{archive.port}", flush=True)
         stop.wait()
 

@@ -6,14 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
+
+from pydicom.uid import ComprehensiveSRStorage
 
 from agent.report.figures import percent, written
 from demo import reading
 from demo.deciding import OPERATOR
-from demo.outcome import Outcome, Version
+from demo.outcome import PACS, Outcome, Row, Version
 
 ROUNDING: Final = 1e-4
+RESERVE: Final = ":comprehensive"  # ends the role of an SR in reserve
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,55 @@ def _objects(outcome: Outcome) -> Iterator[Check]:
         wanted, found = outcome.patient.expected.objects(number), Counter(one.kind for one in version.arrived)
         words = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in found.items()) or "nothing"
         yield Check(f"version {number}: {words} in the PACS", "" if found == wanted else f"expected {wanted}")
-        open_ones = [d["role"] for d in version.deliveries if d["status"] != "confirmed"]
-        if version.deliveries:
+        rows = version.delivered_to(PACS)
+        open_ones = [d["role"] for d in rows if not _is_settled(d)]
+        if rows:
             yield Check("the PACS listed each of them when asked", f"not confirmed: {open_ones}" if open_ones else "")
     yield Check("nothing else lies in her studies", f"{len(outcome.strays)} unknown objects" if outcome.strays else "")
+
+
+def _is_settled(delivery: Row) -> bool:
+    """Whether an object was confirmed, or stands in reserve for one that the PACS takes."""
+    in_reserve = delivery["role"].endswith(RESERVE) and delivery["status"] == "spare"
+    return in_reserve or delivery["status"] == "confirmed"
+
+
+def _old_archive(outcome: Outcome) -> Iterator[Check]:
+    """An archive that takes no Comprehensive 3D SR has a Comprehensive SR of each axilla that tells the same."""
+    for version in outcome.versions:
+        for name, arrived in version.elsewhere.items():
+            reports = version.of_kind("sr")
+            wanted = [one.role + RESERVE for one in reports] + [one.role for one in version.of_kind("text_sr")]
+            found = sorted(one.role for one in arrived)
+            yield Check(f"{name} has {_listed(set(found))}", "" if found == sorted(wanted) else f"expected {wanted}")
+            instead = [one for one in arrived if one.kind == "sr"]
+            wrong = [one.role for one in instead if one.ds.SOPClassUID != ComprehensiveSRStorage]
+            if instead:
+                yield Check("the SRs there are Comprehensive SR, which it takes", _these(wrong))
+                same = [
+                    {(reading.side(one.ds), reading.probability(one.ds)) for one in ones} for ones in (reports, instead)
+                ]
+                yield Check("and tell the PACS's numbers", "" if same[0] == same[1] else f"they tell {same[1]}")
+            rows = {d["role"]: str(d["status"]) for d in version.delivered_to(name)}
+            noted = rows == dict.fromkeys(wanted, "confirmed") | {one.role: "refused" for one in reports}
+            if rows:
+                yield Check(f"the agent noted what {name} refused and what it has", "" if noted else f"it noted {rows}")
+
+
+def _rejected(outcome: Outcome) -> Iterator[Check]:
+    """The Key Objects of a version name everything that the archives have of the version before, and nothing else."""
+    for before, version in pairwise(outcome.versions):
+        left = {one.uid for one in before.everything if one.kind != "rejection"}
+        named = {uid for one in version.of_kind("rejection") for uid in reading.references(one.ds)}
+        what = f"version {version.case['version']} rejects each object of version {before.case['version']}"
+        yield Check(what, "" if named == left else f"{len(left - named)} are missing, {len(named - left)} too many")
+
+
+def _valid(outcome: Outcome) -> Iterator[Check]:
+    """What dciodvfy says, where it is installed."""
+    if outcome.invalid:
+        wrong = [f"{path.name}: {line}" for path, lines in outcome.invalid.items() for line in lines]
+        yield Check(f"dciodvfy finds no error in {len(outcome.invalid)} objects", "; ".join(wrong))
 
 
 def _answers(outcome: Outcome) -> Iterator[Check]:
@@ -93,7 +142,7 @@ def _reasons(outcome: Outcome) -> Iterator[Check]:
 
 
 def _identity(outcome: Outcome) -> Iterator[Check]:
-    arrived = [(version, one) for version in outcome.versions for one in version.arrived]
+    arrived = [(version, one) for version in outcome.versions for one in version.everything]
     wrong = [one.role for version, one in arrived if {reading.identity(one.ds)} != _source(outcome, version)]
     if arrived:
         yield Check("Patient ID, issuer, name and birth date are the source's in every object", _these(wrong))
@@ -113,7 +162,7 @@ def _merge(outcome: Outcome) -> Iterator[Check]:
     if len(keys) > 1:
         found = [(version.case["issuer"], version.case["patient_id"]) for version in outcome.versions]
         yield Check("the case goes on under the surviving Patient ID", "" if found == keys else f"it is under {found}")
-        later = [one for version in outcome.versions[1:] for one in version.arrived]
+        later = [one for version in outcome.versions[1:] for one in version.everything]
         wrong = [one.role for one in later if str(one.ds.PatientID) != outcome.patient.who.patient_id]
         yield Check("no result of after the merge is under the retired Patient ID", _these(wrong))
 
@@ -149,7 +198,7 @@ def _apart(outcome: Outcome) -> Iterator[Check]:
 
 def _references(outcome: Outcome) -> Iterator[Check]:
     """No object names another woman's images."""
-    arrived = [one for version in outcome.versions for one in version.arrived]
+    arrived = [one for version in outcome.versions for one in version.everything]
     own = set(outcome.patient.own) | {one.uid for one in arrived}
     wrong = [one.role for one in arrived if not reading.references(one.ds) <= own]
     if arrived:
@@ -190,8 +239,8 @@ _SAID: Final = {
 
 def _predecessors(outcome: Outcome) -> Iterator[Check]:
     for number, version in enumerate(outcome.versions):
-        before = {one.role: {one.uid} for one in outcome.versions[number - 1].arrived} if number else {}
-        documents = [*version.of_kind("sr"), *version.of_kind("text_sr")]
+        before = {one.role: {one.uid} for one in outcome.versions[number - 1].everything} if number else {}
+        documents = [one for one in version.everything if one.kind in ("sr", "text_sr")]
         wrong = [one.role for one in documents if reading.predecessors(one.ds) != before.get(one.role, set())]
         if number:
             yield Check(f"SR and text SR of version {number + 1} name those of version {number}", _these(wrong))
@@ -200,7 +249,7 @@ def _predecessors(outcome: Outcome) -> Iterator[Check]:
 
 
 def _these(wrong: Sequence[str]) -> str:
-    return f"not so: {', '.join(wrong)}" if wrong else ""
+    return f"not so: {', '.join(dict.fromkeys(wrong))}" if wrong else ""
 
 
 def _listed(names: set[str]) -> str:
@@ -208,6 +257,6 @@ def _listed(names: set[str]) -> str:
 
 
 CHECKS: Final[tuple[Callable[[Outcome], Iterator[Check]], ...]] = (
-    _ends, _quarantined, _states, _objects, _answers, _reasons, _identity, _references, _numbers, _contributions,
-    _predecessors, _merge, _held, _apart,
+    _ends, _quarantined, _states, _objects, _old_archive, _answers, _reasons, _identity, _references, _numbers,
+    _contributions, _predecessors, _rejected, _merge, _held, _apart, _valid,
 )  # fmt: skip

@@ -3,8 +3,9 @@
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from rich.table import Table
@@ -90,6 +91,11 @@ def closing(told: Sequence[Told]) -> str:
             "sr": found["sr"],
             "text_sr": found["text_sr"],
             "secondary_capture": found["secondary_capture"],
+            "segmentation": found["segmentation"],
+            "presentation_state": found["presentation_state"],
+            "key_object": found["key_object"],
+            "rejection": found["rejection"],
+            "sr_instead": sum(one.kind == "sr" for v in versions for ones in v.elsewhere.values() for one in ones),
             "lost": sum(len(outcome.lost) for outcome in outcomes),
             "quarantined": ends["quarantined"],
             "not_relevant": ends["not_relevant"],
@@ -97,9 +103,19 @@ def closing(told: Sequence[Told]) -> str:
             "held_resolved": sum(bool(decided) for version in versions for _, decided in version.holds),
             "stories_failed": sum(bool(one.problems) for one in told),
             "checks": sum(len(one.checks) for one in told),
+            **_judged([outcome.invalid for outcome in outcomes]),
             "door_to_pacs_s": {
                 "median": round(statistics.median(doors), 2) if doors else None,
                 "max": round(max(doors), 2) if doors else None,
             },
         }
     )
+
+
+def _judged(found: Sequence[Mapping[Path, Sequence[str]] | None]) -> dict[str, int | None]:
+    """How many objects dciodvfy read, and its errors; null where it is not installed."""
+    known = [one for one in found if one is not None]
+    if not known:
+        return {"dciodvfy_objects": None, "dciodvfy_errors": None}
+    errors = sum(len(lines) for one in known for lines in one.values())
+    return {"dciodvfy_objects": sum(map(len, known)), "dciodvfy_errors": errors}

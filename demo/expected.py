@@ -24,13 +24,25 @@ class Expected:
     cases_apart: int = 0  # of whom the decision tells apart from her
 
     def objects(self, version: int) -> dict[str, int]:
-        """How many objects of each kind a version (1, 2, ...) leads to."""
+        """How many objects of each kind a version (1, 2, ...) leads to in the PACS."""
         if not self.answered:
             return {}
-        used = self.versions[version - 1].split()
-        pictures = self.pictures or sum(PICTURES.get(modality, 0) for modality in used) * len(self.sides)
-        objects = {"sr": len(self.sides) if pictures else 0, "text_sr": 1, "secondary_capture": pictures + 1}
+        studies = self._studies(version)
+        pictures = self.pictures or sum(PICTURES[modality] for modality in studies) * len(self.sides)
+        objects = {
+            "sr": len(self.sides) if pictures else 0,
+            "text_sr": 1,
+            "secondary_capture": pictures + 1,  # the summary
+            "segmentation": PICTURES["MR"] * len(self.sides) if "MR" in studies else 0,
+            "presentation_state": pictures,
+            "key_object": len(studies),
+            "rejection": len(self._studies(version - 1)) if version > 1 else 0,
+        }
         return {kind: count for kind, count in objects.items() if count}
+
+    def _studies(self, version: int) -> list[str]:
+        """The modalities of the studies that an answer rests on."""
+        return [modality for modality in self.versions[version - 1].split() if modality in PICTURES]
 
     @property
     def total(self) -> int:

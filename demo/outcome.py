@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -17,20 +17,22 @@ from demo.pacs import Pacs
 from demo.patients import DemoPatient
 
 Row = Mapping[str, Any]
+PACS: Final = "demo-pacs"
+"""The destination that the images come from; every other archive gets a copy of the reports."""
 
 
 @dataclass(frozen=True)
 class Arrived:
     """One result object, fetched from the PACS."""
 
-    role: str  # "sr:L", "text_sr", "secondary_capture:L:1"
+    role: str  # "sr:L", "sr:L:comprehensive", "text_sr", "secondary_capture:L:1"
     uid: str
     ds: Dataset
     path: Path
 
     @property
     def kind(self) -> str:
-        """sr, text_sr or secondary_capture."""
+        """sr, text_sr, secondary_capture, ... as `agent.core.result.Kind` has them."""
         return self.role.split(":")[0]
 
 
@@ -41,8 +43,18 @@ class Version:
     case: Row
     events: Sequence[Row]
     instances: Sequence[Row]
-    deliveries: Sequence[Row]
-    arrived: Sequence[Arrived]
+    deliveries: Sequence[Row]  # to every archive
+    arrived: Sequence[Arrived]  # in the PACS
+    elsewhere: Mapping[str, Sequence[Arrived]] = field(default_factory=dict)  # in each other archive, by destination
+
+    def delivered_to(self, destination: str) -> list[Row]:
+        """What became of each object that a destination was to get."""
+        return [row for row in self.deliveries if row["destination"] == destination]
+
+    @property
+    def everything(self) -> list[Arrived]:
+        """The objects in all archives; one that is in two stands twice."""
+        return [*self.arrived, *(one for found in self.elsewhere.values() for one in found)]
 
     @property
     def summary(self) -> Row:
@@ -108,10 +120,11 @@ class Outcome:
     ends: Mapping[str, tuple[str, str]]  # SOP Instance UID of each image that the agent has -> its end, the reason
     strays: Sequence[str]  # objects in her studies that nobody sent and no case announced
     apart: Sequence[Version] = ()  # of cases of whom a decision told apart from her
+    invalid: Mapping[Path, Sequence[str]] | None = None  # what dciodvfy says of each object; None: it is not there
 
     @property
     def found(self) -> Counter[str]:
-        """How many objects of each kind came back."""
+        """How many objects of each kind came back to the PACS."""
         return Counter(one.kind for version in self.versions for one in version.arrived)
 
     def superseded(self, version: Version) -> bool:
@@ -124,9 +137,12 @@ class Outcome:
         return [uid for uid in self.patient.sent if uid not in self.ends]
 
 
-def collect(pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient], folder: Path) -> list[Outcome]:
-    """Fetch every result of every patient from the PACS, and write it below `folder`."""
-    ends = agent.ends()
+def collect(archives: Mapping[str, Pacs], agent: Agent, patients: Sequence[DemoPatient], folder: Path) -> list[Outcome]:
+    """Fetch every result of every patient from the archives, by destination, and write it below `folder`.
+
+    The first of them is the PACS.
+    """
+    ends, pacs = agent.ends(), archives[PACS]
     versions: dict[tuple[str, str], list[Version]] = {}
     held = {uid: study for _, uid, study, _ in pacs.instances()}
     known = {key: patient for patient in patients for key in patient.keys}
@@ -134,7 +150,7 @@ def collect(pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient], folder: P
         key = case["issuer"], case["patient_id"]
         key = known[key].key if key in known else key
         where = folder / (known[key].folder if key in known else "nobody")
-        versions.setdefault(key, []).append(_version(pacs, agent, case["id"], where))
+        versions.setdefault(key, []).append(_version(archives, agent, case["id"], where))
     ours = {d["sop_instance_uid"] for found in versions.values() for v in found for d in v.deliveries}
     sent = {uid for patient in patients for uid in patient.sent}
     strays = {uid: study for uid, study in held.items() if uid not in ours | sent}
@@ -142,20 +158,30 @@ def collect(pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient], folder: P
     return [_outcome(p, versions, apart, ends, strays) for p in patients]
 
 
-def _version(pacs: Pacs, agent: Agent, case_id: int, folder: Path) -> Version:
+def _version(archives: Mapping[str, Pacs], agent: Agent, case_id: int, folder: Path) -> Version:
     story = agent.story(case_id)
+    number, deliveries = story["case"]["version"], story["deliveries"]
+    found = {
+        name: _fetched(pacs, number, [row for row in deliveries if row["destination"] == name], where)
+        for name, pacs in archives.items()
+        for where in [folder if name == PACS else folder / name]
+    }
+    return Version(story["case"], story["events"], story["instances"], deliveries, found.pop(PACS), found)
+
+
+def _fetched(pacs: Pacs, version: int, deliveries: Sequence[Row], folder: Path) -> list[Arrived]:
     arrived = []
-    for delivery in story["deliveries"]:
+    for delivery in deliveries:
         try:
             encoded = pacs.fetch(delivery["sop_instance_uid"])
         except KeyError:
             continue  # the check of the objects says so
-        name = f"v{story['case']['version']}-{delivery['role'].replace(':', '-').strip('-')}.dcm"
+        name = f"v{version}-{delivery['role'].replace(':', '-').strip('-')}.dcm"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(encoded)
         ds = dcmread(BytesIO(encoded))
         arrived.append(Arrived(delivery["role"], delivery["sop_instance_uid"], ds, folder / name))
-    return Version(story["case"], story["events"], story["instances"], story["deliveries"], arrived)
+    return arrived
 
 
 def _outcome(

@@ -16,14 +16,26 @@ KEPT = (Judgement.STORED, Judgement.STORED_WITH_WARNING)
 
 
 class OwnArchive(Pacs):
-    """`demo.archive` as a process; its folder is read directly. `forward` names peers that get all it stores."""
+    """`demo.archive` as a process; its folder is read directly.
+
+    `forward` names peers that get all it stores, `refuse` SOP classes that it does not take.
+    """
 
     kind = "our own small archive"
 
-    def __init__(self, folder: Path, ae_title: str, port: int, peers: Peers, forward: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ae_title: str,
+        port: int,
+        peers: Peers,
+        forward: Sequence[str] = (),
+        *,
+        refuse: Sequence[str] = (),
+    ) -> None:
         super().__init__(folder, ae_title, port, peers)
         self._files = self.folder / "files"
-        self._forward = tuple(forward)
+        self._forward, self._refuse = tuple(forward), tuple(refuse)
         self._headers: dict[Path, INSTANCE] = {}
 
     def _command(self) -> list[str]:
@@ -31,7 +43,8 @@ class OwnArchive(Pacs):
         for ae_title, (host, port) in self.peers.items():
             peers += ["--forward" if ae_title in self._forward else "--peer", f"{ae_title}@{host}:{port}"]
         own = ["--ae-title", self.ae_title, "--port", str(self.port), "--folder", str(self._files)]
-        return [sys.executable, "-m", "demo.archive", *own, *peers]
+        refuse = [word for uid in self._refuse for word in ("--refuse", uid)]
+        return [sys.executable, "-m", "demo.archive", *own, *peers, *refuse]
 
     def _answers(self) -> bool:
         try:

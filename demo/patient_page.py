@@ -87,7 +87,8 @@ def _version(folder: Path, outcome: Outcome, version: Version) -> str:
     cards += _left_out(outcome, version)
     held = "".join(f"<p class=when>Held: {escape(said)}</p>" for said in words.holds(version))
     return (
-        f"<div class=version>{held}<p class=when>{escape(when)}</p><div class=answers>{cards}</div>"
+        f"<div class=version>{held}<p class=when>{escape(when)}</p>{_rejections(version)}"
+        f"<div class=answers>{cards}</div>"
         f"<div class=pictures>{pictures}</div>{_report(version)}{_files(folder, version)}</div>"
     )
 
@@ -139,8 +140,31 @@ def _items(texts: Sequence[str]) -> str:
 
 
 def _files(folder: Path, version: Version) -> str:
-    links = ", ".join(f"<a href='{_link(folder, one.path)}'>{escape(one.path.name)}</a>" for one in version.arrived)
-    return f"<details><summary>{len(version.arrived)} DICOM objects</summary><p>{links}</p></details>"
+    """Every object as its archive holds it, and what Key Objects say of others."""
+    rows = "".join(_file(folder, one, "the PACS") for one in version.arrived)
+    rows += "".join(_file(folder, one, name) for name, found in version.elsewhere.items() for one in found)
+    count = f"{len(version.arrived)} DICOM objects in the PACS"
+    count += "".join(f", {len(found)} in {name}" for name, found in version.elsewhere.items() if found)
+    heads = "<th>file<th>what it is<th>as viewers list it<th class=more>where"
+    return (
+        f"<details><summary>{escape(count)}</summary><div class=wide><table class=files><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def _file(folder: Path, one: Arrived, where: str) -> str:
+    said = "".join(f"<br><span class=soft>{escape(line)}</span>" for line in reading.key_object(one.ds))
+    return (
+        f"<tr><td><a href='{_link(folder, one.path)}'>{escape(one.path.name)}</a><td>"
+        f"{escape(one.ds.SOPClassUID.name.removesuffix(' Storage'))}{said}<td>{escape(one.ds.SeriesDescription)}"
+        f"<td class='soft more'>{escape(where)}</tr>"
+    )
+
+
+def _rejections(version: Version) -> str:
+    """What a version says of the one before it, beside being its successor."""
+    lines = [line for one in version.of_kind("rejection") for line in reading.key_object(one.ds)]
+    return "".join(f"<p class=when>Key Object: {escape(line)}</p>" for line in lines)
 
 
 def _checks(told: Told) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pydicom.dataset import Dataset
+from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from agent.dicom import codes
 
@@ -70,6 +71,15 @@ def sections(ds: Dataset) -> list[tuple[str, list[str]]]:
         for part in ds.get("ContentSequence", [])
         if part.ValueType == "CONTAINER"
     ]
+
+
+def key_object(ds: Dataset) -> list[str]:
+    """Return what a Key Object says: its title with the number of objects that it names, and its description."""
+    if ds.SOPClassUID != KeyObjectSelectionDocumentStorage:
+        return []
+    named = sum(item.ValueType in ("IMAGE", "COMPOSITE") for item in ds.ContentSequence)
+    words = [str(item.TextValue) for item in ds.ContentSequence if item.ValueType == "TEXT"]
+    return [f"{_name(ds).CodeMeaning}: {named} objects", *words]
 
 
 def not_used(ds: Dataset) -> list[str]:

@@ -6,33 +6,38 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from pydicom.uid import Comprehensive3DSRStorage
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agent.config import load_config
+from agent.config.schema import Destination
 from agent.core.errors import SentinodeError
 from demo import ehr
 from demo.agent_process import Agent, DemoError, all_ended
 from demo.checks import check
 from demo.closing import Told, closing, table
 from demo.deciding import Operator
-from demo.outcome import Outcome, collect
-from demo.pacs import Pacs, PacsError, end_left_behind, start_pacs
-from demo.pacs_process import ROOT
+from demo.outcome import PACS, Outcome, collect
+from demo.pacs import OwnArchive, Pacs, PacsError, end_left_behind, start_pacs
+from demo.pacs_process import LOOPBACK, ROOT
 from demo.page import write_page
 from demo.patients import DemoPatient, make_patients
 from demo.sending import Sender
 from demo.stories import STORIES, Story
+from demo.validity import validated
 from demo.words import DISCLAIMER
 
 OUT: Final = ROOT / "demo" / "out"
 OVERRIDES: Final = ROOT / "demo" / "overrides.yaml"
+FOLDERS: Final = ("pacs", "old-archive")
 GIVE_UP_AFTER_S: Final = 240.0
 NOTHING_MORE_AFTER_S: Final = 15.0
 ANSWERED: Final = frozenset({"done", "failed"})
@@ -63,7 +68,8 @@ def play(stage: Stage) -> int:
     overrides = stage.overrides.read_text(encoding="utf-8")
     console.print(f"[bold]Sentinode demo.[/] {DISCLAIMER}")
     console.print(f"config.yaml with these overrides:\n[dim]{escape(overrides)}[/]", highlight=False)
-    end_left_behind(stage.out / "pacs")
+    for folder in FOLDERS:
+        end_left_behind(stage.out / folder)
     shutil.rmtree(stage.out, ignore_errors=True)
     stage.out.mkdir(parents=True)
     try:
@@ -80,11 +86,15 @@ def play(stage: Stage) -> int:
 
 def _play(console: Console, stage: Stage) -> tuple[list[Outcome], str]:
     config = load_config(ROOT / "config.yaml", [stage.overrides]).config
-    to, ours = config.destinations[0], (config.dicom.ae_title, config.dicom.port)
-    pacs = start_pacs(stage.out / "pacs", to.ae_title, to.port, ours, kind=stage.pacs_kind)
-    agent = Agent(config, stage.overrides, stage.out / "agent.log")
-    try:
-        console.print(f"PACS: {pacs.kind}, {to.ae_title} on port {to.port}")
+    ours = config.dicom.ae_title, config.dicom.port
+    with ExitStack() as begun:
+        archives: dict[str, Pacs] = {}
+        for to in config.destinations:
+            archives[to.name] = _archive(stage, to, ours)
+            begun.callback(archives[to.name].stop)
+            console.print(f"{to.name}: {archives[to.name].kind}, {to.ae_title} on port {to.port}")
+        agent, pacs = Agent(config, stage.overrides, stage.out / "agent.log"), archives[PACS]
+        begun.callback(agent.stop)
         console.print(f"agent: {agent.migrate()}, {config.dicom.ae_title} on port {config.dicom.port}")
         ehr_path = Path(config.ehr.url.removeprefix("sqlite:///"))
         ehr.create(ehr_path)
@@ -94,10 +104,17 @@ def _play(console: Console, stage: Stage) -> tuple[list[Outcome], str]:
         images = sum(len(p.sent) for p in patients)
         console.print(f"{len(patients)} synthetic patients with {images} images, all of them made just now")
         _through(console, pacs, agent, patients)
-        return collect(pacs, agent, patients, stage.out), pacs.kind
-    finally:
-        agent.stop()
-        pacs.stop()
+        return validated(collect(archives, agent, patients, stage.out)), pacs.kind
+
+
+def _archive(stage: Stage, to: Destination, agent: tuple[str, int]) -> Pacs:
+    """Start the archive behind a destination: the PACS, or one that is too old for Comprehensive 3D SR."""
+    if to.name == PACS:
+        return start_pacs(stage.out / FOLDERS[0], to.ae_title, to.port, agent, kind=stage.pacs_kind)
+    peers = {agent[0]: (LOOPBACK, agent[1])}
+    old = OwnArchive(stage.out / FOLDERS[1], to.ae_title, to.port, peers, refuse=[Comprehensive3DSRStorage])
+    old.start()
+    return old
 
 
 def _through(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[DemoPatient]) -> None:
@@ -132,7 +149,7 @@ def _through(console: Console, pacs: Pacs, agent: Agent, patients: Sequence[Demo
 
 
 def _confirmed(agent: Agent) -> int:
-    return sum(n for box, n in agent.outbox().items() if box.endswith(": confirmed"))
+    return agent.outbox().get(f"{PACS}: confirmed", 0)
 
 
 def _is_idle(agent: Agent, patients: Sequence[DemoPatient], cases: Sequence[dict[str, Any]]) -> bool:

@@ -47,6 +47,7 @@ class Made:
     bytes: Bytes
     predecessor: str = ""  # SOP Instance UID of the document that it supersedes
     patient: PatientKey | None = None  # whom the object itself names
+    instead_of: str = ""  # SOP Instance UID of the object for which it stands in reserve
 
     @property
     def is_capture(self) -> bool:

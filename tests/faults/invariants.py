@@ -1,7 +1,7 @@
 """What must hold after every kill, judged from what can be seen from outside and in the database. Pure: no I/O."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import product
 from uuid import UUID
@@ -42,6 +42,7 @@ def check(seen: Evidence, *, drained: bool = False, may_give_up: bool = False) -
         found += _answered(version, seen, drained, may_give_up)
         found += _result_set(version)
         found += _delivered(version, seen.archives)
+        found += _in_reserve(version, seen.archives)
     return found
 
 
@@ -112,7 +113,7 @@ def _answered(version: Version, seen: Evidence, drained: bool, may_give_up: bool
 
 
 def _result_set(version: Version) -> Iterator[Violation]:
-    """A result has one text SR, an SR for each axilla asked about, a capture, and no role twice."""
+    """A result has one text SR, an SR for each axilla asked about with one in reserve, a capture, and no role twice."""
     if not version.made:
         return
     about = f"case {version.case.id}"
@@ -121,13 +122,34 @@ def _result_set(version: Version) -> Iterator[Violation]:
         if count > 1:
             yield Violation(Kind.DUPLICATE, f"{about} has {count} objects {role}")
     reports = {made.role for made in version.made if not made.is_capture}
-    wanted = {"text_sr", *(f"sr:{side}" for side in version.asked | version.estimated)}
-    for role in sorted(wanted - reports):
+    for role in sorted(_documents(version.asked | version.estimated) - reports):
         yield Violation(Kind.LOST, f"{about} has no object {role}")
-    for role in sorted(reports - {"text_sr", *(f"sr:{side}" for side in version.estimated)}):
+    for role in sorted(reports - _documents(version.estimated)):
         yield Violation(Kind.DUPLICATE, f"{about} has an object {role} too many")
     if not any(made.is_capture for made in version.made):
         yield Violation(Kind.LOST, f"{about} has no capture")
+
+
+def _documents(sides: Iterable[str]) -> set[str]:
+    """Return the roles of a result that says a number for these sides."""
+    return {"text_sr", *(f"sr:{side}{form}" for side in sides for form in ("", ":comprehensive"))}
+
+
+def _in_reserve(version: Version, archives: Mapping[str, Witness]) -> Iterator[Violation]:
+    """What stands in reserve leaves only where that for which it stands is not taken; nothing else stays behind."""
+    instead = {one.bytes.sop_instance_uid: one.instead_of for one in version.made if one.instead_of}
+    for item in version.outbox:
+        about = f"case {version.case.id} {item.role}"
+        if item.status is OutboxStatus.SPARE and item.sop_instance_uid not in instead:
+            yield Violation(Kind.LOST, f"{about}: in reserve for nothing")
+    for name, witness in archives.items():
+        kept = {one.sop_instance_uid for one in witness.kept}
+        asked = {one.sop_instance_uid for one in witness.requests}
+        for uid in sorted(asked & instead.keys()):
+            if instead[uid] in kept:
+                yield Violation(
+                    Kind.DUPLICATE, f"case {version.case.id}: {name} got {uid} and {instead[uid]}, the same"
+                )
 
 
 def _delivered(version: Version, archives: Mapping[str, Witness]) -> Iterator[Violation]:
@@ -137,7 +159,15 @@ def _delivered(version: Version, archives: Mapping[str, Witness]) -> Iterator[Vi
         if item.status is OutboxStatus.CONFIRMED and made[item.sop_instance_uid] not in archives[item.destination].kept:
             yield Violation(Kind.LOST, f"case {case.id} {item.role}: confirmed, not in {item.destination}")
     if case.state is CaseState.DONE:
-        queued = {(i.destination, i.role) for i in version.outbox if i.status is not OutboxStatus.REFUSED}
+        instead = {one.bytes.sop_instance_uid: one.instead_of for one in version.made}
+        replaced = {
+            (i.destination, instead[i.sop_instance_uid]) for i in version.outbox if i.status is OutboxStatus.CONFIRMED
+        }
+        queued = {
+            (i.destination, i.role)
+            for i in version.outbox
+            if i.status is not OutboxStatus.REFUSED or (i.destination, i.sop_instance_uid) in replaced
+        }
         for name, role in sorted(set(product(archives, (one.role for one in version.made))) - queued):
             yield Violation(Kind.LOST, f"case {case.id} {role}: done, not delivered to {name}")
 
@@ -172,7 +202,11 @@ def _predecessors(seen: Evidence) -> Iterator[Violation]:
                 yield Violation(
                     Kind.LOST, f"case {case.id} {one.role} names {one.predecessor or 'nothing'} as predecessor"
                 )
-        made = {one.role: one.bytes.sop_instance_uid for one in own}
+        made = {
+            one.role: one.bytes.sop_instance_uid
+            for one in own
+            if not one.instead_of or one.bytes.sop_instance_uid in sent
+        }
         was_sent = any(one.bytes.sop_instance_uid in sent for one in version.made)
         if version.made:
             may_be_skipped = case.state is CaseState.CLOSED and not was_sent

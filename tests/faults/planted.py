@@ -19,7 +19,9 @@ REF, BROKEN_REF = SpoolRef(1, 1, 64), SpoolRef(1, 1, 128)
 RECEIVED, BROKEN = Bytes("1.1", "a" * 64), Bytes("1.2", "b" * 64)
 SR, TEXT = Made("sr:L", Bytes("2.1", "c" * 64)), Made("text_sr", Bytes("2.2", "d" * 64))
 CAPTURE = Made("secondary_capture:L:1", Bytes("2.3", "e" * 64))
-SET = (SR, TEXT, CAPTURE)
+RESERVE = Made("sr:L:comprehensive", Bytes("2.4", "9" * 64), instead_of="2.1")
+SET = (SR, RESERVE, TEXT, CAPTURE)
+SENT = (SR, TEXT, CAPTURE)
 
 
 def case(state: CaseState = CaseState.DONE, **more: Any) -> Case:
@@ -27,10 +29,11 @@ def case(state: CaseState = CaseState.DONE, **more: Any) -> Case:
     return Case(7, UUID(int=1), 1, "aln", PATIENT, state, 1, NOW, NOW, **more)
 
 
-def item(made: Made, status: OutboxStatus = OutboxStatus.CONFIRMED) -> OutboxItem:
-    """Return the outbox row of an object."""
+def item(made: Made, status: OutboxStatus | None = None) -> OutboxItem:
+    """Return the outbox row of an object: of a version that was delivered to an archive that takes everything."""
     uid = made.bytes.sop_instance_uid
     kind = ObjectKind.TEXT_SR
+    status = status or (OutboxStatus.SPARE if made.instead_of else OutboxStatus.CONFIRMED)
     return OutboxItem(1, 7, "pacs", status, 0, NOW, NOW, kind, made.role, "1.2", uid, "1.3", "1.4", "1.5")
 
 
@@ -55,22 +58,23 @@ def next_version(*made: Made, **more: Any) -> Version:
 def successor(made: Made, predecessor: str) -> Made:
     """Return the object of the next version; it names another as its predecessor."""
     own = Bytes(made.bytes.sop_instance_uid + ".2", made.bytes.sha256)
-    return Made(made.role, own, predecessor)
+    instead_of = made.instead_of and f"{made.instead_of}.2"
+    return Made(made.role, own, predecessor, instead_of=instead_of)
 
 
-NEXT = (successor(SR, "2.1"), successor(TEXT, "2.2"), successor(CAPTURE, ""))
+NEXT = (successor(SR, "2.1"), successor(RESERVE, ""), successor(TEXT, "2.2"), successor(CAPTURE, ""))
 
 
 def followed(second: Version, first: Version | None = None) -> Evidence:
     """Return evidence of two versions whose objects all lie in the archive."""
     versions = [first or delivered(*SET), second]
-    objects = [made.bytes for version in versions for made in version.made]
+    objects = [made.bytes for version in versions for made in version.made if not made.instead_of]
     return sound(versions=versions, archives={"pacs": Witness(requests=objects, kept=frozenset(objects))})
 
 
 def sound(**changes: Any) -> Evidence:
     """Return evidence of one patient answered and one damaged object, with some of it changed."""
-    objects = tuple(made.bytes for made in SET)
+    objects = tuple(made.bytes for made in SENT)
     values: dict[str, Any] = {
         "now": NOW,
         "acknowledged": frozenset({RECEIVED, BROKEN}),

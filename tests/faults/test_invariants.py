@@ -19,6 +19,8 @@ from tests.faults.planted import (
     NEXT,
     NOW,
     REF,
+    RESERVE,
+    SENT,
     SET,
     SR,
     TEXT,
@@ -40,6 +42,21 @@ def test_sound_evidence_passes() -> None:
     assert check(sound(), drained=True) == []
 
 
+def test_an_archive_that_takes_no_3d_sr_passes() -> None:
+    """It has what stood in reserve instead, and the next version's names it."""
+    sent = (RESERVE, TEXT, CAPTURE)
+    rows = (item(SR, OutboxStatus.REFUSED), *(item(one, OutboxStatus.CONFIRMED) for one in sent))
+    objects = tuple(one.bytes for one in sent)
+    pacs = {"pacs": Witness(requests=objects, kept=frozenset(objects))}
+    first = delivered(*SET, outbox=rows)
+    assert check(sound(versions=[first], archives=pacs), drained=True) == []
+    following = replace(NEXT[1], predecessor=RESERVE.bytes.sop_instance_uid)
+    objects = (*objects, *(one.bytes for one in (NEXT[0], *NEXT[2:])))
+    pacs = {"pacs": Witness(requests=objects, kept=frozenset(objects))}
+    second = next_version(NEXT[0], following, *NEXT[2:])
+    assert check(sound(versions=[first, second], archives=pacs), drained=True) == []
+
+
 def test_a_version_that_names_the_one_before_passes() -> None:
     """Its documents supersede those of the version before, whatever the order in which they are read."""
     seen = followed(next_version(*NEXT))
@@ -59,10 +76,10 @@ def other(made: Made) -> Made:
     return replace(made, bytes=replace(made.bytes, sha256="f" * 64))
 
 
-def archive(*requests: Bytes, kept: tuple[Made, ...] = SET) -> dict[str, Witness]:
+def archive(*requests: Bytes, kept: tuple[Made, ...] = SENT) -> dict[str, Witness]:
     """Return an archive that got the set and more."""
     objects = frozenset(made.bytes for made in kept)
-    return {"pacs": Witness(requests=(*(made.bytes for made in SET), *requests), kept=objects)}
+    return {"pacs": Witness(requests=(*(made.bytes for made in SENT), *requests), kept=objects)}
 
 
 LOST: dict[str, Callable[[], Evidence]] = {
@@ -72,7 +89,11 @@ LOST: dict[str, Callable[[], Evidence]] = {
     "a quarantined object has no copy": lambda: sound(quarantined=frozenset()),
     "a version has no text SR": lambda: sound(versions=[delivered(SR)], archives={"pacs": archive()["pacs"]}),
     "an axilla with an estimate has no SR": lambda: sound(versions=[delivered(*SET, estimated=frozenset("LR"))]),
-    "a confirmed object is not in the archive": lambda: sound(archives=archive(kept=SET[:2])),
+    "a confirmed object is not in the archive": lambda: sound(archives=archive(kept=SENT[:2])),
+    "an object stays behind in reserve for nothing": lambda: sound(
+        versions=[delivered(*SET, outbox=(item(SR), item(RESERVE), item(TEXT, OutboxStatus.SPARE), item(CAPTURE)))]
+    ),
+    "an axilla has no SR in reserve": lambda: sound(versions=[delivered(SR, TEXT, CAPTURE)]),
     "nothing was queued for an archive": lambda: sound(archives=archive() | {"second": Witness()}),
     "an axilla that was asked about has no SR": lambda: sound(versions=[delivered(*SET, asked=frozenset("LR"))]),
     "a version has no SR at all": lambda: sound(versions=[delivered(TEXT, CAPTURE, estimated=frozenset())]),
@@ -116,6 +137,7 @@ DUPLICATE: dict[str, Callable[[], Evidence]] = {
         versions=[delivered(*SET, estimated=frozenset())]
     ),
     "an archive got an object of no version": lambda: sound(archives=archive(Bytes("2.9", "9" * 64))),
+    "an archive that has an SR got the one in reserve, too": lambda: sound(archives=archive(RESERVE.bytes)),
     "a patient has two cases": lambda: sound(
         versions=[*sound().versions, Version(case=replace(case(CaseState.READY), case_uuid=UUID(int=2)))]
     ),
@@ -137,7 +159,7 @@ STUCK: dict[str, Callable[[], Evidence]] = {
     "collecting and long due": lambda: waiting(CaseState.COLLECTING, due_at=NOW - timedelta(minutes=5)),
     "delivering, and nothing is on its way": lambda: sound(versions=[delivered(*SET, case=case(CaseState.DELIVERING))]),
     "done, and an object is on its way": lambda: sound(
-        versions=[delivered(*SET, outbox=(item(SR), item(CAPTURE), item(TEXT, OutboxStatus.SENT)))]
+        versions=[delivered(*SET, outbox=(item(SR), item(RESERVE), item(CAPTURE), item(TEXT, OutboxStatus.SENT)))]
     ),
     "a partial file is old": lambda: sound(partial_ages={"x.partial": timedelta(minutes=61)}),
 }

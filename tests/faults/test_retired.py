@@ -14,7 +14,7 @@ from agent.core.ports import OutboxStatus
 from tests.builders import PATIENT
 from tests.faults.evidence import Evidence, Kind, Leak, Made, Message, Version, Witness
 from tests.faults.invariants import check
-from tests.faults.planted import NEXT, NOW, SET, case, delivered, item, kinds, sound, successor, waiting
+from tests.faults.planted import NEXT, NOW, SENT, SET, case, delivered, item, kinds, sound, successor, waiting
 
 NEW = PatientKey(PATIENT.issuer, "NEW")
 A40 = Message("A40-1", PATIENT, NEW)
@@ -29,7 +29,7 @@ def under(patient: PatientKey, made: tuple[Made, ...]) -> tuple[Made, ...]:
 
 def withdrawn(**more: Any) -> Version:
     """Return version 1, of the old key: stopped by the merge on its way out."""
-    outbox = tuple(item(one, OutboxStatus.WAITING) for one in SET)
+    outbox = tuple(item(one, OutboxStatus.WAITING) for one in SENT)
     values: dict[str, Any] = {"case": case(CaseState.CLOSED, reason="merged"), "outbox": outbox, "closed_at": NOW}
     return delivered(*under(PATIENT, SET), **values | more)
 
@@ -42,7 +42,7 @@ def heir(*made: Made, **more: Any) -> Version:
 
 def merged(*versions: Version, sent: tuple[Made, ...] = SET[:1], **changes: Any) -> Evidence:
     """Return evidence of a merge after all work is done; of version 1 only `sent` reached the archive."""
-    new = tuple(made.bytes for version in versions[1:] for made in version.made)
+    new = tuple(made.bytes for version in versions[1:] for made in version.made if not made.instead_of)
     witness = Witness(requests=(*(made.bytes for made in sent), *new), kept=frozenset(new))
     known: dict[str, Any] = {
         "messages": frozenset({A40}),

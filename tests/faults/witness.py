@@ -47,7 +47,7 @@ class WitnessArchive(Archive):
 
 def made_of(one: ResultObject) -> Made:
     """Return a result object as it speaks for itself."""
-    return Made(one.role, _bytes(one.encoded), _predecessor(one), _named(one.encoded))
+    return Made(one.role, _bytes(one.encoded), _predecessor(one), _named(one.encoded), one.instead_of)
 
 
 def _named(part10: bytes) -> PatientKey:

@@ -7,9 +7,9 @@ from typing import Any, Final
 from uuid import uuid5
 
 from agent.core.prediction import NoEstimate, Side
-from agent.core.result import Influence, Result, ResultObject, SourceImage
+from agent.core.result import Influence, Kind, Result, ResultObject, SourceImage
 from agent.dicom.uids import device_uid
-from agent.report.compose import Composer, DeviceIdentity
+from agent.report.compose import Composer, DeviceIdentity, Language
 from tests import builders
 from tests.viewer import phantoms
 from tests.viewer.phantoms import Image
@@ -17,6 +17,9 @@ from tests.viewer.phantoms import Image
 DEVICE: Final = DeviceIdentity(
     device_uid(builders.INSTALLATION), "SENTINODE", "Sentinode", "Sentinode", "0001", "0.1.0"
 )
+COMPOSER: Final = Composer(DEVICE)
+GERMAN: Final = Composer(DEVICE, language=Language.GERMAN)
+EVERYTHING: Final = Composer(DEVICE, kinds=Kind)
 REASON: Final = "the images differ too much from those the model was trained on"
 OLDER, NEWER = date(2026, 1, 5), date(2026, 1, 19)
 IN_BREAST, IN_AXILLA = (0.4125, 0.61), (0.1375, 0.17)  # column, row of the mass and the node, as shares of a left view
@@ -40,16 +43,26 @@ class Shown:
         """Everything to store, in sending order; of two forms of an object the preferred one."""
         return [part for part, _ in self.images] + [o.encoded for o in self.objects if not o.instead_of]
 
+    @property
+    def files_for_an_old_archive(self) -> list[bytes]:
+        """Everything to store in an archive that takes no Comprehensive 3D SR."""
+        replaced = {o.instead_of for o in self.objects}
+        return [part for part, _ in self.images] + [
+            o.encoded for o in self.objects if o.sop_instance_uid not in replaced
+        ]
+
     def of(self, role: str) -> ResultObject:
         """Return our object of a role."""
         return next(o for o in self.objects if o.role == role)
 
 
-def four_views(name: str, *, answers: Sequence[Any] | None = None, **attributes: Any) -> Shown:
+def four_views(
+    name: str, *, answers: Sequence[Any] | None = None, composer: Composer = COMPOSER, **attributes: Any
+) -> Shown:
     """Four views; unless other answers are given, the left axilla is at high risk and the right at low."""
     images = [phantoms.mammogram(name, side, view, **attributes) for side in "RL" for view in ("CC", "MLO")]
     answers = [builders.estimate("L", 0.7312), builders.estimate("R", 0.042)] if answers is None else answers
-    return shown(name, images, builders.result(answers, sources(images)))
+    return shown(name, images, builders.result(answers, sources(images)), composer=composer)
 
 
 def ultrasound_stills(name: str, **attributes: Any) -> Shown:
@@ -69,12 +82,12 @@ def ultrasound_clip(name: str) -> Shown:
     return shown(name, images, _of("US", images, found, 0.38))
 
 
-def dynamic_mr(name: str, *, one_series: bool) -> Shown:
+def dynamic_mr(name: str, *, one_series: bool, composer: Composer = COMPOSER) -> Shown:
     """Two phases of twenty slices; the middle slice of the phase after contrast had influence."""
     images = phantoms.dynamic(name, one_series=one_series)
     key = images[phantoms.MR_SLICES + phantoms.KEY_SLICE][1]
     found = [replace(influence(key, *phantoms.MR_NODE, 1.1, radius=0.6), side="L")]
-    return shown(name, images, _of("MR", images, found, 0.7312), at_hand=[key])
+    return shown(name, images, _of("MR", images, found, 0.7312), at_hand=[key], composer=composer)
 
 
 def two_studies(name: str) -> Shown:
@@ -114,10 +127,16 @@ def superseded(name: str, **attributes: Any) -> Shown:
     return Shown(tuple(images), before.objects + shown(name, images, later).objects)
 
 
-def shown(name: str, images: Sequence[Image], result: Result, at_hand: Sequence[SourceImage] | None = None) -> Shown:
+def shown(
+    name: str,
+    images: Sequence[Image],
+    result: Result,
+    at_hand: Sequence[SourceImage] | None = None,
+    composer: Composer = COMPOSER,
+) -> Shown:
     """Make the objects of a result as a case, and of a patient, of its own: UIDs of two studies must differ."""
     of_case = replace(result, case_uuid=uuid5(builders.INSTALLATION, name), patient=images[0][1].instance.patient)
-    return Shown(tuple(images), Composer(DEVICE)(of_case, sources(images) if at_hand is None else at_hand))
+    return Shown(tuple(images), composer(of_case, sources(images) if at_hand is None else at_hand))
 
 
 def sources(images: Sequence[Image]) -> list[SourceImage]:

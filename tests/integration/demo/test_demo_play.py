@@ -20,7 +20,7 @@ ASLEEP = replace(CT, title="Asleep", sends="MG", expected=dormant("the diagnosis
 def overrides(tmp_path: Path) -> Path:
     """The demo's own overrides, with free ports and everything below a folder of the test's."""
     text = OVERRIDES.read_text(encoding="utf-8")
-    for port in ("11114", "11115", "4244"):
+    for port in ("11114", "11115", "4244", "4245"):
         assert text.count(port) == 1
         text = text.replace(port, str(free_port()))
     path = tmp_path / "overrides.yaml"

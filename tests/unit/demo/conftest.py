@@ -10,12 +10,12 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from agent.core.prediction import Estimate
-from agent.core.result import Result
+from agent.core.result import Kind, Result, ResultObject
 from agent.infer.statement import summarise
 from agent.operate.status import to_json
 from agent.report.compose import Composer
 from demo.expected import Expected, estimate
-from demo.outcome import Arrived, Outcome, Version
+from demo.outcome import PACS, Arrived, Outcome, Version
 from demo.patients import DemoPatient
 from demo.stories import Story
 from models import phantom
@@ -23,6 +23,7 @@ from tests import builders
 from tests.unit.report.conftest import DEVICE
 
 IMAGES = [dcmread(BytesIO(builders.part10(builders.mammogram("L", view)))) for view in ("CC", "MLO")]
+OLD = "demo-old-archive"
 SOURCES = [builders.source_image(ds) for ds in IMAGES]
 
 Make = Callable[..., Outcome]
@@ -37,12 +38,9 @@ def a_patient(expected: Expected, images: Sequence[Dataset] = IMAGES, **story: o
 
 def a_version(folder: Path, result: Result, state: str = "done", reason: str = "") -> Version:
     """Return a version as it stands when every object was confirmed."""
-    objects = Composer(DEVICE)(result, SOURCES) if result.answers else ()
-    arrived = []
-    for one in objects:
-        path = folder / f"v{result.version}-{one.role.replace(':', '-').strip('-')}.dcm"
-        path.write_bytes(one.encoded)
-        arrived.append(Arrived(one.role, one.sop_instance_uid, dcmread(BytesIO(one.encoded)), path))
+    objects = Composer(DEVICE, kinds=Kind)(result, SOURCES) if result.answers else ()
+    arrived = [_arrived(one, result.version, folder) for one in objects if not one.instead_of]
+    old = [_arrived(one, result.version, folder / OLD) for one in objects if one.instead_of or one.kind is Kind.TEXT_SR]
     case = {
         "version": result.version,
         "state": state,
@@ -60,11 +58,30 @@ def a_version(folder: Path, result: Result, state: str = "done", reason: str = "
         for ds, at in zip(IMAGES, received, strict=True)
     ]
     stored_at = case["sr_stored_at"]
-    deliveries = [
-        {"role": one.role, "sop_instance_uid": one.uid, "status": "confirmed", "stored_at": stored_at}
-        for one in arrived
+    said = [(PACS, one, "spare" if one.instead_of else "confirmed") for one in objects]
+    said += [
+        (OLD, one, "confirmed" if one.instead_of or one.kind is Kind.TEXT_SR else "refused")
+        for one in objects
+        if one.kind in (Kind.SR, Kind.TEXT_SR)
     ]
-    return Version(case, [], instances, deliveries, arrived)
+    deliveries = [
+        {
+            "role": one.role,
+            "sop_instance_uid": one.sop_instance_uid,
+            "destination": destination,
+            "status": status,
+            "stored_at": stored_at if status == "confirmed" else None,
+        }
+        for destination, one, status in said
+    ]
+    return Version(case, [], instances, deliveries, arrived, {OLD: old})
+
+
+def _arrived(one: ResultObject, version: int, folder: Path) -> Arrived:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"v{version}-{one.role.replace(':', '-').strip('-')}.dcm"
+    path.write_bytes(one.encoded)
+    return Arrived(one.role, one.sop_instance_uid, dcmread(BytesIO(one.encoded)), path)
 
 
 def a_result(version: int = 1, **more: object) -> Result:
@@ -72,9 +89,9 @@ def a_result(version: int = 1, **more: object) -> Result:
     made = builders.result(images=SOURCES, version=version, **more)
     if version == 1:
         return made
-    before = Composer(DEVICE)(builders.result(images=SOURCES, version=version - 1), SOURCES)
-    documents = {one.role: one.reference for one in before if one.kind != "secondary_capture"}
-    return replace(made, predecessors=documents)
+    before = Composer(DEVICE, kinds=Kind)(builders.result(images=SOURCES, version=version - 1), SOURCES)
+    documents = {one.role: one.reference for one in before if one.kind in (Kind.SR, Kind.TEXT_SR)}
+    return replace(made, predecessors=documents, superseded=tuple(one.reference for one in before))
 
 
 @pytest.fixture

@@ -69,11 +69,19 @@ def test_two_women_share_a_patient_id_and_nobody_else_does() -> None:
 def test_counts_follow_from_what_is_used() -> None:
     """A report for each axilla, one text, and pictures of every image that is shown."""
     both = estimate("clinical MG US MR", sides="LR")
-    assert both.objects(1) == {"sr": 2, "text_sr": 1, "secondary_capture": 11}
+    pictures = {"secondary_capture": 11, "presentation_state": 10, "segmentation": 2, "key_object": 3}
+    assert both.objects(1) == {"sr": 2, "text_sr": 1, **pictures}
     assert estimate("clinical MG", quarantined=1, pictures=1).objects(1)["secondary_capture"] == 2
     assert no_estimate("why").objects(1) == {"text_sr": 1, "secondary_capture": 1}
     assert dormant("why").objects(1) == {}
     assert no_case(3).total == 0
+
+
+def test_later_version_rejects_the_one_before_in_each_of_its_studies() -> None:
+    """One Key Object a study; the first version rejects nothing."""
+    late = estimate("clinical MG US", "clinical MG US MR")
+    assert "rejection" not in late.objects(1)
+    assert late.objects(2)["rejection"] == 2
 
 
 def test_clinical_facts_alone_give_a_picture_of_words() -> None:
