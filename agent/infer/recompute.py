@@ -10,7 +10,7 @@ from uuid import UUID
 from agent.core.case import Case
 from agent.core.errors import Permanent
 from agent.core.ports import SpoolSource, StoredInstance, Unit
-from agent.core.result import LeftOut, Reference
+from agent.core.result import Kind, LeftOut, Reference
 from agent.infer.admission import choose
 from agent.infer.answer import DAMAGED, Answerer
 from agent.infer.lineage import digest_of, trace
@@ -93,9 +93,10 @@ def recompute(kept: Kept, worker: Answerer) -> Recomputed:
     setting = _setting(kept, worker.settings.site_prevalence)
     task = Task(setting, read_findings(kept.findings), stored, bundle, admitted)
     computed = work_out(task, worker.reader, worker.roles, lambda _: None)
-    objects = [(made, ()) for made in worker.compose(computed.result, computed.sources)]
+    not_made: dict[Kind, str] = {}
+    objects = [(made, ()) for made in worker.compose(computed.result, computed.sources, not_made.__setitem__)]
     lineage = trace(task, computed.result, objects, worker.roles, worker.origin)
-    return Recomputed(summarise(computed.result, bundle.engine.device), lineage)
+    return Recomputed(summarise(computed.result, bundle.engine.device, not_made), lineage)
 
 
 def _setting(kept: Kept, site_prevalence: float | None) -> Setting:
