@@ -1,6 +1,7 @@
 """Reports of radiologists on their way in, and the results that they let go."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -18,14 +19,15 @@ _log = structlog.get_logger()
 def note_said(unit: Unit, record: Record) -> None:
     """Note what an HL7 message says of reports. What follows for its patients is settled with its news."""
     for read in reads_from_json(record.meta.get("reads") or "[]"):
-        unit.note_read(read)
+        unit.note_read(replace(read, arrived=record.sequence))
 
 
 def note_object(unit: Unit, report: Instance, record: Record, at: datetime) -> None:
     """Note that a radiologist's report came as an object, and let go what waited for it."""
     patient = owner(unit, report.patient, report.demographics)
     uid, study = report.sop_instance_uid, report.study_instance_uid
-    if unit.note_read(Read(patient, uid, study, "", record.received_at, report.sha256)):
+    read = Read(patient, uid, study, "", record.received_at, report.sha256, arrived=record.sequence)
+    if unit.note_read(read):
         _log.info("report_noted", sop_instance_uid=uid)
     release(unit, [patient], at)
 

@@ -23,12 +23,12 @@ class Reads(Work):
     """Reports, and results held back for them."""
 
     def note_read(self, read: Read) -> bool:
-        """Note what is said of a report; return whether it was new."""
+        """Note what is said of a report; return whether it was new. What is repeated keeps its first place."""
         key, about = read.patient, (read.report_id, read.study_instance_uid, read.accession_number)
         said = (key.issuer, key.patient_id, *about, read.sent_at.isoformat(), read.source_id, str(read.is_final))
         row = {"patient_id": key.patient_id, "issuer": key.issuer, "report_id": read.report_id}
         row |= {"study_instance_uid": read.study_instance_uid, "accession_number": read.accession_number}
-        at = {"sent_at": read.sent_at, "source_id": read.source_id, "is_final": read.is_final}
+        at = {"sent_at": read.sent_at, "source_id": read.source_id, "arrived": read.arrived, "is_final": read.is_final}
         return self._is_new_apart(report_said, digest=digest_of(*said), **row, **at)
 
     def reads(self, study_instance_uid: str, accession_number: str) -> Sequence[Read]:
@@ -40,7 +40,7 @@ class Reads(Work):
         reports = sa.union(*(sa.select(table.report_id).where(one) for one in named)).subquery()
         taken_back = sa.and_(table.report_id.in_(sa.select(reports.c.report_id)), ~table.is_final)
         query = sa.union(*(sa.select(report_said).where(one) for one in (*named, taken_back)))
-        return [_read_of(row) for row in self._db.execute(query.order_by("sent_at", "source_id", "digest"))]
+        return [_read_of(row) for row in self._db.execute(query.order_by("sent_at", "arrived", "digest"))]
 
     def wait_for_read(self, case: Case, index: IndexStudy) -> None:
         """Say that a version waits until its index study was read."""
@@ -109,7 +109,7 @@ class Reads(Work):
 
 def _read_of(row: sa.Row[Any]) -> Read:
     key, about = PatientKey(row.issuer, row.patient_id), (row.report_id, row.study_instance_uid, row.accession_number)
-    return Read(key, *about, row.sent_at, row.source_id, row.is_final)
+    return Read(key, *about, row.sent_at, row.source_id, row.is_final, row.arrived)
 
 
 def _awaits() -> tuple[sa.ColumnElement[bool], ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
+from structlog.testing import capture_logs
 
 from agent.core.case import CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
