@@ -4,9 +4,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from agent.core.patient import PatientKey
+
+BY_WORD: Final = "by word, case "
+"""Begins what stands for the identifier of a report where a person says that a case's index study was read."""
 
 
 @dataclass(frozen=True, slots=True)

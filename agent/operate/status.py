@@ -134,7 +134,7 @@ def _not_made(story: Story) -> list[Table]:
 
 def _awaited(story: Story) -> list[Table]:
     """The study whose report releases the results; nothing where they did not have to wait."""
-    columns = ("study_instance_uid", "accession_number", "waiting_since", "released_at")
+    columns = ("study_instance_uid", "accession_number", "waiting_since", "released_at", "released_by")
     return [_rows("radiologist's report that releases it", columns, story.awaited)] if story.awaited else []
 
 

@@ -48,7 +48,9 @@ def kept(found: Dataset, keywords: Sequence[str]) -> Dataset:
 def _fitting(element: DataElement) -> DataElement:
     given = element.value
     values = list(given) if isinstance(given, MultiValue) else [given]
-    fitting = [_written(one) if isinstance(one, DSfloat) else one for one in values]
+    if not all(isinstance(one, DSfloat) for one in values):  # pydicom leaves a faulty one among several as it is
+        return element
+    fitting = [_written(one) for one in values]
     return DataElement(element.tag, "DS", fitting if isinstance(given, MultiValue) else fitting[0])
 
 

@@ -10,7 +10,7 @@ from agent.core.case import Case, CaseState
 from agent.core.identities import digest_of
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus
-from agent.core.reads import IndexStudy, Read
+from agent.core.reads import BY_WORD, IndexStudy, Read
 from agent.state.cases import case_of
 from agent.state.resending import anything_sent
 from agent.state.tables import IS_UNREAD, cases, index_study, outbox, report_said
@@ -124,3 +124,16 @@ def count_awaiting() -> sa.Select[int, Any]:
 def awaits_report_since() -> sa.ScalarSelect[Any]:
     """Ask of a version in `cases` since when it waits for a report; nothing where it does not."""
     return sa.select(index_study.c.waiting_since).where(*_awaits()).correlate(cases).scalar_subquery()
+
+
+def awaited(case_id: int) -> sa.Select[Any]:
+    """Ask for the study whose report releases a version, and who last said in place of a report that it was read."""
+    said = report_said.c
+    by_word = (
+        sa.select(said.source_id)
+        .where(said.report_id.startswith(BY_WORD), said.study_instance_uid == index_study.c.study_instance_uid)
+        .order_by(said.sent_at.desc())
+        .limit(1)
+    )
+    released_by = by_word.correlate(index_study).scalar_subquery().label("released_by")
+    return sa.select(index_study, released_by).where(index_study.c.case_id == case_id)
