@@ -80,7 +80,7 @@ def _covers(raw: Iterable[str]) -> tuple[str, ...]:
     return covers
 
 
-def _writable(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def _writable(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields, if what reports repeat of them can be written in a DICOM object."""
     said = {key: fields.get(key) for key in _REPEATED} | {"training.summary": fields["training"].get("summary")}
     for key, text in said.items():

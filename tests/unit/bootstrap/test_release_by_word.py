@@ -51,5 +51,5 @@ def test_it_leaves_and_the_story_says_who_said_so(site: Callable[[str], Config])
 
 def test_where_nothing_waits_there_is_nothing_to_say(site: Callable[[str], Config]) -> None:
     """A site that sends at once lets it go with its next start."""
-    with pytest.raises(Permanent, match="cases.release is at_once"):
+    with pytest.raises(Permanent, match="release is at_once"):
         release_case(site("at_once"), 1, "Dr Example")
