@@ -1,6 +1,6 @@
 """A store and a spool with one case that is ready, and a worker that answers it with the tiny bundle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -96,11 +96,16 @@ class FakeComposer:
     def __init__(self) -> None:
         self.given: list[tuple[Result, tuple[SourceImage, ...]]] = []
         self.error: SentinodeError | None = None
+        self.left_out: dict[Kind, str] = {}
 
-    def __call__(self, result: Result, sources: Sequence[SourceImage]) -> Sequence[ResultObject]:
+    def __call__(
+        self, result: Result, sources: Sequence[SourceImage], note: Callable[[Kind, str], None]
+    ) -> Sequence[ResultObject]:
         """Compose, or fail as told."""
         if self.error:
             raise self.error
+        for kind, reason in self.left_out.items():
+            note(kind, reason)
         self.given.append((result, tuple(sources)))
         root = f"2.25.{result.case_uuid.int % 10**20}{result.version}"
         sr, text = result_object(f"{root}1"), result_object(f"{root}2", Kind.TEXT_SR)

@@ -23,9 +23,12 @@ def read(
     patient: PatientKey = PATIENT,
     report_id: str = "R1",
     is_final: bool = True,
+    source_id: str = "",
+    arrived: int = 0,
 ) -> Read:
     """Return what was said of a report so many minutes after `AT`."""
-    return Read(patient, report_id, study, accession, AT + timedelta(minutes=minutes), f"M{minutes}", is_final)
+    source_id = source_id or f"M{minutes}"
+    return Read(patient, report_id, study, accession, AT + timedelta(minutes=minutes), source_id, is_final, arrived)
 
 
 def code(value: str, scheme: str = "LN", meaning: str = "a title") -> Dataset:

@@ -4,12 +4,15 @@ import getpass
 import os
 from contextlib import closing
 
+from agent.assemble.readings import read_by_word
 from agent.assemble.resolve import Request
+from agent.bootstrap.common import utc_now
 from agent.bootstrap.inspect import open_store
 from agent.bootstrap.keeper import build_resolver
 from agent.config import Config
 from agent.core.case import Case
 from agent.core.conflict import Ruling
+from agent.core.errors import Permanent
 
 
 def resolve_case(
@@ -22,6 +25,14 @@ def resolve_case(
         with store.unit() as unit:
             left = [c.sentence for c in unit.conflicts(case.id) if unit.decision(c.id) is None]
         return case, left
+
+
+def release_case(config: Config, case_id: int, by: str) -> Case:
+    """Let a version go whose index study a person says was read; return it. Raises Permanent."""
+    if config.cases.release != "after_radiologist_report":
+        raise Permanent(f"results do not wait for a report here: cases.release is {config.cases.release}")
+    with closing(open_store(config)) as store:
+        return read_by_word(store, case_id, _who(by), utc_now())
 
 
 def _who(by: str | None) -> str:

@@ -27,7 +27,7 @@ from agent.infer.answer import Answerer, AnswerSettings
 from agent.infer.engine import Engine
 from agent.infer.reader import ImageReader
 from agent.record.quarantine import Quarantine
-from agent.report.compose import Composer, Language
+from agent.report.compose import Composer, Language, Note
 from agent.report.draft import DeviceIdentity
 from agent.spool import SpoolReader
 from agent.state import SqlStore
@@ -37,7 +37,7 @@ LEASE: Final = timedelta(minutes=5)
 
 _STDERR: Final = 2
 
-Compose = Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
+Compose = Callable[[Result, Sequence[SourceImage], Note], Sequence[ResultObject]]
 
 
 class HangWatchdog:
@@ -143,9 +143,9 @@ def build_composer(config: Config, store: SqlStore) -> Compose:
         language=Language(config.site.language),
     )
 
-    def compose(result: Result, sources: Sequence[SourceImage]) -> Sequence[ResultObject]:
+    def compose(result: Result, sources: Sequence[SourceImage], note: Note) -> Sequence[ResultObject]:
         if not result.estimates and not config.cases.report_no_estimate:
             return composer.rejecting(result, sources)
-        return composer(result, sources)
+        return composer(result, sources, note)
 
     return compose

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, model_validator
 
-from agent.config.values import AeTitle, Duration, Modality, Network, Port, Role, TimeZone
+from agent.config.values import AeTitle, Duration, Modality, Network, Port, Role, TimeZone, Words
 from agent.core.roles import MATCHED
 
 
@@ -145,7 +145,7 @@ class RoleRule(Section):
 
     modality: Literal["MG", "US", "MR", "SM"] = Field(description="Modality of the objects that it is about.")
     role: Role = Field(description="What they are: a role of this modality, as `us.node`; or `refused`.")
-    reason: str = Field(min_length=1, max_length=200, description="Why, in words; stands in tables and reports.")
+    reason: Words = Field(min_length=1, max_length=200, description="Why, in words; stands in tables and reports.")
     study_description: str | None = Field(
         None, min_length=1, max_length=100, description="Study or procedure description."
     )

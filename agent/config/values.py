@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import BeforeValidator, Field
 
 from agent.core.roles import ROLES
+from agent.core.writable import is_writable
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -42,6 +43,13 @@ def _role(value: Any) -> Any:
     return value
 
 
+def _words(value: Any) -> Any:
+    if isinstance(value, str) and not is_writable(value):
+        raise ValueError("write it without control characters: no report can repeat it")
+    return value
+
+
+Words = Annotated[str, BeforeValidator(_words)]
 Role = Annotated[str, BeforeValidator(_role)]
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

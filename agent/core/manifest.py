@@ -7,8 +7,10 @@ from typing import Any, Final
 from agent.core.eligibility_rules import COVERABLE
 from agent.core.errors import Permanent
 from agent.core.prediction import OperatingPoint
+from agent.core.writable import is_writable
 
 SCHEMA: Final = 1
+_REPEATED: Final = ("name", "version", "intended_use", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,15 @@ def _covers(raw: Iterable[str]) -> tuple[str, ...]:
     return covers
 
 
+def _writable(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields, if what reports repeat of them can be written in a DICOM object."""
+    said = {key: fields.get(key) for key in _REPEATED} | {"training.summary": fields["training"].get("summary")}
+    for key, text in said.items():
+        if not is_writable(str(text)):
+            raise ValueError(f"{key} holds a control character: no report can repeat it")
+    return fields
+
+
 def parse_manifest(raw: Mapping[str, Any]) -> BundleManifest:
     """Build the manifest from its JSON object.
 
@@ -91,7 +102,7 @@ def parse_manifest(raw: Mapping[str, Any]) -> BundleManifest:
     fields = {key: value for key, value in raw.items() if key != "schema"}
     try:
         return BundleManifest(
-            **fields
+            **_writable(fields)
             | {
                 "modalities": tuple(fields["modalities"]),
                 "required": tuple(fields["required"]),

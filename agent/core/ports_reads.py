@@ -13,7 +13,7 @@ class ReadUnit(Protocol):
     """The part of a transaction that is about reports of radiologists."""
 
     def note_read(self, read: Read) -> bool:
-        """Note what is said of a report; return whether it was new."""
+        """Note what is said of a report; return whether it was new. What is repeated keeps its first place."""
 
     def reads(self, study_instance_uid: str, accession_number: str) -> Sequence[Read]:
         """What names a study, or its accession number alone, and whatever takes one of these reports back."""

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from agent.core.patient import PatientKey
+
+BY_WORD: Final = "by word, case "
+"""Begins what stands for the identifier of a report where a person says that a case's index study was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Read:
     sent_at: datetime  # UTC
     source_id: str  # MSH-10; of an object the digest of its bytes
     is_final: bool = True  # False: whatever was said of the report before is taken back
+    arrived: int = field(default=0, compare=False)  # sequence of the record that said it first
 
     def names(self, study_instance_uid: str, accession_number: str) -> bool:
         """Tell whether it is about a study; `accession_number` is the study's, empty where nobody knows it."""
@@ -42,7 +46,11 @@ class IndexStudy:
 
 
 def final_reads(study_instance_uid: str, accession_number: str, said: Iterable[Read]) -> list[Read]:
-    """Return what says that a study was read and was not taken back since, of statements about one patient."""
+    """Return what says that a study was read and was not taken back since, of statements about one patient.
+
+    Of two statements of one time, as senders whose clocks tell minutes make them, the one that came later counts: an
+    identifier of a message says nothing of order. What one message says both ways is taken back.
+    """
     every = list(said)
     return [
         one
@@ -52,9 +60,9 @@ def final_reads(study_instance_uid: str, accession_number: str, said: Iterable[R
 
 
 def _is_taken_back(read: Read, every: Sequence[Read]) -> bool:
-    at = (read.sent_at, read.source_id)
+    at = (read.sent_at, read.arrived)
     return any(
-        not one.is_final and one.report_id == read.report_id and (one.sent_at, one.source_id) >= at for one in every
+        not one.is_final and one.report_id == read.report_id and (one.sent_at, one.arrived) >= at for one in every
     )
 
 

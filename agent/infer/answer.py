@@ -53,7 +53,7 @@ class Answerer:
     reader
         The bytes as they came, and what is read of them.
     compose
-        A result and its source images to objects in sending order.
+        A result and its source images to objects in sending order; tells of kinds that could not be made.
     quarantine
         Keeps a copy of an object that cannot be used, with the reason.
     destinations
@@ -73,7 +73,7 @@ class Answerer:
     store: Store
     engines: Sequence[ActiveBundle]
     reader: ImageReader
-    compose: Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
+    compose: Callable[[Result, Sequence[SourceImage], Callable[[Kind, str], None]], Sequence[ResultObject]]
     quarantine: Callable[[StoredInstance, bytes, str], None]
     destinations: Mapping[str, frozenset[Kind]]
     settings: AnswerSettings
@@ -139,8 +139,11 @@ class Answerer:
         crashpoint("infer.after_estimate")
         with self.store.unit() as unit:
             self.attempts.renew(unit, case)
-        objects = self.compose(computed.result, computed.sources)
-        self._save(task, computed.result, objects)
+        not_made: dict[Kind, str] = {}
+        objects = self.compose(computed.result, computed.sources, not_made.__setitem__)
+        for kind, reason in not_made.items():
+            _log.warning("objects_not_made", case_id=case.id, version=case.version, kind=kind, reason=reason)
+        self._save(task, computed.result, objects, not_made)
         crashpoint("infer.after_save")
         _log.info("answer_saved", case_id=case.id, version=case.version, count=len(objects))
 
@@ -172,7 +175,7 @@ class Answerer:
             for unused in images.unused:
                 unit.mark_left_out(case, unused.stored, unused.reason, quarantined=unused.part10 is not None)
 
-    def _save(self, task: Task, result: Result, objects: Sequence[ResultObject]) -> None:
+    def _save(self, task: Task, result: Result, objects: Sequence[ResultObject], not_made: Mapping[Kind, str]) -> None:
         """Save everything in one transaction. Raises StaleCase if the case moved on meanwhile."""
         case, device = task.setting.case, task.bundle.engine.device
         by_destination = {
@@ -187,7 +190,8 @@ class Answerer:
                 _log.error("answer_stopped", case_id=case.id, reason=why)
                 return
             unit.mark_used(case, [instance.sop_instance_uid for instance in result.used])
-            saved = unit.save_result(case, result.made_at, summarise(result, device), by_destination)
+            summary = summarise(result, device, not_made)
+            saved = unit.save_result(case, result.made_at, summary, by_destination)
             unit.keep_lineage(saved, lineage)
             if not any(by_destination.values()):
                 unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")

@@ -8,9 +8,12 @@ from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
+from agent.core.errors import Permanent
 from agent.core.instance import Instance
-from agent.core.result import Result, ResultObject
+from agent.core.result import Reference, Result, ResultObject
 from agent.core.roles import RoleTable
+from agent.infer.statement import Setting
+from agent.infer.superseding import Left
 from agent.infer.task import Task
 from agent.preprocess.tabular import AGE, BIRTH_DATE
 
@@ -89,6 +92,7 @@ def trace(
         "facts_left_out": _facts_left_out(task, result),
         "findings": digest_of(setting.findings),
         "patient": keyed_digest(setting.installation, result.patient.issuer, result.patient.patient_id),
+        "earlier": _earlier(setting),
         "supersedes": before and {"case": before.id, "version": before.version, "objects": _uids(task)},
         "site": {
             "prevalence": result.site_prevalence,
@@ -126,6 +130,34 @@ def _object(made: ResultObject, to: Sequence[str]) -> dict[str, Any]:
 
 def _uids(task: Task) -> list[str]:
     return sorted(reference.sop_instance_uid for reference in task.setting.predecessors.values())
+
+
+def _earlier(setting: Setting) -> dict[str, Any]:
+    """What earlier versions had sent when this one was answered: what becomes of that later is another matter."""
+    return {
+        "predecessors": {role: _reference(one) for role, one in setting.predecessors.items()},
+        "superseded": [_reference(one) for one in setting.left.objects],
+        "of_another": setting.left.of_another,
+    }
+
+
+def _reference(one: Reference) -> list[str]:
+    return [one.sop_class_uid, one.sop_instance_uid, one.study_instance_uid, one.series_instance_uid]
+
+
+def earlier_of(lineage: Mapping[str, Any]) -> tuple[dict[str, Reference], Left]:
+    """Return what a version named as its predecessors when it was answered, by role, and what it superseded.
+
+    Raises
+    ------
+    Permanent
+        If the lineage was kept before that was part of it.
+    """
+    if "earlier" not in lineage:
+        raise Permanent("what it superseded was not kept: an earlier version of Sentinode answered it")
+    kept = lineage["earlier"]
+    predecessors = {role: Reference(*uids) for role, uids in kept["predecessors"].items()}
+    return predecessors, Left(tuple(Reference(*uids) for uids in kept["superseded"]), kept["of_another"])
 
 
 def _images(task: Task, result: Result, roles: RoleTable) -> list[dict[str, Any]]:

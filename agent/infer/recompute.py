@@ -10,12 +10,13 @@ from uuid import UUID
 from agent.core.case import Case
 from agent.core.errors import Permanent
 from agent.core.ports import SpoolSource, StoredInstance, Unit
-from agent.core.result import LeftOut, Reference
+from agent.core.result import Kind, LeftOut, Reference
 from agent.infer.admission import choose
 from agent.infer.answer import DAMAGED, Answerer
-from agent.infer.lineage import digest_of, trace
+from agent.infer.lineage import digest_of, earlier_of, trace
 from agent.infer.question import read_findings
 from agent.infer.statement import Setting, summarise
+from agent.infer.superseding import Left
 from agent.infer.task import Task, work_out
 
 _MOST_NAMED: Final = 20
@@ -36,7 +37,8 @@ class Kept:
     findings: Mapping[str, Any]
     stored: Sequence[StoredInstance]
     before: Case | None  # the version that it named as its predecessor
-    predecessors: Mapping[str, Reference]
+    predecessors: Mapping[str, Reference]  # as they stood when it was answered
+    left: Left  # by earlier versions, as it stood then
     summary_before: Mapping[str, Any]
 
 
@@ -54,7 +56,7 @@ def read_kept(unit: Unit, case_id: int) -> Kept:
     Raises
     ------
     Permanent
-        If there is no such case, or no answer with a lineage was saved for it.
+        If there is no such case, or no answer with a whole lineage was saved for it.
     """
     try:
         case = unit.case(case_id)
@@ -65,6 +67,7 @@ def read_kept(unit: Unit, case_id: int) -> Kept:
         raise Permanent(f"case {case_id} is {case.state}: no answer with its lineage was saved")
     supersedes = lineage["supersedes"]
     before = unit.case(supersedes["case"]) if supersedes else None
+    predecessors, left = earlier_of(lineage)
     return Kept(
         case=case,
         installation=unit.installation(),
@@ -73,7 +76,8 @@ def read_kept(unit: Unit, case_id: int) -> Kept:
         findings=unit.findings(case_id),
         stored=unit.instances(case_id),
         before=before,
-        predecessors=unit.references(before.id) if before else {},
+        predecessors=predecessors,
+        left=left,
         summary_before=unit.summary(before.id) if before else {},
     )
 
@@ -93,9 +97,10 @@ def recompute(kept: Kept, worker: Answerer) -> Recomputed:
     setting = _setting(kept, worker.settings.site_prevalence)
     task = Task(setting, read_findings(kept.findings), stored, bundle, admitted)
     computed = work_out(task, worker.reader, worker.roles, lambda _: None)
-    objects = [(made, ()) for made in worker.compose(computed.result, computed.sources)]
+    not_made: dict[Kind, str] = {}
+    objects = [(made, ()) for made in worker.compose(computed.result, computed.sources, not_made.__setitem__)]
     lineage = trace(task, computed.result, objects, worker.roles, worker.origin)
-    return Recomputed(summarise(computed.result, bundle.engine.device), lineage)
+    return Recomputed(summarise(computed.result, bundle.engine.device, not_made), lineage)
 
 
 def _setting(kept: Kept, site_prevalence: float | None) -> Setting:
@@ -106,6 +111,7 @@ def _setting(kept: Kept, site_prevalence: float | None) -> Setting:
         predecessors=kept.predecessors,
         summary_before=kept.summary_before,
         site_prevalence=site_prevalence,
+        left=kept.left,
         damaged=tuple(LeftOut(one["what"], DAMAGED, one["modality"]) for one in kept.lineage["damaged"]),
         before=kept.before,
         findings=kept.findings,

@@ -11,7 +11,7 @@ from agent.core.eligibility_rules import is_unheard
 from agent.core.instance import Instance
 from agent.core.manifest import BundleManifest
 from agent.core.prediction import Answer, Estimate
-from agent.core.result import Influence, LeftOut, Reference, Result
+from agent.core.result import Influence, Kind, LeftOut, Reference, Result
 from agent.infer.engine import Engine
 from agent.infer.estimate import prior_shift, shifted_points
 from agent.infer.inputs import CLINICAL
@@ -111,8 +111,16 @@ def _unusual(encoded: Encoded | None) -> tuple[str, ...]:
     return (f"Outside the range of the training data: {', '.join(outside)}.",) if outside else ()
 
 
-def summarise(result: Result, device: str) -> dict[str, Any]:
-    """Return the JSON that status, case lists and the demo's table read. It holds no fact's value."""
+def summarise(result: Result, device: str, not_made: Mapping[Kind, str]) -> dict[str, Any]:
+    """Return the JSON that status, case lists and the demo's table read. It holds no fact's value.
+
+    Parameters
+    ----------
+    result, device
+        What is said, and where it was computed.
+    not_made
+        Kinds of objects that could not be made of it, and why.
+    """
     model = result.model
     return {
         "answers": [_answer(answer) for answer in result.answers],
@@ -129,6 +137,7 @@ def summarise(result: Result, device: str) -> dict[str, Any]:
             "intended_use": model.intended_use,
             "device": device,
         },
+        "not_made": {kind.value: reason for kind, reason in not_made.items()},
         "training_prevalence": model.training_prevalence,
         "site_prevalence": result.site_prevalence,
         REJECTED: [reference.sop_instance_uid for reference in result.superseded],

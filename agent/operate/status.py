@@ -97,6 +97,7 @@ def story_tables(story: Story) -> list[Table]:
             story.others,
         ),
         _rows("deliveries", ("role", "destination", "status", "attempts", "stored_at", "error"), story.deliveries),
+        *_not_made(story),
         *_awaited(story),
         *_asked(story),
     ]
@@ -125,9 +126,15 @@ def _findings(findings: Mapping[str, Any]) -> list[Table]:
     return [_rows("evidence and eligibility", ("", "says"), rows)]
 
 
+def _not_made(story: Story) -> list[Table]:
+    """Kinds of objects that could not be made of the answer; nothing where all were."""
+    missing = [{"kind": kind, "why": why} for kind, why in story.case.summary.get("not_made", {}).items()]
+    return [_rows("not made of this answer", ("kind", "why"), missing)] if missing else []
+
+
 def _awaited(story: Story) -> list[Table]:
     """The study whose report releases the results; nothing where they did not have to wait."""
-    columns = ("study_instance_uid", "accession_number", "waiting_since", "released_at")
+    columns = ("study_instance_uid", "accession_number", "waiting_since", "released_at", "released_by")
     return [_rows("radiologist's report that releases it", columns, story.awaited)] if story.awaited else []
 
 

@@ -21,9 +21,12 @@ FINAL: Final = frozenset({"F", "C"})
 GONE: Final = frozenset({"X", "D"})
 """Result status of a report that is none after all: cancelled, deleted."""
 NOT_IMAGING: Final = frozenset(
-    "AU BG BLB CG CH CP EC EN GE HM ICU IMM LAB MB MCB MYC NRS OSL OT PAR PF PHR PHY PT RC RT SP SR TX VR".split()
+    (
+        "AU BG BLB CG CH CP CTH EC EN GE HM ICU IMM LAB MB MCB MYC NRS OSL OT OTH PAR PAT PF PHR PHY PT RC RT SP SR TX"
+        " VR"
+    ).split()
 )
-"""Sections (OBR-24) whose results no radiologist writes."""
+"""Sections (OBR-24) whose results no radiologist writes. Where none is given, only a named study says imaging."""
 
 _EVENTS: Final = ("R01", "")
 
@@ -86,6 +89,8 @@ def _said(report: _Report, message: Message, sent_at: datetime) -> Iterator[Read
     status = obr.value(25) or report.order_status
     if status not in FINAL | GONE or obr.value(24) in NOT_IMAGING:
         return
+    if status in FINAL and not (obr.value(24) or report.study_uids):
+        return  # perhaps another department's number; what takes a report back may be as terse as it is
     filler, placer = _number(obr, 3), _number(obr, 2)
     accession = _number(obr, 18) or filler
     for study in dict.fromkeys(report.study_uids) or ("",):

@@ -1,9 +1,10 @@
 """The use case of this room: a result and its source images in, validated objects in sending order out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import Final, TypeAlias
 
+from agent.core.errors import Permanent
 from agent.core.result import Kind, Result, ResultObject, SourceImage
 from agent.report.capture import Captured, captures
 from agent.report.catalogue import Language
@@ -18,12 +19,21 @@ from agent.report.segmentation import segmentations
 from agent.report.source_header import Headers
 from agent.report.sr import report
 from agent.report.text_sr import text_report
-from agent.report.validate import validate
+from agent.report.validate import validate, validate_one, validate_together
 
-__all__ = ["ALWAYS", "Composer", "DeviceIdentity", "Language"]
+__all__ = ["ALWAYS", "Composer", "DeviceIdentity", "Language", "Note"]
 
 ALWAYS: Final = frozenset({Kind.SR, Kind.TEXT_SR, Kind.SECONDARY_CAPTURE})
 """Kinds that every result has, whoever gets them."""
+
+Note: TypeAlias = Callable[[Kind, str], None]
+"""Is told of a kind of which nothing was made, and why; the reason holds no value of a header."""
+_REFUSED: Final = (Permanent, ValueError, TypeError, AttributeError)
+"""What our gate, highdicom and pydicom raise where something in a source's header does not suit them."""
+
+
+def _nobody(kind: Kind, reason: str) -> None:
+    """Tell nobody."""
 
 
 class Composer:
@@ -53,22 +63,31 @@ class Composer:
         self._language = language
         self._kinds = frozenset(kinds)
 
-    def __call__(self, result: Result, sources: Sequence[SourceImage]) -> tuple[ResultObject, ...]:
+    def __call__(
+        self, result: Result, sources: Sequence[SourceImage], note: Note = _nobody
+    ) -> tuple[ResultObject, ...]:
         """Return the objects in sending order: SRs, text SR, captures, then what only some destinations get.
 
         What another one needs goes before it, an SR in reserve right after the one for which it stands, and what
-        rejects an earlier version last.
+        rejects an earlier version last. Of what is drawn or listed besides (segmentations, presentation states, Key
+        Objects) a kind that cannot be made, or breaks a rule, is left out whole and told to `note`.
 
         Raises
         ------
         Permanent
-            If there is no source image, or an object breaks a rule of `validate`; the message names the rule.
+            If there is no source image, or an SR, a text SR, a capture or a rejection breaks a rule of `validate`; the
+            message names the rule.
         """
         draft = Draft.of(result, sources, self._device, self._zone, self._language)
         pictured = captures(draft)
         made = [*_reports(draft, pictured), text_report(draft), *(c.finished for c in pictured)]
-        made += self._besides(draft, pictured, {s.instance.sop_instance_uid: s.header for s in sources})
-        return _checked(draft, [*made, *self._rejections(draft)])
+        rejecting = self._rejections(draft)
+        for one in (*made, *rejecting):
+            validate_one(draft, one)
+        besides = self._besides(draft, pictured, {s.instance.sop_instance_uid: s.header for s in sources}, note)
+        finished = [*made, *besides, *rejecting]
+        validate_together(draft, finished)
+        return _encoded(finished)
 
     def rejecting(self, result: Result, sources: Sequence[SourceImage]) -> tuple[ResultObject, ...]:
         """Return only what rejects the objects of earlier versions: for a result of which nothing else is sent.
@@ -81,16 +100,22 @@ class Composer:
         if Kind.REJECTION not in self._kinds or not result.superseded:
             return ()
         draft = Draft.of(result, sources, self._device, self._zone, self._language)
-        return _checked(draft, self._rejections(draft), alone=True)
+        rejecting = self._rejections(draft)
+        validate(draft, rejecting, alone=True)
+        return _encoded(rejecting)
 
-    def _besides(self, draft: Draft, pictured: Sequence[Captured], headers: Headers) -> list[Finished]:
+    def _besides(self, draft: Draft, pictured: Sequence[Captured], headers: Headers, note: Note) -> list[Finished]:
+        makers: dict[Kind, Callable[[], list[Finished]]] = {
+            Kind.SEGMENTATION: lambda: segmentations(draft, headers),
+            Kind.PRESENTATION_STATE: lambda: presentation_states(draft, headers),
+            Kind.KEY_OBJECT: lambda: key_objects(draft, pictured),
+        }
         made: list[Finished] = []
-        if Kind.SEGMENTATION in self._kinds:
-            made += segmentations(draft, headers)
-        if Kind.PRESENTATION_STATE in self._kinds:
-            made += presentation_states(draft, headers)
-        if Kind.KEY_OBJECT in self._kinds:
-            made += key_objects(draft, pictured)
+        for kind in (one for one in makers if one in self._kinds):
+            try:
+                made += _sound(draft, makers[kind]())
+            except _REFUSED as exc:
+                note(kind, str(exc) if isinstance(exc, Permanent) else f"{type(exc).__name__} while it was made")
         return made
 
     def _rejections(self, draft: Draft) -> list[Finished]:
@@ -108,8 +133,15 @@ def _reports(draft: Draft, pictured: Sequence[Captured]) -> list[Finished]:
     return made
 
 
-def _checked(draft: Draft, finished: Sequence[Finished], *, alone: bool = False) -> tuple[ResultObject, ...]:
-    validate(draft, finished, alone=alone)
+def _sound(draft: Draft, finished: list[Finished]) -> list[Finished]:
+    """Return objects each of which keeps the rules and can be written."""
+    for one in finished:
+        validate_one(draft, one)
+        encode(one)
+    return finished
+
+
+def _encoded(finished: Sequence[Finished]) -> tuple[ResultObject, ...]:
     return tuple(encode(one) for one in _sending_order(finished))
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from agent.dicom import codes
-from agent.report import tree
+from agent.report import inputs, tree
 from agent.report.draft import CHARACTER_SET, Draft, Finished, reference
 
 
@@ -59,10 +59,22 @@ def no_finding_of_disease(draft: Draft, one: Finished) -> bool:
 
 
 def no_number_without_estimate(draft: Draft, one: Finished) -> bool:
-    """Where there is no estimate, no figure slips in."""
+    """Where there is no estimate, no figure of one slips in; what others wrote may hold a share of something else."""
     if draft.ranked:
         return True
-    return not any(i.ValueType == "NUM" or "%" in i.get("TextValue", "") for i in one.tree.items)
+    said = {str(item.get("TextValue", "")) for item in one.tree.typed("TEXT")}
+    return not one.tree.typed("NUM") and not any("%" in text for text in said - _others(draft))
+
+
+def _others(draft: Draft) -> set[str]:
+    """Return the sentences that repeat a bundle, the site's rules of roles, or why the case was complete."""
+    result, words = draft.result, draft.words
+    return {
+        words.event_means(result.model.label),
+        words.training(result.model, with_figures=False),
+        *inputs.left_out(words, result, draft.at_hand),
+        *map(words.stored, result.evidence),
+    }
 
 
 FOR_ALL: Final = (subject_equals_source, text_is_utf8, private_scheme_is_identified, version_is_advertised)

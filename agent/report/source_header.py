@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Final, TypeAlias
 
-from pydicom import Dataset, dcmread
+from pydicom import DataElement, Dataset, dcmread
 from pydicom.errors import BytesLengthException
+from pydicom.multival import MultiValue
+from pydicom.valuerep import DSfloat, format_number_as_ds
 
 Headers: TypeAlias = Mapping[str, bytes]
 """SOP Instance UID -> Part 10 file without pixels."""
+MOST_LETTERS: Final = 16
+"""Of a Decimal String (PS3.5 table 6.2-1)."""
 _UNREADABLE: Final = (
     *(KeyError, ValueError, TypeError, OverflowError, EOFError, OSError, struct.error),
     BytesLengthException,
@@ -26,7 +30,10 @@ def read_attributes(header: bytes, keywords: Sequence[str]) -> Dataset:
 
 
 def kept(found: Dataset, keywords: Sequence[str]) -> Dataset:
-    """Return those attributes of a dataset that have a value; what breaks its VR counts as absent."""
+    """Return those attributes of a dataset that have a value; what breaks its VR counts as absent.
+
+    Decimal numbers of more letters than a Decimal String may have (PS3.5 6.2), as many headers hold, are written anew.
+    """
     ds = Dataset()
     for keyword in keywords:
         try:
@@ -34,8 +41,24 @@ def kept(found: Dataset, keywords: Sequence[str]) -> Dataset:
         except _UNREADABLE:
             continue
         if not element.is_empty:
-            ds.add(element)
+            ds.add(_fitting(element) if element.VR == "DS" else element)
     return ds
+
+
+def _fitting(element: DataElement) -> DataElement:
+    given = element.value
+    values = list(given) if isinstance(given, MultiValue) else [given]
+    if not all(isinstance(one, DSfloat) for one in values):  # pydicom leaves a faulty one among several as it is
+        return element
+    fitting = [_written(one) for one in values]
+    return DataElement(element.tag, "DS", fitting if isinstance(given, MultiValue) else fitting[0])
+
+
+def _written(number: DSfloat) -> DSfloat:
+    """Return a number in at most 16 letters, unchanged where it has no more; infinity stays, which nobody uses."""
+    if len(str(number)) <= MOST_LETTERS or not math.isfinite(number):
+        return number
+    return DSfloat(format_number_as_ds(float(number)))
 
 
 def numbers(ds: Dataset, keyword: str, count: int) -> tuple[float, ...]:

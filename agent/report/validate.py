@@ -69,12 +69,22 @@ def validate(draft: Draft, finished: Sequence[Finished], *, alone: bool = False)
         attribute: never a value.
     """
     for one in finished:
-        whole = levels(one.ds)
-        _conforms((*rules_iod.PRESENCE, *rules_value.RULES), draft, one, whole)
-        for rule in RULES:
-            if one.slot.kind in rule.kinds and not rule.holds(draft, one):
-                raise Permanent(f"{one.slot.role} breaks the rule {rule.name}")
-        _conforms(rules_iod.CONDITIONAL, draft, one, whole)
+        validate_one(draft, one)
+    validate_together(draft, finished, alone=alone)
+
+
+def validate_one(draft: Draft, one: Finished) -> None:
+    """Check one object by itself. Raises Permanent as `validate` does."""
+    whole = levels(one.ds)
+    _conforms((*rules_iod.PRESENCE, *rules_value.RULES), draft, one, whole)
+    for rule in RULES:
+        if one.slot.kind in rule.kinds and not rule.holds(draft, one):
+            raise Permanent(f"{one.slot.role} breaks the rule {rule.name}")
+    _conforms(rules_iod.CONDITIONAL, draft, one, whole)
+
+
+def validate_together(draft: Draft, finished: Sequence[Finished], *, alone: bool = False) -> None:
+    """Check what objects are to one another. Raises Permanent as `validate` does."""
     for holds in rules_iod.TOGETHER if alone else (*SET_RULES, *rules_iod.TOGETHER):
         if not holds(draft, finished):
             raise Permanent(f"the objects together break the rule {holds.__name__}")

@@ -15,7 +15,7 @@ from agent.core.ports import OutboxStatus
 from agent.core.result import Kind
 from agent.state import tables as t
 from agent.state.contradictions import held_for
-from agent.state.reads import awaits_report_since, count_awaiting
+from agent.state.reads import awaited, awaits_report_since, count_awaiting
 
 MOST_REASONS: Final = 20
 _IS_LINEAGE: Final = t.case_document.c.name == "lineage"
@@ -164,7 +164,7 @@ def case_story(connection: sa.Connection, case_id: int) -> Story | None:
         held_for=held_for(connection, case_id),
         others=[dict(r) for r in connection.execute(_others(row)).mappings()],
         counts=[dict(r) for r in connection.execute(_of_case(t.study_count, case_id)).mappings()],
-        awaited=[dict(r) for r in connection.execute(_of_case(t.index_study, case_id)).mappings()],
+        awaited=[dict(r) for r in connection.execute(awaited(case_id)).mappings()],
         retrievals=[dict(r) for r in connection.execute(_of_case(t.retrieval, case_id)).mappings()],
     )
 

@@ -10,7 +10,7 @@ from agent.core.case import Case, CaseState
 from agent.core.identities import digest_of
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus
-from agent.core.reads import IndexStudy, Read
+from agent.core.reads import BY_WORD, IndexStudy, Read
 from agent.state.cases import case_of
 from agent.state.resending import anything_sent
 from agent.state.tables import IS_UNREAD, cases, index_study, outbox, report_said
@@ -23,12 +23,12 @@ class Reads(Work):
     """Reports, and results held back for them."""
 
     def note_read(self, read: Read) -> bool:
-        """Note what is said of a report; return whether it was new."""
+        """Note what is said of a report; return whether it was new. What is repeated keeps its first place."""
         key, about = read.patient, (read.report_id, read.study_instance_uid, read.accession_number)
         said = (key.issuer, key.patient_id, *about, read.sent_at.isoformat(), read.source_id, str(read.is_final))
         row = {"patient_id": key.patient_id, "issuer": key.issuer, "report_id": read.report_id}
         row |= {"study_instance_uid": read.study_instance_uid, "accession_number": read.accession_number}
-        at = {"sent_at": read.sent_at, "source_id": read.source_id, "is_final": read.is_final}
+        at = {"sent_at": read.sent_at, "source_id": read.source_id, "arrived": read.arrived, "is_final": read.is_final}
         return self._is_new_apart(report_said, digest=digest_of(*said), **row, **at)
 
     def reads(self, study_instance_uid: str, accession_number: str) -> Sequence[Read]:
@@ -40,7 +40,7 @@ class Reads(Work):
         reports = sa.union(*(sa.select(table.report_id).where(one) for one in named)).subquery()
         taken_back = sa.and_(table.report_id.in_(sa.select(reports.c.report_id)), ~table.is_final)
         query = sa.union(*(sa.select(report_said).where(one) for one in (*named, taken_back)))
-        return [_read_of(row) for row in self._db.execute(query.order_by("sent_at", "source_id", "digest"))]
+        return [_read_of(row) for row in self._db.execute(query.order_by("sent_at", "arrived", "digest"))]
 
     def wait_for_read(self, case: Case, index: IndexStudy) -> None:
         """Say that a version waits until its index study was read."""
@@ -109,7 +109,7 @@ class Reads(Work):
 
 def _read_of(row: sa.Row[Any]) -> Read:
     key, about = PatientKey(row.issuer, row.patient_id), (row.report_id, row.study_instance_uid, row.accession_number)
-    return Read(key, *about, row.sent_at, row.source_id, row.is_final)
+    return Read(key, *about, row.sent_at, row.source_id, row.is_final, row.arrived)
 
 
 def _awaits() -> tuple[sa.ColumnElement[bool], ...]:
@@ -124,3 +124,16 @@ def count_awaiting() -> sa.Select[int, Any]:
 def awaits_report_since() -> sa.ScalarSelect[Any]:
     """Ask of a version in `cases` since when it waits for a report; nothing where it does not."""
     return sa.select(index_study.c.waiting_since).where(*_awaits()).correlate(cases).scalar_subquery()
+
+
+def awaited(case_id: int) -> sa.Select[Any]:
+    """Ask for the study whose report releases a version, and who last said in place of a report that it was read."""
+    said = report_said.c
+    by_word = (
+        sa.select(said.source_id)
+        .where(said.report_id.startswith(BY_WORD), said.study_instance_uid == index_study.c.study_instance_uid)
+        .order_by(said.sent_at.desc())
+        .limit(1)
+    )
+    released_by = by_word.correlate(index_study).scalar_subquery().label("released_by")
+    return sa.select(index_study, released_by).where(index_study.c.case_id == case_id)

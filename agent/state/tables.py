@@ -348,6 +348,7 @@ report_said: Final = (
         Column("sent_at", UtcDateTime, nullable=False),
         Column("source_id", Key, nullable=False),
         Column("is_final", sa.Boolean, nullable=False),
+        Column("arrived", sa.BigInteger, nullable=False, server_default="0"),  # sequence of the record
     )
 )
 Index("ix_report_said_report", report_said.c.report_id)

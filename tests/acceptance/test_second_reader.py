@@ -110,3 +110,15 @@ def test_a_site_that_waits_no_more_lets_everything_go(hospital: Hospital) -> Non
     (case,) = hospital.wait_ended()
     assert case["state"] == "done"
     assert hospital.agent.status()["awaiting_report"] == 0
+
+
+@pytest.mark.parametrize("changes", [WAITING])
+def test_a_person_may_say_that_the_study_was_read(hospital: Hospital) -> None:
+    """For a report that does not name it: the result leaves while the agent runs, and the story says who said so."""
+    hospital.send(views(hospital.patient(1), "L CC"))
+    case = wait_until(lambda: waits(hospital), SECONDS, "no result waits")
+    assert "waits no more" in hospital.agent.cli("release", str(case["id"]), "--by", "Dr Example").stdout
+    (done,) = hospital.wait_ended()
+    assert done["state"] == "done", done["reason"]
+    assert story(hospital.agent, case["id"])["awaited"][0]["released_by"].startswith("Dr Example (login ")
+    assert hospital.agent.cli("release", str(case["id"]), "--by", "Dr Example", check=False).returncode == 2

@@ -56,6 +56,16 @@ def test_what_is_said_of_a_study_is_found(store: Store, order: tuple[int, ...]) 
         assert list(unit.reads("7.7", "A7")) == []
 
 
+def test_a_repetition_keeps_its_first_place(store: Store) -> None:
+    """The same message once more is not news; another of the same time comes behind it."""
+    with store.unit() as unit:
+        assert unit.note_read(read("1.2", source_id="M9", arrived=4))
+        assert unit.note_read(read("1.2", source_id="M10", is_final=False, arrived=7))
+        assert not unit.note_read(read("1.2", source_id="M9", arrived=12))
+    with store.unit() as unit:
+        assert [(one.source_id, one.arrived) for one in unit.reads("1.2", "")] == [("M9", 4), ("M10", 7)]
+
+
 def test_nobody_waits_who_was_not_told_to(store: Store) -> None:
     """A version of a site that sends at once."""
     with store.unit() as unit:

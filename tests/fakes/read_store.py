@@ -24,14 +24,14 @@ class FakeReads:
 
     def note_read(self, read: Read) -> bool:
         is_new = read not in self._t.reads
-        self._t.reads.add(read)
+        self._t.reads.add(read)  # an equal one that is there stays
         return is_new
 
     def reads(self, study_instance_uid: str, accession_number: str) -> Sequence[Read]:
         naming = {one for one in self._t.reads if one.names(study_instance_uid, accession_number)}
         reports = {one.report_id for one in naming}
         found = naming | {one for one in self._t.reads if not one.is_final and one.report_id in reports}
-        return sorted(found, key=lambda one: (one.sent_at, one.source_id))
+        return sorted(found, key=lambda one: (one.sent_at, one.arrived))
 
     def wait_for_read(self, case: Case, index: IndexStudy) -> None:
         self._t.index_studies[case.id] = index

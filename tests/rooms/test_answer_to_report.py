@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
+from structlog.testing import capture_logs
 
 from agent.core.case import CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
@@ -125,3 +126,15 @@ def test_a_later_version_rejects_what_the_earlier_one_sent(scene: Scene) -> None
 def named(rejection: ResultObject) -> list[Dataset]:
     """Return the items of a rejection that name objects."""
     return [i for i in dcmread(BytesIO(rejection.encoded)).ContentSequence if "ReferencedSOPSequence" in i]
+
+
+def test_kinds_that_could_not_be_made_are_kept_beside_the_answer(scene: Scene) -> None:
+    """The case goes on, the log says so, and the summary keeps which and why."""
+    case = scene.ready(four_views())
+    scene.compose.left_out[Kind.PRESENTATION_STATE] = "breaks a rule"
+    with capture_logs() as logs:
+        scene.worker().step()
+    assert scene.case(case).state is CaseState.DELIVERING
+    assert scene.summary(case)["not_made"] == {"presentation_state": "breaks a rule"}
+    (line,) = [line for line in logs if line["event"] == "objects_not_made"]
+    assert (line["case_id"], line["kind"], line["reason"]) == (case.id, "presentation_state", "breaks a rule")

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("sent_at", TIME, nullable=False),
         sa.Column("source_id", WORDS, nullable=False),
         sa.Column("is_final", sa.Boolean, nullable=False),
+        sa.Column("arrived", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("digest", name="pk_report_said"),
     )
     op.create_index("ix_report_said_study_instance_uid", "report_said", ["study_instance_uid"])

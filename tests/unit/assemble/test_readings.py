@@ -8,8 +8,10 @@ from types import MappingProxyType
 import pytest
 
 from agent.assemble.index import Reading
+from agent.assemble.readings import read_by_word
 from agent.core.adt import PatientNews
 from agent.core.case import CaseEvent
+from agent.core.errors import Permanent
 from agent.core.instance import End
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus, RecordKind
@@ -178,3 +180,38 @@ def test_records_of_an_earlier_version_say_nothing_of_reports(site: Site) -> Non
     waiting(site).tell(PatientNews("M1", "R01", site.clock(), ALICE))
     site.take_in()
     assert site.standing() == [HELD]
+
+
+def test_of_one_minute_the_report_that_came_last_counts(site: Site) -> None:
+    """Whatever the messages are called; the same message once more changes nothing."""
+    waiting(site).tell_result(final(status="X", control_id="MSG9"))
+    site.tell_result(final(status="F", control_id="MSG10"))
+    site.tell_result(final(status="X", control_id="MSG9"))
+    site.take_in()
+    assert site.standing() == [WAITING]
+    site.tell_result(final(status="X", control_id="MSG1"))
+    site.take_in()
+    assert site.standing() == [HELD]
+
+
+def test_a_person_may_say_that_the_study_was_read(site: Site) -> None:
+    """What waits leaves and is not held back again; it is kept who said so."""
+    case = waiting(site).cases()[-1]
+    after = read_by_word(site.store, case.id, "Dr Example (login x)", site.clock())
+    assert after.id == case.id
+    assert site.standing() == [WAITING]
+    site.tell_result(final(status="X"))
+    site.take_in()
+    assert site.standing() == [WAITING]
+    with site.store.unit() as unit:
+        assert "Dr Example (login x)" in {one.source_id for one in unit.reads(uid("study"), "")}
+
+
+def test_what_does_not_wait_is_not_released_by_a_person(site: Site) -> None:
+    """Neither a case that there is not, nor one that was released, nor one whose answer is not there."""
+    with pytest.raises(Permanent, match="there is no case 99"):
+        read_by_word(site.store, 99, "x", site.clock())
+    case = waiting(site).cases()[-1]
+    read_by_word(site.store, case.id, "x", site.clock())
+    with pytest.raises(Permanent, match="is delivering and waits for no report"):
+        read_by_word(site.store, case.id, "x", site.clock())

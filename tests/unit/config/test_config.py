@@ -194,6 +194,8 @@ def test_a_rule_of_the_site_is_read(tmp_path: Path) -> None:
         ('"*LAD*"', '""', "roles[1].series_description: "),
         ("modality: US", "modality: XX", "roles[1].modality: "),
         ("reason: nodes", 'reason: ""', "roles[1].reason: "),
+        ("reason: nodes", 'reason: "no\\x0bdes"', "roles[1].reason: write it without control characters"),
+        ("reason: nodes", "reason: [nodes]", "roles[1].reason: "),
     ],
 )
 def test_a_mistake_in_a_rule_is_one_line_with_its_place(tmp_path: Path, old: str, new: str, mistake: str) -> None:

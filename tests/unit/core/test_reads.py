@@ -49,6 +49,27 @@ def test_what_was_taken_back_last_was_not_read(order: tuple[int, ...]) -> None:
     assert not final_reads("1.2", "", [said[n] for n in order if n < 2])
 
 
+@pytest.mark.parametrize("ids", [("MSG9", "MSG10"), ("MSG10", "MSG9")])
+@pytest.mark.parametrize("is_final", [True, False])
+@pytest.mark.parametrize("backwards", [True, False])
+def test_of_one_minute_what_came_last_counts(ids: tuple[str, str], is_final: bool, backwards: bool) -> None:
+    """Clocks of senders tell minutes, and identifiers of messages have no order."""
+    first = read(is_final=not is_final, source_id=ids[0], arrived=1)
+    last = read(is_final=is_final, source_id=ids[1], arrived=2)
+    found = final_reads("1.2", "", [last, first] if backwards else [first, last])
+    assert found == ([last] if is_final else [])
+
+
+def test_an_older_message_that_comes_late_takes_nothing_back() -> None:
+    """An interface engine that replays: the time of the message goes before its arrival."""
+    assert final_reads("1.2", "", [read(minutes=2, arrived=1), read(minutes=1, is_final=False, arrived=9)])
+
+
+def test_what_one_message_says_both_ways_is_taken_back() -> None:
+    """A result that waits does no harm."""
+    assert not final_reads("1.2", "", [read(arrived=1), read(is_final=False, arrived=1)])
+
+
 def test_only_the_same_report_is_taken_back() -> None:
     """A cancelled order says nothing of another report of the same study."""
     assert final_reads("1.2", "", [read(report_id="R1"), read(minutes=1, report_id="R2", is_final=False)])

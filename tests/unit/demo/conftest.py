@@ -50,7 +50,7 @@ def a_version(folder: Path, result: Result, state: str = "done", reason: str = "
         "case_uuid": str(result.case_uuid),
         "issuer": result.patient.issuer,
         "patient_id": result.patient.patient_id,
-        "summary": to_json(summarise(result, "cpu")) if result.answers else {},
+        "summary": to_json(summarise(result, "cpu", {})) if result.answers else {},
     }
     received = ("2026-01-06T09:29:43+00:00", "2026-01-06T09:29:42+00:00")
     instances = [

@@ -1,5 +1,6 @@
 """What the PACS was asked stands in a case's story."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent.operate.status import story_tables
@@ -41,3 +42,11 @@ def test_counts_and_requests_are_listed() -> None:
 def test_where_none_was_asked_nothing_is_said() -> None:
     """No empty tables."""
     assert not any("PACS" in title for title in titles(Story(LINE, {}, [], [], [])))
+
+
+def test_kinds_that_were_not_made_are_listed() -> None:
+    """With the reason; where all were made, or nobody noted it, nothing is said."""
+    line = replace(LINE, summary={"not_made": {"segmentation": "breaks a rule"}})
+    table = next(t for t in story_tables(Story(line, {}, [], [], [])) if t.title == "not made of this answer")
+    assert [list(column.cells) for column in table.columns] == [["segmentation"], ["breaks a rule"]]
+    assert not any("not made" in title for title in titles(Story(LINE, {}, [], [], [])))

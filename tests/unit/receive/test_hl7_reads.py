@@ -155,3 +155,10 @@ def test_no_result_breaks_a_message(lines: list[str]) -> None:
     """Whatever stands in it, there is an answer, and what is said survives being written."""
     for verdict in (judge(oru(*lines), RULES, NOW), judge(oru(*(f"OBR|{line}" for line in lines)), RULES, NOW)):
         assert reads_from_json(verdict.meta()["reads"]) == verdict.reads
+
+
+def test_without_a_section_only_a_named_study_is_read() -> None:
+    """A number alone may be another department's; what takes a report back may be as terse as it is."""
+    assert reads(oru(obr(section="", accession="A1"))) == []
+    assert len(reads(oru(obr(section="", accession="A1"), zds("1.2")))) == 1
+    assert [one.is_final for one in reads(oru(obr("X", section="", accession="A1")))] == [False]

@@ -23,6 +23,7 @@ from tests.unit.report.conftest import Read
 from tests.unit.report.overlays import COMPOSER
 
 ROLE = "presentation_state:L:1"
+ENGLISH = words.Words.of("aln")
 
 
 def states(result: Result, images: list[SourceImage]) -> list[Dataset]:

@@ -411,6 +411,41 @@ def test_number_in_a_page_without_estimate_is_refused(device: DeviceIdentity, ml
         validate(draft, objects)
 
 
+BY_OTHERS = [
+    {"model": replace(builders.MODEL, training_summary="1,204 patients of two hospitals, 35 % node-positive.")},
+    {"model": replace(builders.MODEL, label="more than 10 % of the node")},
+    {"left_out": (LeftOut(builders.uid("left out"), "magnified more than 150 % by the site's rule.", "MG"),)},
+    {"left_out": (LeftOut("ki67", "not one share: > 20 %"),)},
+    {"evidence": ("90 % of the images that the PACS counts",)},
+]
+
+
+@pytest.mark.parametrize("given", BY_OTHERS)
+def test_a_share_that_others_wrote_is_no_estimate(
+    device: DeviceIdentity, mlo: SourceImage, given: dict[str, Any]
+) -> None:
+    """A page without an estimate repeats the bundle's and the site's own words, whatever stands there."""
+    result = builders.result([NoEstimate(Side.L, "too little evidence")], [mlo], **given)
+    draft = Draft.of(result, [mlo], device)
+    objects = finished(draft)
+    assert any("%" in str(i.get("TextValue", "")) for one in objects for i in tree.items(one.ds))
+    validate(draft, objects)
+
+
+def test_the_prevalence_of_training_is_refused_beside_it(device: DeviceIdentity, mlo: SourceImage) -> None:
+    """Only the bundle's own sentence passes, not ours with a number behind it."""
+    model = replace(builders.MODEL, training_summary="35 % node-positive")
+    draft = Draft.of(builders.result([NoEstimate(Side.L, "too little evidence")], [mlo], model=model), [mlo], device)
+    objects = finished(draft)
+    learnt = draft.words.training(model, with_figures=False)[-1]
+    for one in objects:
+        for item in tree.items(one.ds):
+            if item.get("TextValue") == learnt:
+                item.TextValue = draft.words.training(model, with_figures=True)[-1]
+    with pytest.raises(Permanent, match="no_number_without_estimate"):
+        validate(draft, objects)
+
+
 def test_region_on_a_series_of_several_times_is_refused(device: DeviceIdentity) -> None:
     """Objects made for a still series are refused for one that viewers show as 4D."""
     series = builders.uid("4d")

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from agent.config import LoadedConfig, load_config
+from agent.cli import ruling
+from agent.cli.options import DEFAULT, AsJson, ConfigFile, Overrides, load
 from agent.core.errors import SentinodeError
 
 app = typer.Typer(
@@ -18,13 +19,6 @@ app = typer.Typer(
     help="Estimates axillary lymph-node metastasis beside a PACS. "
     "Research software. Not cleared or CE-marked. Not for clinical use.",
 )
-
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
-Overrides = Annotated[
-    list[Path] | None, typer.Option("--overrides", help="A file laid over the configuration; may be repeated.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
-DEFAULT = Path("config.yaml")
 
 
 def main() -> None:
@@ -35,10 +29,6 @@ def main() -> None:
     except SentinodeError as exc:
         Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(str(exc))
         sys.exit(2)
-
-
-def _load(config: Path, overrides: list[Path] | None) -> LoadedConfig:
-    return load_config(config, overrides or ())
 
 
 @app.command()
@@ -52,7 +42,7 @@ def serve(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
 
     stop = Stop()
     stop.listen()
-    loaded = _load(config, overrides)
+    loaded = load(config, overrides)
     from agent.bootstrap import checks, roles  # only now: a mistake in the file is told at once
     from agent.serve import serve as run
 
@@ -69,7 +59,7 @@ def check_config(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> N
     """
     from agent.bootstrap import checks
 
-    loaded = _load(config, overrides)
+    loaded = load(config, overrides)
     problems = checks.find_problems(loaded)
     for line in problems:
         typer.echo(line, err=True)
@@ -84,7 +74,7 @@ def migrate(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
     from agent.bootstrap.common import secret
     from agent.state import migrate as run
 
-    database = _load(config, overrides).config.database
+    database = load(config, overrides).config.database
     typer.echo(f"schema {run(database.url, secret(database.password_env))}")
 
 
@@ -94,7 +84,7 @@ def status(config: ConfigFile = DEFAULT, overrides: Overrides = None, as_json: A
     from agent.bootstrap.inspect import overview
     from agent.operate.status import overview_tables, to_json
 
-    seen = overview(_load(config, overrides).config)
+    seen = overview(load(config, overrides).config)
     if as_json:
         typer.echo(json.dumps(to_json(seen), indent=2))
     else:
@@ -127,7 +117,7 @@ def cases(
     from agent.bootstrap.inspect import count_cases, list_cases
     from agent.operate.status import cases_table, to_json
 
-    loaded = _load(config, overrides).config
+    loaded = load(config, overrides).config
     lines = list_cases(loaded, state, limit)
     if as_json:
         typer.echo(json.dumps(to_json(lines), indent=2))
@@ -157,7 +147,7 @@ def show(
     from agent.operate.status import story_tables, to_json
 
     outer_config, outer_overrides = context.obj
-    loaded = _load(config or outer_config, overrides or outer_overrides).config
+    loaded = load(config or outer_config, overrides or outer_overrides).config
     if lineage:
         origins = case_origins(loaded, case)
         if as_json:
@@ -198,7 +188,7 @@ def doctor_ehr(
     from agent.operate.doctor_tables import ehr_parts
     from agent.operate.status import to_json
 
-    seen = examine_ehr(_load(config, overrides).config, patient, issuer)
+    seen = examine_ehr(load(config, overrides).config, patient, issuer)
     if as_json:
         typer.echo(json.dumps(to_json(seen), indent=2))
     else:
@@ -207,38 +197,8 @@ def doctor_ehr(
         raise typer.Exit(1)
 
 
-@app.command()
-def resolve(
-    case: Annotated[int, typer.Argument(help="The case's number, as `sentinode cases --state held` lists it.")],
-    config: ConfigFile = DEFAULT,
-    overrides: Overrides = None,
-    *,
-    merge: Annotated[bool, typer.Option("--merge", help="They are one patient.")] = False,
-    split: Annotated[bool, typer.Option("--split", help="They are two: tell them apart.")] = False,
-    drop: Annotated[bool, typer.Option("--drop", help="Leave out what contradicts.")] = False,
-    accept: Annotated[bool, typer.Option("--accept", help="The later object counts; or: go on all the same.")] = False,
-    conflict: Annotated[str, typer.Option(help="Which conflict; not needed where there is only one.")] = "",
-    every: Annotated[bool, typer.Option("--all", help="Every conflict to which that applies.")] = False,
-    about: Annotated[str, typer.Option(help="Which statement is meant; else the one that came last.")] = "",
-    by: Annotated[str | None, typer.Option(help="Who decides; else the user of this terminal.")] = None,
-) -> None:
-    """Decide what a held case is held for. It is kept with who decided it and when, and holds for what comes later.
-
-    `sentinode cases show CASE` spells out who says what, and what may be ruled.
-    """
-    from agent.bootstrap.resolving import resolve_case
-    from agent.core.conflict import Ruling
-
-    said = [ruling for ruling in Ruling if {"merge": merge, "split": split, "drop": drop, "accept": accept}[ruling]]
-    if len(said) != 1:
-        raise typer.BadParameter("say one of --merge, --split, --drop, --accept")
-    if every and conflict:
-        raise typer.BadParameter("say --conflict or --all")
-    loaded = _load(config, overrides)
-    after, left = resolve_case(loaded.config, case, said[0], by=by, conflict=conflict, about=about, every=every)
-    typer.echo(f"case {after.id} is {after.state}: {after.reason}")
-    for sentence in left:
-        typer.echo(f"still to be decided: {sentence}")
+app.command()(ruling.resolve)
+app.command()(ruling.release)
 
 
 @app.command()
@@ -251,7 +211,7 @@ def export(
     """Write a case's result objects as DICOM files, exactly as they were or will be sent."""
     from agent.bootstrap.inspect import export_case
 
-    for path in export_case(_load(config, overrides).config, case, folder):
+    for path in export_case(load(config, overrides).config, case, folder):
         typer.echo(path)
 
 
@@ -264,7 +224,7 @@ def resend(
     """Send a finished or failed case's stored objects again, the same bytes under the same UIDs."""
     from agent.bootstrap.inspect import resend_case
 
-    count = resend_case(_load(config, overrides).config, case)
+    count = resend_case(load(config, overrides).config, case)
     typer.echo(f"{count} objects are queued; they are sent while `sentinode serve` runs")
 
 
@@ -287,7 +247,7 @@ def rerun(
     from agent.operate.comparison import sentences
     from agent.operate.status import to_json
 
-    loaded = _load(config, overrides).config
+    loaded = load(config, overrides).config
     if not dry:
         after = rerun_case(loaded, case)
         typer.echo(f"case {after.id} is {after.state}; it is answered while `sentinode serve` runs")
