@@ -28,11 +28,11 @@ def case(installation: Installation) -> Case:
 
 
 def test_the_same_numbers_and_the_same_bytes_come_out_again(installation: Installation, case: Case) -> None:
-    """Two SRs, the text SR and four captures; it says what it does meanwhile, and not a row changes."""
+    """Two SRs, two in reserve, the text SR and four captures; it says what it does meanwhile, and not a row changes."""
     before, said = installation.rows(), list[str]()
     seen = installation.dry(case, said)
     assert seen.same
-    assert seen.compared == 7
+    assert seen.compared == 9
     assert seen.lineage == ()
     assert said == ["loading the bundles", "computing from 4 images"]
     assert installation.rows() == before
@@ -94,7 +94,7 @@ def test_another_configuration_shows_in_the_numbers_and_is_named(installation: I
     installation.override("site", prevalence=0.4)
     seen = installation.dry(case)
     assert {"L probability", "R probability", "L contribution of prior"} <= {one.about for one in seen.numbers}
-    assert len(seen.objects) == 7
+    assert len(seen.objects) == 9
     assert Change("configuration", "other values of site.prevalence") in seen.lineage
     assert Change("site", "prevalence: none → 0.4") in seen.lineage
 
