@@ -44,12 +44,12 @@ def store(
             if not wanted.isdisjoint(failed):
                 failed.add(part.sop_instance_uid)
                 continue
-            if not may_send():
-                break
             chosen = _chosen(flight, part)
             if chosen is None:
                 yield StoreOutcome(part.sop_instance_uid, None)
                 continue
+            if not may_send():
+                break
             context, sent = chosen
             outstanding[flight.send(_request(sent), sent.dataset, context)] = part.sop_instance_uid
             crashpoint("dimse.after_request")
