@@ -70,14 +70,18 @@ class Conversation:
         finally:
             self._socket.settimeout(20)
 
-    def answer(self, request: Request, status: int = 0, *, message_id: int = 0, field: int = C_STORE_RSP) -> None:
-        """Send a response (PS3.7 9.3.1.2)."""
+    def answer(
+        self, request: Request, status: int = 0, *, message_id: int = 0, field: int = C_STORE_RSP, names: str = ""
+    ) -> None:
+        """Send a response (PS3.7 9.3.1.2), which names a SOP instance where `names` does."""
         elements = {
             0x0100: struct.pack("<H", field),
             0x0120: struct.pack("<H", message_id or request.message_id),
             0x0800: struct.pack("<H", 0x0101),
             0x0900: struct.pack("<H", status),
         }
+        if names:
+            elements[0x1000] = names.encode() + b"\0" * (len(names) % 2)
         body = b"".join(struct.pack("<HHI", 0, tag, len(value)) + value for tag, value in elements.items())
         command = struct.pack("<HHII", 0, 0, 4, len(body)) + body
         value = struct.pack(">IBB", len(command) + 2, request.context_id, 3) + command
@@ -101,6 +105,17 @@ class Conversation:
     def ask_for_release(self) -> None:
         """Send A-RELEASE-RQ."""
         self._socket.sendall(struct.pack(">BBII", 5, 0, 4, 0))
+
+    def answer_release(self) -> None:
+        """Send A-RELEASE-RP."""
+        self._socket.sendall(struct.pack(">BBII", 6, 0, 4, 0))
+
+    def take_pdu(self) -> int:
+        """Read the next PDU and return its type (PS3.8 9.3.1), 0 where the connection is closed instead."""
+        try:
+            return self._pdu()[0]
+        except (Over, OSError):
+            return 0
 
     def _pdu(self) -> tuple[int, bytes]:
         kind, length = struct.unpack(">BxI", read(self._socket, 6))

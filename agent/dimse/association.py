@@ -1,7 +1,6 @@
 """Opening and ending an association as requestor, with every way it can fail as one of our errors."""
 
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from agent.core.errors import Transient, Unreachable
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from agent.dimse.release import EndingMachine, release
 from agent.dimse.transport import ClientSocket
 
 LONGEST_PDU: Final = 1 << 20
@@ -53,14 +53,11 @@ class NothingAccepted(Transient):
     """The association was accepted, and none of its presentation contexts was."""
 
 
-class AssociationLost(Transient):
-    """The peer ended an association that we had."""
-
-
 class RequestorAe(AE):
-    """An application entity whose associations use our socket."""
+    """An application entity whose associations use our socket, and end as ours do."""
 
     def _create_socket(self, assoc: Association, address: AddressInformation, tls_args: Any) -> AssociationSocket:
+        assoc.dul.state_machine = EndingMachine(assoc.dul)
         opened = ClientSocket(assoc, address=address)
         opened.tls_args = tls_args
         return opened
@@ -105,7 +102,7 @@ def association(
         _bound_pdu(peer, opened)
         yield opened
     finally:
-        opened.release()
+        release(opened)
 
 
 def _associate(
@@ -164,26 +161,6 @@ def _tune(event: evt.Event, pdu_s: float) -> None:
     connected: socket.socket = transport.socket
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connected.settimeout(pdu_s)
-
-
-def hold_still(opened: Association) -> None:
-    """Wait until pynetdicom's reactor stands still, so that it cannot take a response away from whoever waits for it.
-
-    pynetdicom itself waits for a flag that may still stand from the operation before on the same association: then the
-    reactor runs on, and a response or a match is lost without a word.
-
-    Raises
-    ------
-    AssociationLost
-        If the association is over.
-    """
-    checkpoint: Any = opened._reactor_checkpoint
-    checkpoint.clear()
-    while opened.is_alive() and not checkpoint._cond._waiters:
-        time.sleep(0.0001)
-    if not opened.is_established:
-        checkpoint.set()
-        raise AssociationLost("the association ended before everything was said")
 
 
 def _failure(peer: Peer, failed: Association) -> Transient:

@@ -1,12 +1,13 @@
 """A PACS, as we see it as a client."""
 
+from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from agent.core.archive import OnReport, StoreOutcome
 from agent.dimse.association import Peer, Timeouts
 from agent.dimse.commitment import ask
-from agent.dimse.session import FIND, PacsSession, proposals
+from agent.dimse.session import FIND, PacsSession, Proposal, proposals
 
 
 class PacsClient:
@@ -38,6 +39,7 @@ class PacsClient:
         max_operations: int = 8,
     ) -> None:
         self._peer = Peer(ae_title, peer_ae_title, host, port, timeouts or Timeouts(), max_pdu, max_operations)
+        self._taken: deque[Proposal] = deque(maxlen=1)
 
     def session(
         self, pairs: Collection[tuple[str, str]] = (), *, reads_back: bool = False
@@ -47,7 +49,7 @@ class PacsClient:
         It proposes, beside what its first call needs, `pairs` of SOP class and transfer syntax, and to answer queries.
         """
         expected = [*proposals(pairs), *([FIND] if reads_back else [])]
-        return PacsSession(self._peer, expected, self.request_commitment)
+        return PacsSession(self._peer, expected, self.request_commitment, self._taken)
 
     def store(
         self,

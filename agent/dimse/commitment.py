@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final, cast
 
 from pydicom.dataset import Dataset
@@ -16,8 +15,9 @@ from agent.core.archive import OnReport
 from agent.core.dimse_status import N_ACTION, Asked, row_of, spell
 from agent.core.errors import Permanent, Transient, Unanswered
 from agent.core.services import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
-from agent.dimse.association import NothingAccepted, Peer, association, hold_still
+from agent.dimse.association import NothingAccepted, Peer, association
 from agent.dimse.query import message_context
+from agent.dimse.still import hold_still
 
 LINGER_S: Final = 1.0
 """How long the association is kept for a report; a peer that takes longer reports on one of its own."""
@@ -57,7 +57,6 @@ def ask(
                 _wait(lambda: reports or not opened.is_established, linger_s)
             for report in reports:
                 report.join(peer.timeouts.response_s)  # its answer goes out before we release
-            _let_end(opened)
     except NothingAccepted as exc:
         raise Permanent(f"no storage commitment: {exc}") from exc
 
@@ -100,15 +99,6 @@ def _wait(is_enough: Callable[[], object], most_s: float) -> None:
     until = time.monotonic() + most_s
     while not is_enough() and time.monotonic() < until:
         time.sleep(_LOOK_EVERY_S)
-
-
-def _let_end(opened: Association) -> None:
-    """Have the reactor answer a peer that asked for release: pynetdicom's own release would cross it and break."""
-    with suppress(Transient):  # it is over already
-        hold_still(opened)
-        if opened.dul.peek_next_pdu() is not None:
-            opened._reactor_checkpoint.set()
-            _wait(lambda: not opened.is_established, LINGER_S)
 
 
 def _action(transaction_uid: str, instances: Sequence[tuple[str, str]]) -> Dataset:

@@ -16,6 +16,7 @@ from agent.core.pacs import MOST_INSTANCES, MOST_STUDIES, Listed, StudyMatch
 from agent.core.patient import PatientKey
 from agent.dimse.association import NothingAccepted, Peer, association
 from agent.dimse.query import matches, message_context
+from agent.dimse.still import message_ids
 
 _MODEL = UID(StudyRootQueryRetrieveInformationModelFind)
 
@@ -57,6 +58,7 @@ class PacsFinder:
         self._unstated_issuer = unstated_issuer
         self._bounds = bounds or Bounds()
         self._clock = clock
+        self._message_ids = message_ids()
 
     def studies(
         self, patient: PatientKey, modalities: Collection[str], since: date, until: date
@@ -130,7 +132,8 @@ class PacsFinder:
                 yield match
 
     def _matches(self, opened: Association, query: Dataset, most: int, until: float) -> Iterator[Dataset]:
-        return matches(opened, query, _MODEL, most=most, until=until, clock=self._clock)
+        clock, message_id = self._clock, next(self._message_ids)
+        return matches(opened, query, _MODEL, message_id=message_id, most=most, until=until, clock=clock)
 
     def _key(self, match: Dataset) -> PatientKey:
         return PatientKey(_text(match, "IssuerOfPatientID") or self._unstated_issuer, _text(match, "PatientID"))

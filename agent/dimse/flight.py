@@ -8,7 +8,6 @@ response away.
 import queue
 import time
 from io import BytesIO
-from itertools import cycle
 from types import TracebackType
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import A_RELEASE
 
 from agent.core.errors import Transient, Unanswered
-from agent.dimse.association import AssociationLost, hold_still
+from agent.dimse.still import AssociationLost, hold_still, message_ids
 
 _LOOK_S: Final = 0.5  # how often to look whether the peer would rather end the association than answer
 _DRAIN_S: Final = 0.0002
@@ -25,15 +24,19 @@ _LARGE: Final = 1 << 18  # bytes of a dataset that are on their way before the n
 
 
 class Flight:
-    """Requests on an open association. Leaving the block while some are unanswered aborts it."""
+    """Requests on an open association, of which there is one `Flight` for all of them: no Message ID comes twice.
+
+    Leaving the block while some are unanswered aborts the association.
+    """
 
     def __init__(self, opened: Association) -> None:
         invoked, _ = opened.acceptor.asynchronous_operations
         asked, _ = opened.requestor.asynchronous_operations
         self.window = min(invoked or asked, asked)  # 0: as many as we like
-        self._opened = opened
-        self._ids = cycle(range(1, 0x10000))
-        self._unanswered: set[int] = set()
+        self.opened = opened
+        self.is_implicit = False  # something was sent in the default transfer syntax instead of its own
+        self._message_ids = message_ids()
+        self._unanswered: dict[int, str] = {}  # SOP Instance UIDs by Message ID
 
     def __enter__(self) -> "Flight":
         return self
@@ -42,13 +45,17 @@ class Flight:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._unanswered:
-            self._opened.abort()
-        self._opened._reactor_checkpoint.set()
+            self.opened.abort()
+        self.opened._reactor_checkpoint.set()
 
     @property
     def has_answer(self) -> bool:
         """Whether `answer` would not wait."""
-        return not self._opened.dimse.msg_queue.empty()
+        return not self.opened.dimse.msg_queue.empty()
+
+    def next_message_id(self) -> int:
+        """Return the Message ID of a request that is sent by other means."""
+        return next(self._message_ids)
 
     def send(self, request: C_STORE, dataset: memoryview, context: int) -> int:
         """Send a request and its dataset, and return the Message ID that it got.
@@ -57,14 +64,16 @@ class Flight:
         ------
         AssociationLost
             If the association is over.
+        Transient
+            If something came before it that nobody asked for.
         """
         if not self._unanswered:
-            hold_still(self._opened)
-        message_id = next(self._ids)
+            hold_still(self.opened)
+        message_id = self.next_message_id()
         request.MessageID = message_id
         request.DataSet = BytesIO(dataset)
-        self._unanswered.add(message_id)
-        self._opened.dimse.send_msg(request, context)
+        self._unanswered[message_id] = str(request.AffectedSOPInstanceUID)
+        self.opened.dimse.send_msg(request, context)
         if self.window > 1 and len(dataset) > _LARGE:
             self._drain()
         return message_id
@@ -79,27 +88,30 @@ class Flight:
         Unanswered
             If nothing comes in time.
         Transient
-            If something comes that is no response to any of the requests.
+            If something comes that is no response to any of the requests, or names another object than its request.
         """
         response = self._next()
         message_id = response.MessageIDBeingRespondedTo if isinstance(response, C_STORE) else None
         status = response.Status if isinstance(response, C_STORE) else None
         if message_id not in self._unanswered or status is None:
             raise Transient("no response to C-STORE, but another message")
-        self._unanswered.remove(message_id)
+        named = response.AffectedSOPInstanceUID  # the peer may leave it out (PS3.7 table 9.3-2)
+        if named and str(named).strip("\0 ") != self._unanswered[message_id]:
+            raise Transient("a response to C-STORE that names another object than its request")
+        del self._unanswered[message_id]
         if not self._unanswered:
-            self._opened._reactor_checkpoint.set()
+            self.opened._reactor_checkpoint.set()
         return message_id, status
 
     def _next(self) -> Any:
-        waited, timeout = 0.0, self._opened.dimse_timeout or 0.0
+        waited, timeout = 0.0, self.opened.dimse_timeout or 0.0
         while waited < timeout:
             look = min(_LOOK_S, timeout - waited)
             try:
-                _, message = self._opened.dimse.msg_queue.get(timeout=look)
+                _, message = self.opened.dimse.msg_queue.get(timeout=look)
             except queue.Empty:
                 waited += look
-                if isinstance(self._opened.dul.peek_next_pdu(), A_RELEASE):
+                if isinstance(self.opened.dul.peek_next_pdu(), A_RELEASE):
                     break
                 continue
             if message is None:
@@ -111,6 +123,6 @@ class Flight:
 
     def _drain(self) -> None:
         """Wait until the request is on its way: pynetdicom reads no response while it has something to send."""
-        dul = self._opened.dul
+        dul = self.opened.dul
         while dul.is_alive() and not dul.to_provider_queue.empty():
             time.sleep(_DRAIN_S)

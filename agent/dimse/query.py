@@ -10,7 +10,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from agent.core.errors import Permanent, Transient
 from agent.core.services import MESSAGE_TRANSFER_SYNTAXES
-from agent.dimse.association import hold_still
+from agent.dimse.still import hold_still
 
 PENDING: Final = (0xFF00, 0xFF01)
 _REFUSED: Final = (0x0122, 0x0124, 0xA900)  # SOP class not supported, not authorised, identifier does not match
@@ -26,7 +26,6 @@ _WORDS: Final = {  # PS3.4 C.4.1.1.4, C.4.2.1.5, C.4.3.1.4, PS3.7 annex C
     0xFE00: "it was cancelled",
 }
 _MOST_AFTER_CANCEL: Final = 1000
-_MESSAGE_ID: Final = 1
 
 
 def message_context(sop_class_uid: str) -> PresentationContext:
@@ -51,6 +50,7 @@ def matches(
     query: Dataset,
     model: UID,
     *,
+    message_id: int,
     most: int,
     until: float,
     clock: Callable[[], float],
@@ -65,7 +65,7 @@ def matches(
         If the peer refuses it, or there are more than `most`: the query is cancelled then (C-CANCEL, PS3.7 9.3.2.3).
     """
     hold_still(opened)
-    for count, (status, match) in enumerate(opened.send_c_find(query, model, msg_id=_MESSAGE_ID), 1):
+    for count, (status, match) in enumerate(opened.send_c_find(query, model, msg_id=message_id), 1):
         code = status.get("Status")
         if code not in PENDING:
             if count > most + 1:
@@ -77,6 +77,6 @@ def matches(
             opened.abort()
             raise Transient(f"C-FIND was not over in time, after {count} matches")
         if count == most + 1:
-            opened.send_c_cancel(_MESSAGE_ID, query_model=model)
+            opened.send_c_cancel(message_id, query_model=model)
         if match is not None and count <= most:
             yield match

@@ -17,9 +17,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 
 from agent.core.errors import Permanent, Transient
 from agent.core.pacs import Wanted
-from agent.dimse.association import NothingAccepted, Peer, association, hold_still
+from agent.dimse.association import NothingAccepted, Peer, association
 from agent.dimse.client import PacsClient
 from agent.dimse.query import PENDING, failure, message_context
+from agent.dimse.still import hold_still
 
 _MOVE: Final = UID(StudyRootQueryRetrieveInformationModelMove)
 _GET: Final = UID(StudyRootQueryRetrieveInformationModelGet)

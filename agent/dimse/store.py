@@ -1,7 +1,11 @@
-"""C-STORE of bytes as they are: no dataset is decoded or encoded on the way."""
+"""C-STORE of bytes as they are: no dataset is decoded or encoded on the way.
+
+But for a peer that takes an object in no other transfer syntax than the default one.
+"""
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
+import structlog
 from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
@@ -10,11 +14,13 @@ from agent.core.archive import StoreOutcome
 from agent.core.dimse_status import Judgement, judge
 from agent.crashpoint import crashpoint
 from agent.dimse.flight import Flight
-from agent.dimse.part10 import Part
+from agent.dimse.part10 import EXPLICIT, IMPLICIT, Part, implicit
+
+_log = structlog.get_logger()
 
 
 def store(
-    opened: Association,
+    flight: Flight,
     parts: Sequence[Part],
     needs: Mapping[str, Collection[str]],
     may_send: Callable[[], bool],
@@ -28,7 +34,7 @@ def store(
     """
     outstanding: dict[int, str] = {}  # SOP Instance UIDs by Message ID
     failed: set[str] = set()  # answered with a failure that may pass, or kept here because of one
-    with Flight(opened) as flight:
+    with flight:
         for part in parts:
             wanted = frozenset(needs.get(part.sop_instance_uid, ()))
             while len(outstanding) >= flight.window or not wanted.isdisjoint(outstanding.values()):
@@ -38,22 +44,37 @@ def store(
             if not wanted.isdisjoint(failed):
                 failed.add(part.sop_instance_uid)
                 continue
-            if not may_send():
-                break
-            context = context_id(opened, part)
-            if context is None:
+            chosen = _chosen(flight, part)
+            if chosen is None:
                 yield StoreOutcome(part.sop_instance_uid, None)
                 continue
-            outstanding[flight.send(_request(part), part.dataset, context)] = part.sop_instance_uid
+            if not may_send():
+                break
+            context, sent = chosen
+            outstanding[flight.send(_request(sent), sent.dataset, context)] = part.sop_instance_uid
             crashpoint("dimse.after_request")
         while outstanding:
             yield _landed(flight, outstanding, failed)
 
 
-def context_id(association: Association, part: Part) -> int | None:
-    """Return the accepted context of an object, None where the peer refused it."""
+def _chosen(flight: Flight, part: Part) -> tuple[int, Part] | None:
+    """Return the accepted context of an object, and it as it travels there; None where the peer refused it."""
+    as_it_is = context_id(flight.opened, part.sop_class_uid, part.transfer_syntax_uid)
+    if as_it_is is not None:
+        return as_it_is, part
+    default = context_id(flight.opened, part.sop_class_uid, IMPLICIT)
+    if default is None or part.transfer_syntax_uid != EXPLICIT:
+        return None
+    if not flight.is_implicit:
+        flight.is_implicit = True
+        _log.info("sent_in_implicit_vr", peer=flight.opened.acceptor.ae_title, sop_class_uid=part.sop_class_uid)
+    return default, implicit(part)
+
+
+def context_id(association: Association, sop_class_uid: str, transfer_syntax_uid: str) -> int | None:
+    """Return the context that the peer accepted of a pair, None where it refused it."""
     for context in association.accepted_contexts:
-        if (context.abstract_syntax, context.transfer_syntax[0]) == (part.sop_class_uid, part.transfer_syntax_uid):
+        if (context.abstract_syntax, context.transfer_syntax[0]) == (sop_class_uid, transfer_syntax_uid):
             return context.context_id
     return None
 

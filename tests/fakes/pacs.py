@@ -42,6 +42,7 @@ class FakePacs:
     released: int = 0
     transactions: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     _in_session: bool = False
+    _took: set[str] = field(default_factory=set)  # SOP classes taken before, one of which is proposed beside others
     _stored: int | None = None  # C-STORE requests on the association that is open
 
     @contextmanager
@@ -93,6 +94,11 @@ class FakePacs:
             if is_used and self._stored == self.break_after:
                 self._end()
                 self._associate("store")
+            classes = {part.sop_class_uid for part, _ in split_parts.values()} | self._took
+            classes.update(sop_class for sop_class, _ in self.proposed if self._in_session)
+            if classes <= self.refuse_sop_classes:
+                raise Transient("the fake PACS accepted none of the presentation contexts")
+            self._took |= classes - self.refuse_sop_classes
             yield from self._answers(split_parts, needs or {}, may_send)
 
     def _answers(

@@ -2,23 +2,40 @@
 
 import threading
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import replace
 
 import pytest
 from pynetdicom import AE, evt
 from pynetdicom.acse import ACSE
 from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation
+from pynetdicom.presentation import build_context
 
 from agent.core.errors import Transient, Unanswered, Unreachable
-from agent.dimse.association import Timeouts
+from agent.dimse.association import Peer, Timeouts, association
 from agent.dimse.client import PacsClient
+from agent.dimse.flight import Flight
+from agent.dimse.part10 import split
+from agent.dimse.still import hold_still
+from agent.dimse.store import store
 from tests.archives import AGENT, QUICK
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, ENHANCED_SR, SECONDARY_CAPTURE, dataset_bytes, one_result
-from tests.scripted_scp import C_ECHO_RSP, SHORT, Conversation, Request, ScriptedScp, until_it_failed
+from tests.scripted_scp import C_ECHO_RSP, SHORT, Conversation, Request, Script, ScriptedScp, until_it_failed
 
 OBJECTS = one_result(1, captures=5)
 PARTS = [o.encoded for o in OBJECTS]
 UIDS = [o.sop_instance_uid for o in OBJECTS]
+PAIRS = tuple(dict.fromkeys((o.sop_class_uid, o.transfer_syntax_uid) for o in OBJECTS))
+CONTEXTS = [build_context(sop_class, syntax) for sop_class, syntax in PAIRS]
+
+
+def until(is_so: Callable[[], object]) -> None:
+    """Wait until something is so, ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 def to(scp: ScriptedScp, timeouts: Timeouts = QUICK, **how: int) -> PacsClient:
@@ -212,6 +229,99 @@ def test_message_that_answers_nothing_ends_the_association(how: dict[str, int]) 
     with ScriptedScp((confused,), window=2) as scp, pytest.raises(Transient, match="another message"):
         list(to(scp).store(PARTS))
     assert scp.conversations[0].aborted
+
+
+def answered_twice(talk: Conversation) -> None:
+    """Store the first object and refuse the second; the first one's answer comes again before the second's."""
+    first = talk.take()
+    talk.answer(first)
+    second = talk.take()
+    talk.answer(second, message_id=first.message_id)
+    talk.answer(second, 0xA900)
+
+
+def answered_twice_at_once(talk: Conversation) -> None:
+    """Answer the first object twice, and refuse the second."""
+    first = talk.take()
+    talk.answer(first)
+    talk.answer(first)
+    talk.answer(talk.take(), 0xA900)
+
+
+@pytest.mark.parametrize("window", [8, None], ids=["several at once", "one at a time"])
+@pytest.mark.parametrize("script", [answered_twice, answered_twice_at_once])
+def test_second_answer_is_not_taken_for_that_of_the_next_object(script: Script, window: int | None) -> None:
+    """The first object is stored; the second, of a later call on the same association, was refused."""
+    with ScriptedScp((script,), window=window) as scp, to(scp).session(PAIRS) as session:
+        assert [o.status for o in session.store(PARTS[:1])] == [0]
+        with suppress(Transient):  # the association is aborted, unless pynetdicom dropped the second answer before
+            assert [o.status for o in session.store(PARTS[1:2])] == [0xA900]
+    assert len(scp.conversations) == 1
+
+
+def test_each_request_on_an_association_has_a_message_id_of_its_own() -> None:
+    """Over several calls of a session."""
+    ids: list[int] = []
+
+    def keep(talk: Conversation) -> None:
+        for _ in PARTS:
+            request = talk.take()
+            ids.append(request.message_id)
+            talk.answer(request)
+
+    with ScriptedScp((keep,), window=8) as scp, to(scp).session(PAIRS) as session:
+        for part in PARTS:
+            assert [o.status for o in session.store([part])] == [0]
+    assert ids == list(range(1, len(PARTS) + 1))
+
+
+def test_message_that_nobody_asked_for_ends_the_association_before_the_next_request() -> None:
+    """A second answer that waits to be read is not left for the next object."""
+    may_follow = threading.Event()
+
+    def twice(talk: Conversation) -> None:
+        first = talk.take()
+        talk.answer(first)
+        assert may_follow.wait(10)
+        talk.answer(first)
+
+    peer = Peer(AGENT, "SCRIPTED", "127.0.0.1", 0, QUICK, 0)
+    with ScriptedScp((twice,)) as scp, association(replace(peer, port=scp.port), CONTEXTS) as opened:
+        flight = Flight(opened)
+        assert [o.status for o in store(flight, [split(PARTS[0])], {}, lambda: True)] == [0]
+        hold_still(opened)
+        may_follow.set()
+        until(lambda: flight.has_answer)
+        with pytest.raises(Transient, match="nobody asked for"):
+            list(store(flight, [split(PARTS[1])], {}, lambda: True))
+        assert not opened.is_established
+    until(lambda: scp.conversations[0].aborted)
+
+
+@pytest.mark.parametrize("named", ["2.25.77", UIDS[1]], ids=["unknown", "another under way"])
+def test_answer_that_names_another_object_than_its_request_ends_the_association(named: str) -> None:
+    """Affected SOP Instance UID and Message ID must agree."""
+
+    def confused(talk: Conversation) -> None:
+        held = [talk.take(), talk.take()]
+        talk.answer(held[0], names=named)
+        talk.take()
+
+    with ScriptedScp((confused,), window=2) as scp, pytest.raises(Transient, match="names another object"):
+        list(to(scp).store(PARTS[:2]))
+    until(lambda: scp.conversations[0].aborted)
+
+
+def test_answer_may_name_its_object() -> None:
+    """As most peers do; padded as UIDs are."""
+
+    def proper(talk: Conversation) -> None:
+        for _ in PARTS:
+            request = talk.take()
+            talk.answer(request, names=request.sop_instance_uid)
+
+    with ScriptedScp((proper,)) as scp:
+        assert [o.status for o in to(scp).store(PARTS)] == [0] * len(PARTS)
 
 
 def test_whoever_stops_listening_with_some_under_way_aborts() -> None:

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from agent.core.errors import Unreachable
-from agent.dimse.association import LONGEST_PDU, AssociationLost
+from agent.dimse.association import LONGEST_PDU
+from agent.dimse.still import AssociationLost
 from tests.archives import client
 from tests.fakes.objects import SECONDARY_CAPTURE, dataset_bytes, one_result, part10
 from tests.scripted_scp import SHORT, Conversation, ScriptedScp, until_it_failed

@@ -51,8 +51,8 @@ def test_what_was_not_proposed_needs_another_association_that_serves_for_all() -
     with ScriptedScp() as scp, client("S", scp.port).session(PAIRS) as session:
         for part in (FIRST[0].encoded, other, FIRST[3].encoded, other):
             assert [o.status for o in session.store([part])] == [0]
-    classes = [sop_class for sop_class, _ in PAIRS]
-    assert [sorted(one) for one in scp.proposed] == [sorted(classes), sorted([*classes, COMPREHENSIVE_SR])]
+    classes = {sop_class for sop_class, _ in PAIRS}
+    assert [set(one) for one in scp.proposed] == [classes, classes | {COMPREHENSIVE_SR}]
 
 
 def ended(talk: Conversation, how: Callable[[Conversation], None]) -> None:

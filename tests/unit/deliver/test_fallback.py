@@ -111,14 +111,14 @@ def test_reserve_that_is_not_taken_either_is_recorded() -> None:
     assert d.now(case).reason == f"pacs sr:100: {NOT_OFFERED}; pacs sr:L:comprehensive: {NOT_OFFERED}"
 
 
-def test_destination_that_takes_nothing_fails_the_case() -> None:
-    """Whatever is in reserve."""
+def test_destination_that_takes_nothing_has_not_refused_the_preferred_one() -> None:
+    """It may be being set up: the reserve stays where it is, and everything else waits."""
     classes = NO_3D | {COMPREHENSIVE_SR, ENHANCED_SR, SECONDARY_CAPTURE}
     d = Delivery(confirm="none", pacs=FakePacs(refuse_sop_classes=classes))
     case = case_of(d)
     settle_all(d)
-    assert d.status(case) == [REFUSED] * 4
-    assert d.now(case).state is CaseState.FAILED
+    assert d.status(case) == [WAITING, SPARE, WAITING, WAITING]
+    assert d.now(case).state is CaseState.DELIVERING
 
 
 def test_sending_again_begins_as_at_first() -> None:

@@ -210,13 +210,31 @@ def test_class_that_is_not_offered_is_recorded_and_the_case_done(pacs: FakePacs)
     assert d.now(case).reason == f"pacs sr:100: {NOT_OFFERED}"
 
 
-def test_destination_that_takes_nothing_fails_the_case() -> None:
-    """Every class refused is no delivery."""
+def test_destination_that_takes_nothing_yet_is_tried_until_it_does() -> None:
+    """A PACS that is being set up refuses every class: nothing is given up, and the outbox says why it waits."""
     classes = frozenset({COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, "1.2.840.10008.5.1.4.1.1.88.22"})
     d = Delivery(confirm="none", pacs=FakePacs(refuse_sop_classes=classes))
     case = d.case()
     d.courier.tick()
+    assert d.status(case) == [WAITING] * 4
+    assert "none of the presentation contexts" in d.items(case)[0].error
+    assert d.now(case).state is CaseState.DELIVERING
+    d.pacs.refuse_sop_classes = frozenset()
+    d.clock.pass_s(DAY_S)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.DONE
+
+
+def test_destination_that_never_takes_anything_fails_the_case() -> None:
+    """After the time to give up."""
+    classes = frozenset({COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, "1.2.840.10008.5.1.4.1.1.88.22"})
+    d = Delivery(confirm="none", pacs=FakePacs(refuse_sop_classes=classes))
+    case = d.case()
+    d.courier.tick()
+    d.clock.pass_s(7 * DAY_S)
+    d.courier.tick()
     assert d.now(case).state is CaseState.FAILED
+    assert "none of the presentation contexts" in d.now(case).reason
 
 
 def test_object_that_is_no_part_10_file_is_refused_with_its_case() -> None:
