@@ -94,7 +94,7 @@ def test_another_configuration_shows_in_the_numbers_and_is_named(installation: I
     installation.override("site", prevalence=0.4)
     seen = installation.dry(case)
     assert {"L probability", "R probability", "L contribution of prior"} <= {one.about for one in seen.numbers}
-    assert len(seen.objects) == 9
+    assert len(seen.objects) == 10
     assert Change("configuration", "other values of site.prevalence") in seen.lineage
     assert Change("site", "prevalence: none → 0.4") in seen.lineage
 

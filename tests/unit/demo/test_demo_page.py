@@ -69,7 +69,7 @@ def test_page_is_well_formed_and_needs_no_network(tmp_path: Path, make: Make) ->
     assert "http" not in "".join(found.links)
     for link in found.links:
         assert f"id={link[1:]}" in page if link.startswith("#") else (tmp_path / link).exists()
-    assert len([link for link in found.links if link.endswith("-small.jpg")]) == 4
+    assert len([link for link in found.links if link.endswith("-small.jpg")]) == 6
     assert "v1-secondary_capture-L-1.jpg" in "".join(found.links)
 
 
