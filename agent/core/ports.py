@@ -256,7 +256,7 @@ class Unit(IdentityUnit, ReadUnit, PacsState, Protocol):
     def outbox(
         self, destination: str, status: Sequence[OutboxStatus], now: datetime, limit: int
     ) -> Sequence[OutboxItem]:
-        """Items whose `next_at` has come, oldest case first, in sending order."""
+        """Items whose `next_at` has come: never sent ones, oldest case first, in sending order; then the least sent."""
 
     def outbox_of(self, case_id: int) -> Sequence[OutboxItem]:
         """All items of a version."""
@@ -265,15 +265,18 @@ class Unit(IdentityUnit, ReadUnit, PacsState, Protocol):
         """The Part 10 file of an item."""
 
     def about_to_send(self, items: Sequence[OutboxItem], at: datetime) -> None:
-        """Note, before anything leaves, that a destination may see these bytes: the version's result is final now.
+        """Note, right before they leave, that a destination may see these bytes: the version's result is final now.
 
-        It counts no attempt. Raises StaleCase if an item is gone.
+        It counts an attempt, which is unanswered until `settle` or `answered`. Raises StaleCase if an item is gone.
         """
+
+    def answered(self, item: OutboxItem) -> None:
+        """Note that the destination answered an attempt and did not keep the object; of another one it may have."""
 
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
-        """Note what happened to an item; a WAITING one counts an attempt."""
+        """Note what happened to an item. SENT and CONFIRMED say that the destination has it."""
 
     def queue_again(self, case_id: int, at: datetime) -> None:
         """Put every object of a version back into the outbox, as if it had been queued at `at`."""

@@ -68,7 +68,7 @@ def _is_listed(route: Route, item: OutboxItem) -> bool:
     """Look for an object; one that is missing twice, with the backoff between, waits to be sent again."""
     if route.archive.has(item.study_instance_uid, item.series_instance_uid, item.sop_instance_uid):
         return True
-    wait = route.delay(item.attempts + 1)
+    wait = route.delay(item.attempts)
     if item.error == NOT_LISTED:
         route.put_off([item], OutboxStatus.WAITING, wait, NOT_LISTED)
     else:
@@ -89,7 +89,7 @@ def _ask_for_commitment(route: Route, items: Sequence[OutboxItem]) -> _Asked:
     The transaction is known, and the next asking scheduled, before anything is sent: the report may be quicker
     than the response to the request.
     """
-    overdue = [i for i in items if (i.error or i.attempts) and route.is_over(i)]
+    overdue = [i for i in items if (i.error or i.attempts > 1) and route.is_over(i)]
     route.put_off(overdue, OutboxStatus.SENT, route.delay(_AT_LONGEST), "stored, no storage commitment")
     with route.store.unit() as unit:
         unit.lock(items[0].case_id)

@@ -29,12 +29,10 @@ class Route:
     now: Callable[[], datetime]
     random: Callable[[], float]
 
-    def due(self, status: OutboxStatus) -> Iterator[Sequence[OutboxItem]]:
-        """Yield the due items of one status, a case at a time, the oldest case first, in sending order."""
+    def due(self, status: OutboxStatus) -> Sequence[OutboxItem]:
+        """Return the due items of one status: never sent ones, the oldest case first, then the least sent."""
         with self.store.unit() as unit:
-            items = unit.outbox(self.name, [status], self.now(), _BATCH)
-        for _, of_case in groupby(items, key=lambda i: i.case_id):
-            yield list(of_case)
+            return unit.outbox(self.name, [status], self.now(), _BATCH)
 
     def delay(self, attempts: int) -> timedelta:
         """How long to wait after `attempts` failures."""
@@ -76,14 +74,19 @@ class Route:
         return [i for i in items if current.get(i.id) is i.status]
 
     def put_off(self, items: Sequence[OutboxItem], status: OutboxStatus, wait: timedelta, error: str) -> None:
-        """Try some items of one case again later with `status`; give up those tried for long enough."""
-        if not items:
-            return
-        with self.store.unit() as unit:
-            unit.lock(items[0].case_id)
-            for item in self.unchanged(unit, items):
-                if self.is_over(item):
-                    self.note(unit, item, OutboxStatus.REFUSED, error=f"given up: {error}")
-                else:
-                    self.note(unit, item, status, wait=wait, error=error)
-            conclude(unit, items[0].case_id, self.now())
+        """Try some items again later with `status`; give up those tried for long enough."""
+        for of_case in by_case(items):
+            with self.store.unit() as unit:
+                unit.lock(of_case[0].case_id)
+                for item in self.unchanged(unit, of_case):
+                    if self.is_over(item):
+                        self.note(unit, item, OutboxStatus.REFUSED, error=f"given up: {error}")
+                    else:
+                        self.note(unit, item, status, wait=wait, error=error)
+                conclude(unit, of_case[0].case_id, self.now())
+
+
+def by_case(items: Sequence[OutboxItem]) -> Iterator[Sequence[OutboxItem]]:
+    """Yield items a case at a time, the oldest case first; those of one case keep their order."""
+    for _, of_case in groupby(sorted(items, key=lambda i: i.case_id), key=lambda i: i.case_id):
+        yield list(of_case)

@@ -81,7 +81,7 @@ class PacsSession:
         parts: Sequence[bytes],
         *,
         needs: Mapping[str, Collection[str]] | None = None,
-        may_send: Callable[[], bool] = lambda: True,
+        may_send: Callable[[str], bool] = lambda _: True,
     ) -> Generator[StoreOutcome, None, None]:
         """Store Part 10 files in order, as many at once as the peer allows, and yield each outcome when it is there.
 

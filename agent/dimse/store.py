@@ -17,7 +17,7 @@ def store(
     opened: Association,
     parts: Sequence[Part],
     needs: Mapping[str, Collection[str]],
-    may_send: Callable[[], bool],
+    may_send: Callable[[str], bool],
 ) -> Generator[StoreOutcome, None, None]:
     """Send the parts in order, as many at once as was negotiated, and yield each outcome as soon as it is there.
 
@@ -38,12 +38,12 @@ def store(
             if not wanted.isdisjoint(failed):
                 failed.add(part.sop_instance_uid)
                 continue
-            if not may_send():
-                break
             context = context_id(opened, part)
             if context is None:
                 yield StoreOutcome(part.sop_instance_uid, None)
                 continue
+            if not may_send(part.sop_instance_uid):
+                break
             outstanding[flight.send(_request(part), part.dataset, context)] = part.sop_instance_uid
             crashpoint("dimse.after_request")
         while outstanding:

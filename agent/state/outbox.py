@@ -49,9 +49,10 @@ class Outbox(Work):
     def outbox(
         self, destination: str, status: Sequence[OutboxStatus], now: datetime, limit: int
     ) -> Sequence[OutboxItem]:
-        """Items whose `next_at` has come, oldest case first, in sending order.
+        """Items whose `next_at` has come: never sent ones, oldest case first, in sending order; then the least sent.
 
-        Only of DELIVERING cases: nothing of a held, withdrawn or failed one leaves.
+        So what a destination never answers keeps nothing else from leaving. Only of DELIVERING cases: nothing of a
+        held, withdrawn or failed one leaves.
         """
         table = outbox.c
         query = (
@@ -59,12 +60,13 @@ class Outbox(Work):
             .join(cases, cases.c.id == table.case_id)
             .where(table.destination == destination, table.status.in_(status), table.next_at <= now)
             .where(cases.c.state == CaseState.DELIVERING)
-            .order_by(table.case_id, table.position)
-            .limit(limit)
         )
         if _UNDERWAY.issuperset(status):
             query = query.where(IS_UNDERWAY)
-        return [_item_of(row) for row in self._db.execute(query)]
+        in_order = (table.case_id, table.position)
+        fresh = self._db.execute(query.where(table.attempts == 0).order_by(*in_order).limit(limit)).all()
+        again = query.where(table.attempts > 0).order_by(table.attempts, *in_order).limit(limit - len(fresh))
+        return [_item_of(row) for row in (*fresh, *self._db.execute(again))]
 
     def outbox_of(self, case_id: int) -> Sequence[OutboxItem]:
         """All items of a version."""
@@ -84,22 +86,28 @@ class Outbox(Work):
         return found
 
     def about_to_send(self, items: Sequence[OutboxItem], at: datetime) -> None:
-        """Note, before anything leaves, that a destination may see these bytes: the version's result is final now.
+        """Note, right before they leave, that a destination may see these bytes: the version's result is final now.
 
-        It counts no attempt. Raises StaleCase if an item is gone.
+        It counts an attempt, which is unanswered until `settle` or `answered`. Raises StaleCase if an item is gone.
         """
+        counted = {"attempts": outbox.c.attempts + 1, "unanswered": outbox.c.unanswered + 1}
         for item in items:
-            self._write(item, {"tried_at": _first(outbox.c.tried_at, at)})
+            self._write(item, {"tried_at": _first(outbox.c.tried_at, at), **counted})
+
+    def answered(self, item: OutboxItem) -> None:
+        """Note that the destination answered an attempt and did not keep the object; of another one it may have."""
+        self._write(item, {"unanswered": outbox.c.unanswered - 1})
 
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
-        """Note what happened to an item; a WAITING one counts an attempt. Raises StaleCase if it is gone."""
-        counted = outbox.c.attempts + int(status is OutboxStatus.WAITING)
-        values = {"status": status, "attempts": counted, "next_at": next_at or now, "error": error}
-        values["tried_at"] = _first(outbox.c.tried_at, now)
+        """Note what happened to an item. SENT and CONFIRMED say that the destination has it.
+
+        Raises StaleCase if the item is gone.
+        """
+        values = {"status": status, "next_at": next_at or now, "error": error}
         if status in _ACKNOWLEDGED:
-            values["stored_at"] = _first(outbox.c.stored_at, now)
+            values |= {name: _first(outbox.c[name], now) for name in ("tried_at", "stored_at")}
         self._tally.rewrite_outbox(outbox.c.id == item.id, status)
         self._write(item, values)
 

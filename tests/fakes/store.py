@@ -50,6 +50,7 @@ class Tables:
     outbox: dict[int, OutboxItem] = field(default_factory=dict)
     tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
     stored: set[int] = field(default_factory=set)  # outbox items that a destination acknowledged once
+    unanswered: Counter[int] = field(default_factory=Counter)  # requests without an answer, by outbox item
     commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
     answered: set[tuple[str, int]] = field(default_factory=set)  # transaction and outbox item
     counts: dict[tuple[int, str], tuple[StudyCount, datetime]] = field(default_factory=dict)  # and when to ask again
@@ -377,9 +378,9 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
         return sorted(out, key=lambda c: -c.id)
 
     def _is_or_may_be_stored(self, case: Case, item: OutboxItem) -> bool:
-        withdrawn_in_time = case.state is CaseState.CLOSED and item.id not in self._t.tried
         not_out = (OutboxStatus.REFUSED, OutboxStatus.SPARE, OutboxStatus.AWAITING_REPORT)
-        return not (item.status in not_out or withdrawn_in_time) or item.id in self._t.stored
+        may_get = item.status not in not_out and case.state is not CaseState.CLOSED
+        return may_get or item.id in self._t.stored or self._t.unanswered[item.id] > 0
 
     def predecessor(self, case: Case) -> Case | None:
         versions = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
@@ -411,7 +412,7 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
             if (i.destination == destination and i.status in status and i.next_at <= now)
             and self._t.cases[i.case_id].state is CaseState.DELIVERING
         ]
-        return sorted(found, key=lambda i: (i.case_id, i.id))[:limit]
+        return sorted(found, key=lambda i: (i.attempts, i.case_id, i.id))[:limit]
 
     def outbox_of(self, case_id: int) -> Sequence[OutboxItem]:
         return sorted((i for i in self._t.outbox.values() if i.case_id == case_id), key=lambda i: i.id)
@@ -425,16 +426,25 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
             if item.id not in self._t.outbox:
                 raise StaleCase(f"outbox item {item.id} is gone")
             self._t.tried.setdefault(item.id, at)
+            stored = self._t.outbox[item.id]
+            self._t.outbox[item.id] = replace(stored, attempts=stored.attempts + 1)
+            self._t.unanswered[item.id] += 1
+
+    def answered(self, item: OutboxItem) -> None:
+        if item.id not in self._t.outbox:
+            raise StaleCase(f"outbox item {item.id} is gone")
+        self._t.unanswered[item.id] -= 1
 
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
-        self.about_to_send([item], now)
+        if item.id not in self._t.outbox:
+            raise StaleCase(f"outbox item {item.id} is gone")
         if status in (OutboxStatus.SENT, OutboxStatus.CONFIRMED):
+            self._t.tried.setdefault(item.id, now)
             self._t.stored.add(item.id)
         stored = self._t.outbox[item.id]
-        attempts = stored.attempts + (status is OutboxStatus.WAITING)
-        self._t.outbox[item.id] = replace(stored, status=status, attempts=attempts, next_at=next_at or now, error=error)
+        self._t.outbox[item.id] = replace(stored, status=status, next_at=next_at or now, error=error)
 
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         self._t.commitments[transaction_uid] = tuple(item.id for item in items)

@@ -130,7 +130,7 @@ def test_whether_to_send_is_asked_right_before_each_and_answers_under_way_still_
     """After three the answer is no: nothing more leaves, three outcomes come, and the association is released."""
     asked: list[int] = []
 
-    def may_send() -> bool:
+    def may_send(_: str) -> bool:
         asked.append(1)
         return len(asked) <= 3
 
