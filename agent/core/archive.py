@@ -42,8 +42,8 @@ class Archive(Protocol):
 
         Objects leave in order. Where the peer allows for it, several are under way, and outcomes come in any order.
         `may_send` is asked, by SOP Instance UID, right before each object leaves; where it says no, the rest stays
-        here, and outcomes of what is under way still come. `needs` names, by SOP Instance UID, those that must be answered before an object
-        leaves; where the answer is a failure that may pass, it stays here.
+        here, and outcomes of what is under way still come. `needs` names, by SOP Instance UID, those that must be
+        answered before an object leaves; where the answer is a failure that may pass, it stays here.
 
         Closing it early sends nothing more, and aborts the association where something is still under way.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 import structlog
 
@@ -10,10 +11,12 @@ from agent.core.archive import Archive
 from agent.core.errors import StaleCase, Unanswered, Unreachable
 from agent.core.ports import OutboxItem, OutboxStatus, Store
 from agent.deliver.breaker import Breaker, may_serve
-from agent.deliver.confirming import confirm_case
+from agent.deliver.confirming import confirm
 from agent.deliver.route import Route, by_case
 from agent.deliver.sending import send_case
 from agent.deliver.settings import Confirm, DestinationSettings
+
+_ASKED_AT_ONCE: Final = 200  # objects in one request for storage commitment
 
 _log = structlog.get_logger()
 
@@ -46,7 +49,7 @@ class DestinationCourier:
             with self._route.archive.session(pairs, reads_back=reads_back) as archive:
                 route = replace(self._route, archive=archive)
                 sent = self._each(route, by_case([i for i in waiting if not i.attempts]), send_case)
-                proven = self._each(route, _stored(route), confirm_case)
+                proven = self._each(route, _stored(route), confirm)
                 return sent + proven + self._each(route, ([i] for i in waiting if i.attempts), send_case)
         except Unanswered as exc:
             self._breaker.doubted(self._route.now())
@@ -74,8 +77,16 @@ class DestinationCourier:
 
 
 def _stored(route: Route) -> Iterator[Sequence[OutboxItem]]:
-    """Look for what waits for its proof only when it is its turn: what was sent in this tick is among it."""
-    yield from by_case(route.due(OutboxStatus.SENT))
+    """Look for what waits for its proof only when it is its turn: what was sent in this tick is among it.
+
+    Storage commitment is asked for many cases at once; what that did not bring forward, for each case alone.
+    """
+    due = route.due(OutboxStatus.SENT)
+    together = [i for i in due if not i.error] if route.settings.confirm == Confirm.COMMITMENT else []
+    together.sort(key=lambda i: i.case_id)
+    for n in range(0, len(together), _ASKED_AT_ONCE):
+        yield together[n : n + _ASKED_AT_ONCE]
+    yield from by_case([i for i in due if i not in together])
 
 
 class Courier:

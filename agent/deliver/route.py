@@ -10,7 +10,7 @@ from agent.core.errors import Transient, Unanswered, Unreachable
 from agent.core.ports import OutboxItem, OutboxStatus, Store, Unit
 from agent.core.retry import is_over, retry_delay
 from agent.deliver.settings import DestinationSettings, probe_pause
-from agent.deliver.verdict import NOT_OFFERED, conclude
+from agent.deliver.verdict import conclude
 
 _BATCH = 500  # items looked at in one tick
 
@@ -62,15 +62,22 @@ class Route:
     def note(
         self, unit: Unit, item: OutboxItem, status: OutboxStatus, *, wait: timedelta | None = None, error: str = ""
     ) -> None:
-        """Note what happened to one item as part of a larger transaction; what stands for a refused one is sent."""
+        """Note what happened to one item as part of a larger transaction."""
         now = self.now()
         unit.settle(item, status, now, next_at=now + wait if wait else now, error=error)
-        if error == NOT_OFFERED:
-            unit.use_spare(item, now)
+
+    def refuse(self, item: OutboxItem, why: str) -> None:
+        """Note that the destination does not take an object; what stands for it is sent."""
+        with self.store.unit() as unit:
+            unit.lock(item.case_id)
+            self.note(unit, item, OutboxStatus.REFUSED, error=why)
+            unit.use_spare(item, self.now())
+            conclude(unit, item.case_id, self.now())
 
     def unchanged(self, unit: Unit, items: Sequence[OutboxItem]) -> list[OutboxItem]:
         """Return those items to which nothing happened meanwhile: a report or a person may be quicker than we."""
-        current = {i.id: i.status for i in unit.outbox_of(items[0].case_id)} if items else {}
+        case_ids = {i.case_id for i in items}
+        current = {i.id: i.status for case_id in sorted(case_ids) for i in unit.outbox_of(case_id)}
         return [i for i in items if current.get(i.id) is i.status]
 
     def put_off(self, items: Sequence[OutboxItem], status: OutboxStatus, wait: timedelta, error: str) -> None:

@@ -13,13 +13,15 @@ from agent.core.dimse_status import C_STORE, Judgement, judge, spell
 from agent.core.errors import Permanent, Transient, Unreachable
 from agent.core.firewall import stopped
 from agent.core.ports import OutboxItem, OutboxStatus, Unit
-from agent.core.result import ResultObject
+from agent.core.result import Kind, ResultObject
 from agent.crashpoint import crashpoint
 from agent.deliver.route import Route
 from agent.deliver.settings import Confirm
 from agent.deliver.verdict import NOT_OFFERED
 
 _TAKEN: Final = frozenset({Judgement.STORED, Judgement.STORED_WITH_WARNING})
+_NOT_REJECTED: Final = range(0xA770, 0xA778)
+"""dcm4chee's answers to a rejection of what it does not have or has rejected already: of no use to try again."""
 
 _log = structlog.get_logger()
 
@@ -134,7 +136,7 @@ def _is_stopped(unit: Unit, case: Case, route: Route) -> bool:
 
 def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> bool:
     """Note what an answer means; return False where the object is to be sent again."""
-    judgement = Judgement.NOT_OFFERED if outcome.status is None else judge(outcome.status)
+    judgement = _judge(item, outcome.status)
     status = "" if outcome.status is None else spell(C_STORE, outcome.status)
     about = {"sop_instance_uid": item.sop_instance_uid, "case_id": item.case_id, "destination": route.name}
     if outcome.status is not None and judgement not in _TAKEN:
@@ -146,7 +148,7 @@ def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> bool:
     if judgement not in _TAKEN:
         why = NOT_OFFERED if judgement is Judgement.NOT_OFFERED else f"C-STORE status {status}"
         _log.warning("object_refused", status=status or NOT_OFFERED, **about)
-        route.settle(item, OutboxStatus.REFUSED, error=why)
+        route.refuse(item, why)
         return True
     if route.settings.confirm == Confirm.NONE:
         route.settle(item, OutboxStatus.CONFIRMED)
@@ -156,6 +158,12 @@ def _settle(route: Route, item: OutboxItem, outcome: StoreOutcome) -> bool:
         route.settle(item, OutboxStatus.SENT, wait=route.delay(item.attempts) if patient else None)
     _log.info("object_stored", status=status, **about)
     return True
+
+
+def _judge(item: OutboxItem, status: int | None) -> Judgement:
+    if status is None:
+        return Judgement.NOT_OFFERED
+    return Judgement.REFUSED if item.kind is Kind.REJECTION and status in _NOT_REJECTED else judge(status)
 
 
 def _note_answer(route: Route, item: OutboxItem) -> None:

@@ -185,9 +185,35 @@ def test_a_failure_counts_once_a_transaction(store: Store) -> None:
         unit.expect_commitment("2.25.100", [item], T0)
         assert sent_and_failed("2.25.99") is OutboxStatus.WAITING
         assert sent_and_failed("2.25.99") is OutboxStatus.SENT
-        assert sent_and_failed("2.25.100") is OutboxStatus.WAITING
+        assert sent_and_failed("2.25.100") is OutboxStatus.SENT, "asked before it was sent again"
+        unit.expect_commitment("2.25.101", [item], T0)
+        assert unit.asked([item]) == {item.id: 1}
+        assert sent_and_failed("2.25.101") is OutboxStatus.WAITING
+        assert unit.asked([item]) == {}
         unit.committed("2.25.99", [uid], {}, T0)
-        assert unit.outbox_of(item.case_id)[0].status is OutboxStatus.CONFIRMED
+        assert unit.outbox_of(item.case_id)[0].status is OutboxStatus.WAITING
+
+
+def test_what_is_to_be_asked_about_again_keeps_its_time(store: Store) -> None:
+    """A failure that leaves an item SENT does not make it due."""
+    with store.unit() as unit:
+        item = unit.outbox_of(delivering(unit).id)[0]
+        unit.settle(item, OutboxStatus.SENT, T0, next_at=T0 + 9 * MINUTE)
+        unit.expect_commitment("2.25.99", [item], T0)
+        unit.committed("2.25.99", [], {item.sop_instance_uid: Settled(OutboxStatus.SENT, "duplicate")}, T0)
+        after = unit.outbox_of(item.case_id)[0]
+    assert (after.status, after.next_at, after.error) == (OutboxStatus.SENT, T0 + 9 * MINUTE, "duplicate")
+
+
+def test_queueing_again_closes_what_was_asked(store: Store) -> None:
+    """A report that comes after it confirms nothing."""
+    with store.unit() as unit:
+        items = unit.outbox_of(delivering(unit).id)
+        unit.expect_commitment("2.25.99", items, T0)
+        assert unit.asked(items) == {item.id: 1 for item in items}
+        unit.queue_again(items[0].case_id, T0)
+        unit.committed("2.25.99", [item.sop_instance_uid for item in items], {}, T0)
+        assert (unit.asked(items), unit.underway()) == ({}, {"pacs": 3})
 
 
 def test_a_failure_may_be_for_good(store: Store) -> None:
@@ -243,6 +269,7 @@ def test_a_spare_object_is_used_where_it_is_wanted(store: Store) -> None:
         unit.use_spare(preferred, later)
         (waiting,) = (i for i in unit.outbox_of(case.id) if i.id == reserve.id)
         assert (waiting.status, waiting.attempts, waiting.next_at) == (OutboxStatus.WAITING, 0, later)
+        assert waiting.queued_at == later
         assert [i.status for i in unit.outbox("vna", list(OutboxStatus), later, 9)].count(OutboxStatus.SPARE) == 1
         unit.settle(waiting, OutboxStatus.CONFIRMED, later)
         unit.use_spare(preferred, later)

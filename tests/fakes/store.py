@@ -249,6 +249,19 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
             status = OutboxStatus.SPARE if item.instead_of else OutboxStatus.WAITING
             again = replace(item, status=status, attempts=0, next_at=at, queued_at=at, error="")
             self._t.outbox[item.id] = again
+            self._close(item.id)
+
+    def _close(self, item_id: int) -> None:
+        self._t.answered |= {(uid, item_id) for uid, ids in self._t.commitments.items() if item_id in ids}
+
+    def asked(self, items: Sequence[OutboxItem]) -> Mapping[int, int]:
+        pairs = [(uid, item_id) for uid, ids in self._t.commitments.items() for item_id in ids]
+        open_ones = Counter(item_id for uid, item_id in pairs if (uid, item_id) not in self._t.answered)
+        return {item.id: open_ones[item.id] for item in items if open_ones[item.id]}
+
+    def underway(self) -> Mapping[str, int]:
+        delivering = [i for i in self._t.outbox.values() if self._t.cases[i.case_id].state is CaseState.DELIVERING]
+        return Counter(i.destination for i in delivering if i.status in (OutboxStatus.WAITING, OutboxStatus.SENT))
 
     def history(self, case_id: int) -> Sequence[CaseChange]:
         return self._t.history.get(case_id, ())
@@ -453,7 +466,7 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
         for other in self.outbox_of(item.case_id):
             is_its = (other.destination, other.instead_of) == (item.destination, item.sop_instance_uid)
             if is_its and other.status is OutboxStatus.SPARE:
-                self._t.outbox[other.id] = replace(other, status=OutboxStatus.WAITING, next_at=at)
+                self._t.outbox[other.id] = replace(other, status=OutboxStatus.WAITING, next_at=at, queued_at=at)
 
     def committed(
         self, transaction_uid: str, done: Collection[str], failed: Mapping[str, Settled], at: datetime
@@ -465,14 +478,16 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
                 continue
             concerned.append(item.case_id)
             is_new = (transaction_uid, item_id) not in self._t.answered
+            if not is_new or item.sop_instance_uid not in {*done, *failed}:
+                continue
+            self._t.answered.add((transaction_uid, item_id))
             if item.sop_instance_uid in done:
                 self.settle(item, OutboxStatus.CONFIRMED, at)
-            elif item.sop_instance_uid not in failed:
-                continue
-            elif item.status is OutboxStatus.SENT and is_new:
+            elif item.status is OutboxStatus.SENT:
                 status, error = failed[item.sop_instance_uid]
-                self.settle(item, status, at, error=error)
-            self._t.answered.add((transaction_uid, item_id))
+                self.settle(item, status, at, next_at=item.next_at if status is item.status else at, error=error)
+                if status is OutboxStatus.WAITING:
+                    self._close(item_id)
         return sorted(set(concerned))
 
     def installation(self) -> UUID:

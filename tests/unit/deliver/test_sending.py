@@ -627,3 +627,14 @@ def test_what_was_merged_before_is_not_even_tried() -> None:
         unit.retire(Retirement(d.clock(), "M1", case.patient, PatientKey("EXAMPLE", "P9")))
     d.courier.tick()
     assert (d.pacs.associations, d.now(case).state) == ([], CaseState.CLOSED)
+
+
+@pytest.mark.parametrize(("kind", "after"), [(Kind.REJECTION, REFUSED), (SC, WAITING)])
+def test_a_rejection_of_what_is_not_there_is_not_tried_again(kind: Kind, after: OutboxStatus) -> None:
+    """0xA773 is no lack of resources then; the case is done with the rest."""
+    odd = replace(result_object(SC, 1), kind=kind)
+    d = Delivery(confirm="none", pacs=FakePacs(status={odd.sop_instance_uid: 0xA773}))
+    case = delivering(d.store, {"pacs": [odd, result_object(SC, 2)]})
+    d.courier.tick()
+    assert d.status(case) == [after, CONFIRMED]
+    assert d.now(case).state is (CaseState.DONE if kind is Kind.REJECTION else CaseState.DELIVERING)
