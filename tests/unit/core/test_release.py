@@ -9,7 +9,6 @@ from uuid import UUID
 import pytest
 
 from agent.core.case import Case, CaseEvent, CaseState
-from agent.core.errors import Transient
 from agent.core.identities import Retirement
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus

@@ -242,7 +242,7 @@ def hanging(d: Delivery, *cases: Case) -> None:
 
 
 def test_objects_that_are_never_answered_starve_nobody() -> None:
-    """Of thirty good cases one comes while eight such are tried first; each of the others is done within two minutes."""
+    """Of thirty good cases one comes while eight such are tried first; the others are done within two minutes each."""
     d = Delivery(pacs=Hanging())
     bad = [d.case(n) for n in range(1, 9)]
     hanging(d, *bad)
