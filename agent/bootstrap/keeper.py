@@ -31,6 +31,7 @@ from agent.core.roles import RoleTable
 from agent.deliver.commitment import apply_event_report
 from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
+from agent.deliver.unserved import Unserved
 from agent.dicom.header import read_header
 from agent.dicom.part10 import to_part10
 from agent.dicom.reports import is_report
@@ -46,6 +47,7 @@ from agent.tasks.embedded import Tick, Ticker
 INDEX_EVERY_S = 0.25
 ASSEMBLE_EVERY_S = 0.5
 DELIVER_EVERY_S = 0.25
+UNSERVED_EVERY_S = 60.0
 
 
 def run_keeper(config: Config, stop: Stop) -> None:
@@ -53,10 +55,13 @@ def run_keeper(config: Config, stop: Stop) -> None:
     store = open_store(config)
     let_go_unless_awaited(config, store)
     couriers = build_courier(config, store).destinations
+    unserved = build_unserved(config, store)
+    unserved.report()
     ticks = [
         Tick("index", build_indexer(config, store).tick, INDEX_EVERY_S),
         Tick("assemble", build_assembler(config, store).tick, ASSEMBLE_EVERY_S),
         *(Tick(f"deliver {name}", courier.tick, DELIVER_EVERY_S) for name, courier in couriers.items()),
+        Tick("unserved", unserved.tick, UNSERVED_EVERY_S),
         *pacs_ticks(config, store, question_scopes(config)),
     ]
     ticker = Ticker(ticks, utc_now)
@@ -135,6 +140,12 @@ def build_courier(config: Config, store: SqlStore) -> Courier:
     archives = {d.name: PacsClient(config.dicom.ae_title, d.ae_title, d.host, d.port) for d in config.destinations}
     settings = {d.name: _destination(d) for d in config.destinations}
     return Courier(store, archives, settings, now=utc_now, random=random.random)
+
+
+def build_unserved(config: Config, store: SqlStore) -> Unserved:
+    """Join the names of the destinations and state; what is for none of them waits as long as the most patient does."""
+    patience = max((_destination(d).retry for d in config.destinations), key=lambda retry: retry.give_up_after_s)
+    return Unserved(store, frozenset(d.name for d in config.destinations), patience, utc_now)
 
 
 def question_scopes(config: Config) -> tuple[QuestionScope, ...]:

@@ -36,14 +36,14 @@ class Archive(Protocol):
         parts: Sequence[bytes],
         *,
         needs: Mapping[str, Collection[str]] | None = None,
-        may_send: Callable[[], bool] = lambda: True,
+        may_send: Callable[[str], bool] = lambda _: True,
     ) -> Generator[StoreOutcome, None, None]:
         """Store Part 10 files over one association, yielding each outcome as soon as it is there.
 
         Objects leave in order. Where the peer allows for it, several are under way, and outcomes come in any order.
-        `may_send` is asked right before each object leaves; where it says no, the rest stays here, and outcomes of what
-        is under way still come. `needs` names, by SOP Instance UID, those that must be answered before an object
-        leaves; where the answer is a failure that may pass, it stays here.
+        `may_send` is asked, by SOP Instance UID, right before each object leaves; where it says no, the rest stays
+        here, and outcomes of what is under way still come. `needs` names, by SOP Instance UID, those that must be
+        answered before an object leaves; where the answer is a failure that may pass, it stays here.
 
         Closing it early sends nothing more, and aborts the association where something is still under way.
 

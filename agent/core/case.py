@@ -67,6 +67,7 @@ TRANSITIONS: Final[dict[tuple[CaseState, CaseEvent], CaseState]] = (
         (_S.RUNNING, _E.GAVE_UP): _S.FAILED,
         (_S.DELIVERING, _E.ALL_CONFIRMED): _S.DONE,
         (_S.DELIVERING, _E.GAVE_UP): _S.FAILED,
+        (_S.FAILED, _E.ALL_CONFIRMED): _S.DONE,  # the proof came after it was given up
         (_S.FAILED, _E.RERUN): _S.READY,
         (_S.FAILED, _E.RESEND): _S.DELIVERING,
         (_S.HELD, _E.INSTANCE_STORED): _S.HELD,

@@ -256,7 +256,7 @@ class Unit(IdentityUnit, ReadUnit, PacsState, Protocol):
     def outbox(
         self, destination: str, status: Sequence[OutboxStatus], now: datetime, limit: int
     ) -> Sequence[OutboxItem]:
-        """Items whose `next_at` has come, oldest case first, in sending order."""
+        """Items whose `next_at` has come: never sent ones, oldest case first, in sending order; then the least sent."""
 
     def outbox_of(self, case_id: int) -> Sequence[OutboxItem]:
         """All items of a version."""
@@ -265,21 +265,33 @@ class Unit(IdentityUnit, ReadUnit, PacsState, Protocol):
         """The Part 10 file of an item."""
 
     def about_to_send(self, items: Sequence[OutboxItem], at: datetime) -> None:
-        """Note, before anything leaves, that a destination may see these bytes: the version's result is final now.
+        """Note, right before they leave, that a destination may see these bytes: the version's result is final now.
 
-        It counts no attempt. Raises StaleCase if an item is gone.
+        It counts an attempt, which is unanswered until `settle` or `answered`. Raises StaleCase if an item is gone.
         """
+
+    def answered(self, item: OutboxItem) -> None:
+        """Note that the destination answered an attempt and did not keep the object; of another one it may have."""
 
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
-        """Note what happened to an item; a WAITING one counts an attempt."""
+        """Note what happened to an item. SENT and CONFIRMED say that the destination has it."""
 
     def queue_again(self, case_id: int, at: datetime) -> None:
-        """Put every object of a version back into the outbox, as if it had been queued at `at`."""
+        """Put every object of a version back into the outbox, as if it had been queued at `at`.
+
+        Open requests for storage commitment of it count no more.
+        """
 
     def use_spare(self, item: OutboxItem, at: datetime) -> None:
-        """Have what stands for `item` at its destination sent, if it is SPARE."""
+        """Have what stands for `item` at its destination sent, if it is SPARE, as if it had been queued at `at`."""
+
+    def asked(self, items: Sequence[OutboxItem]) -> Mapping[int, int]:
+        """How many requests for storage commitment of each item are unanswered, by its id; none: left away."""
+
+    def underway(self) -> Mapping[str, int]:
+        """How many items of DELIVERING versions are WAITING or SENT, by destination; none: left away."""
 
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         """Remember what a storage commitment request asked for."""
@@ -289,8 +301,9 @@ class Unit(IdentityUnit, ReadUnit, PacsState, Protocol):
     ) -> Sequence[int]:
         """Apply a storage commitment result, by SOP Instance UID: `done` CONFIRMED, `failed` as each says.
 
-        A failure counts once a transaction, and only of an item that is SENT. Returns the ids of the cases concerned;
-        none where the transaction is not ours.
+        What a transaction says of an item counts once, and not of one that was queued again since it was asked about;
+        a failure only of one that is SENT. One that stays SENT is asked about again when the time for its report is
+        over. Returns the ids of the cases concerned; none where the transaction is not ours.
         """
 
     def predecessor(self, case: Case) -> Case | None:

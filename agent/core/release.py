@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from agent.core.case import Case, CaseState
-from agent.core.errors import Transient
 from agent.core.patient import PatientKey
 from agent.core.ports import Unit
 from agent.core.reads import IndexStudy, final_reads
@@ -13,7 +12,6 @@ from agent.core.result import Kind, Result, ResultObject
 
 WAITS: Final = "it waits for the radiologist's report of its index study"
 NOT_READ: Final = "a later version was answered before a radiologist had read the study"
-RELEASED: Final = "an earlier version was released meanwhile: the answer has to name it"
 
 
 def unread(unit: Unit, case: Case) -> str:
@@ -51,19 +49,10 @@ def wait_for_report(unit: Unit, case: Case, result: Result, objects: Iterable[Re
     ----------
     objects
         All that were made, whoever gets them: the text SR lies in the index study.
-
-    Raises
-    ------
-    Transient
-        If an earlier version was released since the answer was begun, which does not name it.
     """
     for earlier in unit.versions(case):
         if earlier.version < case.version and earlier.state is CaseState.DELIVERING and unread(unit, earlier):
             _give_way(unit, earlier, result.made_at)
-    before = unit.superseded(case)
-    theirs = set(unit.references(before).values()) if before else set()
-    if theirs and not theirs.intersection(result.predecessors.values()):
-        raise Transient(RELEASED)
     study = min(objects, key=lambda one: one.kind is not Kind.TEXT_SR).study_instance_uid
     unit.wait_for_read(case, IndexStudy(study, _accession_number(unit, case, study), result.made_at))
     settle(unit, [case.patient], result.made_at)

@@ -17,6 +17,8 @@ _log = structlog.get_logger()
 class Breaker:
     """Open after a failed association: in the first minute for a short backoff, then for a minute and a little.
 
+    One that left a single object unanswered is only called first: others may go as soon as it answers that.
+
     It lives in memory: after a restart the destination is asked once.
     """
 
@@ -49,6 +51,11 @@ class Breaker:
     def let_through(self) -> None:
         """The destination is there; whether it also takes what it is for, the next object shows."""
         self._closed = None
+
+    def doubted(self, now: datetime) -> None:
+        """The destination is there and left something unanswered: it is called before anything else is sent."""
+        self._since = self._since or now
+        self._closed = now, now
 
     def answered(self) -> None:
         """The destination answered."""
@@ -87,5 +94,4 @@ def may_serve(route: Route, breaker: Breaker) -> bool:
 
 def _give_up_overdue(route: Route, why: str) -> None:
     for status in (OutboxStatus.WAITING, OutboxStatus.SENT):
-        for items in route.due(status):
-            route.put_off([i for i in items if route.is_over(i)], status, timedelta(0), why)
+        route.put_off([i for i in route.due(status) if route.is_over(i)], status, timedelta(0), why)

@@ -19,16 +19,18 @@ from agent.dicom.commitment import transaction_uid
 NOT_LISTED: Final = "stored, but the destination does not list it"
 ASKED: Final = "stored, storage commitment asked for"
 LISTED: Final = "the destination lists it"
+NO_REPORT: Final = "no storage commitment report came"
+_ASKINGS: Final = 3  # without a report, until the peer's list is asked instead
 _AT_LONGEST: Final = 64  # attempts after which every backoff has reached its longest delay
 
 _log = structlog.get_logger()
 
 
-def confirm_case(route: Route, items: Sequence[OutboxItem]) -> int:
-    """Ask for the proof of some stored objects of one case and return how many were confirmed here.
+def confirm(route: Route, items: Sequence[OutboxItem]) -> int:
+    """Ask for the proof of some stored objects, of one case or several, and return how many were confirmed here.
 
     Commitment is confirmed later, by the report (`agent.deliver.commitment`), unless that comes on the same
-    association. Where the peer offers no commitment, its list is the proof, and the outbox says so.
+    association. Where the peer offers no commitment, or never reports, its list is the proof, and the outbox says so.
 
     Raises
     ------
@@ -40,7 +42,9 @@ def confirm_case(route: Route, items: Sequence[OutboxItem]) -> int:
     without = ""
     try:
         if route.settings.confirm == Confirm.COMMITMENT:
-            asked = _ask_for_commitment(route, items)
+            silent = _never_reported(route, items)
+            confirmed, unproven = _read_back(route, silent)
+            asked = _ask_for_commitment(route, [i for i in items if i not in silent or i in unproven])
             left = deque(asked.not_offered)
             without = asked.why
         while left:
@@ -50,10 +54,33 @@ def confirm_case(route: Route, items: Sequence[OutboxItem]) -> int:
         wait = route.wait_after(exc, _AT_LONGEST) if isinstance(exc, Transient) else route.delay(_AT_LONGEST)
         error = f"stored, not confirmed: {'; '.join(filter(None, [without, str(exc)]))}"
         route.put_off(list(left), OutboxStatus.SENT, wait, error)
-        _log.warning("confirmation_put_off", case_id=items[0].case_id, destination=route.name, reason=str(exc))
+        _log.warning(
+            "confirmation_put_off", case_ids=sorted({i.case_id for i in items}), destination=route.name, reason=str(exc)
+        )
         if isinstance(exc, Unreachable):
             raise
     return confirmed
+
+
+def _never_reported(route: Route, items: Sequence[OutboxItem]) -> list[OutboxItem]:
+    """Return what was asked for again and again, and never reported: perhaps the peer does not know where we are."""
+    with route.store.unit() as unit:
+        asked = unit.asked(items)
+    return [item for item in items if asked.get(item.id, 0) >= _ASKINGS]
+
+
+def _read_back(route: Route, items: Sequence[OutboxItem]) -> tuple[int, Sequence[OutboxItem]]:
+    """Look for objects in the peer's list; return how many are there, and what could not be looked for."""
+    confirmed = 0
+    for n, item in enumerate(items):
+        try:
+            confirmed += _confirm(route, item, NO_REPORT)
+        except Unreachable:
+            raise
+        except Transient as exc:
+            _log.info("not_listed_either", destination=route.name, reason=str(exc))
+            return confirmed, items[n:]
+    return confirmed, ()
 
 
 def _confirm(route: Route, item: OutboxItem, without: str) -> bool:
@@ -68,7 +95,7 @@ def _is_listed(route: Route, item: OutboxItem) -> bool:
     """Look for an object; one that is missing twice, with the backoff between, waits to be sent again."""
     if route.archive.has(item.study_instance_uid, item.series_instance_uid, item.sop_instance_uid):
         return True
-    wait = route.delay(item.attempts + 1)
+    wait = route.delay(item.attempts)
     if item.error == NOT_LISTED:
         route.put_off([item], OutboxStatus.WAITING, wait, NOT_LISTED)
     else:
@@ -89,10 +116,11 @@ def _ask_for_commitment(route: Route, items: Sequence[OutboxItem]) -> _Asked:
     The transaction is known, and the next asking scheduled, before anything is sent: the report may be quicker
     than the response to the request.
     """
-    overdue = [i for i in items if (i.error or i.attempts) and route.is_over(i)]
+    overdue = [i for i in items if (i.error or i.attempts > 1) and route.is_over(i)]
     route.put_off(overdue, OutboxStatus.SENT, route.delay(_AT_LONGEST), "stored, no storage commitment")
     with route.store.unit() as unit:
-        unit.lock(items[0].case_id)
+        for case_id in sorted({i.case_id for i in items}):
+            unit.lock(case_id)
         asked = route.unchanged(unit, [i for i in items if i not in overdue])
         if not asked:
             return _Asked()

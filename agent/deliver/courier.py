@@ -1,19 +1,22 @@
 """Takes results out of the outbox to every destination, and makes sure that they arrived."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 import structlog
 
 from agent.core.archive import Archive
-from agent.core.errors import StaleCase, Unreachable
+from agent.core.errors import StaleCase, Unanswered, Unreachable
 from agent.core.ports import OutboxItem, OutboxStatus, Store
 from agent.deliver.breaker import Breaker, may_serve
-from agent.deliver.confirming import confirm_case
-from agent.deliver.route import Route
+from agent.deliver.confirming import confirm
+from agent.deliver.route import Route, by_case
 from agent.deliver.sending import send_case
 from agent.deliver.settings import Confirm, DestinationSettings
+
+_ASKED_AT_ONCE: Final = 200  # objects in one request for storage commitment
 
 _log = structlog.get_logger()
 
@@ -28,7 +31,9 @@ class DestinationCourier:
     def tick(self) -> int:
         """Send what is due, ask for the proof of what was sent, and return how many objects moved on.
 
-        All of it goes over one association, which is opened for the first object that needs it.
+        All of it goes over one association, which is opened for the first object that needs it. What was never sent
+        goes first, what failed before last, and each alone: so an object that is never answered delays no other for
+        longer than one response may take.
 
         Raises
         ------
@@ -37,33 +42,51 @@ class DestinationCourier:
         """
         if not may_serve(self._route, self._breaker):
             return 0
-        waiting = list(self._route.due(OutboxStatus.WAITING))
-        pairs = dict.fromkeys((i.sop_class_uid, i.transfer_syntax_uid) for items in waiting for i in items)
+        waiting = self._route.due(OutboxStatus.WAITING)
+        pairs = self._route.kinds_of(waiting)
         reads_back = self._route.settings.confirm == Confirm.READ_BACK
         try:
             with self._route.archive.session(pairs, reads_back=reads_back) as archive:
                 route = replace(self._route, archive=archive)
-                sent = self._each_case(route, waiting, send_case)
-                return sent + self._each_case(route, route.due(OutboxStatus.SENT), confirm_case)
+                sent = self._each(route, by_case([i for i in waiting if not i.attempts]), send_case)
+                proven = self._each(route, _stored(route), confirm)
+                return sent + proven + self._each(route, ([i] for i in waiting if i.attempts), send_case)
+        except Unanswered as exc:
+            self._breaker.doubted(self._route.now())
+            _log.warning("destination_did_not_answer", destination=self._route.name, reason=str(exc))
+            return 0
         except Unreachable as exc:
             self._breaker.failed(self._route.now())
             _log.warning("destination_not_reached", destination=self._route.name, reason=str(exc))
             return 0
 
-    def _each_case(
+    def _each(
         self,
         route: Route,
-        cases: Iterable[Sequence[OutboxItem]],
+        batches: Iterable[Sequence[OutboxItem]],
         serve: Callable[[Route, Sequence[OutboxItem]], int],
     ) -> int:
         moved = 0
-        for items in cases:
+        for items in batches:
             try:
                 moved += serve(route, items)
             except StaleCase:
                 _log.info("case_moved_on", case_id=items[0].case_id, destination=route.name)
             self._breaker.answered()
         return moved
+
+
+def _stored(route: Route) -> Iterator[Sequence[OutboxItem]]:
+    """Look for what waits for its proof only when it is its turn: what was sent in this tick is among it.
+
+    Storage commitment is asked for many cases at once; what that did not bring forward, for each case alone.
+    """
+    due = route.due(OutboxStatus.SENT)
+    together = [i for i in due if not i.error] if route.settings.confirm == Confirm.COMMITMENT else []
+    together.sort(key=lambda i: i.case_id)
+    for n in range(0, len(together), _ASKED_AT_ONCE):
+        yield together[n : n + _ASKED_AT_ONCE]
+    yield from by_case([i for i in due if i not in together])
 
 
 class Courier:

@@ -1,12 +1,15 @@
 """Sending the stored bytes of a version again, because a person asks for it."""
 
 from datetime import datetime
+from typing import Final
 
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.errors import Permanent
 from agent.core.firewall import stopped
-from agent.core.ports import Store
+from agent.core.ports import Store, Unit
 from agent.core.release import unread
+
+_ON_ITS_WAY: Final = frozenset({CaseState.READY, CaseState.RUNNING, CaseState.DELIVERING})
 
 
 def resend(store: Store, case_id: int, now: datetime) -> Case:
@@ -17,8 +20,8 @@ def resend(store: Store, case_id: int, now: datetime) -> Case:
     Raises
     ------
     Permanent
-        If there is no such case, it has no result, the firewall stops it, it waits for a radiologist's report, or it is
-        not DONE, FAILED or DELIVERING.
+        If there is no such case, it has no result, the firewall stops it, it waits for a radiologist's report, a later
+        version took its place, or it is not DONE, FAILED or DELIVERING.
     """
     with store.unit() as unit:
         try:
@@ -27,7 +30,7 @@ def resend(store: Store, case_id: int, now: datetime) -> Case:
             raise Permanent(f"there is no case {case_id}") from None
         if not unit.outbox_of(case_id):
             raise Permanent(f"case {case_id} is {case.state} and has no result to send")
-        if why := stopped(unit, case) or unread(unit, case):
+        if why := stopped(unit, case) or unread(unit, case) or _overtaken(unit, case):
             raise Permanent(f"case {case_id} is not sent again: {why}")
         if case.state is CaseState.DELIVERING:
             unit.queue_again(case_id, now)
@@ -35,3 +38,11 @@ def resend(store: Store, case_id: int, now: datetime) -> Case:
         if case.state not in (CaseState.DONE, CaseState.FAILED):
             raise Permanent(f"case {case_id} is {case.state}: its result is not sent again")
         return unit.apply(case, CaseEvent.RESEND, now, reason="asked for by a person")
+
+
+def _overtaken(unit: Unit, case: Case) -> str:
+    """Say which later version is on its way, or out: it would not name what is sent now."""
+    for one in unit.versions(case):
+        if one.version > case.version and (one.state in _ON_ITS_WAY or unit.references(one.id)):
+            return f"version {one.version} took its place: see case {one.id}"
+    return ""

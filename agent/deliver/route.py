@@ -1,18 +1,19 @@
 """One destination with everything that delivering to it needs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 
 from agent.core.archive import Archive
 from agent.core.errors import Transient, Unanswered, Unreachable
 from agent.core.ports import OutboxItem, OutboxStatus, Store, Unit
 from agent.core.retry import is_over, retry_delay
 from agent.deliver.settings import DestinationSettings, probe_pause
-from agent.deliver.verdict import NOT_OFFERED, conclude
+from agent.deliver.verdict import conclude
 
 _BATCH = 500  # items looked at in one tick
+_ASKED_ABOUT = 16  # cases whose kinds of objects are proposed together
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,21 @@ class Route:
     now: Callable[[], datetime]
     random: Callable[[], float]
 
-    def due(self, status: OutboxStatus) -> Iterator[Sequence[OutboxItem]]:
-        """Yield the due items of one status, a case at a time, the oldest case first, in sending order."""
+    def due(self, status: OutboxStatus) -> Sequence[OutboxItem]:
+        """Return the due items of one status: never sent ones, the oldest case first, then the least sent."""
         with self.store.unit() as unit:
-            items = unit.outbox(self.name, [status], self.now(), _BATCH)
-        for _, of_case in groupby(items, key=lambda i: i.case_id):
-            yield list(of_case)
+            return unit.outbox(self.name, [status], self.now(), _BATCH)
+
+    def kinds_of(self, items: Sequence[OutboxItem]) -> Collection[tuple[str, str]]:
+        """Return the pairs of SOP class and transfer syntax of items, and of what else the first of their cases have here.
+
+        What is in reserve, and what is there already, tells a destination that refuses one class from one that takes
+        nothing at all.
+        """
+        cases = islice(dict.fromkeys(i.case_id for i in items), _ASKED_ABOUT)
+        with self.store.unit() as unit:
+            theirs = [i for case_id in cases for i in unit.outbox_of(case_id) if i.destination == self.name]
+        return dict.fromkeys((i.sop_class_uid, i.transfer_syntax_uid) for i in (*items, *theirs))
 
     def delay(self, attempts: int) -> timedelta:
         """How long to wait after `attempts` failures."""
@@ -64,26 +74,38 @@ class Route:
     def note(
         self, unit: Unit, item: OutboxItem, status: OutboxStatus, *, wait: timedelta | None = None, error: str = ""
     ) -> None:
-        """Note what happened to one item as part of a larger transaction; what stands for a refused one is sent."""
+        """Note what happened to one item as part of a larger transaction."""
         now = self.now()
         unit.settle(item, status, now, next_at=now + wait if wait else now, error=error)
-        if error == NOT_OFFERED:
-            unit.use_spare(item, now)
+
+    def refuse(self, item: OutboxItem, why: str) -> None:
+        """Note that the destination does not take an object; what stands for it is sent."""
+        with self.store.unit() as unit:
+            unit.lock(item.case_id)
+            self.note(unit, item, OutboxStatus.REFUSED, error=why)
+            unit.use_spare(item, self.now())
+            conclude(unit, item.case_id, self.now())
 
     def unchanged(self, unit: Unit, items: Sequence[OutboxItem]) -> list[OutboxItem]:
         """Return those items to which nothing happened meanwhile: a report or a person may be quicker than we."""
-        current = {i.id: i.status for i in unit.outbox_of(items[0].case_id)} if items else {}
+        case_ids = {i.case_id for i in items}
+        current = {i.id: i.status for case_id in sorted(case_ids) for i in unit.outbox_of(case_id)}
         return [i for i in items if current.get(i.id) is i.status]
 
     def put_off(self, items: Sequence[OutboxItem], status: OutboxStatus, wait: timedelta, error: str) -> None:
-        """Try some items of one case again later with `status`; give up those tried for long enough."""
-        if not items:
-            return
-        with self.store.unit() as unit:
-            unit.lock(items[0].case_id)
-            for item in self.unchanged(unit, items):
-                if self.is_over(item):
-                    self.note(unit, item, OutboxStatus.REFUSED, error=f"given up: {error}")
-                else:
-                    self.note(unit, item, status, wait=wait, error=error)
-            conclude(unit, items[0].case_id, self.now())
+        """Try some items again later with `status`; give up those tried for long enough."""
+        for of_case in by_case(items):
+            with self.store.unit() as unit:
+                unit.lock(of_case[0].case_id)
+                for item in self.unchanged(unit, of_case):
+                    if self.is_over(item):
+                        self.note(unit, item, OutboxStatus.REFUSED, error=f"given up: {error}")
+                    else:
+                        self.note(unit, item, status, wait=wait, error=error)
+                conclude(unit, of_case[0].case_id, self.now())
+
+
+def by_case(items: Sequence[OutboxItem]) -> Iterator[Sequence[OutboxItem]]:
+    """Yield items a case at a time, the oldest case first; those of one case keep their order."""
+    for _, of_case in groupby(sorted(items, key=lambda i: i.case_id), key=lambda i: i.case_id):
+        yield list(of_case)

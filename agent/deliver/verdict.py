@@ -8,6 +8,7 @@ import structlog
 
 from agent.core.case import CaseEvent, CaseState
 from agent.core.ports import OutboxItem, OutboxStatus, Unit
+from agent.core.result import Kind
 
 NOT_OFFERED: Final = "SOP class or transfer syntax not accepted"
 """Why an item was refused that the destination takes from nobody: alone, this does not fail a case."""
@@ -28,17 +29,22 @@ class Verdict(NamedTuple):
 def verdict(items: Sequence[OutboxItem]) -> Verdict | None:
     """Judge all items of a version; None while one of them is still on its way.
 
-    ALL_CONFIRMED: every item is confirmed or, being spare, not needed, or is of a kind that its destination does not
-    offer to take while others are in. GAVE_UP: a destination has nothing, or refused an object for another reason, or
-    time ran out.
+    ALL_CONFIRMED: every item is confirmed or, being spare, not needed; or its destination, which has others, does not
+    offer to take its kind, has what stands for it, or does not take a rejection of earlier objects. GAVE_UP: a
+    destination has nothing, or refused an object for another reason, or time ran out.
     """
     if not items or any(i.status in _UNSETTLED for i in items):
         return None
     refused = [i for i in items if i.status is OutboxStatus.REFUSED]
-    reached = {i.destination for i in items if i.status is OutboxStatus.CONFIRMED}
-    fatal = [i for i in refused if i.error != NOT_OFFERED or i.destination not in reached]
+    in_place = [i for i in items if i.status is OutboxStatus.CONFIRMED and i.kind is not Kind.REJECTION]
+    reached = {i.destination for i in in_place}
+    fatal = [i for i in refused if i.destination not in reached or not _is_tolerable(i, items)]
     reason = "; ".join(f"{i.destination} {i.role}: {i.error}{_instead(i, items)}" for i in fatal or refused)
     return Verdict(CaseEvent.GAVE_UP if fatal else CaseEvent.ALL_CONFIRMED, reason)
+
+
+def _is_tolerable(refused: OutboxItem, items: Sequence[OutboxItem]) -> bool:
+    return refused.error == NOT_OFFERED or refused.kind is Kind.REJECTION or bool(_instead(refused, items))
 
 
 def _instead(refused: OutboxItem, items: Sequence[OutboxItem]) -> str:
@@ -55,11 +61,16 @@ def _instead(refused: OutboxItem, items: Sequence[OutboxItem]) -> str:
 def conclude(unit: Unit, case_id: int, at: datetime) -> None:
     """End the delivery of a version if all its items are settled, in the transaction that settled the last one.
 
+    A version that was given up is DONE after all when the last proof comes late.
+
     The case is locked before its items are read: else two destinations that settle their last items at the same time
     would each miss the other's, and nobody would end the delivery.
     """
     case = unit.lock(case_id)
     judged = verdict(unit.outbox_of(case_id))
-    if judged is not None and case.state is CaseState.DELIVERING:
+    if judged is None:
+        return
+    proven_late = case.state is CaseState.FAILED and judged.event is CaseEvent.ALL_CONFIRMED
+    if proven_late or case.state is CaseState.DELIVERING:
         unit.apply(case, judged.event, at, reason=judged.reason)
         _log.info("delivery_ended", case_id=case_id, state=judged.event.value, reason=judged.reason)

@@ -56,7 +56,7 @@ class PacsClient:
         parts: Sequence[bytes],
         *,
         needs: Mapping[str, Collection[str]] | None = None,
-        may_send: Callable[[], bool] = lambda: True,
+        may_send: Callable[[str], bool] = lambda _: True,
     ) -> Generator[StoreOutcome, None, None]:
         """Store Part 10 files over an association of their own; see `PacsSession.store`."""
         with self.session() as session:

@@ -95,7 +95,7 @@ class PacsSession:
         parts: Sequence[bytes],
         *,
         needs: Mapping[str, Collection[str]] | None = None,
-        may_send: Callable[[], bool] = lambda: True,
+        may_send: Callable[[str], bool] = lambda _: True,
     ) -> Generator[StoreOutcome, None, None]:
         """Store Part 10 files in order, as many at once as the peer allows, and yield each outcome when it is there.
 
@@ -163,7 +163,7 @@ class PacsSession:
         self._over([ECHO], _echo)
 
     def _stored(
-        self, held: Flight, parts: Sequence[Part], needs: Mapping[str, Collection[str]], may_send: Callable[[], bool]
+        self, held: Flight, parts: Sequence[Part], needs: Mapping[str, Collection[str]], may_send: Callable[[str], bool]
     ) -> _Outcomes:
         """Store over an association on which the peer accepted something to store. Raises NotAccepted."""
         accepted = [(str(one.abstract_syntax), (str(one.transfer_syntax[0]),)) for one in held.opened.accepted_contexts]

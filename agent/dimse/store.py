@@ -23,7 +23,7 @@ def store(
     flight: Flight,
     parts: Sequence[Part],
     needs: Mapping[str, Collection[str]],
-    may_send: Callable[[], bool],
+    may_send: Callable[[str], bool],
 ) -> Generator[StoreOutcome, None, None]:
     """Send the parts in order, as many at once as was negotiated, and yield each outcome as soon as it is there.
 
@@ -48,7 +48,7 @@ def store(
             if chosen is None:
                 yield StoreOutcome(part.sop_instance_uid, None)
                 continue
-            if not may_send():
+            if not may_send(part.sop_instance_uid):
                 break
             context, sent = chosen
             outstanding[flight.send(_request(sent), sent.dataset, context)] = part.sop_instance_uid

@@ -12,7 +12,7 @@ from agent.core.errors import Permanent, StaleCase, Transient
 from agent.core.firewall import stopped
 from agent.core.ports import Store, StoredInstance, Unit
 from agent.core.release import wait_for_report
-from agent.core.result import Kind, LeftOut, Result, ResultObject, SourceImage
+from agent.core.result import Kind, LeftOut, Reference, Result, ResultObject, SourceImage
 from agent.core.role_rules import BUILT_IN
 from agent.core.roles import RoleTable
 from agent.crashpoint import crashpoint
@@ -23,11 +23,12 @@ from agent.infer.prepare import refusals
 from agent.infer.question import read_findings
 from agent.infer.reader import ImageReader
 from agent.infer.statement import Setting, summarise
-from agent.infer.superseding import left_behind
+from agent.infer.superseding import Left, left_behind
 from agent.infer.task import Task, work_out
 from agent.infer.view import Images
 
 DAMAGED: Final = "damaged when it arrived"
+OUTDATED: Final = "what it supersedes changed meanwhile: the answer has to name it as it is now"
 
 _log = structlog.get_logger()
 
@@ -149,14 +150,15 @@ class Answerer:
 
     def _setting(self, case: Case, unit: Unit) -> Setting:
         before = unit.superseded(case)
+        predecessors, left = _superseded(unit, case)
         return Setting(
             case=case,
             installation=unit.installation(),
             made_at=self.now(),
-            predecessors=unit.references(before) if before else {},
+            predecessors=predecessors,
             summary_before=unit.summary(before) if before else {},
             site_prevalence=self.settings.site_prevalence,
-            left=left_behind(unit, case),
+            left=left,
             damaged=tuple(LeftOut(one.sop_instance_uid, DAMAGED, one.modality) for one in unit.damaged(case)),
             before=unit.case(before) if before else None,
             findings=unit.findings(case.id),
@@ -176,7 +178,15 @@ class Answerer:
                 unit.mark_left_out(case, unused.stored, unused.reason, quarantined=unused.part10 is not None)
 
     def _save(self, task: Task, result: Result, objects: Sequence[ResultObject], not_made: Mapping[Kind, str]) -> None:
-        """Save everything in one transaction. Raises StaleCase if the case moved on meanwhile."""
+        """Save everything in one transaction.
+
+        Raises
+        ------
+        StaleCase
+            If the case moved on meanwhile.
+        Transient
+            If earlier versions left something else than what the result names: it is worked out again.
+        """
         case, device = task.setting.case, task.bundle.engine.device
         by_destination = {
             name: [one for one in objects if one.kind in kinds] for name, kinds in self.destinations.items()
@@ -189,6 +199,8 @@ class Answerer:
                 unit.withdraw(case, result.made_at, why)
                 _log.error("answer_stopped", case_id=case.id, reason=why)
                 return
+            if _superseded(unit, case) != (task.setting.predecessors, task.setting.left):
+                raise Transient(OUTDATED)
             unit.mark_used(case, [instance.sop_instance_uid for instance in result.used])
             summary = summarise(result, device, not_made)
             saved = unit.save_result(case, result.made_at, summary, by_destination)
@@ -197,3 +209,9 @@ class Answerer:
                 unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")
             elif self.settings.wait_for_report and wait_for_report(unit, saved, result, objects):
                 _log.info("answer_waits_for_report", case_id=case.id, version=case.version)
+
+
+def _superseded(unit: Unit, case: Case) -> tuple[Mapping[str, Reference], Left]:
+    """Return what of earlier versions a result names: its predecessors by role, and what they left in archives."""
+    before = unit.superseded(case)
+    return unit.references(before) if before else {}, left_behind(unit, case)

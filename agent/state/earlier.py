@@ -11,10 +11,10 @@ from agent.state.cases import Cases, case_of
 from agent.state.tables import cases, outbox
 
 _NOT_OUT: Final = (OutboxStatus.REFUSED, OutboxStatus.SPARE, OutboxStatus.AWAITING_REPORT)
-_WITHDRAWN_IN_TIME: Final = sa.and_(cases.c.state == CaseState.CLOSED, outbox.c.tried_at.is_(None))
-IS_OUT: Final = sa.or_(  # a destination has it, or still may get it
-    sa.and_(outbox.c.status.not_in(_NOT_OUT), ~_WITHDRAWN_IN_TIME),
+IS_OUT: Final = sa.or_(  # a destination has it, may have it though it never said so, or still may get it
+    sa.and_(outbox.c.status.not_in(_NOT_OUT), cases.c.state != CaseState.CLOSED),
     outbox.c.stored_at.is_not(None),
+    outbox.c.unanswered > 0,
 )
 
 

@@ -49,9 +49,10 @@ class Outbox(Work):
     def outbox(
         self, destination: str, status: Sequence[OutboxStatus], now: datetime, limit: int
     ) -> Sequence[OutboxItem]:
-        """Items whose `next_at` has come, oldest case first, in sending order.
+        """Items whose `next_at` has come: never sent ones, oldest case first, in sending order; then the least sent.
 
-        Only of DELIVERING cases: nothing of a held, withdrawn or failed one leaves.
+        So what a destination never answers keeps nothing else from leaving. Only of DELIVERING cases: nothing of a
+        held, withdrawn or failed one leaves.
         """
         table = outbox.c
         query = (
@@ -59,12 +60,13 @@ class Outbox(Work):
             .join(cases, cases.c.id == table.case_id)
             .where(table.destination == destination, table.status.in_(status), table.next_at <= now)
             .where(cases.c.state == CaseState.DELIVERING)
-            .order_by(table.case_id, table.position)
-            .limit(limit)
         )
         if _UNDERWAY.issuperset(status):
             query = query.where(IS_UNDERWAY)
-        return [_item_of(row) for row in self._db.execute(query)]
+        in_order = (table.case_id, table.position)
+        fresh = self._db.execute(query.where(table.attempts == 0).order_by(*in_order).limit(limit)).all()
+        again = query.where(table.attempts > 0).order_by(table.attempts, *in_order).limit(limit - len(fresh))
+        return [_item_of(row) for row in (*fresh, *self._db.execute(again))]
 
     def outbox_of(self, case_id: int) -> Sequence[OutboxItem]:
         """All items of a version."""
@@ -84,22 +86,28 @@ class Outbox(Work):
         return found
 
     def about_to_send(self, items: Sequence[OutboxItem], at: datetime) -> None:
-        """Note, before anything leaves, that a destination may see these bytes: the version's result is final now.
+        """Note, right before they leave, that a destination may see these bytes: the version's result is final now.
 
-        It counts no attempt. Raises StaleCase if an item is gone.
+        It counts an attempt, which is unanswered until `settle` or `answered`. Raises StaleCase if an item is gone.
         """
+        counted = {"attempts": outbox.c.attempts + 1, "unanswered": outbox.c.unanswered + 1}
         for item in items:
-            self._write(item, {"tried_at": _first(outbox.c.tried_at, at)})
+            self._write(item, {"tried_at": _first(outbox.c.tried_at, at), **counted})
+
+    def answered(self, item: OutboxItem) -> None:
+        """Note that the destination answered an attempt and did not keep the object; of another one it may have."""
+        self._write(item, {"unanswered": outbox.c.unanswered - 1})
 
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
-        """Note what happened to an item; a WAITING one counts an attempt. Raises StaleCase if it is gone."""
-        counted = outbox.c.attempts + int(status is OutboxStatus.WAITING)
-        values = {"status": status, "attempts": counted, "next_at": next_at or now, "error": error}
-        values["tried_at"] = _first(outbox.c.tried_at, now)
+        """Note what happened to an item. SENT and CONFIRMED say that the destination has it.
+
+        Raises StaleCase if the item is gone.
+        """
+        values = {"status": status, "next_at": next_at or now, "error": error}
         if status in _ACKNOWLEDGED:
-            values["stored_at"] = _first(outbox.c.stored_at, now)
+            values |= {name: _first(outbox.c[name], now) for name in ("tried_at", "stored_at")}
         self._tally.rewrite_outbox(outbox.c.id == item.id, status)
         self._write(item, values)
 
@@ -113,6 +121,18 @@ class Outbox(Work):
         for item in items:
             self._add(commitment, transaction_uid=transaction_uid, outbox_id=item.id, asked_at=at)
 
+    def asked(self, items: Sequence[OutboxItem]) -> Mapping[int, int]:
+        """How many requests for storage commitment of each item are unanswered, by its id; none: left away."""
+        theirs = (commitment.c.outbox_id.in_([item.id for item in items]), commitment.c.answered_at.is_(None))
+        query = sa.select(commitment.c.outbox_id, sa.func.count()).where(*theirs).group_by(commitment.c.outbox_id)
+        return {row[0]: int(row[1]) for row in self._db.execute(query)}
+
+    def underway(self) -> Mapping[str, int]:
+        """How many items of DELIVERING versions are WAITING or SENT, by destination; none: left away."""
+        query = sa.select(outbox.c.destination, sa.func.count()).join(cases, cases.c.id == outbox.c.case_id)
+        theirs = query.where(IS_UNDERWAY, cases.c.state == CaseState.DELIVERING).group_by(outbox.c.destination)
+        return {row[0]: int(row[1]) for row in self._db.execute(theirs)}
+
     def use_spare(self, item: OutboxItem, at: datetime) -> None:
         """Have what stands for `item` at its destination sent, if it is SPARE."""
         theirs = sa.select(result_object.c.id).where(
@@ -125,15 +145,16 @@ class Outbox(Work):
             outbox.c.result_object_id.in_(theirs),
         )
         self._tally.rewrite_outbox(which, OutboxStatus.WAITING)
-        self._db.execute(sa.update(outbox).where(which).values(status=OutboxStatus.WAITING, next_at=at))
+        self._db.execute(sa.update(outbox).where(which).values(status=OutboxStatus.WAITING, next_at=at, queued_at=at))
 
     def committed(
         self, transaction_uid: str, done: Collection[str], failed: Mapping[str, Settled], at: datetime
     ) -> Sequence[int]:
         """Apply a storage commitment result, by SOP Instance UID: `done` CONFIRMED, `failed` as each says.
 
-        A failure says nothing of an item that is confirmed or queued again meanwhile, nor when it is said twice: it may
-        be sent again since. Returns the ids of the cases concerned; none where the transaction is not ours.
+        What a transaction says of an item counts once, and not of one that was queued again since it was asked about;
+        a failure only of one that is SENT. One that stays SENT is asked about again when the time for its report is
+        over. Returns the ids of the cases concerned; none where the transaction is not ours.
         """
         concerned: set[int] = set()
         mine = commitment.c.transaction_uid == transaction_uid
@@ -144,13 +165,16 @@ class Outbox(Work):
         for row in self._db.execute(_select_items().where(outbox.c.id.in_(asked))).all():
             item = _item_of(row)
             concerned.add(item.case_id)
+            if item.id not in unanswered or item.sop_instance_uid not in {*done, *failed}:
+                continue
+            answered = sa.and_(mine, commitment.c.outbox_id == item.id)
             if item.sop_instance_uid in done:
                 self.settle(item, OutboxStatus.CONFIRMED, at)
-            elif item.sop_instance_uid not in failed:
-                continue
-            elif item.status is OutboxStatus.SENT and item.id in unanswered:
+            elif item.status is OutboxStatus.SENT:
                 status, error = failed[item.sop_instance_uid]
-                self.settle(item, status, at, error=error)
-            answered = sa.update(commitment).where(mine, commitment.c.outbox_id == item.id)
-            self._db.execute(answered.values(answered_at=at))
+                self.settle(item, status, at, next_at=item.next_at if status is item.status else at, error=error)
+                if status is OutboxStatus.WAITING:  # what was asked before it is sent again says nothing of it
+                    answered = commitment.c.outbox_id == item.id
+            unsaid = commitment.c.answered_at.is_(None)
+            self._db.execute(sa.update(commitment).where(answered, unsaid).values(answered_at=at))
         return sorted(concerned)

@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from agent.core.ports import OutboxStatus
-from agent.state.tables import outbox, result_object
+from agent.state.tables import commitment, outbox, result_object
 from agent.state.tally import Tally
 
 
@@ -20,7 +20,13 @@ def anything_sent(db: sa.Connection, case_id: int) -> bool:
 
 
 def queue_again(db: sa.Connection, tally: Tally, case_id: int, at: datetime) -> None:
-    """Put every object of a version back, as if it had been queued at `at`; what stands for another is spare again."""
+    """Put every object of a version back, as if it had been queued at `at`; what stands for another is spare again.
+
+    Whatever was asked about it before says nothing of it any more.
+    """
+    theirs = sa.select(outbox.c.id).where(outbox.c.case_id == case_id)
+    unsaid = (commitment.c.outbox_id.in_(theirs), commitment.c.answered_at.is_(None))
+    db.execute(sa.update(commitment).where(*unsaid).values(answered_at=at))
     spare = sa.select(result_object.c.id).where(result_object.c.case_id == case_id, result_object.c.instead_of != "")
     fresh = {"attempts": 0, "next_at": at, "queued_at": at, "error": ""}
     for status, chosen in (

@@ -118,8 +118,8 @@ class Results(Cases):
 
         A case that this one absorbed counts where it has no such version of its own.
 
-        What was given up without ever being stored is nobody's predecessor, whatever was tried; nor is what waits for a
-        radiologist's report, since it gives way to the next version.
+        What never left, or was refused, is nobody's predecessor once it is given up; what left and was not answered
+        is. What waits for a radiologist's report is not, since it gives way to the next version.
         """
         mine = sa.and_(cases.c.case_uuid == case.case_uuid, cases.c.version < case.version)
         newest = (

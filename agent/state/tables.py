@@ -309,6 +309,7 @@ outbox: Final = Table(
     Column("next_at", UtcDateTime, nullable=False),
     Column("queued_at", UtcDateTime, nullable=False),
     Column("tried_at", UtcDateTime),  # when a destination first may have seen the bytes; never taken back
+    Column("unanswered", sa.Integer, nullable=False, server_default="0"),  # requests without an answer; never forgotten
     Column("stored_at", UtcDateTime),  # when the destination first acknowledged it
     Column("error", Words, nullable=False),
     UniqueConstraint("result_object_id", "destination"),

@@ -91,7 +91,7 @@ def test_session_stores_lists_and_asks_as_single_calls_do(subject: Subject, obje
 def test_nothing_leaves_once_the_answer_is_no(subject: Subject, objects: tuple[ResultObject, ...]) -> None:
     """Asked before each object: after the second one, nothing more is sent."""
     answers = iter([True, True, False])
-    outcomes = list(subject.archive.store([o.encoded for o in objects], may_send=lambda: next(answers)))
+    outcomes = list(subject.archive.store([o.encoded for o in objects], may_send=lambda _: next(answers)))
     assert [o.sop_instance_uid for o in outcomes] == [o.sop_instance_uid for o in objects[:2]]
     assert [listed(subject, o) for o in objects] == [True, True, False, False]
 

@@ -43,6 +43,24 @@ def test_what_nobody_has_or_will_get_does_not_count(store: Store) -> None:
         assert [[c.id for c in unit.earlier(one)] for one in later] == [[], [], [stored.id]]
 
 
+def test_what_left_and_was_never_answered_counts(store: Store) -> None:
+    """It may be there, whatever became of it: given up, withdrawn, or refused when it was sent again."""
+    with store.unit() as unit:
+        given_up, withdrawn, answered, again = (delivering(unit, n) for n in range(4))
+        for case in (given_up, withdrawn, answered, again, again):
+            unit.about_to_send(unit.outbox_of(case.id)[:1], T0)
+        for case in (answered, again):
+            unit.answered(unit.outbox_of(case.id)[0])
+        for case in (given_up, answered, again):
+            for item in unit.outbox_of(case.id):
+                unit.settle(item, OutboxStatus.REFUSED, T0)
+        later = [unit.open_version(one, T0 + MINUTE) for one in (given_up, withdrawn, answered, again)]
+        unit.withdraw(unit.case(withdrawn.id), T0 + MINUTE, "merged")
+        assert [[c.id for c in unit.earlier(one)] for one in later] == [[given_up.id], [withdrawn.id], [], [again.id]]
+        assert [unit.superseded(one) for one in later] == [given_up.id, withdrawn.id, None, again.id]
+        assert [len(unit.references(one.id)) for one in (given_up, withdrawn, answered, again)] == [1, 1, 0, 1]
+
+
 def test_absorbed_cases_count_beside_its_own(store: Store) -> None:
     """After a merge both patients' results are earlier ones of the case that stays; nobody else's."""
     with store.unit() as unit:

@@ -31,7 +31,7 @@ def test_the_outbox_waits_for_the_time(store: Store) -> None:
         unit.settle(item, OutboxStatus.WAITING, T0, next_at=T0 + MINUTE, error="refused association")
         assert roles(unit.outbox("pacs", WAITING, T0, 9)) == ["text_sr:", "secondary_capture:L"]
         again = unit.outbox("pacs", WAITING, T0 + MINUTE, 9)[0]
-        assert (again.id, again.attempts, again.error) == (item.id, 1, "refused association")
+        assert (again.id, again.attempts, again.error) == (item.id, 0, "refused association")
         assert (again.next_at, again.queued_at) == (T0 + MINUTE, T0)
 
 
@@ -47,6 +47,24 @@ def test_the_outbox_is_read_by_status(store: Store) -> None:
         assert len(unit.outbox("pacs", list(OutboxStatus), T0, 9)) == 3
         refused = unit.outbox_of(capture.case_id)[2]
         assert (refused.status, refused.error, refused.attempts) == (OutboxStatus.REFUSED, "SOP class not supported", 0)
+
+
+def test_what_was_sent_least_comes_first(store: Store) -> None:
+    """Never sent ones of any case before those that were sent once, and these before one that was sent twice."""
+    with store.unit() as unit:
+        first, second = delivering(unit, 0), delivering(unit, 1)
+        sr, text, _ = unit.outbox_of(first.id)
+        for tried in ([sr, text], [sr]):
+            unit.about_to_send(tried, T0)
+        found = unit.outbox("pacs", WAITING, T0, 9)
+        assert [(i.case_id, i.attempts) for i in found] == [
+            (first.id, 0),
+            *[(second.id, 0)] * 3,
+            (first.id, 1),
+            (first.id, 2),
+        ]
+        assert roles(found[-2:]) == ["text_sr:", "sr:L"]
+        assert unit.outbox("pacs", WAITING, T0, 5) == found[:5]
 
 
 @pytest.mark.parametrize("event", [CaseEvent.CONFLICT_FOUND, CaseEvent.WITHDRAWN, CaseEvent.GAVE_UP])
@@ -106,6 +124,8 @@ def test_an_item_that_is_gone_cannot_be_settled(store: Store) -> None:
             unit.settle(item, OutboxStatus.SENT, T0)
         with pytest.raises(StaleCase):
             unit.about_to_send([item], T0)
+        with pytest.raises(StaleCase):
+            unit.answered(item)
         with pytest.raises(KeyError):
             unit.encoded(item)
 
@@ -122,7 +142,7 @@ def test_a_commitment_confirms_and_requeues(store: Store) -> None:
     with store.unit() as unit:
         after = unit.outbox_of(items[0].case_id)
     assert [i.status for i in after] == [OutboxStatus.CONFIRMED, OutboxStatus.WAITING, OutboxStatus.SENT]
-    assert [i.attempts for i in after] == [0, 1, 0]
+    assert [i.attempts for i in after] == [0, 0, 0]
     assert after[1].error
     assert after[1].next_at == T0 + MINUTE
 
@@ -165,9 +185,35 @@ def test_a_failure_counts_once_a_transaction(store: Store) -> None:
         unit.expect_commitment("2.25.100", [item], T0)
         assert sent_and_failed("2.25.99") is OutboxStatus.WAITING
         assert sent_and_failed("2.25.99") is OutboxStatus.SENT
-        assert sent_and_failed("2.25.100") is OutboxStatus.WAITING
+        assert sent_and_failed("2.25.100") is OutboxStatus.SENT, "asked before it was sent again"
+        unit.expect_commitment("2.25.101", [item], T0)
+        assert unit.asked([item]) == {item.id: 1}
+        assert sent_and_failed("2.25.101") is OutboxStatus.WAITING
+        assert unit.asked([item]) == {}
         unit.committed("2.25.99", [uid], {}, T0)
-        assert unit.outbox_of(item.case_id)[0].status is OutboxStatus.CONFIRMED
+        assert unit.outbox_of(item.case_id)[0].status is OutboxStatus.WAITING
+
+
+def test_what_is_to_be_asked_about_again_keeps_its_time(store: Store) -> None:
+    """A failure that leaves an item SENT does not make it due."""
+    with store.unit() as unit:
+        item = unit.outbox_of(delivering(unit).id)[0]
+        unit.settle(item, OutboxStatus.SENT, T0, next_at=T0 + 9 * MINUTE)
+        unit.expect_commitment("2.25.99", [item], T0)
+        unit.committed("2.25.99", [], {item.sop_instance_uid: Settled(OutboxStatus.SENT, "duplicate")}, T0)
+        after = unit.outbox_of(item.case_id)[0]
+    assert (after.status, after.next_at, after.error) == (OutboxStatus.SENT, T0 + 9 * MINUTE, "duplicate")
+
+
+def test_queueing_again_closes_what_was_asked(store: Store) -> None:
+    """A report that comes after it confirms nothing."""
+    with store.unit() as unit:
+        items = unit.outbox_of(delivering(unit).id)
+        unit.expect_commitment("2.25.99", items, T0)
+        assert unit.asked(items) == {item.id: 1 for item in items}
+        unit.queue_again(items[0].case_id, T0)
+        unit.committed("2.25.99", [item.sop_instance_uid for item in items], {}, T0)
+        assert (unit.asked(items), unit.underway()) == ({}, {"pacs": 3})
 
 
 def test_a_failure_may_be_for_good(store: Store) -> None:
@@ -223,6 +269,7 @@ def test_a_spare_object_is_used_where_it_is_wanted(store: Store) -> None:
         unit.use_spare(preferred, later)
         (waiting,) = (i for i in unit.outbox_of(case.id) if i.id == reserve.id)
         assert (waiting.status, waiting.attempts, waiting.next_at) == (OutboxStatus.WAITING, 0, later)
+        assert waiting.queued_at == later
         assert [i.status for i in unit.outbox("vna", list(OutboxStatus), later, 9)].count(OutboxStatus.SPARE) == 1
         unit.settle(waiting, OutboxStatus.CONFIRMED, later)
         unit.use_spare(preferred, later)

@@ -83,7 +83,7 @@ class FakePacs:
         parts: Sequence[bytes],
         *,
         needs: Mapping[str, Collection[str]] | None = None,
-        may_send: Callable[[], bool] = lambda: True,
+        may_send: Callable[[str], bool] = lambda _: True,
     ) -> Generator[StoreOutcome, None, None]:
         """Keep the objects."""
         split_parts = {(part := split(encoded)).sop_instance_uid: (part, encoded) for encoded in parts}
@@ -105,7 +105,7 @@ class FakePacs:
         self,
         parts: Mapping[str, tuple[Part, bytes]],
         needs: Mapping[str, Collection[str]],
-        may_send: Callable[[], bool],
+        may_send: Callable[[str], bool],
     ) -> Iterator[StoreOutcome]:
         under_way: deque[str] = deque()
         failed: set[str] = set()
@@ -116,11 +116,11 @@ class FakePacs:
             if wanted & failed:
                 failed.add(uid)
                 continue
-            if not may_send():
-                break
             if part.sop_class_uid in self.refuse_sop_classes:
                 yield StoreOutcome(uid, None)
                 continue
+            if not may_send(uid):
+                break
             self.requests.append(uid)
             if self._stored == self.break_after:
                 self._end()

@@ -50,6 +50,7 @@ class Tables:
     outbox: dict[int, OutboxItem] = field(default_factory=dict)
     tried: dict[int, datetime] = field(default_factory=dict)  # outbox item -> when its bytes first may have left
     stored: set[int] = field(default_factory=set)  # outbox items that a destination acknowledged once
+    unanswered: Counter[int] = field(default_factory=Counter)  # requests without an answer, by outbox item
     commitments: dict[str, tuple[int, ...]] = field(default_factory=dict)
     answered: set[tuple[str, int]] = field(default_factory=set)  # transaction and outbox item
     counts: dict[tuple[int, str], tuple[StudyCount, datetime]] = field(default_factory=dict)  # and when to ask again
@@ -248,6 +249,19 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
             status = OutboxStatus.SPARE if item.instead_of else OutboxStatus.WAITING
             again = replace(item, status=status, attempts=0, next_at=at, queued_at=at, error="")
             self._t.outbox[item.id] = again
+            self._close(item.id)
+
+    def _close(self, item_id: int) -> None:
+        self._t.answered |= {(uid, item_id) for uid, ids in self._t.commitments.items() if item_id in ids}
+
+    def asked(self, items: Sequence[OutboxItem]) -> Mapping[int, int]:
+        pairs = [(uid, item_id) for uid, ids in self._t.commitments.items() for item_id in ids]
+        open_ones = Counter(item_id for uid, item_id in pairs if (uid, item_id) not in self._t.answered)
+        return {item.id: open_ones[item.id] for item in items if open_ones[item.id]}
+
+    def underway(self) -> Mapping[str, int]:
+        delivering = [i for i in self._t.outbox.values() if self._t.cases[i.case_id].state is CaseState.DELIVERING]
+        return Counter(i.destination for i in delivering if i.status in (OutboxStatus.WAITING, OutboxStatus.SENT))
 
     def history(self, case_id: int) -> Sequence[CaseChange]:
         return self._t.history.get(case_id, ())
@@ -377,9 +391,9 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
         return sorted(out, key=lambda c: -c.id)
 
     def _is_or_may_be_stored(self, case: Case, item: OutboxItem) -> bool:
-        withdrawn_in_time = case.state is CaseState.CLOSED and item.id not in self._t.tried
         not_out = (OutboxStatus.REFUSED, OutboxStatus.SPARE, OutboxStatus.AWAITING_REPORT)
-        return not (item.status in not_out or withdrawn_in_time) or item.id in self._t.stored
+        may_get = item.status not in not_out and case.state is not CaseState.CLOSED
+        return may_get or item.id in self._t.stored or self._t.unanswered[item.id] > 0
 
     def predecessor(self, case: Case) -> Case | None:
         versions = [c for c in self._t.cases.values() if c.case_uuid == case.case_uuid and c.version < case.version]
@@ -411,7 +425,7 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
             if (i.destination == destination and i.status in status and i.next_at <= now)
             and self._t.cases[i.case_id].state is CaseState.DELIVERING
         ]
-        return sorted(found, key=lambda i: (i.case_id, i.id))[:limit]
+        return sorted(found, key=lambda i: (i.attempts, i.case_id, i.id))[:limit]
 
     def outbox_of(self, case_id: int) -> Sequence[OutboxItem]:
         return sorted((i for i in self._t.outbox.values() if i.case_id == case_id), key=lambda i: i.id)
@@ -425,16 +439,25 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
             if item.id not in self._t.outbox:
                 raise StaleCase(f"outbox item {item.id} is gone")
             self._t.tried.setdefault(item.id, at)
+            stored = self._t.outbox[item.id]
+            self._t.outbox[item.id] = replace(stored, attempts=stored.attempts + 1)
+            self._t.unanswered[item.id] += 1
+
+    def answered(self, item: OutboxItem) -> None:
+        if item.id not in self._t.outbox:
+            raise StaleCase(f"outbox item {item.id} is gone")
+        self._t.unanswered[item.id] -= 1
 
     def settle(
         self, item: OutboxItem, status: OutboxStatus, now: datetime, *, next_at: datetime | None = None, error: str = ""
     ) -> None:
-        self.about_to_send([item], now)
+        if item.id not in self._t.outbox:
+            raise StaleCase(f"outbox item {item.id} is gone")
         if status in (OutboxStatus.SENT, OutboxStatus.CONFIRMED):
+            self._t.tried.setdefault(item.id, now)
             self._t.stored.add(item.id)
         stored = self._t.outbox[item.id]
-        attempts = stored.attempts + (status is OutboxStatus.WAITING)
-        self._t.outbox[item.id] = replace(stored, status=status, attempts=attempts, next_at=next_at or now, error=error)
+        self._t.outbox[item.id] = replace(stored, status=status, next_at=next_at or now, error=error)
 
     def expect_commitment(self, transaction_uid: str, items: Sequence[OutboxItem], at: datetime) -> None:
         self._t.commitments[transaction_uid] = tuple(item.id for item in items)
@@ -443,7 +466,7 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
         for other in self.outbox_of(item.case_id):
             is_its = (other.destination, other.instead_of) == (item.destination, item.sop_instance_uid)
             if is_its and other.status is OutboxStatus.SPARE:
-                self._t.outbox[other.id] = replace(other, status=OutboxStatus.WAITING, next_at=at)
+                self._t.outbox[other.id] = replace(other, status=OutboxStatus.WAITING, next_at=at, queued_at=at)
 
     def committed(
         self, transaction_uid: str, done: Collection[str], failed: Mapping[str, Settled], at: datetime
@@ -455,14 +478,16 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
                 continue
             concerned.append(item.case_id)
             is_new = (transaction_uid, item_id) not in self._t.answered
+            if not is_new or item.sop_instance_uid not in {*done, *failed}:
+                continue
+            self._t.answered.add((transaction_uid, item_id))
             if item.sop_instance_uid in done:
                 self.settle(item, OutboxStatus.CONFIRMED, at)
-            elif item.sop_instance_uid not in failed:
-                continue
-            elif item.status is OutboxStatus.SENT and is_new:
+            elif item.status is OutboxStatus.SENT:
                 status, error = failed[item.sop_instance_uid]
-                self.settle(item, status, at, error=error)
-            self._t.answered.add((transaction_uid, item_id))
+                self.settle(item, status, at, next_at=item.next_at if status is item.status else at, error=error)
+                if status is OutboxStatus.WAITING:
+                    self._close(item_id)
         return sorted(set(concerned))
 
     def installation(self) -> UUID:

@@ -152,15 +152,20 @@ def test_failure_that_is_reported_twice_sends_once(d: Delivery) -> None:
 
 
 def test_contradictory_reports_end_with_the_object_there(d: Delivery) -> None:
-    """First kept, then not: it was proven. First not, then kept: proven as well, and not sent again if it waits."""
+    """First kept, then not: it was proven. First not, then kept: the first word counts, and it is sent again."""
     case, transaction = stored(d)
     one, two, *rest = d.uids(case)
     report(d, transaction, [one], {two: 0x0112})
     report(d, transaction, [two], {one: 0x0112})
-    assert d.status(case) == [CONFIRMED, CONFIRMED, SENT, SENT]
+    assert d.status(case) == [CONFIRMED, WAITING, SENT, SENT]
     report(d, transaction, rest)
+    d.pacs.transactions.clear()
+    d.courier.tick()
+    d.clock.pass_s(10)
+    d.courier.tick()
+    report(d, asked(d), [two])
     assert d.now(case).state is CaseState.DONE
-    assert len(d.pacs.requests) == 4
+    assert d.pacs.requests[4:] == [two]
 
 
 def test_report_that_contradicts_itself_is_a_failure(d: Delivery) -> None:
@@ -172,10 +177,14 @@ def test_report_that_contradicts_itself_is_a_failure(d: Delivery) -> None:
 
 
 def test_duplicate_transaction_is_asked_for_under_a_new_one(d: Delivery) -> None:
-    """Nothing is wrong with the objects: they are not sent again."""
+    """Nothing is wrong with the objects: they are not sent again, and not asked for before the time for a report."""
     case, transaction = stored(d)
     report(d, transaction, (), dict.fromkeys(d.uids(case), 0x0131))
     assert d.status(case) == [SENT] * 4
+    d.pacs.transactions.clear()
+    d.clock.pass_s(899)
+    d.courier.tick()
+    assert d.pacs.transactions == {}
     d.clock.pass_s(1)
     d.courier.tick()
     assert asked(d) != transaction

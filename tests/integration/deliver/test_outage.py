@@ -68,7 +68,7 @@ def test_a_destination_down_for_eight_hours_costs_nothing(sql_store: SqlStore) -
             calls += [d.clock()] * (probes_of(d.pacs) - before)
             if before:
                 written += len([word for word in seen if word in ("INSERT", "UPDATE", "DELETE")])
-                assert len(seen) <= 4
+                assert len(seen) <= 6
             d.clock.pass_s(STEP_S)
     assert len(vna.kept) == CASES * OBJECTS
     late = calls[3:]
@@ -78,7 +78,7 @@ def test_a_destination_down_for_eight_hours_costs_nothing(sql_store: SqlStore) -
     with sql_store.unit() as unit:
         waiting = unit.outbox("pacs", [OutboxStatus.WAITING], d.clock(), 10**6)
     assert len(waiting) == CASES * OBJECTS, "all is due at once"
-    assert {i.attempts for i in waiting} == {0, 1}
+    assert {i.attempts for i in waiting} == {0}
     d.pacs.down = False
     came_back, ticks = d.clock(), 0
     while len(d.pacs.kept) < CASES * OBJECTS:
@@ -105,7 +105,7 @@ def test_what_waits_does_not_slow_a_tick_while_the_destination_is_down(sql_store
     d.clock.pass_s(400)
     with statements(sql_store) as seen:
         d.courier.tick()
-    assert [word for word in seen if word != "BEGIN"] == ["SELECT", "SELECT"]
+    assert [word for word in seen if word != "BEGIN"] == ["SELECT"] * 4
 
 
 @ON_SQLITE

@@ -147,7 +147,7 @@ def test_whether_to_send_is_asked_right_before_each_and_answers_under_way_still_
     """After three the answer is no: nothing more leaves, three outcomes come, and the association is released."""
     asked: list[int] = []
 
-    def may_send() -> bool:
+    def may_send(_: str) -> bool:
         asked.append(1)
         return len(asked) <= 3
 
@@ -288,12 +288,12 @@ def test_message_that_nobody_asked_for_ends_the_association_before_the_next_requ
     peer = Peer(AGENT, "SCRIPTED", "127.0.0.1", 0, QUICK, 0)
     with ScriptedScp((twice,)) as scp, association(replace(peer, port=scp.port), CONTEXTS) as opened:
         flight = Flight(opened)
-        assert [o.status for o in store(flight, [split(PARTS[0])], {}, lambda: True)] == [0]
+        assert [o.status for o in store(flight, [split(PARTS[0])], {}, lambda uid: True)] == [0]
         hold_still(opened)
         may_follow.set()
         until(lambda: flight.has_answer)
         with pytest.raises(Transient, match="nobody asked for"):
-            list(store(flight, [split(PARTS[1])], {}, lambda: True))
+            list(store(flight, [split(PARTS[1])], {}, lambda uid: True))
         assert not opened.is_established
     until(lambda: scp.conversations[0].aborted)
 

@@ -93,8 +93,8 @@ def test_a_call_touches_no_case() -> None:
         d.clock.pass_s(60)
     assert d.pacs.associations[0] == "store"
     assert set(d.pacs.associations[1:]) == {"echo"}
-    assert {i.attempts for i in d.items(case)} == {1}
-    assert {i.attempts for i in d.items(untouched)} == {0}
+    assert {i.attempts for one in (case, untouched) for i in d.items(one)} == {0}
+    assert ["rejected" in d.items(one)[0].error for one in (case, untouched)] == [True, False]
 
 
 def test_all_is_due_when_it_is_back() -> None:
@@ -151,14 +151,15 @@ def test_what_waited_too_long_is_given_up_while_it_is_still_down() -> None:
     assert d.now(early).reason.startswith("pacs sr:200: given up: the fake PACS rejected the association")
 
 
-def test_a_peer_that_says_nothing_is_left_alone_and_its_case_waits_longer() -> None:
-    """One object on which it hangs does not come first again and again."""
+def test_a_peer_that_leaves_one_object_unanswered_is_called_and_goes_on() -> None:
+    """The object on which it hangs waits long; the next case goes as soon as an echo is answered, and not before."""
     d = Delivery(confirm="none")
     poison, good = d.case(1), d.case(2)
     store = d.pacs.store
 
     def hanging(parts, **how):  # type: ignore[no-untyped-def]
         if d.uids(poison)[0].encode() in parts[0]:
+            assert how["may_send"](d.uids(poison)[0])
             raise Unanswered("no response to C-STORE: time ran out")
         yield from store(parts, **how)
 
@@ -166,6 +167,12 @@ def test_a_peer_that_says_nothing_is_left_alone_and_its_case_waits_longer() -> N
     d.courier.tick()
     assert d.now(good).state is CaseState.DELIVERING
     assert (d.items(poison)[0].next_at - d.clock()).total_seconds() == 10 + 66
+    assert [i.attempts for i in d.items(poison)] == [1, 0, 0, 0]
+    d.pacs.down = True
+    d.courier.tick()
+    d.courier.tick()
+    assert d.pacs.associations == ["echo"]
+    d.pacs.down = False
     d.clock.pass_s(10)
     d.courier.tick()
     assert d.now(good).state is CaseState.DONE

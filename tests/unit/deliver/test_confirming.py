@@ -10,7 +10,7 @@ from pydicom.filewriter import write_dataset
 
 from agent.core.case import CaseEvent, CaseState
 from agent.core.instance import SpoolRef
-from agent.core.ports import OutboxStatus, Record, RecordKind
+from agent.core.ports import OutboxStatus, Record, RecordKind, Settled
 from agent.deliver import confirming
 from agent.deliver.commitment import apply_event_report
 from agent.deliver.confirming import ASKED, NOT_LISTED
@@ -285,7 +285,7 @@ def test_lost_report_is_asked_for_again_in_a_new_transaction() -> None:
 
 def test_reports_that_never_come_are_given_up() -> None:
     """Stored, but never committed: a person should know."""
-    d = Delivery(confirm="commitment", changes={"give_up_after_s": DAY_S})
+    d = Delivery(confirm="commitment", pacs=FakePacs(offers_find=False), changes={"give_up_after_s": DAY_S})
     case = d.case()
     for _ in range(100):
         d.courier.tick()
@@ -367,7 +367,7 @@ def test_resend_during_the_request_is_not_undone() -> None:
     items = d.items(case)
     resend(d.store, case.id, d.clock())
     d.pacs.transactions.clear()
-    confirming.confirm_case(d.courier.destinations["pacs"]._route, items)
+    confirming.confirm(d.courier.destinations["pacs"]._route, items)
     assert d.status(case) == [WAITING] * 4
     assert d.pacs.transactions == {}
 
@@ -382,3 +382,80 @@ def test_report_for_a_held_case_confirms_without_ending_it() -> None:
     event_report(d, asked(d), d.uids(case))
     assert d.status(case) == [CONFIRMED] * 4
     assert d.now(case).state is CaseState.HELD
+
+
+def test_reports_that_never_come_are_replaced_by_the_list() -> None:
+    """After three askings the destination's own list is the proof, and each row says so."""
+    d = Delivery(confirm="commitment")
+    case = d.case()
+    for _ in range(3):
+        d.courier.tick()
+        assert d.status(case) == [SENT] * 4
+        d.clock.pass_s(900)
+    d.courier.tick()
+    assert {i.error for i in d.items(case)} == {"no storage commitment report came; the destination lists it"}
+    assert d.now(case).state is CaseState.DONE
+    assert len(d.pacs.transactions) == 3
+
+
+def test_commitment_is_asked_for_many_cases_at_once_and_again_for_each() -> None:
+    """One transaction for all that were stored together; one for each case where no report came."""
+    d = Delivery(confirm="commitment")
+    cases = [d.case(n) for n in (1, 2, 3)]
+    d.courier.tick()
+    (instances,) = d.pacs.transactions.values()
+    assert [uid for _, uid in instances] == [uid for case in cases for uid in d.uids(case)]
+    first = asked(d)
+    d.clock.pass_s(900)
+    d.courier.tick()
+    assert [len(one) for one in d.pacs.transactions.values()] == [4] * 3
+    event_report(d, first, [uid for case in cases for uid in d.uids(case)])
+    assert {d.now(case).state for case in cases} == {CaseState.DONE}
+
+
+def test_a_transaction_that_counts_as_a_duplicate_is_not_repeated_in_haste() -> None:
+    """Failure Reason 0131 at once for each: asked again when the time for a report is over."""
+    d = Delivery(confirm="commitment")
+    case = d.case()
+    failed = dict.fromkeys(d.uids(case), Settled(SENT, "duplicate transaction UID"))
+    for _ in range(240):
+        known = set(d.pacs.transactions)
+        d.courier.tick()
+        for transaction in set(d.pacs.transactions) - known:
+            with d.store.unit() as unit:
+                unit.committed(transaction, [], failed, d.clock())
+        d.clock.pass_s(10)
+    assert 2 <= len(d.pacs.transactions) <= 3
+    assert d.items(case)[0].error == "duplicate transaction UID"
+
+
+def test_an_old_report_proves_nothing_of_what_is_sent_again() -> None:
+    """The archive lost it, a person resends it, and the report of before is repeated."""
+    d = Delivery(confirm="commitment")
+    case = d.case()
+    d.courier.tick()
+    answered = asked(d)
+    event_report(d, answered, d.uids(case))
+    resend(d.store, case.id, d.clock())
+    event_report(d, answered, d.uids(case))
+    assert d.status(case) == [WAITING] * 4
+    d.courier.tick()
+    unanswered = asked(d)
+    resend(d.store, case.id, d.clock())
+    event_report(d, unanswered, d.uids(case))
+    assert d.status(case) == [WAITING] * 4
+
+
+def test_a_proof_that_comes_after_the_end_counts() -> None:
+    """Given up, and there after all: the case is done."""
+    d = Delivery(confirm="commitment", pacs=FakePacs(offers_find=False), changes={"give_up_after_s": DAY_S})
+    case = d.case()
+    d.courier.tick()
+    transaction = asked(d)
+    d.clock.pass_s(DAY_S)
+    d.courier.tick()
+    assert d.now(case).state is CaseState.FAILED
+    event_report(d, transaction, d.uids(case)[:1])
+    assert d.now(case).state is CaseState.FAILED
+    event_report(d, transaction, d.uids(case))
+    assert (d.now(case).state, d.status(case)) == (CaseState.DONE, [CONFIRMED] * 4)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from agent.core.case import Case, CaseState
+from agent.core.dimse_status import C_STORE, spell
 from agent.core.ports import OutboxStatus
 from agent.core.result import Kind
 from agent.deliver.resend import resend
 from agent.deliver.verdict import NOT_OFFERED
-from tests.delivery import Delivery, delivering
+from tests.delivery import DAY_S, Delivery, delivering
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, ENHANCED_SR, SECONDARY_CAPTURE, part10, result_object
 from tests.fakes.pacs import FakePacs
 
@@ -67,7 +68,7 @@ def test_it_goes_where_the_class_is_not_taken(pacs: FakePacs) -> None:
     settle_all(d)
     assert d.status(case) == [REFUSED, CONFIRMED, CONFIRMED, CONFIRMED]
     assert d.items(case)[0].error == NOT_OFFERED
-    assert {i.attempts for i in d.items(case)} == {0}
+    assert d.items(case)[0].attempts == len([uid for uid in d.pacs.requests if uid == d.uids(case)[0]])
     assert d.now(case).state is CaseState.DONE
     assert d.now(case).reason == f"pacs sr:100: {NOT_OFFERED}, Comprehensive SR sent instead"
 
@@ -91,14 +92,37 @@ def test_each_destination_gets_what_it_takes() -> None:
     assert d.now(case).state is CaseState.DONE
 
 
-def test_another_refusal_is_for_a_person_and_brings_no_reserve() -> None:
-    """An object that the destination cannot understand is not a class that it does not take."""
-    d = Delivery(confirm="none", pacs=FakePacs(status={COMPREHENSIVE_3D_SR: 0xC000}))
+@pytest.mark.parametrize("status", [0xA900, 0xC000])
+def test_it_goes_where_the_class_is_accepted_and_the_object_refused(status: int) -> None:
+    """A destination that takes the context of the preferred object and then not the object itself has the other."""
+    d = Delivery(confirm="none", pacs=FakePacs(status={COMPREHENSIVE_3D_SR: status}))
+    case = case_of(d)
+    d.courier.tick()
+    d.clock.pass_s(10)
+    settle_all(d)
+    assert d.status(case) == [REFUSED, CONFIRMED, CONFIRMED, CONFIRMED]
+    assert d.now(case).state is CaseState.DONE
+    assert d.now(case).reason == f"pacs sr:100: C-STORE status {spell(C_STORE, status)}, Comprehensive SR sent instead"
+
+
+def test_reserve_has_its_whole_time() -> None:
+    """It is queued when it is wanted, however long the preferred one was tried."""
+    d = Delivery(confirm="none", pacs=FakePacs(status={COMPREHENSIVE_3D_SR: 0xA700}))
+    case = case_of(d)
+    d.courier.tick()
+    d.clock.pass_s(5 * DAY_S)
+    d.pacs.status[COMPREHENSIVE_3D_SR] = 0x0122
+    d.courier.tick()
+    assert (d.status(case)[1], d.items(case)[1].queued_at) == (WAITING, d.clock())
+
+
+def test_a_refusal_with_a_refused_reserve_is_for_a_person() -> None:
+    """Neither can be understood."""
+    d = Delivery(confirm="none", pacs=FakePacs(status={COMPREHENSIVE_3D_SR: 0xC000, COMPREHENSIVE_SR: 0xC000}))
     case = case_of(d)
     settle_all(d)
-    assert d.status(case) == [REFUSED, SPARE, CONFIRMED, CONFIRMED]
     assert d.now(case).state is CaseState.FAILED
-    assert d.now(case).reason == "pacs sr:100: C-STORE status 0xC000, error: cannot understand"
+    assert "sr:100: C-STORE status 0xC000, error: cannot understand" in d.now(case).reason
 
 
 def test_reserve_that_is_not_taken_either_is_recorded() -> None:

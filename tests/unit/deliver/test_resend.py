@@ -144,3 +144,18 @@ def test_a_report_that_was_taken_back_stops_a_resend() -> None:
     assert d.now(case).state is CaseState.DONE
     with pytest.raises(Permanent, match="waits for the radiologist's report"):
         resend(d.store, case.id, d.clock())
+
+
+def test_case_whose_place_a_later_version_took_is_not_sent_again() -> None:
+    """Neither while the later one is answered nor when it is on its way: it would not name what is sent now."""
+    d = Delivery(pacs=FakePacs(down=True), changes={"give_up_after_s": DAY_S})
+    case = d.case()
+    d.clock.pass_s(DAY_S)
+    d.courier.tick()
+    with d.store.unit() as unit:
+        later = unit.open_version(unit.case(case.id), d.clock())
+    resend(d.store, case.id, d.clock())
+    with d.store.unit() as unit:
+        unit.apply(later, CaseEvent.COMPLETE, d.clock())
+    with pytest.raises(Permanent, match=f"version 2 took its place: see case {later.id}"):
+        resend(d.store, case.id, d.clock())

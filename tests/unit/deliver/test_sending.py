@@ -1,12 +1,14 @@
 """Objects on their way to a PACS in memory."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from agent.core.case import CaseEvent, CaseState, IllegalTransition
+from agent.core.archive import StoreOutcome
+from agent.core.case import Case, CaseEvent, CaseState, IllegalTransition
 from agent.core.dimse_status import C_STORE, spell
-from agent.core.errors import StaleCase, Transient
+from agent.core.errors import StaleCase, Transient, Unanswered
 from agent.core.firewall import RETIRED
 from agent.core.identities import Retirement
 from agent.core.patient import PatientKey
@@ -14,7 +16,8 @@ from agent.core.ports import OutboxStatus
 from agent.core.result import Kind
 from agent.deliver import sending
 from agent.deliver.verdict import NOT_OFFERED
-from tests.delivery import DAY_S, Delivery, delivering
+from agent.dimse.part10 import Part
+from tests.delivery import DAY_S, Clock, Delivery, delivering
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, ENHANCED_SR, SECONDARY_CAPTURE, result_object
 from tests.fakes.pacs import FakePacs
 
@@ -52,7 +55,7 @@ def test_association_that_is_lost_between_two_cases_is_opened_again() -> None:
     assert d.courier.tick() == 12
     assert [d.now(case).state for case in cases] == [CaseState.DONE, CaseState.DONE, CaseState.DELIVERING]
     assert d.status(cases[2]) == [CONFIRMED] * 4 + [WAITING]
-    assert [i.attempts for case in cases[:2] for i in d.items(case)] == [0] * 8
+    assert [i.attempts for case in cases for i in d.items(case)] == [1] * 13
 
 
 def test_answers_in_another_order_settle_their_own_objects() -> None:
@@ -65,18 +68,16 @@ def test_answers_in_another_order_settle_their_own_objects() -> None:
     assert d.pacs.requests == d.uids(case)
 
 
-def test_failure_that_may_pass_lets_nothing_more_leave_and_settles_what_is_under_way() -> None:
-    """Three are under way when the third is answered first, with a failure: the two others count, the fourth stays."""
+def test_failure_that_may_pass_holds_nothing_that_is_under_way_or_follows() -> None:
+    """Three are under way when the third is answered first, with a failure: the others are stored all the same."""
     d = Delivery(confirm="none", pacs=FakePacs(window=3))
     case = d.case()
     d.pacs.status[d.uids(case)[2]] = 0xA700
-    assert d.courier.tick() == 2
-    assert d.status(case) == [CONFIRMED, CONFIRMED, WAITING, WAITING]
-    assert [i.attempts for i in d.items(case)] == [0, 0, 1, 1]
-    assert d.pacs.requests == d.uids(case)[:3]
+    assert d.courier.tick() == 3
+    assert d.status(case) == [CONFIRMED, CONFIRMED, WAITING, CONFIRMED]
     d.pacs.status.clear()
     d.clock.pass_s(10)
-    assert d.courier.tick() == 2
+    assert d.courier.tick() == 1
     assert d.now(case).state is CaseState.DONE
     assert len(d.pacs.requests) == 5
 
@@ -89,7 +90,7 @@ def test_object_waits_for_what_it_needs() -> None:
     delivering(d.store, {"pacs": [picture, replace(report, needs=(picture.sop_instance_uid,)), other]})
     settle = sending._settle
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sending, "_settle", lambda *of: (answered.append(of[1].sop_instance_uid), settle(*of)))
+        patch.setattr(sending, "_settle", lambda *of: (answered.append(of[1].sop_instance_uid), settle(*of))[1])
         assert d.courier.tick() == 3
     assert answered == [one.sop_instance_uid for one in (picture, other, report)]
 
@@ -130,24 +131,24 @@ def test_warning_counts_as_stored() -> None:
     assert d.now(case).state is CaseState.DONE
 
 
-def test_lack_of_resources_stops_the_case_and_is_tried_again() -> None:
-    """After 0xA700 nothing overtakes the object; later everything that is left goes, and only that."""
+def test_lack_of_resources_holds_the_object_alone_and_is_tried_again() -> None:
+    """After 0xA700 the rest goes on; later the object goes, and only that."""
     d = Delivery(confirm="none")
     case = d.case()
-    first, second, third, fourth = d.uids(case)
+    second = d.uids(case)[1]
     d.pacs.status[second] = 0xA700
-    assert d.courier.tick() == 1
-    assert d.pacs.requests == [first, second]
+    assert d.courier.tick() == 3
+    assert d.pacs.requests == d.uids(case)
     assert d.pacs.released == 1
-    assert d.status(case) == [CONFIRMED, WAITING, WAITING, WAITING]
-    assert [i.attempts for i in d.items(case)] == [0, 1, 1, 1]
+    assert d.status(case) == [CONFIRMED, WAITING, CONFIRMED, CONFIRMED]
     assert "0xA700" in d.items(case)[1].error
     d.pacs.status.clear()
     d.clock.pass_s(9)
     assert d.courier.tick() == 0
     d.clock.pass_s(1)
-    assert d.courier.tick() == 3
-    assert d.pacs.requests[2:] == [second, third, fourth]
+    assert d.courier.tick() == 1
+    assert d.pacs.requests[4:] == [second]
+    assert [i.attempts for i in d.items(case)] == [1, 2, 1, 1]
     assert d.now(case).state is CaseState.DONE
 
 
@@ -174,13 +175,149 @@ def test_lost_connection_keeps_what_was_answered() -> None:
 
 
 def test_a_case_in_trouble_does_not_hold_the_next() -> None:
-    """Another case goes in the same tick."""
+    """Another case goes in the same tick, and so does what is not in trouble."""
     d = Delivery(confirm="none")
     bad, good = d.case(1), d.case(2)
     d.pacs.status[d.uids(bad)[0]] = 0xA700
-    assert d.courier.tick() == 4
+    assert d.courier.tick() == 7
     assert d.now(good).state is CaseState.DONE
     assert d.now(bad).state is CaseState.DELIVERING
+
+
+def test_what_always_fails_is_given_up_alone_and_what_needs_it_goes() -> None:
+    """The rest is in at once; what needs the failed object waits untried as long as there is hope, and then goes."""
+    first, second, third = (result_object(SC, n) for n in (1, 2, 3))
+    needing = replace(second, needs=(first.sop_instance_uid,))
+    d = Delivery(changes={"give_up_after_s": DAY_S}, pacs=FakePacs(status={first.sop_instance_uid: 0x0110}))
+    case = delivering(d.store, {"pacs": [first, needing, third]})
+    d.courier.tick()
+    assert d.status(case) == [WAITING, WAITING, CONFIRMED]
+    for _ in range(24 * 60 + 10):
+        d.courier.tick()
+        d.clock.pass_s(60)
+        waits = d.items(case)[1]
+        assert waits.status is not WAITING or waits.attempts == 0
+    assert d.status(case) == [REFUSED, CONFIRMED, CONFIRMED]
+    assert d.pacs.requests.count(second.sop_instance_uid) == 1
+    assert d.now(case).reason == f"pacs {first.role}: given up: C-STORE status 0x0110, processing failure"
+
+
+def test_what_needs_an_object_that_waits_says_so() -> None:
+    """It is due with the other one, and no attempt is counted."""
+    first, second = (result_object(SC, n) for n in (1, 2))
+    d = Delivery(pacs=FakePacs(status={first.sop_instance_uid: 0xA700}))
+    case = delivering(d.store, {"pacs": [first, replace(second, needs=(first.sop_instance_uid,))]})
+    d.courier.tick()
+    d.courier.tick()
+    tried, waits = d.items(case)
+    assert (waits.next_at, waits.attempts) == (tried.next_at, 0)
+    assert waits.error == f"waits for {first.role}, which it needs"
+    d.pacs.status.clear()
+    d.clock.at = tried.next_at
+    while d.courier.tick():
+        pass
+    assert d.now(case).state is CaseState.DONE
+
+
+class Hanging(FakePacs):
+    """Never answers some objects; each costs a minute."""
+
+    clock: Clock
+    mute: frozenset[str] = frozenset()
+    keeps = False
+
+    def _answer(self, part: Part, encoded: bytes, failed: set[str]) -> StoreOutcome:
+        if part.sop_instance_uid in self.mute:
+            if self.keeps:
+                self.kept[part.sop_instance_uid] = encoded
+            self.clock.pass_s(60)
+            raise Unanswered("no response to C-STORE within 60 s")
+        return super()._answer(part, encoded, failed)
+
+
+def hanging(d: Delivery, *cases: Case) -> None:
+    """Let the last object of each case be one that is never answered."""
+    assert isinstance(d.pacs, Hanging)
+    d.pacs.clock, d.pacs.mute = d.clock, frozenset(d.uids(case)[-1] for case in cases)
+
+
+def test_objects_that_are_never_answered_starve_nobody() -> None:
+    """Of thirty good cases one comes while eight such are tried first; the others are done within two minutes each."""
+    d = Delivery(pacs=Hanging())
+    bad = [d.case(n) for n in range(1, 9)]
+    hanging(d, *bad)
+    took = []
+    for n in range(100, 130):
+        good, begun = d.case(n), d.clock()
+        while d.now(good).state is not CaseState.DONE and d.clock() - begun < timedelta(hours=1):
+            d.courier.tick()
+            d.clock.pass_s(0.25)
+        took.append((d.clock() - begun).total_seconds())
+        d.clock.pass_s(600)
+    assert took[0] < 600
+    assert max(took[1:]) < 120
+    assert [d.status(case) for case in bad] == [[CONFIRMED] * 3 + [WAITING]] * 8
+
+
+def test_what_was_stored_and_never_answered_counts_as_out() -> None:
+    """Given up, it may lie in the archive all the same: the next version names it."""
+    d = Delivery(pacs=Hanging(), changes={"give_up_after_s": DAY_S})
+    case = d.case(captures=0)
+    hanging(d, case)
+    d.pacs.keeps = True  # type: ignore[attr-defined]
+    for _ in range(24 * 60):
+        d.courier.tick()
+        d.clock.pass_s(61)
+    assert (d.now(case).state, d.status(case)) == (CaseState.FAILED, [CONFIRMED, REFUSED])
+    with d.store.unit() as unit:
+        assert set(unit.references(case.id)) == {"sr:100", "text_sr:101"}
+
+
+def test_nothing_was_sent_while_there_was_no_association() -> None:
+    """Whatever was tried: a later version names nobody, and the version may be run again."""
+    d = Delivery(pacs=FakePacs(down=True), changes={"give_up_after_s": DAY_S})
+    case = d.case()
+    d.courier.tick()
+    d.clock.pass_s(DAY_S)
+    d.courier.tick()
+    assert (d.now(case).state, {i.attempts for i in d.items(case)}) == (CaseState.FAILED, {0})
+    with d.store.unit() as unit:
+        assert unit.references(case.id) == {}
+        assert unit.apply(unit.case(case.id), CaseEvent.RERUN, d.clock()).state is CaseState.READY
+
+
+def test_what_leaves_was_noted_before() -> None:
+    """An object is on its way only once the state says that it may have been seen; what follows is not."""
+    d = Delivery(confirm="none")
+    case = d.case()
+    seen: list[list[int]] = []
+    answer = d.pacs._answer
+
+    def looking(*of):  # type: ignore[no-untyped-def]
+        seen.append([i.attempts for i in d.items(case)])
+        return answer(*of)
+
+    d.pacs._answer = looking  # type: ignore[method-assign]
+    d.courier.tick()
+    assert seen == [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
+
+
+def test_destination_that_ends_every_association_at_once_is_left_alone() -> None:
+    """Nothing left: it is the destination's fault, and no object's."""
+    d = Delivery(confirm="none")
+    cases = [d.case(1), d.case(2)]
+
+    def ended(*_: object, **__: object):  # type: ignore[no-untyped-def]
+        d.pacs.associations.append("store")
+        raise Transient("accepted none of the presentation contexts")
+        yield
+
+    d.pacs.store = ended  # type: ignore[assignment,method-assign]
+    d.courier.tick()
+    d.courier.tick()
+    assert d.pacs.associations == ["store"]
+    assert {i.attempts for case in cases for i in d.items(case)} == {0}
+    assert "none of the presentation contexts" in d.items(cases[0])[0].error
 
 
 @pytest.mark.parametrize("status", [0xA900, 0xC000, 0x0124])
@@ -443,7 +580,7 @@ def test_kill_between_store_and_note_leaves_a_result_that_cannot_change(monkeypa
     with pytest.raises(Killed):
         d.courier.tick()
     assert list(d.pacs.kept) == d.uids(case)[:1]
-    assert [(i.status, i.attempts) for i in d.items(case)] == [(WAITING, 0)] * 4
+    assert [(i.status, i.attempts) for i in d.items(case)] == [(WAITING, 1)] + [(WAITING, 0)] * 3
     with d.store.unit() as unit:
         failed = unit.apply(unit.case(case.id), CaseEvent.GAVE_UP, d.clock())
     with pytest.raises(IllegalTransition, match="resend"), d.store.unit() as unit:
@@ -508,3 +645,14 @@ def test_what_was_merged_before_is_not_even_tried() -> None:
         unit.retire(Retirement(d.clock(), "M1", case.patient, PatientKey("EXAMPLE", "P9")))
     d.courier.tick()
     assert (d.pacs.associations, d.now(case).state) == ([], CaseState.CLOSED)
+
+
+@pytest.mark.parametrize(("kind", "after"), [(Kind.REJECTION, REFUSED), (SC, WAITING)])
+def test_a_rejection_of_what_is_not_there_is_not_tried_again(kind: Kind, after: OutboxStatus) -> None:
+    """0xA773 is no lack of resources then; the case is done with the rest."""
+    odd = replace(result_object(SC, 1), kind=kind)
+    d = Delivery(confirm="none", pacs=FakePacs(status={odd.sop_instance_uid: 0xA773}))
+    case = delivering(d.store, {"pacs": [odd, result_object(SC, 2)]})
+    d.courier.tick()
+    assert d.status(case) == [after, CONFIRMED]
+    assert d.now(case).state is (CaseState.DONE if kind is Kind.REJECTION else CaseState.DELIVERING)

@@ -64,3 +64,12 @@ def test_settings_that_contradict_each_other_are_refused(wrong: tuple[str, float
     """A mistake shows at start, not at the first failure."""
     with pytest.raises(ValueError, match=r"Confirm|must hold"):
         DestinationSettings(*wrong)
+
+
+@pytest.mark.parametrize(("others", "event"), [(True, CaseEvent.ALL_CONFIRMED), (False, CaseEvent.GAVE_UP)])
+def test_a_rejection_that_is_refused_is_recorded_where_the_results_are_in(others: bool, event: CaseEvent) -> None:
+    """It says nothing of the results; alone it is none."""
+    rejection = replace(ITEM, kind=Kind.REJECTION, role="rejection", status=OutboxStatus.REFUSED, error="0xA773")
+    judged = verdict([rejection, replace(ITEM, status=OutboxStatus.CONFIRMED)] if others else [rejection])
+    assert judged is not None
+    assert (judged.event, judged.reason) == (event, "pacs rejection: 0xA773")
