@@ -36,7 +36,7 @@ class Route:
             return unit.outbox(self.name, [status], self.now(), _BATCH)
 
     def kinds_of(self, items: Sequence[OutboxItem]) -> Collection[tuple[str, str]]:
-        """Return the pairs of SOP class and transfer syntax of items, and of what else the first of their cases have here.
+        """Return the SOP classes and transfer syntaxes of items, and of what else the first of their cases have here.
 
         What is in reserve, and what is there already, tells a destination that refuses one class from one that takes
         nothing at all.

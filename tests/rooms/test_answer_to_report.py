@@ -45,7 +45,7 @@ def test_a_result_becomes_objects_and_a_refusal_has_no_number(scene: Scene, aske
         assert kinds == [Kind.TEXT_SR, Kind.SECONDARY_CAPTURE]
         assert b"%" not in objects(scene)[0].encoded
     else:
-        assert kinds == [Kind.SR] * 4 + [Kind.TEXT_SR] + [Kind.SECONDARY_CAPTURE] * 4
+        assert kinds == [Kind.SR] * 4 + [Kind.TEXT_SR] + [Kind.SECONDARY_CAPTURE] * 5  # with the summary
 
 
 @pytest.mark.parametrize(("question", "number"), [("nsln", "Non-SLN risk"), ("histology", "Metastasis on slide")])
@@ -73,12 +73,12 @@ def test_an_answer_from_facts_alone_goes_into_the_newest_study(scene: Scene) -> 
 
 
 def test_an_enhanced_mr_becomes_captures_of_its_key_frames(wide: Scene) -> None:
-    """One for each axilla, each of its own frame of the one object; the object is named once."""
+    """One for each axilla, each of its own frame of the one object, behind the summary; the object is named once."""
     ds = enhanced(dynamic())
     case = wide.ready([ds], findings(axillae=BOTH_SIDES))
     replace(wide.worker(), compose=Composer(DEVICE)).step()
     assert wide.case(case).state is CaseState.DELIVERING, wide.case(case).reason
-    captures = [dcmread(BytesIO(o.encoded)) for o in objects(wide) if o.kind is Kind.SECONDARY_CAPTURE]
+    _, *captures = [dcmread(BytesIO(o.encoded)) for o in objects(wide) if o.kind is Kind.SECONDARY_CAPTURE]
     named = [(r.ReferencedSOPInstanceUID, r.ReferencedFrameNumber) for c in captures for r in c.SourceImageSequence]
     assert sorted(named) == sorted((ds.SOPInstanceUID, 5 + LESIONS[side][2]) for side in "LR")
 

@@ -1,12 +1,12 @@
 """The worker where results wait for a radiologist's report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from agent.core.case import CaseEvent, CaseState
 from agent.core.ports import OutboxStatus
 from agent.core.release import settle
-from agent.core.result import Result, ResultObject, SourceImage
+from agent.core.result import Kind, Result, ResultObject, SourceImage
 from tests.builders import PATIENT
 from tests.infer_scene import T0, Scene, four_views
 from tests.reading import read
@@ -50,12 +50,14 @@ def test_a_version_released_while_the_next_is_answered_is_named_by_it(scene: Sce
     """The answer that does not name it is thrown away and computed again."""
     first = scene.ready(four_views())
 
-    def compose(result: Result, sources: Sequence[SourceImage]) -> Sequence[ResultObject]:
+    def compose(
+        result: Result, sources: Sequence[SourceImage], note: Callable[[Kind, str], None]
+    ) -> Sequence[ResultObject]:
         if result.version == 2:
             with scene.store.unit() as unit:
                 unit.note_read(read("1.2", patient=PATIENT))
                 settle(unit, [PATIENT], T0)
-        return scene.compose(result, sources)
+        return scene.compose(result, sources, note)
 
     worker = replace(scene.worker(wait_for_report=True), compose=compose)
     worker.step()
