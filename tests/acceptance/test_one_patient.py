@@ -68,7 +68,9 @@ def test_story_tells_what_was_used_and_why_not(hospital: Hospital) -> None:
     assert {(i["laterality"], i["used"]) for i in told["instances"]} == {("L", True), ("R", False)}
     assert all(i["left_out"] for i in told["instances"] if not i["used"])
     assert [e["to_state"] for e in told["events"]][-4:] == ["ready", "running", "delivering", "done"]
-    assert {d["status"] for d in told["deliveries"]} == {"confirmed"}
+    stands = {d["role"]: d["status"] for d in told["deliveries"]}
+    assert stands.pop("sr:L:comprehensive") == "spare"  # for an archive that takes no Comprehensive 3D SR
+    assert set(stands.values()) == {"confirmed"}
     table = hospital.agent.cli("cases", "show", str(case["id"])).stdout
     assert "deliveries" in table
 
@@ -80,9 +82,11 @@ def test_export_writes_the_bytes_that_were_sent(hospital: Hospital, tmp_path: Pa
     out = tmp_path / "export"
     hospital.agent.cli("export", str(case["id"]), str(out))
     sent = {uid: hospital.archive.fetch(uid) for _, uid, _, _ in hospital.archive.instances()}
-    assert len(list(out.iterdir())) == len(sent) == 4
+    exported = {path.name for path in out.iterdir()}
+    assert len(exported) == len(sent) + 1 == 5
+    assert "sr-L-comprehensive.dcm" in exported  # in reserve, not sent
     before = len(hospital.archive.stores)
-    hospital.agent.cli("resend", str(case["id"]))
+    assert hospital.agent.cli("resend", str(case["id"])).stdout.startswith("4 objects are queued")
     wait_until(lambda: len(hospital.archive.stores) == before + 4, 20, "the objects were not sent again")
     assert Counter(hospital.archive.stores) == dict.fromkeys(sent, 2)
     assert len(hospital.wait_ended()) == 1
