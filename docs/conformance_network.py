@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ByteSize
 from pydicom.datadict import dictionary_description
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelGet,
@@ -193,7 +193,7 @@ def _storage_sop_classes() -> Iterator[str]:
 def _proposed(created: Mapping[str, Sequence[Kind]]) -> Iterator[str]:
     message = ", ".join(map(_syntax, services.MESSAGE_TRANSFER_SYNTAXES))
     for uid in created:
-        yield f"| {UID(uid).name} | {uid} | {ExplicitVRLittleEndian.name} | SCU |"
+        yield f"| {UID(uid).name} | {uid} | {ExplicitVRLittleEndian.name}, else {ImplicitVRLittleEndian.name} | SCU |"
     abstract = (
         session.FIND[0],
         StudyRootQueryRetrieveInformationModelMove,

@@ -73,13 +73,15 @@ def test_an_answer_from_facts_alone_goes_into_the_newest_study(scene: Scene) -> 
 
 
 def test_an_enhanced_mr_becomes_captures_of_its_key_frames(wide: Scene) -> None:
-    """One for each axilla, each of its own frame of the one object, behind the summary; the object is named once."""
+    """One for each axilla, each of its own frame of the one object, beside the summary; the object is named once."""
     ds = enhanced(dynamic())
     case = wide.ready([ds], findings(axillae=BOTH_SIDES))
     replace(wide.worker(), compose=Composer(DEVICE)).step()
     assert wide.case(case).state is CaseState.DELIVERING, wide.case(case).reason
-    _, *captures = [dcmread(BytesIO(o.encoded)) for o in objects(wide) if o.kind is Kind.SECONDARY_CAPTURE]
-    named = [(r.ReferencedSOPInstanceUID, r.ReferencedFrameNumber) for c in captures for r in c.SourceImageSequence]
+    captures = [dcmread(BytesIO(o.encoded)) for o in objects(wide) if o.kind is Kind.SECONDARY_CAPTURE]
+    assert len(captures) == 3
+    sources = [r for c in captures for r in c.get("SourceImageSequence", ())]
+    named = [(r.ReferencedSOPInstanceUID, r.ReferencedFrameNumber) for r in sources]
     assert sorted(named) == sorted((ds.SOPInstanceUID, 5 + LESIONS[side][2]) for side in "LR")
 
 
