@@ -176,7 +176,7 @@ def _fetched(pacs: Pacs, version: int, deliveries: Sequence[Row], folder: Path) 
             encoded = pacs.fetch(delivery["sop_instance_uid"])
         except KeyError:
             continue  # the check of the objects says so
-        name = f"v{version}-{delivery['role'].replace(':', '-').strip('-')}.dcm"
+        name = f"v{version}-{'-'.join(filter(None, delivery['role'].split(':')))}.dcm"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(encoded)
         ds = dcmread(BytesIO(encoded))

@@ -163,7 +163,7 @@ def _file(folder: Path, one: Arrived, where: str) -> str:
 
 def _rejections(version: Version) -> str:
     """What a version says of the one before it, beside being its successor."""
-    lines = [line for one in version.of_kind("rejection") for line in reading.key_object(one.ds)]
+    lines = [". ".join(reading.key_object(one.ds)) for one in version.of_kind("rejection")]
     return "".join(f"<p class=when>Key Object: {escape(line)}</p>" for line in lines)
 
 

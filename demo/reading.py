@@ -78,7 +78,8 @@ def key_object(ds: Dataset) -> list[str]:
     if ds.SOPClassUID != KeyObjectSelectionDocumentStorage:
         return []
     named = sum(item.ValueType in ("IMAGE", "COMPOSITE") for item in ds.ContentSequence)
-    words = [str(item.TextValue) for item in ds.ContentSequence if item.ValueType == "TEXT"]
+    described = codes.KEY_OBJECT_DESCRIPTION.value
+    words = [str(item.TextValue) for item in ds.ContentSequence if _name(item).CodeValue == described]
     return [f"{_name(ds).CodeMeaning}: {named} objects", *words]
 
 

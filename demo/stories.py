@@ -126,8 +126,8 @@ STORIES: Final = (
     ),
     Story(
         "Late ultrasound",
-        "The report was out when the ultrasound came. A second version takes it in and names the first as its "
-        "predecessor; the first stays as it was.",
+        "The report was out when the ultrasound came. A second version takes it in, names the first as its "
+        "predecessor, and rejects it by a Key Object, as this site wishes; the first stays in the PACS as it was.",
         "FICTA^HEDWIG",
         "MG",
         estimate("clinical MG", "clinical MG US"),

@@ -109,11 +109,11 @@ def export_case(config: Config, case_id: int, folder: Path) -> list[Path]:
 
 
 def resend_case(config: Config, case_id: int) -> int:
-    """Queue the stored objects of a case again; return how many there are. Raises Permanent."""
+    """Queue the stored objects of a case again; return how many there are, those in reserve apart. Raises Permanent."""
     with closing(open_store(config)) as store:
         resend(store, case_id, utc_now())
         with store.unit() as unit:
-            return len(unit.outbox_of(case_id))
+            return sum(not item.instead_of for item in unit.outbox_of(case_id))
 
 
 def _look(config: Config, view: Callable[[Any], _Seen]) -> _Seen:

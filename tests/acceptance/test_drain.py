@@ -80,7 +80,7 @@ def test_drain_ends_in_time_with_everything_open(quiet_hospital: Hospital, black
     agent.wait_listening()
     (case,) = quiet_hospital.wait_ended()
     assert case["state"] == "done"
-    assert Counter(kinds(quiet_hospital.results())) == {"sr": 1, "text_sr": 1, "secondary_capture": 2}
+    assert Counter(kinds(quiet_hospital.results())) == {"sr": 1, "text_sr": 1, "secondary_capture": 3}
 
 
 def associate_stalled(hospital: Hospital, one: Sendable) -> "closing[socket.socket]":

@@ -33,7 +33,7 @@ def test_patient_with_facts_and_mammogram_gets_one_result_set(hospital: Hospital
     (case,) = hospital.wait_ended()
     assert case["state"] == "done", case["reason"]
     results = hospital.results()
-    assert Counter(kinds(results)) == {"sr": 1, "text_sr": 1, "secondary_capture": 2}
+    assert Counter(kinds(results)) == {"sr": 1, "text_sr": 1, "secondary_capture": 3}
     assert kinds(results)[0] == "sr"  # the report is there before its pictures
     (answer,) = case["summary"]["answers"]
     sr, words = results[0], text(results[kinds(results).index("text_sr")])
@@ -45,7 +45,7 @@ def test_patient_with_facts_and_mammogram_gets_one_result_set(hospital: Hospital
     assert re.search(rf"\b{100 * answer['probability']:.1f} ?%", words)
     assert answer["category"] in words
     assert {str(ds.PatientName) for ds in results} == {"ΔΟΚΙΜΗ^ΣΥΝΘΕΤΙΚΗ"}
-    assert len({ds.SOPInstanceUID for ds in results}) == 4
+    assert len({ds.SOPInstanceUID for ds in results}) == 5
     validate(results, tmp_path)
 
 
@@ -68,7 +68,9 @@ def test_story_tells_what_was_used_and_why_not(hospital: Hospital) -> None:
     assert {(i["laterality"], i["used"]) for i in told["instances"]} == {("L", True), ("R", False)}
     assert all(i["left_out"] for i in told["instances"] if not i["used"])
     assert [e["to_state"] for e in told["events"]][-4:] == ["ready", "running", "delivering", "done"]
-    assert {d["status"] for d in told["deliveries"]} == {"confirmed"}
+    stands = {d["role"]: d["status"] for d in told["deliveries"]}
+    assert stands.pop("sr:L:comprehensive") == "spare"  # for an archive that takes no Comprehensive 3D SR
+    assert set(stands.values()) == {"confirmed"}
     table = hospital.agent.cli("cases", "show", str(case["id"])).stdout
     assert "deliveries" in table
 
@@ -80,10 +82,12 @@ def test_export_writes_the_bytes_that_were_sent(hospital: Hospital, tmp_path: Pa
     out = tmp_path / "export"
     hospital.agent.cli("export", str(case["id"]), str(out))
     sent = {uid: hospital.archive.fetch(uid) for _, uid, _, _ in hospital.archive.instances()}
-    assert len(list(out.iterdir())) == len(sent) == 4
+    exported = {path.name for path in out.iterdir()}
+    assert len(exported) == len(sent) + 1 == 6
+    assert "sr-L-comprehensive.dcm" in exported  # in reserve, not sent
     before = len(hospital.archive.stores)
-    hospital.agent.cli("resend", str(case["id"]))
-    wait_until(lambda: len(hospital.archive.stores) == before + 4, 20, "the objects were not sent again")
+    assert hospital.agent.cli("resend", str(case["id"])).stdout.startswith("5 objects are queued")
+    wait_until(lambda: len(hospital.archive.stores) == before + 5, 20, "the objects were not sent again")
     assert Counter(hospital.archive.stores) == dict.fromkeys(sent, 2)
     assert len(hospital.wait_ended()) == 1
 
@@ -160,10 +164,10 @@ def test_results_coming_back_start_nothing(hospital: Hospital) -> None:
     hospital.wait_ended()
     for _ in range(3):
         hospital.send(hospital.results())
-    wait_until(lambda: hospital.agent.status()["arrivals"].get("own") == 12, 30, "results were not recognised")
+    wait_until(lambda: hospital.agent.status()["arrivals"].get("own") == 15, 30, "results were not recognised")
     (case,) = hospital.wait_ended()
     assert case["version"] == 1
-    assert len(hospital.archive.instances()) == 4
+    assert len(hospital.archive.instances()) == 5
 
 
 def test_no_confirmed_cancer_is_dormant_until_the_biopsy_comes_back(hospital: Hospital) -> None:
@@ -175,7 +179,7 @@ def test_no_confirmed_cancer_is_dormant_until_the_biopsy_comes_back(hospital: Ho
     assert hospital.archive.instances() == []
     hospital.tell_ehr(patient)
     wait_until(lambda: [c["state"] for c in hospital.agent.cases()] == ["done"], 30, "the case did not wake")
-    assert Counter(kinds(hospital.results())) == {"sr": 1, "text_sr": 1, "secondary_capture": 2}
+    assert Counter(kinds(hospital.results())) == {"sr": 1, "text_sr": 1, "secondary_capture": 3}
 
 
 def test_demonstration_bundle_gives_real_patients_no_number(hospital: Hospital) -> None:
@@ -209,7 +213,7 @@ def test_archive_that_is_away_gets_the_results_later(hospital: Hospital) -> None
     hospital.send(views(hospital.patient(1)))
     (case,) = hospital.wait_ended()
     assert case["state"] == "done"
-    assert sorted(Counter(hospital.archive.stores).values()) == [1, 1, 1, 1]
+    assert sorted(Counter(hospital.archive.stores).values()) == [1] * 5
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_the_agent_runs_on_postgresql(quiet_hospital: Hospital, postgres: Postgr
     quiet_hospital.send(views(quiet_hospital.patient(1), "L CC", "L MLO"))
     (case,) = quiet_hospital.wait_ended()
     assert case["state"] == "done"
-    assert Counter(kinds(quiet_hospital.results())) == {"sr": 1, "text_sr": 1, "secondary_capture": 2}
+    assert Counter(kinds(quiet_hospital.results())) == {"sr": 1, "text_sr": 1, "secondary_capture": 3}
 
 
 def test_storage_commitment_confirms(quiet_hospital: Hospital) -> None:
@@ -264,6 +264,6 @@ def test_orthanc_routes_and_gets_the_results(quiet_hospital: Hospital) -> None:
         orthanc.route(str(images[0].StudyInstanceUID), "SENTINODE")
         (case,) = quiet_hospital.wait_ended()
         assert case["state"] == "done"
-        assert len(orthanc.instances()) == len(images) + 4
+        assert len(orthanc.instances()) == len(images) + 5
     finally:
         orthanc.stop()

@@ -74,7 +74,7 @@ def test_results_wait_for_the_radiologist(hospital: Hospital) -> None:
     told(hospital, "F", "M4", patient.patient_id, study)
     (done,) = hospital.wait_ended()
     assert done["state"] == "done", done["reason"]
-    assert len(hospital.results()) == 4
+    assert len(hospital.results()) == 5
     assert hospital.agent.status()["awaiting_report"] == 0
     assert patient.patient_id not in hospital.agent.log()
 

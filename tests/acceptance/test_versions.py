@@ -115,8 +115,8 @@ def test_orthanc_keeps_both_versions_and_the_rejection(quiet_hospital: Hospital,
         assert {case["state"] for case in hospital.wait_ended(2)} == {"done"}
         after = {str(ds.SOPInstanceUID): ds for ds in fetched(orthanc)}
     rejection = the_rejection(list(after.values()))
-    assert len(before) == 3
-    assert len(after) == 3 + 4 + 1
+    assert len(before) == 4
+    assert len(after) == 4 + 5 + 1
     assert all(after[uid] == ds for uid, ds in before.items())
     assert reading.references(rejection) == set(before)
     assert rejection.ConceptNameCodeSequence[0].CodeValue == QUALITY

@@ -14,7 +14,7 @@ import pytest
 from agent.core.archive import Archive
 from agent.core.case import Case, CaseState
 from agent.core.instance import SpoolRef
-from agent.core.ports import OutboxItem, RecordKind, Store
+from agent.core.ports import OutboxItem, OutboxStatus, RecordKind, Store
 from agent.core.prediction import Answer, NoEstimate, Side
 from agent.core.result import ResultObject
 from agent.deliver.commitment import apply_event_report
@@ -76,9 +76,9 @@ class Delivering:
         return delivering(self.store, {"pacs": objects}, at=now())
 
     def items(self, case: Case) -> list[OutboxItem]:
-        """Return where its objects stand."""
+        """Return where its objects stand, without what stands in reserve for one that the archive takes."""
         with self.store.unit() as unit:
-            return list(unit.outbox_of(case.id))
+            return [item for item in unit.outbox_of(case.id) if item.status is not OutboxStatus.SPARE]
 
     def state(self, case: Case) -> CaseState:
         """Return where the case stands."""

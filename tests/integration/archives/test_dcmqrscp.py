@@ -26,15 +26,18 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dcmqrscp]:
 
 
 def test_whole_result_is_stored_read_back_and_done(store: Store, archive: Dcmqrscp) -> None:
-    """Every kind of object is taken, Comprehensive 3D SR too, is listed, and says what it said."""
+    """Every kind of object is taken, Comprehensive 3D SR too, is listed, and says what it said; no SR comes twice."""
     objects = made("stored")
     delivery = Delivering(store, client("DCMQRSCP", archive.port))
     case = delivery.queue(objects)
     delivery.run(case)
     assert delivery.state(case) is CaseState.DONE
     assert {i.status for i in delivery.items(case)} == {OutboxStatus.CONFIRMED}
-    for one in objects:
+    for one in [one for one in objects if not one.instead_of]:
         assert dataset_bytes(archive.fetch(one.sop_instance_uid)) == dataset_bytes(one.encoded)
+    (in_reserve,) = (one.sop_instance_uid for one in objects if one.instead_of)
+    with pytest.raises(KeyError):
+        archive.fetch(in_reserve)
 
 
 def test_object_is_listed_only_where_it_belongs(archive: Dcmqrscp) -> None:

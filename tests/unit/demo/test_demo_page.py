@@ -92,6 +92,15 @@ def test_page_tells_waiting_from_working(tmp_path: Path, make: Make) -> None:
     assert page.count("<span class='chip none'>superseded</span>") == 1
 
 
+def test_page_lists_every_object_and_what_key_objects_say(tmp_path: Path, make: Make) -> None:
+    """With the archive that has it; a rejection stands beside the version that supersedes."""
+    page = written(tmp_path, make([a_result(), a_result(2)]))
+    assert page.count("DICOM objects in the PACS, 2 in demo-old-archive") == 2
+    assert "<td>Comprehensive SR<td>AI ALN risk v1 L report, 2D" in page
+    said = "Rejected for Quality Reasons: 9 objects. Results of an earlier version, superseded by version 2: no longer"
+    assert page.count(f"<p class=when>Key Object: {said}") == 1
+
+
 def test_older_version_is_not_superseded_before_the_newer_arrives(make: Make) -> None:
     """What the PACS shows as the newest, is not called replaced."""
     outcome = make([a_result(), a_result(2)])
