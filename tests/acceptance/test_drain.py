@@ -126,7 +126,7 @@ def test_drain_finishes_the_inference_under_way(hospital: Hospital) -> None:
     agent.start()
     agent.wait_listening()
     assert {c["state"] for c in hospital.wait_ended(3)} == {"done"}
-    assert Counter(kinds(hospital.results())) == {"sr": 3, "text_sr": 3, "secondary_capture": 6}
+    assert Counter(kinds(hospital.results())) == {"sr": 3, "text_sr": 3, "secondary_capture": 9}
 
 
 def stopped_at_work(hospital: Hospital, worker: int) -> bool:
@@ -143,6 +143,7 @@ def stopped_at_work(hospital: Hospital, worker: int) -> bool:
 @pytest.mark.parametrize("role", ["receiver", "keeper", "worker-1"])
 def test_sigterm_to_one_process_brings_a_new_one(hospital: Hospital, role: str) -> None:
     """It ends in order, with exit code 0, the others stay, and the next patient is answered."""
+    wait_until(lambda: role in hospital.agent.children(), 30, f"{role} did not begin")
     before = hospital.agent.children()
     os.kill(before[role], signal.SIGTERM)
     after = wait_until(
