@@ -62,6 +62,8 @@ class Boundaries:
         self._place.up()
         outcome = self._patient(STORIES[of], lambda: trace.write_text("", encoding="ascii"))
         assert not outcome.violations, outcome.violations
+        # a report may end the case while whoever asked for it still listens
+        wait_until(lambda: "deliver.after_action" in trace.read_text(encoding="ascii"), 10, "it still asks")
         return Counter(trace.read_text(encoding="ascii").split())
 
     def kill(self, kill: Kill) -> Outcome:

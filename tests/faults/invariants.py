@@ -191,7 +191,7 @@ def _succession(seen: Evidence) -> Iterator[Violation]:
 
 
 def _predecessors(seen: Evidence) -> Iterator[Violation]:
-    """Documents name those of the version before that was sent; of one that was withdrawn unsent they need not."""
+    """Documents name those of the version before that was sent; of what was withdrawn unsent they need not."""
     sent = {one.sop_instance_uid for witness in seen.archives.values() for one in witness.requests}
     documents: dict[UUID, list[dict[str, str]]] = {}
     for version in sorted(seen.versions, key=lambda version: version.case.version):
@@ -202,14 +202,15 @@ def _predecessors(seen: Evidence) -> Iterator[Violation]:
                 yield Violation(
                     Kind.LOST, f"case {case.id} {one.role} names {one.predecessor or 'nothing'} as predecessor"
                 )
+        is_withdrawn = case.state is CaseState.CLOSED
         made = {
             one.role: one.bytes.sop_instance_uid
             for one in own
-            if not one.instead_of or one.bytes.sop_instance_uid in sent
+            if one.bytes.sop_instance_uid in sent or not (one.instead_of or is_withdrawn)
         }
         was_sent = any(one.bytes.sop_instance_uid in sent for one in version.made)
         if version.made:
-            may_be_skipped = case.state is CaseState.CLOSED and not was_sent
+            may_be_skipped = is_withdrawn and not was_sent
             documents[case.case_uuid] = [*known, made] if may_be_skipped else [made]
 
 

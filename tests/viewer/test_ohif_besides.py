@@ -27,7 +27,7 @@ def test_report_in_reserve(viewer: Viewer) -> None:
     seen = viewer.look("reserve", case.studies, [LOADED, Step("report", 906, until="73.12 %")])
 
     assert (seen.complaints, seen.failed, seen.clipped) == ([], [], {})
-    assert "ALN metastasis risk: 73.12 %" in seen.texts["report"]
+    assert "ALN risk: 73.12 %" in seen.texts["report"]
     assert DISCLAIMER in seen.texts["report"]
     assert "L MLO" in seen.texts["report"]
     assert "S: 900" not in seen.pages["report"]
@@ -41,7 +41,7 @@ def test_german_study(viewer: Viewer) -> None:
 
     seen = look(viewer, "german", case, *steps)
 
-    assert "ALN metastasis risk: 73.12 %" in seen.texts["report"]
+    assert "ALN risk: 73.12 %" in seen.texts["report"]
     assert f"AI ALN risk v1 L Bericht - {IN_GERMAN}" in seen.pages["load"]
     assert_shows(seen.texts["text"], lines_of(case.of("text_sr")))
     assert has_red_band(seen.shots["heatmap"])
@@ -61,7 +61,7 @@ def test_segmentation_presentation_state_and_key_object(viewer: Viewer) -> None:
 
     seen = look(viewer, "mr-all", case, *steps)
 
-    assert "ALN metastasis risk: 73.12 %" in seen.texts["report"]
+    assert "ALN risk: 73.12 %" in seen.texts["report"]
     assert DISCLAIMER in seen.texts["report"]
     assert pixels_like(seen.shots["report"], SEGMENT) == 0
     assert pixels_like(seen.shots["opened"], SEGMENT) > 300

@@ -16,19 +16,22 @@ from tests.faults.deliver import sender
 _store = sending._store
 
 
-def _settled_first(route: Route, unsettled: dict[str, OutboxItem], objects: Sequence[ResultObject]) -> None:
+def _settled_first(
+    route: Route, unsettled: dict[str, OutboxItem], left: set[str], objects: Sequence[ResultObject]
+) -> None:
     items = list(unsettled.values())
     with route.store.unit() as unit:
         unit.lock(items[0].case_id)
         for item in items:
             unit.settle(item, OutboxStatus.CONFIRMED, route.now())
-    _store(route, unsettled, objects)
+    _store(route, unsettled, left, objects)
     with route.store.unit() as unit:
         conclude(unit, items[0].case_id, route.now())
 
 
-def _not_again(route: Route, item: OutboxItem, outcome: StoreOutcome) -> None:
+def _not_again(route: Route, item: OutboxItem, outcome: StoreOutcome) -> bool:
     """It is settled."""
+    return True
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """An installation that only delivers: its outbox is filled by us, and its two destinations are late."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import count
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from pydicom import dcmread, dcmwrite
+from pydicom.uid import ComprehensiveSRStorage
 
 from agent.core.case import CaseEvent, CaseState
 from agent.core.patient import PatientKey
@@ -63,17 +65,29 @@ class Site(Installation):
         study, made = f"2.25.7{number:06}", []
         for side in sorted(asked(who)):
             pictures = [self._object(Kind.SECONDARY_CAPTURE, who, study, side, n + 1) for n in range(CAPTURES)]
-            made += [pictures[0], self._object(Kind.SR, who, study, side, 1, (pictures[0].sop_instance_uid,))]
+            report = self._object(Kind.SR, who, study, side, 1, (pictures[0].sop_instance_uid,))
+            made += [pictures[0], report, self._in_reserve(report, who, side)]
             made += pictures[1:]
         return [*made, self._object(Kind.TEXT_SR, who, study, "", 1)]
 
+    def _in_reserve(self, report: ResultObject, who: PatientKey, side: str) -> ResultObject:
+        other = self._object(Kind.SR, who, report.study_instance_uid, side, 1, report.needs, ComprehensiveSRStorage)
+        return replace(other, role=f"{report.role}:comprehensive", instead_of=report.sop_instance_uid)
+
     def _object(
-        self, kind: Kind, who: PatientKey, study: str, side: str, index: int, needs: tuple[str, ...] = ()
+        self,
+        kind: Kind,
+        who: PatientKey,
+        study: str,
+        side: str,
+        index: int,
+        needs: tuple[str, ...] = (),
+        sop_class: str = "",
     ) -> ResultObject:
         number = next(self._numbers)
         uid, series = f"2.25.3{number:08}", f"2.25.2{number:08}"
         roles = {Kind.SR: f"sr:{side}", Kind.TEXT_SR: "text_sr", Kind.SECONDARY_CAPTURE: f"{kind}:{side}:{index}"}
-        ds = dcmread(BytesIO(part10(SOP_CLASSES[kind], uid, study=study, series=series)))
+        ds = dcmread(BytesIO(part10(sop_class or SOP_CLASSES[kind], uid, study=study, series=series)))
         ds.PatientID, ds.IssuerOfPatientID = who.patient_id, who.issuer
         if kind is Kind.SECONDARY_CAPTURE:
             ds.Rows = ds.Columns = SIDE_PX
@@ -85,7 +99,7 @@ class Site(Installation):
             role=roles[kind],
             axilla=side,
             index=index,
-            sop_class_uid=SOP_CLASSES[kind],
+            sop_class_uid=sop_class or SOP_CLASSES[kind],
             sop_instance_uid=uid,
             study_instance_uid=study,
             series_instance_uid=series,

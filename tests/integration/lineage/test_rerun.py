@@ -28,7 +28,7 @@ def case(installation: Installation) -> Case:
 
 
 def test_the_same_numbers_and_the_same_bytes_come_out_again(installation: Installation, case: Case) -> None:
-    """Two SRs, two in reserve, the text SR, four heatmaps and the summary; it says what it does meanwhile, and not a row changes."""
+    """Two SRs, two in reserve, the text SR, five captures; what it does is said, and not a row changes."""
     before, said = installation.rows(), list[str]()
     seen = installation.dry(case, said)
     assert seen.same
