@@ -290,7 +290,7 @@ def test_finding_work_reads_no_finished_case(sql_store: SqlStore) -> None:
         assert not unit.has_open_association(1_001_500)
         assert unit.claim(T0, T0 + MINUTE, "w") is not None
     sa.event.remove(sql_store._engine, "before_cursor_execute", note)
-    assert len(seen) == 14
+    assert len(seen) == 15
     with sql_store.reading() as db:
         plans = {statement: _plan(db, statement, parameters) for statement, parameters in seen}
     whole = "SCAN cases", "SCAN outbox", "SCAN result_object", "Seq Scan on cases", "Seq Scan on outbox"

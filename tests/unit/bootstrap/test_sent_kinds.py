@@ -61,8 +61,10 @@ def test_a_site_without_reports_of_no_estimate_still_rejects(tmp_path: Path, *, 
     with closing(SqlStore(url)) as store:
         compose = build_composer(config, store)
         first = builders.result(None, [image])
-        objects = compose(first, [image])
+        objects = compose(first, [image], lambda kind, reason: None)
         assert {o.kind for o in objects} == ALWAYS
         left = tuple(o.reference for o in objects)
         second = replace(first, version=2, answers=(NoEstimate(Side.L, "x"),), influences=(), superseded=left)
-        assert [o.kind for o in compose(second, [image])] == ([Kind.REJECTION] if rejects else [])
+        assert [o.kind for o in compose(second, [image], lambda kind, reason: None)] == (
+            [Kind.REJECTION] if rejects else []
+        )

@@ -437,11 +437,11 @@ def test_the_prevalence_of_training_is_refused_beside_it(device: DeviceIdentity,
     model = replace(builders.MODEL, training_summary="35 % node-positive")
     draft = Draft.of(builders.result([NoEstimate(Side.L, "too little evidence")], [mlo], model=model), [mlo], device)
     objects = finished(draft)
-    learnt = draft.words.training(model, with_figures=False)[-1]
+    learnt = draft.words.training(model, with_figures=False)
     for one in objects:
         for item in tree.items(one.ds):
             if item.get("TextValue") == learnt:
-                item.TextValue = draft.words.training(model, with_figures=True)[-1]
+                item.TextValue = draft.words.training(model, with_figures=True)
     with pytest.raises(Permanent, match="no_number_without_estimate"):
         validate(draft, objects)
 
