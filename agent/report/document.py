@@ -13,8 +13,9 @@ from pydicom import Dataset
 
 from agent.core.result import Reference
 from agent.dicom import codes
-from agent.report.draft import DeviceIdentity, Draft, Slot, reference, references
+from agent.report.draft import DeviceIdentity, Draft, Slot
 from agent.report.header import Source
+from agent.report.references import reference, references
 
 CONTAINS: Final = RelationshipTypeValues.CONTAINS
 OBSERVATION: Final = RelationshipTypeValues.HAS_OBS_CONTEXT

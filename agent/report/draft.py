@@ -1,7 +1,7 @@
 """One result on its way to objects: what all of its objects share, and where each of them goes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
@@ -249,39 +249,6 @@ class Draft:
 def date_and_time(moment: datetime) -> tuple[str, str]:
     """Return a moment as the values of a DA and a TM element."""
     return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
-
-
-def references(items: Iterable[Reference]) -> list[Dataset]:
-    """Return a SOP Instance Reference hierarchy: study, series, instance (PS3.3 C.17.2.1)."""
-    studies: dict[str, dict[str, list[Dataset]]] = {}
-    for item in items:
-        named = Dataset()
-        named.ReferencedSOPClassUID = item.sop_class_uid
-        named.ReferencedSOPInstanceUID = item.sop_instance_uid
-        studies.setdefault(item.study_instance_uid, {}).setdefault(item.series_instance_uid, []).append(named)
-    return [_study_item(study, series) for study, series in studies.items()]
-
-
-def _study_item(study_uid: str, series: dict[str, list[Dataset]]) -> Dataset:
-    study = Dataset()
-    study.ReferencedSeriesSequence = []
-    for series_uid, instances in series.items():
-        item = Dataset()
-        item.ReferencedSOPSequence = instances
-        item.SeriesInstanceUID = series_uid
-        study.ReferencedSeriesSequence.append(item)
-    study.StudyInstanceUID = study_uid
-    return study
-
-
-def reference(instance: Instance) -> Reference:
-    """How our objects name a source image."""
-    return Reference(
-        instance.sop_class_uid,
-        instance.sop_instance_uid,
-        instance.study_instance_uid,
-        instance.series_instance_uid,
-    )
 
 
 def _by_image(sources: Sequence[Source]) -> Mapping[tuple[str, int], Source]:

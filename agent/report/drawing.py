@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from agent.core.prediction import Estimate
 from agent.core.result import Reference
 from agent.report.capture import Captured
-from agent.report.draft import Draft, Place, reference
+from agent.report.draft import Draft, Place
 from agent.report.header import Source
+from agent.report.references import reference
 from agent.report.region import Box, strongest
 from agent.report.temporal import is_temporal
 from agent.report.words import is_notable

@@ -4,7 +4,8 @@ from typing import Final
 
 from agent.dicom import codes
 from agent.report import inputs, tree
-from agent.report.draft import CHARACTER_SET, Draft, Finished, reference
+from agent.report.draft import CHARACTER_SET, Draft, Finished
+from agent.report.references import reference
 
 
 def subject_equals_source(draft: Draft, one: Finished) -> bool:
