@@ -191,27 +191,26 @@ def _succession(seen: Evidence) -> Iterator[Violation]:
 
 
 def _predecessors(seen: Evidence) -> Iterator[Violation]:
-    """Documents name those of the version before that was sent; of what was withdrawn unsent they need not."""
+    """Documents name those of the version before that was sent; those that were withdrawn unsent they may name."""
     sent = {one.sop_instance_uid for witness in seen.archives.values() for one in witness.requests}
-    documents: dict[UUID, list[dict[str, str]]] = {}
+    allowed: dict[UUID, dict[str, set[str]]] = {}
     for version in sorted(seen.versions, key=lambda version: version.case.version):
         case, own = version.case, [one for one in version.made if not one.is_capture]
-        known = documents.setdefault(case.case_uuid, [{}])
+        known = allowed.setdefault(case.case_uuid, {})
         for one in own:
-            if one.predecessor not in {earlier.get(one.role, "") for earlier in known}:
+            if one.predecessor not in known.get(one.role, {""}):
                 yield Violation(
                     Kind.LOST, f"case {case.id} {one.role} names {one.predecessor or 'nothing'} as predecessor"
                 )
         is_withdrawn = case.state is CaseState.CLOSED
-        made = {
-            one.role: one.bytes.sop_instance_uid
-            for one in own
-            if one.bytes.sop_instance_uid in sent or not (one.instead_of or is_withdrawn)
-        }
-        was_sent = any(one.bytes.sop_instance_uid in sent for one in version.made)
-        if version.made:
-            may_be_skipped = is_withdrawn and not was_sent
-            documents[case.case_uuid] = [*known, made] if may_be_skipped else [made]
+        if is_withdrawn and any(one.bytes.sop_instance_uid in sent for one in version.made):
+            known.clear()  # what was sent of it stands for the versions before
+        for one in own:
+            uid = one.bytes.sop_instance_uid
+            if is_withdrawn and uid not in sent:
+                known.setdefault(one.role, {""}).add(uid)
+            else:
+                known[one.role] = {uid} if uid in sent or not one.instead_of else {""}
 
 
 def _archived(seen: Evidence) -> Iterator[Violation]:
