@@ -29,6 +29,7 @@ def test_a_merge_is_kept_as_it_came_and_then_acknowledged(start_hl7: Start) -> N
         "message_type": "ADT^A40",
         "outcome": "AA",
         "error": "",
+        "reads": "[]",
         "peer": HOST,
     }
 
