@@ -42,6 +42,7 @@ class House:
     clock: Clock = field(default_factory=Clock)
     events: list[str] = field(default_factory=list)
     trouble: list[Exception] = field(default_factory=list)  # what the next event reports run into
+    rejecting: tuple[str, ...] = ()  # destinations that take rejections
 
     def __post_init__(self) -> None:
         self.spool, self.store = FakeSpool(self.clock), FakeStore()
@@ -50,7 +51,7 @@ class House:
             self.spool,
             self.store,
             self.scopes,
-            IndexSettings(QUIET, EPISODE),
+            IndexSettings(QUIET, EPISODE, self.rejecting),
             reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
             quarantine=Quarantine(self.folder),
             on_event_report=self._event,

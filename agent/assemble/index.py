@@ -47,6 +47,7 @@ class IndexSettings:
 
     quiet: timedelta
     episode: timedelta
+    rejecting: tuple[str, ...] = ()  # destinations that take rejections of earlier objects
 
 
 def _never(record: Record) -> bool:
@@ -92,7 +93,7 @@ class Indexer:
         self._spool = spool
         self._store = store
         self._judge = Judge(tuple(scopes))
-        self._versions = Versions(settings.quiet, settings.episode, now, new_case_uuid)
+        self._versions = Versions(settings.quiet, settings.episode, now, new_case_uuid, settings.rejecting)
         self.patients = Patients(
             self._versions, tuple(s.question for s in scopes if s.question not in FROM_FACTS), self._takers
         )

@@ -16,6 +16,7 @@ from agent.core.identities import Retirement
 from agent.core.instance import Instance
 from agent.core.patient import PatientKey
 from agent.core.ports import Unit
+from agent.core.withdrawal import is_withdrawal
 
 GONE: Final = "the contradiction is gone"
 OF_OBJECTS: Final = frozenset({ConflictKind.CORRECTION, ConflictKind.PIXELS})
@@ -111,7 +112,8 @@ class Patients:
 
     def _follow_empty(self, unit: Unit, head: Case, owner: PatientKey) -> None:
         """A case without images is only there to hold something: its patient's new key takes that over."""
-        if self._has_case(unit, head.question, owner):
+        is_rejected = head.state is CaseState.DONE and is_withdrawal(unit.findings(head.id))
+        if is_rejected or self._has_case(unit, head.question, owner):
             if head.state not in (CaseState.DONE, CaseState.CLOSED):
                 unit.withdraw(head, self.versions.now(), "its patient was merged")
             unit.absorb(head, head.case_uuid)

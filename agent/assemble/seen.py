@@ -14,6 +14,7 @@ from agent.core.errors import StaleCase, Transient
 from agent.core.identities import key_digest
 from agent.core.patient import PatientKey
 from agent.core.ports import ClinicalSource, StoredInstance, Unit
+from agent.core.withdrawal import is_withdrawal
 from agent.crashpoint import crashpoint
 
 _log = structlog.get_logger()
@@ -116,11 +117,17 @@ def stand(unit: Unit, case: Case) -> Standing:
         stored=unit.instances(newest.id),
         open_association=unit.has_open_association(case.id),
         kept=kept,
-        answered=kept if is_answer else unit.findings(before) if before else {},
+        answered=kept if is_answer else _standing_findings(unit, before),
         answered_under=unit.case(before).patient if before else None,
         answer_pending=earlier is not None and earlier.state in (CaseState.READY, CaseState.RUNNING),
         is_retired=unit.canonical(case.patient) != case.patient,
     )
+
+
+def _standing_findings(unit: Unit, before: int | None) -> Mapping[str, Any]:
+    """Findings of the version whose answer stands: after one that only rejects there is none."""
+    said = unit.findings(before) if before else {}
+    return {} if is_withdrawal(said) else said
 
 
 def stand_now(unit: Unit, case: Case) -> Standing:

@@ -10,13 +10,20 @@ from agent.core.case import ANSWERED, Case, CaseEvent, CaseState
 from agent.core.conflict import Conflict, ConflictKind
 from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance, Unit
+from agent.core.withdrawal import withdrawal
 
 UNDER_WAY: Final = frozenset({CaseState.RUNNING, CaseState.DELIVERING})
 HELD_BACK: Final = "an open contradiction: nothing more of this version is sent"
 NOTHING_LEFT: Final = "it has no images"
+NOT_REJECTED: Final = "it has no images; what was sent of it is not rejected from here"
+REJECTED: Final = "it has no images: Key Objects reject what was sent of it"
 STRANDED: Final = (
     "A result was sent that rests on images which are another patient's: have it rejected in the PACS, then say"
     " --accept."
+)
+STRANDED_REJECTED: Final = (
+    "A result was sent that rests on images which are another patient's. Say --accept, and Key Objects reject it at"
+    " {names}. Whoever else has it: have it rejected there."
 )
 NOT_OF_IDENTITY: Final = frozenset({ConflictKind.LATERALITY, ConflictKind.STRANDED})
 """Conflicts that do not follow from who is who, and stay until somebody decides or who found them looks again."""
@@ -32,6 +39,7 @@ class Versions:
     episode: timedelta
     now: Callable[[], datetime]
     new_case_uuid: Callable[[], UUID]
+    rejecting: tuple[str, ...] = ()  # destinations that take rejections of earlier objects
 
     def taking(self, unit: Unit, question: str, patient: PatientKey) -> Case:
         """Return the version that takes an image now."""
@@ -83,14 +91,19 @@ class Versions:
             unit.apply(head, CaseEvent.RESOLVED, self.now(), reason=reason, due_at=self.now())
 
     def hand_over(self, unit: Unit, head: Case, patient: PatientKey) -> None:
-        """Give a whole case to another patient. What is under way stops, and the next version goes on under the new."""
+        """Give a whole case to another patient. What is under way stops, and the next version goes on under the new.
+
+        One without images is there to have something rejected, and goes on with that.
+        """
         self.stop_earlier(unit, head, MERGED)
         if head.state in UNDER_WAY:
             head = unit.withdraw(head, self.now(), MERGED)
         if head.state in {*ANSWERED, CaseState.CLOSED}:
-            unit.open_version_for(head, patient, self.now())
+            head = unit.open_version_for(head, patient, self.now())
         else:
-            unit.rekey(head, patient, self.now(), MERGED)
+            head = unit.rekey(head, patient, self.now(), MERGED)
+        if head.state is not CaseState.HELD and not unit.instances(head.id):
+            self._end_empty(unit, head)
 
     def add(self, unit: Unit, question: str, stored: StoredInstance, patient: PatientKey) -> UUID:
         """Give a known instance to a patient's case, and return which one that is."""
@@ -122,12 +135,27 @@ class Versions:
             unit.apply(head, CaseEvent.FACTS_CHANGED, self.now(), due_at=self.now(), reason=MOVED)
 
     def _end_empty(self, unit: Unit, head: Case) -> None:
-        """A case all of whose images are gone: if it was answered, a person must see to that answer."""
-        stranded = Conflict(ConflictKind.STRANDED, (str(head.case_uuid), str(head.version)), STRANDED)
-        if unit.superseded(head) is None or unit.decision(stranded.id) is not None:
+        """A case all of whose images are gone: if it was answered, a person must see to that answer.
+
+        Once she has, the version goes on to reject it where a destination takes that.
+        """
+        said = STRANDED_REJECTED.format(names=", ".join(self.rejecting)) if self.rejecting else STRANDED
+        stranded = Conflict(ConflictKind.STRANDED, (str(head.case_uuid), str(head.version)), said)
+        if unit.superseded(head) is None:
             unit.withdraw(head, self.now(), NOTHING_LEFT)
-        else:
+        elif unit.decision(stranded.id) is None:
             unit.hold(head, [stranded], self.now())
+        elif self.rejecting:
+            self._reject(unit, head)
+        else:
+            unit.withdraw(head, self.now(), NOT_REJECTED)
+
+    def _reject(self, unit: Unit, head: Case) -> None:
+        """Hand a version to the workers that says nothing but that what was sent before is not to be used."""
+        event = CaseEvent.RESOLVED if head.state is CaseState.HELD else CaseEvent.FACTS_CHANGED
+        collecting = unit.apply(head, event, self.now(), reason=REJECTED)
+        unit.save_findings(collecting, withdrawal(self.now()))
+        unit.apply(collecting, CaseEvent.COMPLETE, self.now(), reason=REJECTED)
 
 
 def _is_over(newest: Case) -> bool:

@@ -78,7 +78,9 @@ def run_keeper(config: Config, stop: Stop) -> None:
 def build_indexer(config: Config, store: SqlStore) -> Indexer:
     """Join spool, header reader, quarantine and state."""
     settings = IndexSettings(
-        quiet=timedelta(seconds=config.cases.quiet_s), episode=timedelta(days=config.cases.episode_days)
+        quiet=timedelta(seconds=config.cases.quiet_s),
+        episode=timedelta(days=config.cases.episode_days),
+        rejecting=tuple(d.name for d in config.destinations if d.reject_superseded),
     )
 
     def header(record: Record) -> Instance:

@@ -125,7 +125,8 @@ def kinds_by_destination(config: Config) -> dict[str, frozenset[Kind]]:
 def build_composer(config: Config, store: SqlStore) -> Compose:
     """Return what turns a result into objects.
 
-    Where the site wants no report without a number, that is at most what rejects an earlier version.
+    Where the site wants no report without a number, or no images are left, that is at most what rejects an earlier
+    version.
     """
     with store.looking() as unit:
         installation = unit.installation()
@@ -144,7 +145,7 @@ def build_composer(config: Config, store: SqlStore) -> Compose:
     )
 
     def compose(result: Result, sources: Sequence[SourceImage], note: Note) -> Sequence[ResultObject]:
-        if not result.estimates and not config.cases.report_no_estimate:
+        if result.withdrawn or not (result.estimates or config.cases.report_no_estimate):
             return composer.rejecting(result, sources)
         return composer(result, sources, note)
 

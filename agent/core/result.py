@@ -95,6 +95,7 @@ class Result:
     superseded: tuple[Reference, ...] = ()  # objects of earlier versions that a destination has or may still get
     was_of_another: bool = False  # the version before named another patient or a retired ID, or used another's image
     new_inputs: tuple[str, ...] = ()  # "US", "clinical": of which this version knows more than the one it supersedes
+    withdrawn: bool = False  # it has no images any more: what it supersedes is rejected, and nothing else is said
 
     @property
     def estimates(self) -> tuple[Estimate, ...]:

@@ -15,6 +15,7 @@ from agent.core.release import wait_for_report
 from agent.core.result import Kind, LeftOut, Reference, Result, ResultObject, SourceImage
 from agent.core.role_rules import BUILT_IN
 from agent.core.roles import RoleTable
+from agent.core.withdrawal import is_withdrawal
 from agent.crashpoint import crashpoint
 from agent.infer.admission import ActiveBundle, choose
 from agent.infer.attempts import Attempts, AttemptSettings, Watchdog
@@ -23,6 +24,7 @@ from agent.infer.prepare import refusals
 from agent.infer.question import read_findings
 from agent.infer.reader import ImageReader
 from agent.infer.statement import Setting, summarise
+from agent.infer.stranded import NOBODY_REJECTS, stranded
 from agent.infer.superseding import Left, left_behind
 from agent.infer.task import Task, work_out
 from agent.infer.view import Images
@@ -149,7 +151,7 @@ class Answerer:
         _log.info("answer_saved", case_id=case.id, version=case.version, count=len(objects))
 
     def _setting(self, case: Case, unit: Unit) -> Setting:
-        before = unit.superseded(case)
+        before, findings = unit.superseded(case), unit.findings(case.id)
         predecessors, left = _superseded(unit, case)
         return Setting(
             case=case,
@@ -161,7 +163,8 @@ class Answerer:
             left=left,
             damaged=tuple(LeftOut(one.sop_instance_uid, DAMAGED, one.modality) for one in unit.damaged(case)),
             before=unit.case(before) if before else None,
-            findings=unit.findings(case.id),
+            findings=findings,
+            stranded=stranded(unit, case, left) if is_withdrawal(findings) else None,
         )
 
     def _note_unused(self, case: Case, images: Images) -> None:
@@ -186,11 +189,17 @@ class Answerer:
             If the case moved on meanwhile.
         Transient
             If earlier versions left something else than what the result names: it is worked out again.
+        Permanent
+            If it only rejects, and nobody who was given what it rejects takes that.
         """
-        case, device = task.setting.case, task.bundle.engine.device
+        case, device, lost = task.setting.case, task.bundle.engine.device, task.setting.stranded
         by_destination = {
-            name: [one for one in objects if one.kind in kinds] for name, kinds in self.destinations.items()
+            name: [one for one in objects if one.kind in kinds]
+            for name, kinds in self.destinations.items()
+            if lost is None or name in lost.destinations
         }
+        if lost and result.superseded and not any(by_destination.values()):
+            raise Permanent(NOBODY_REJECTS)
         lineage = trace(task, result, going_to(objects, by_destination), self.roles, self.origin)
         with self.store.unit() as unit:
             if self.settings.wait_for_report:
@@ -207,7 +216,7 @@ class Answerer:
             unit.keep_lineage(saved, lineage)
             if not any(by_destination.values()):
                 unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")
-            elif self.settings.wait_for_report and wait_for_report(unit, saved, result, objects):
+            elif self.settings.wait_for_report and not lost and wait_for_report(unit, saved, result, objects):
                 _log.info("answer_waits_for_report", case_id=case.id, version=case.version)
 
 

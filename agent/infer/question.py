@@ -12,6 +12,7 @@ from agent.core.errors import Permanent
 from agent.core.facts import about_patient, in_time
 from agent.core.prediction import Side
 from agent.core.usable import Window
+from agent.core.withdrawal import is_withdrawal
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Asked:
     facts: ClinicalFacts  # known in time for the question; where both sides are diseased, about the patient alone
     evidence: tuple[str, ...]
     asked_on: date  # at the hospital; age is counted on it
+    withdrawn: bool = False  # nothing is asked: what was sent before is rejected
 
     @property
     def open_sides(self) -> tuple[Side, ...]:
@@ -55,6 +57,7 @@ def read_findings(findings: Mapping[str, Any]) -> Asked:
             facts=about_patient(facts) if len(axillae) > 1 else facts,
             evidence=tuple(findings.get("evidence", ())),
             asked_on=day,
+            withdrawn=is_withdrawal(findings),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise Permanent(f"the findings of this version cannot be read ({type(exc).__name__})") from None

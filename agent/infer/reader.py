@@ -101,6 +101,11 @@ class Slice(Protocol):
         """See `slope`."""
 
 
+def unseen(instance: Instance, header: bytes) -> SourceImage:
+    """Return an object without its pixels."""
+    return SourceImage(instance, header, np.zeros((0, 0), np.uint8))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageReader:
     """How stored instances become pictures and headers. All but the spool's readings raise Rejected."""
@@ -125,7 +130,7 @@ class ImageReader:
 
     def unseen(self, instance: Instance, part10: bytes) -> SourceImage:
         """Return an image of which a report needs the header alone."""
-        return SourceImage(instance, self.header(part10), np.zeros((0, 0), np.uint8))
+        return unseen(instance, self.header(part10))
 
     def header_only(self, stored: Sequence[StoredInstance]) -> tuple[SourceImage, ...]:
         """Return the headers that can be read, with no pixels, for a report that rests on no image."""

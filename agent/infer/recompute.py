@@ -11,11 +11,13 @@ from agent.core.case import Case
 from agent.core.errors import Permanent
 from agent.core.ports import SpoolSource, StoredInstance, Unit
 from agent.core.result import Kind, LeftOut, Reference
+from agent.core.withdrawal import is_withdrawal
 from agent.infer.admission import choose
 from agent.infer.answer import DAMAGED, Answerer
 from agent.infer.lineage import digest_of, earlier_of, trace
 from agent.infer.question import read_findings
 from agent.infer.statement import Setting, summarise
+from agent.infer.stranded import Stranded, stranded
 from agent.infer.superseding import Left
 from agent.infer.task import Task, work_out
 
@@ -40,6 +42,7 @@ class Kept:
     predecessors: Mapping[str, Reference]  # as they stood when it was answered
     left: Left  # by earlier versions, as it stood then
     summary_before: Mapping[str, Any]
+    stranded: Stranded | None = None  # of a version that only rejects
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,19 @@ def read_kept(unit: Unit, case_id: int) -> Kept:
     supersedes = lineage["supersedes"]
     before = unit.case(supersedes["case"]) if supersedes else None
     predecessors, left = earlier_of(lineage)
+    findings = unit.findings(case_id)
     return Kept(
         case=case,
         installation=unit.installation(),
         summary=unit.summary(case_id),
         lineage=lineage,
-        findings=unit.findings(case_id),
+        findings=findings,
         stored=unit.instances(case_id),
         before=before,
         predecessors=predecessors,
         left=left,
         summary_before=unit.summary(before.id) if before else {},
+        stranded=stranded(unit, case, left) if is_withdrawal(findings) else None,
     )
 
 
@@ -115,6 +120,7 @@ def _setting(kept: Kept, site_prevalence: float | None) -> Setting:
         damaged=tuple(LeftOut(one["what"], DAMAGED, one["modality"]) for one in kept.lineage["damaged"]),
         before=kept.before,
         findings=kept.findings,
+        stranded=kept.stranded,
     )
 
 

@@ -16,6 +16,7 @@ from agent.infer.engine import Engine
 from agent.infer.estimate import prior_shift, shifted_points
 from agent.infer.inputs import CLINICAL
 from agent.infer.question import Asked
+from agent.infer.stranded import Stranded
 from agent.infer.superseding import NOTHING_LEFT, REJECTED, Left
 from agent.preprocess.tabular import AGE, BIRTH_DATE, Encoded
 
@@ -36,6 +37,7 @@ class Setting:
     damaged: tuple[LeftOut, ...] = ()  # what could not be read when it arrived
     before: Case | None = None  # the version whose objects and summary those are
     findings: Mapping[str, Any] = field(default_factory=dict)  # as they were saved with the version
+    stranded: Stranded | None = None  # of a version that only rejects
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def state(setting: Setting, engine: Engine, asked: Asked, outcome: Outcome) -> R
         was_of_another=setting.left.of_another,
         new_inputs=_new(manifest, setting.summary_before, outcome),
         site_prevalence=setting.site_prevalence,
+        withdrawn=asked.withdrawn,
     )
 
 

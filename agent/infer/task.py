@@ -27,7 +27,7 @@ class Task:
     @property
     def reason(self) -> str:
         """Why there is no estimate for any axilla; empty: there may be one."""
-        return self.asked.reason if self.admitted else DEMONSTRATION
+        return self.asked.reason if self.admitted or self.asked.withdrawn else DEMONSTRATION
 
 
 def work_out(task: Task, reader: ImageReader, roles: RoleTable, note: Callable[[Images], None]) -> Computed:
@@ -47,4 +47,5 @@ def work_out(task: Task, reader: ImageReader, roles: RoleTable, note: Callable[[
         images = prepare_images(task.stored, asked, engine.manifest, reader, roles)
         note(images)
         computed = compute(task.setting, engine, asked, images)
-    return Computed(computed.result, computed.sources or reader.header_only(task.stored))
+    lent = task.setting.stranded
+    return Computed(computed.result, computed.sources or (lent.sources if lent else reader.header_only(task.stored)))

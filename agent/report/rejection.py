@@ -18,6 +18,21 @@ ANOTHER: Final = _(
     "Results of an earlier version, superseded by version {version}: they named another patient or a retired Patient "
     "ID, or rested on another patient's image. Not to be used."
 )
+WITHDRAWN: Final = _(
+    "Results of an earlier version, withdrawn by version {version}: the images on which they rested are not used any "
+    "more. Nothing takes their place. Not to be used."
+)
+WITHDRAWN_OF_ANOTHER: Final = _(
+    "Results of an earlier version, withdrawn by version {version}: they named another patient or a retired Patient "
+    "ID, or rested on another patient's image. Nothing takes their place. Not to be used."
+)
+_SAYS: Final = {
+    (False, False): SUPERSEDED,
+    (False, True): ANOTHER,
+    (True, False): WITHDRAWN,
+    (True, True): WITHDRAWN_OF_ANOTHER,
+}
+"""By whether nothing takes their place, and whether another patient was concerned."""
 _IMAGES: Final = ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66.4")  # of ours, what TID 2010 calls IMAGE
 
 
@@ -25,7 +40,7 @@ def rejections(draft: Draft) -> list[Finished]:
     """Return one rejection for each study in which earlier versions have objects: in that study, of today's patient.
 
     A study of which no image belongs to the patient any more is named from the index study: its own attributes are
-    not ours to write.
+    not ours to write. Where no image is left at all, what is rejected lends its own.
     """
     studies: dict[str, list[Reference]] = {}
     for one in draft.result.superseded:
@@ -35,8 +50,9 @@ def rejections(draft: Draft) -> list[Finished]:
 
 def description(draft: Draft) -> str:
     """Say what is rejected and why."""
-    said = ANOTHER if draft.result.was_of_another else SUPERSEDED
-    return f"{draft.words.gettext(said, version=draft.result.version)} {draft.words.disclaimer}"
+    result = draft.result
+    said = _SAYS[result.withdrawn, result.was_of_another]
+    return f"{draft.words.gettext(said, version=result.version)} {draft.words.disclaimer}"
 
 
 def _rejection(draft: Draft, number: int, rejected: Sequence[Reference]) -> Finished:
