@@ -86,7 +86,7 @@ class Versions:
         if conflicts or of_facts:
             self.hold(unit, head, [*conflicts, *of_facts])
         elif kept and not unit.instances(head.id):
-            self._end_empty(unit, head)
+            self._end_empty(unit, head, reason)
         elif kept:
             unit.apply(head, CaseEvent.RESOLVED, self.now(), reason=reason, due_at=self.now())
 
@@ -134,7 +134,7 @@ class Versions:
         elif head.state is not CaseState.HELD:
             unit.apply(head, CaseEvent.FACTS_CHANGED, self.now(), due_at=self.now(), reason=MOVED)
 
-    def _end_empty(self, unit: Unit, head: Case) -> None:
+    def _end_empty(self, unit: Unit, head: Case, reason: str = REJECTED) -> None:
         """A case all of whose images are gone: if it was answered, a person must see to that answer.
 
         Once she has, the version goes on to reject it where a destination takes that.
@@ -146,14 +146,14 @@ class Versions:
         elif unit.decision(stranded.id) is None:
             unit.hold(head, [stranded], self.now())
         elif self.rejecting:
-            self._reject(unit, head)
+            self._reject(unit, head, reason)
         else:
             unit.withdraw(head, self.now(), NOT_REJECTED)
 
-    def _reject(self, unit: Unit, head: Case) -> None:
+    def _reject(self, unit: Unit, head: Case, reason: str) -> None:
         """Hand a version to the workers that says nothing but that what was sent before is not to be used."""
         event = CaseEvent.RESOLVED if head.state is CaseState.HELD else CaseEvent.FACTS_CHANGED
-        collecting = unit.apply(head, event, self.now(), reason=REJECTED)
+        collecting = unit.apply(head, event, self.now(), reason=reason)
         unit.save_findings(collecting, withdrawal(self.now()))
         unit.apply(collecting, CaseEvent.COMPLETE, self.now(), reason=REJECTED)
 
