@@ -93,7 +93,7 @@ class Versions:
     def hand_over(self, unit: Unit, head: Case, patient: PatientKey) -> None:
         """Give a whole case to another patient. What is under way stops, and the next version goes on under the new.
 
-        One without images is there to have something rejected, and goes on with that.
+        One without images is there to have something rejected, and goes on with that where a destination takes it.
         """
         self.stop_earlier(unit, head, MERGED)
         if head.state in UNDER_WAY:
@@ -102,7 +102,7 @@ class Versions:
             head = unit.open_version_for(head, patient, self.now())
         else:
             head = unit.rekey(head, patient, self.now(), MERGED)
-        if head.state is not CaseState.HELD and not unit.instances(head.id):
+        if self.rejecting and head.state is not CaseState.HELD and not unit.instances(head.id):
             self._end_empty(unit, head)
 
     def add(self, unit: Unit, question: str, stored: StoredInstance, patient: PatientKey) -> UUID:

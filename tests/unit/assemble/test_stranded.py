@@ -143,3 +143,20 @@ def test_a_merge_after_it_was_proven_asks_nobody(house: House) -> None:
     assert list(house.heads()) == ["P-2"]
     take(house, mammogram("4", PatientID="P-9"))
     assert house.heads()["P-9"].version == 1
+
+
+def test_a_merge_of_a_case_that_ended_is_looked_at_as_ever(tmp_path: Path) -> None:
+    """Where nobody rejects, the person who accepted it is not asked about it again."""
+    (house := House(tmp_path)).rule(Ruling.ACCEPT, stranded(house))
+    told(house, "P-9")
+    assert (house.heads()["P-9"].version, house.heads()["P-9"].state) == (3, CaseState.COLLECTING)
+
+
+def test_a_merge_into_a_patient_with_a_case_ends_it(house: House) -> None:
+    """Her case goes on as it is; what is in the archive is left to a person, as the pages say."""
+    ready = house.rule(Ruling.ACCEPT, stranded(house))
+    take(house, mammogram("9", PatientID="P-9", StudyInstanceUID=uid("nine")))
+    told(house, "P-9")
+    with house.store.unit() as unit:
+        assert unit.case(ready.id).state is CaseState.CLOSED
+    assert house.uids(house.heads()["P-9"]) == [uid("9")]
