@@ -68,3 +68,18 @@ def test_a_site_without_reports_of_no_estimate_still_rejects(tmp_path: Path, *, 
         assert [o.kind for o in compose(second, [image], lambda kind, reason: None)] == (
             [Kind.REJECTION] if rejects else []
         )
+
+
+def test_a_version_without_images_is_rejections_alone(tmp_path: Path) -> None:
+    """Also where a version without a number is reported: it has nothing to say."""
+    config = configured(tmp_path, "sr", rejects=True)
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    migrate(url)
+    image = builders.source_image()
+    with closing(SqlStore(url)) as store:
+        compose = build_composer(config, store)
+        first = builders.result(None, [image])
+        left = tuple(o.reference for o in compose(first, [image], lambda kind, reason: None))
+        lost = replace(first, version=2, answers=(NoEstimate(None, "x"),), used=(), influences=(), superseded=left)
+        kinds = [o.kind for o in compose(replace(lost, withdrawn=True), [image], lambda kind, reason: None)]
+        assert kinds == [Kind.REJECTION]
