@@ -10,6 +10,7 @@ from agent.report.catalogue import Language
 
 LEAST: Final = 0.01  # viewers print nothing for a number that is exactly 0
 MOST: Final = 99.99  # with one digit more the line beside the region is cut off
+CLOSE: Final = 0.05  # by which a stated number, or what it lacks to 100 %, may be off where it is written
 MOST_DIGITS: Final = 8  # after the point, in words: two numbers that agree in more are the same number
 
 
@@ -25,8 +26,9 @@ def written(share: float, language: Language = Language.ENGLISH, digits: int = 1
 
 def exactly(share: float, language: Language = Language.ENGLISH, digits: int = 1) -> str:
     """Return a share that somebody chose, as a threshold, without the unit: "10.0", "0.03", never a bound."""
-    enough = range(digits, MOST_DIGITS)
-    told = next((n for n in enough if share in (0, 1) or 0 < float(f"{100 * share:.{n}f}") < 100), MOST_DIGITS)
+    off = CLOSE * min(100 * share, 100 - 100 * share)
+    enough = (n for n in range(digits, MOST_DIGITS) if abs(round(100 * share, n) - 100 * share) <= off)
+    told = next(enough, MOST_DIGITS)
     return language.decimal(f"{_rounded(share, told):.{told}f}")
 
 
