@@ -58,6 +58,7 @@ class Influence:
     contribution: float  # logit
     saliency_hw: NDArray[np.float32]  # in [0, 1], of the size of `SourceImage.image_hw`
     frame: int = 0  # of several, from 1; 0: the one that `SourceImage` shows
+    is_mapped: bool = True  # False: the model's own map held numbers that are none, `saliency_hw` is 0 everywhere
 
 
 @dataclass(frozen=True, slots=True)

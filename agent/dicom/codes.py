@@ -64,6 +64,7 @@ PIXELS: Final = CodedConcept("{pixels}", "UCUM", "Pixels")
 # what is said
 PERCENT: Final = CodedConcept("%", "UCUM", "%")
 NO_UNIT: Final = CodedConcept("1", "UCUM", "no units")
+LOG_ODDS: Final = CodedConcept("{logit}", "UCUM", "log-odds")
 INSTANCES: Final = CodedConcept("{instances}", "UCUM", "instances")
 IMAGING_PROCEDURE: Final = _sct("363679005", "Imaging procedure")  # CID 100 has no breast imaging, and takes one
 AXILLARY_NODE: Final = _sct("68171009", "Axillary lymph node")

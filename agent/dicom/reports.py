@@ -39,17 +39,18 @@ TITLES: Final = {
 
 _SOP_CLASS_UID, _CONCEPT_NAME, _CONCEPT_CODE = 0x00080016, 0x0040A043, 0x0040A168
 _CODE_VALUE, _CODING_SCHEME, _CONTENT = 0x00080100, 0x00080102, 0x0040A730
-_COMPLETION_FLAG, _VERIFICATION_FLAG = 0x0040A491, 0x0040A493
+_COMPLETION_FLAG, _VERIFICATION_FLAG, _PRELIMINARY_FLAG = 0x0040A491, 0x0040A493, 0x0040A496
 _OBSERVER_TYPE: Final = ("DCM", "121005")
+_PERSON: Final = ("DCM", "121006")
 _DEVICE: Final = ("DCM", "121007")
 
 
 def is_report(record: Record) -> bool:
     """Tell whether a radiologist's report is in a record.
 
-    It is one of `SR_CLASSES` and complete, or one of `DOCUMENT_CLASSES`; a legally accountable person has verified it
-    (Verification Flag, PS3.3 C.17.2 and C.24.2), and its title is one of `TITLES`. What a device observed (PS3.16
-    TID 1001) is none.
+    It is one of `SR_CLASSES` and complete, or one of `DOCUMENT_CLASSES`; it does not call itself preliminary; a legally
+    accountable person has verified it (Verification Flag, PS3.3 C.17.2 and C.24.2), and its title is one of `TITLES`.
+    What a device observed, and no person beside it (PS3.16 TID 1001), is none.
     """
     sop_class_uid = record.meta.get("sop_class_uid", "")
     if sop_class_uid not in SR_CLASSES | DOCUMENT_CLASSES:
@@ -60,15 +61,15 @@ def is_report(record: Record) -> bool:
         return False
     is_complete = sop_class_uid in DOCUMENT_CLASSES or ds.ascii(_COMPLETION_FLAG) == "COMPLETE"
     is_verified = ds.ascii(_SOP_CLASS_UID) == sop_class_uid and ds.ascii(_VERIFICATION_FLAG) == "VERIFIED"
+    is_final = ds.ascii(_PRELIMINARY_FLAG) != "PRELIMINARY"
     is_titled = any(code in TITLES for code in _codes(ds, _CONCEPT_NAME))
-    return is_complete and is_verified and is_titled and not _is_of_a_device(ds)
+    return is_complete and is_verified and is_final and is_titled and not _is_of_a_device(ds)
 
 
 def _is_of_a_device(ds: Structure) -> bool:
-    return any(
-        _OBSERVER_TYPE in _codes(item, _CONCEPT_NAME) and _DEVICE in _codes(item, _CONCEPT_CODE)
-        for item in ds.items(_CONTENT)
-    )
+    told = (item for item in ds.items(_CONTENT) if _OBSERVER_TYPE in _codes(item, _CONCEPT_NAME))
+    observers = {code for item in told for code in _codes(item, _CONCEPT_CODE)}
+    return _DEVICE in observers and _PERSON not in observers
 
 
 def _codes(ds: Structure, tag: int) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Where each image had its influence, in the image's own pixels, and what it contributed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,7 +22,8 @@ def influences(
 ) -> tuple[Influence, ...]:
     """Say what each view of an axilla contributed, and map its saliency back to the pixels of its source image.
 
-    All that MR contributed is said of its key slice, the one with the most saliency.
+    All that MR contributed is said of its key slice, the one with the most saliency. An image whose map or part holds a
+    number that is none has neither: the answer does not rest on them.
 
     Parameters
     ----------
@@ -53,20 +55,24 @@ def influences(
 
 
 def _key_image(saliency_khw: NDArray[Any]) -> int:
-    """Index of the image with the most saliency; of equals the middle one."""
+    """Index of the image with the most saliency, of those whose map can be used; of equals the middle one."""
     count = len(saliency_khw)
-    mass = [float(one.sum()) for one in saliency_khw]
+    mass = [float(one.sum()) if np.isfinite(one).all() else -1.0 for one in saliency_khw]
     return max(range(count), key=lambda n: (mass[n], -abs(2 * n - count + 1)))
 
 
 def _influence(estimate: Estimate, view: View, contribution: float, saliency_hw: NDArray[Any]) -> Influence:
     instance, source = view.instance, view.source
     height, width = source.image_hw.shape
+    is_mapped = bool(np.isfinite(saliency_hw).all()) and math.isfinite(contribution)
+    if not is_mapped:
+        saliency_hw = np.zeros_like(saliency_hw)
     return Influence(
         sop_instance_uid=instance.sop_instance_uid,
         modality=instance.modality,
         side=estimate.side,
-        contribution=contribution,
+        contribution=contribution if math.isfinite(contribution) else 0.0,
         saliency_hw=np.clip(to_source(view.placement, saliency_hw, (height, width), source.reduction), 0, 1),
         frame=source.frame,
+        is_mapped=is_mapped,
     )

@@ -7,12 +7,14 @@ said at once by `words.gettext("… {name} …", name=…)`. Tests extract them 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cache, cached_property
 from importlib.resources import files
 from string import Formatter
 from typing import Final
 
+from babel.dates import format_date, get_timezone_name
 from babel.messages.pofile import read_po
 
 STORED: Final = "stored"  # context of sentences that other rooms make and the database keeps, in English
@@ -29,6 +31,15 @@ class Language(StrEnum):
     def decimal(self, number: str) -> str:
         """Write a number, which has a decimal point and no thousands separator, as the language does."""
         return number.replace(".", ",") if self is Language.GERMAN else number
+
+    def day(self, day: date) -> str:
+        """Write a day as the language does; in English, where countries differ, by ISO 8601."""
+        return day.isoformat() if self is Language.ENGLISH else format_date(day, locale=self.value)
+
+    def moment(self, moment: datetime) -> str:
+        """Write a day, a time of it, and the name of its time zone."""
+        zone = f"{moment:%Z}" if self is Language.ENGLISH else get_timezone_name(moment, "short", locale=self.value)
+        return f"{self.day(moment.date())} {moment:%H:%M} {zone}"
 
 
 def marked(msgid: str) -> str:

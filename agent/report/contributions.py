@@ -28,12 +28,12 @@ class Part:
 
     @property
     def effect(self) -> str:
-        """What it did to the estimate, in English."""
+        """What it did to the estimate, in English, with the placeholder {input}."""
         if self.log_odds is None:
-            return _("not available")
+            return _("{input} not available")
         if abs(self.log_odds) < HARDLY:
-            return _("hardly moved the estimate")
-        return _("raised the estimate") if self.log_odds > 0 else _("lowered the estimate")
+            return _("{input} hardly moved the estimate")
+        return _("{input} raised the estimate") if self.log_odds > 0 else _("{input} lowered the estimate")
 
 
 def parts(result: Result, estimate: Estimate) -> tuple[Part, ...]:

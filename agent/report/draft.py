@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
 from typing import Final
@@ -17,6 +17,7 @@ from agent.core.result import Influence, Kind, Reference, Result, SourceImage
 from agent.dicom import codes, uids
 from agent.report.catalogue import Language
 from agent.report.header import Source, read_source
+from agent.report.region import stands_out
 from agent.report.tree import Tree
 from agent.report.words import Words
 
@@ -116,6 +117,7 @@ class Draft:
         Permanent
             If there is no source image, one that had influence is missing or unlike its map, or nobody asks this.
         """
+        result = _with_points(result)
         words = Words.of(result.question, language, zone)
         sources = tuple(read_source(image).of_patient(result.patient) for image in images)
         by_image = _by_image(sources)
@@ -166,6 +168,14 @@ class Draft:
             if rank[place.influence.modality] <= KEY_IMAGES:
                 kept.append(place)
         return tuple(sorted(kept, key=self._precedence))
+
+    def has_region(self, influence: Influence) -> bool:
+        """Whether a region stands out in the map of an image."""
+        return _key(influence) not in self._unmarked
+
+    @cached_property
+    def _unmarked(self) -> frozenset[tuple[str, int, str]]:
+        return frozenset(_key(one) for one in self.result.influences if not stands_out(one.saliency_hw))
 
     @cached_property
     def _by_image(self) -> Mapping[tuple[str, int], Source]:
@@ -251,6 +261,14 @@ def date_and_time(moment: datetime) -> tuple[str, str]:
     return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
 
 
+def _with_points(result: Result) -> Result:
+    """Give every estimate its thresholds: those of the result where it has none of its own."""
+    answers = (
+        replace(a, points=a.points or result.operating_points) if isinstance(a, Estimate) else a for a in result.answers
+    )
+    return replace(result, answers=tuple(answers))
+
+
 def _by_image(sources: Sequence[Source]) -> Mapping[tuple[str, int], Source]:
     """Name each source by its UID and frame; frame 0 is whichever there is."""
     return {
@@ -263,8 +281,14 @@ def _check(influence: Influence, source: Source | None) -> None:
     if source is None:
         raise Permanent(f"no header of the image {influence.sop_instance_uid}, which had influence")
     saliency_hw = influence.saliency_hw
-    if saliency_hw.shape != source.image_hw.shape or not np.isfinite(saliency_hw).all():
+    if saliency_hw.shape != source.image_hw.shape:
         raise Permanent(f"the saliency map does not fit the image {influence.sop_instance_uid}")
+    if not np.isfinite(saliency_hw).all():
+        raise Permanent(f"the saliency map of the image {influence.sop_instance_uid} holds numbers that are none")
+
+
+def _key(influence: Influence) -> tuple[str, int, str]:
+    return influence.sop_instance_uid, influence.frame, influence.side
 
 
 def _strength(place: Place) -> tuple[float, str]:

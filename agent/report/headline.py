@@ -39,7 +39,7 @@ def headline(draft: Draft, answer: Answer) -> tuple[Image.Image, ...]:
     if isinstance(answer, NoEstimate):
         title = _title(words.axilla(answer.side), words.gettext(NO_ESTIMATE).upper(), "")
         return title, paragraph([Line(capital(words.reason(answer)), YELLOW, SIDE - 16)])
-    title = _title(words.axilla(answer.side), f"{words.share(answer.probability)} %", words.category(answer.category))
+    title = _title(words.axilla(answer.side), f"{words.probability(answer)} %", words.category(answer.category))
     caption = block(CAPTION)
     said = Line(words.range_of(answer))
     centred(ImageDraw.Draw(caption), (WIDTH // 2, CAPTION // 2), said, WIDTH - 2 * MARGIN)
@@ -74,16 +74,15 @@ def _scale(words: Words, estimate: Estimate, points: Sequence[OperatingPoint]) -
     for bound in bounds:
         draw.line((_at(bound), LINE - 20, _at(bound), LINE + 38), fill=WHITE, width=3)
     if bounds:
-        _values(draw, words, bounds)
+        _values(draw, bounds, [f"{words.chosen(bound, words.digits(estimate, points))} %" for bound in bounds])
     _zones(draw, words, estimate.category, points)
     x = _at(estimate.probability)
     draw.ellipse((x - 14, LINE - 14, x + 14, LINE + 14), fill=YELLOW, outline=(0, 0, 0), width=3)
     return band
 
 
-def _values(draw: ImageDraw.ImageDraw, words: Words, bounds: Sequence[float]) -> None:
+def _values(draw: ImageDraw.ImageDraw, bounds: Sequence[float], texts: Sequence[str]) -> None:
     """Write each threshold above its stroke; two that have no room side by side lean away from each other."""
-    texts = [f"{words.share(bound)} %" for bound in bounds]
     crowded = _at(bounds[-1]) - _at(bounds[0]) < SMALL + sum(font(SMALL).getlength(text) for text in texts) / 2
     anchors = "rl" if crowded and len(bounds) > 1 else "mm"
     for bound, text, anchor in zip(bounds, texts, anchors, strict=False):

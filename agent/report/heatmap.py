@@ -1,5 +1,6 @@
 """One picture a source image: the answer, where the image influenced it beside the image, and what else did."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +66,7 @@ def heatmap(draft: Draft, estimate: Estimate, place: Place) -> Picture:
     pair.paste(_overlay(grey, shown.of(place.influence.saliency_hw), seen), (lefts[0], 0))
     pair.paste(grey.convert("RGB"), (lefts[1], 0))
     words = draft.words
-    captions = (_captions(words, estimate, place), *_sides(words, source, estimate, size[0]))
+    captions = (_captions(draft, estimate, place), *_sides(words, source, estimate, size[0]))
     above = (masthead(draft), *headline(draft, estimate), *captions)
     below = (
         legend(words),
@@ -92,25 +93,43 @@ def _overlay(
     return over(grey, levels.resize(grey.size, Image.Resampling.BILINEAR, seen, reducing_gap=2.0))
 
 
-def _captions(words: Words, estimate: Estimate, place: Place) -> Image.Image:
-    band = block(2 * SMALL)
+def _captions(draft: Draft, estimate: Estimate, place: Place) -> Image.Image:
+    words, band = draft.words, block(2 * SMALL)
     draw = ImageDraw.Draw(band)
     whole = estimate.contributions.get(place.influence.modality, 0.0)
-    texts = (words.effect(place.influence, whole), caption(words, place.source, place.influence.side))
+    named = caption(words, place.source, place.influence.side, draft.sources)
+    texts = (words.effect(place.influence, whole), named)
     for middle, text in zip(HALVES, texts, strict=True):
         centred(draw, (middle, SMALL), Line(text, GREY, BODY - 2), PANEL[0] - BODY)
     return band
 
 
-def caption(words: Words, source: Source, side: str) -> str:
-    """Name a source image as a reader would look for it."""
+def caption(words: Words, source: Source, side: str, among: Sequence[Source] = ()) -> str:
+    """Name a source image as a reader would look for it, told from the others of the result."""
     instance = source.instance
-    if instance.modality == "MG":
-        return words.view("MG", instance.laterality, instance.view_position)
     series, number = source.series_number, source.instance_number
-    if source.shows_both_breasts:
-        return words.view(instance.modality, side, BREAST, series=series, number=number)
-    return words.view(instance.modality, instance.laterality, source.body_part, series=series, number=number)
+    if instance.modality == "MG":
+        twins = [one for one in among if _is_twin(source, one)]
+        earlier = any(_is_later(one, source) for one in twins)
+        series, number = (series, number) if twins else (0, 0)
+        return words.view(
+            "MG", instance.laterality, instance.view_position, series=series, number=number, earlier=earlier
+        )
+    side, part = (side, BREAST) if source.shows_both_breasts else (instance.laterality, source.body_part)
+    frame = source.frame if instance.frames > 1 else 0
+    return words.view(instance.modality, side, part, series=series, number=number, frame=frame)
+
+
+def _is_twin(one: Source, other: Source) -> bool:
+    """Whether another mammogram is of the same side and view."""
+    a, b = one.instance, other.instance
+    alike = (a.modality, a.laterality, a.view_position) == (b.modality, b.laterality, b.view_position)
+    return alike and a.sop_instance_uid != b.sop_instance_uid
+
+
+def _is_later(one: Source, other: Source) -> bool:
+    days = one.instance.acquired_on, other.instance.acquired_on
+    return days[0] is not None and days[1] is not None and days[0] > days[1]
 
 
 def _sides(words: Words, source: Source, estimate: Estimate, width: int) -> list[Image.Image]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from agent.core.instance import Instance
-from agent.core.result import LeftOut, Result
+from agent.core.result import Influence, LeftOut, Result
 from agent.report.words import Words
 
 
@@ -67,6 +67,28 @@ def shown(words: Words, result: Result, heatmaps: int) -> list[str]:
     if more <= 0:
         return []
     return [words.gettext("Heatmaps are made of the images with the most influence; {more} more had some.", more=more)]
+
+
+def unmarked(words: Words, influences: Iterable[Influence]) -> list[str]:
+    """Count the images in which no region is shown: the map has none, or the model gave none that can be used.
+
+    Parameters
+    ----------
+    words
+        In which language.
+    influences
+        Those in whose map no region stands out.
+    """
+    found = {(i.sop_instance_uid, i.frame): i for i in influences}.values()
+    faint, broken = (Counter(i.modality for i in found if i.is_mapped is is_mapped) for is_mapped in (True, False))
+    return [
+        *([words.gettext("No region stands out in {images}.", images=_counted(words, faint))] if faint else []),
+        *(
+            [words.gettext("The model gave no usable map of {images}.", images=_counted(words, broken))]
+            if broken
+            else []
+        ),
+    ]
 
 
 def _refused(result: Result) -> bool:

@@ -83,7 +83,12 @@ def object_item(named: Reference, value_type: str, frame: int = 0) -> Dataset:
 
 
 def _key_images(draft: Draft) -> Iterable[Source]:
-    found = (place.source for estimate in draft.ranked for place in draft.places(estimate))
+    found = (
+        place.source
+        for estimate in draft.ranked
+        for place in draft.places(estimate)
+        if draft.has_region(place.influence)
+    )
     return {(s.instance.sop_instance_uid, s.frame): s for s in found}.values()
 
 

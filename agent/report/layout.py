@@ -62,14 +62,29 @@ def banner(disclaimer: str) -> Image.Image:
 
 
 def centred(draw: ImageDraw.ImageDraw, at: tuple[int, int], line: Line, room: int = WIDTH) -> None:
-    """Write a line around a point, in smaller letters where it is longer than its room."""
-    draw.text(at, line.text, fill=line.colour, font=font(fitting(line.text, room, line.size)), anchor="mm")
+    """Write a line around a point, in smaller letters or shortened where it is longer than its room."""
+    letters = font(fitting(line.text, room, line.size))
+    draw.text(at, shortened(line.text, room), fill=line.colour, font=letters, anchor="mm")
 
 
 def fitting(text: str, room: int, size: int) -> int:
     """Return the largest size of letters, down to the smallest legible one, at which a text has room."""
     length = font(size).getlength(text)
     return size if length <= room else max(SMALLEST, int(size * room / length))
+
+
+def shortened(text: str, room: int) -> str:
+    """Return a text that has room in the smallest letters: of a longer one the middle is left out, not its end."""
+    letters = font(SMALLEST)
+    if letters.getlength(text) <= room:
+        return text
+    kept = next((n for n in range(len(text) - 1, 1, -1) if letters.getlength(_cut(text, n)) <= room), 1)
+    return _cut(text, kept)
+
+
+def _cut(text: str, kept: int) -> str:
+    behind = kept // 2
+    return f"{text[: kept - behind]}…{text[len(text) - behind :]}"
 
 
 def paragraph(lines: Sequence[Line]) -> Image.Image:

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from agent.report.catalogue import marked as _
 from agent.report.draft import Draft
-from agent.report.layout import BODY, GREY, MARGIN, ORANGE, SMALL, WHITE, WIDTH, Line, block, fitting, font
+from agent.report.layout import BODY, GREY, MARGIN, ORANGE, SMALL, WHITE, WIDTH, Line, block, fitting, font, shortened
 from agent.report.words import is_demonstration
 
 HEIGHT: Final = 100
@@ -29,7 +29,7 @@ def masthead(draft: Draft) -> Image.Image:
         for n, line in enumerate(lines):
             middle = HEIGHT // 2 + round((n - (len(lines) - 1) / 2) * STEP)
             letters = font(fitting(line.text, COLUMN, line.size))
-            draw.text((x, middle), line.text, fill=line.colour, font=letters, anchor=anchor)
+            draw.text((x, middle), shortened(line.text, COLUMN), fill=line.colour, font=letters, anchor=anchor)
     return band
 
 

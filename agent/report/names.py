@@ -27,6 +27,7 @@ IMAGES: Final[Mapping[str, Plural]] = {
 IMAGE: Final = plural("{count} image", "{count} images")
 VIEWS: Final[Mapping[str, str]] = {"MG": _("Mammogram"), "US": _("Ultrasound"), "MR": _("MRI"), "SM": _("Slide")}
 ANY_VIEW: Final = _("Image")
+LONGEST_NAME: Final = 120  # letters of what a bundle calls an input
 BREAST: Final = _("breast")
 AXILLA: Final = _("axilla")
 FACTS: Final[Mapping[str, str]] = {
@@ -36,8 +37,8 @@ FACTS: Final[Mapping[str, str]] = {
     "size_palpation_mm": "size on palpation",
     "size_pathology_mm": "size in pathology",
     "ki67_percent": "Ki-67",
-    "er_percent": "ER",
-    "pr_percent": "PR",
+    "er_percent": "ER (%)",
+    "pr_percent": "PR (%)",
     "er": "ER",
     "pr": "PR",
     "her2": "HER2",
@@ -70,6 +71,12 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def cleaned(name: str) -> str:
+    """Return a name that a bundle gave as a reader reads it: "radiomics_MG" as "radiomics MG"."""
+    said = " ".join("".join(letter if letter.isprintable() else " " for letter in name.replace("_", " ")).split())
+    return said if len(said) <= LONGEST_NAME else f"{said[:LONGEST_NAME]}…"
+
+
 def fact(name: str) -> str:
     """Return the English name of a clinical fact as a reader knows it."""
     return FACTS.get(name, name.replace("_mm", "").replace("_percent", "").replace("_", " "))
@@ -96,8 +103,8 @@ class Names:
         return ", ".join(names) or self.gettext("none")
 
     def modality(self, code: str) -> str:
-        """Return the name of an input, as it stands within a sentence."""
-        return self.gettext(MODALITIES.get(code, code))
+        """Return the name of an input, as it stands within a sentence: its own where we have none for it."""
+        return self.gettext(MODALITIES[code]) if code in MODALITIES else cleaned(code)
 
     def modalities(self, codes: Sequence[str]) -> str:
         """Name several inputs, as they stand within a sentence."""
@@ -132,7 +139,17 @@ class Names:
         known = [self.gettext(one) for one in (SIDES.get(side), part) if one]
         return self.gettext("{side} {part}", side=known[0], part=known[1]) if len(known) > 1 else "".join(known)
 
-    def view(self, kind: str, side: str, part: str, *, series: int = 0, number: int = 0) -> str:
+    def view(
+        self,
+        kind: str,
+        side: str,
+        part: str,
+        *,
+        series: int = 0,
+        number: int = 0,
+        frame: int = 0,
+        earlier: bool = False,
+    ) -> str:
         """Name a source image without its free text: "Mammogram, left MLO", "MRI, left breast, series 4, image 5".
 
         Parameters
@@ -143,10 +160,16 @@ class Names:
             View position, or the part of the body.
         series, number
             Series Number and Instance Number; 0 where they would not help.
+        frame
+            Of several, from 1; 0 of one.
+        earlier
+            Whether it is of an earlier study than an image that is named alike.
         """
         places = (
+            self.gettext("earlier study") if earlier else "",
             self.gettext("series {number}", number=series) if series else "",
             self.gettext("image {number}", number=number) if number else "",
+            self.gettext("frame {number}", number=frame) if frame else "",
         )
         shown = self.gettext(VIEWS.get(kind, ANY_VIEW))
         return ", ".join(filter(None, (shown, self.place(side, part), *places)))

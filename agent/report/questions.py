@@ -17,11 +17,14 @@ class QuestionWords:
     event: str  # "probability of ..."
     label: str  # what counts as the event, with the placeholder {label}
     limit: str  # what the answer is not
+    number: str  # what the answer is, as the subject of a sentence
 
 
 _NOT_A_FINDING: Final = _(
     "An estimate of risk is not a finding of disease; it replaces neither biopsy nor the radiologist's report."
 )
+
+_RISK: Final = _("estimated risk")
 
 QUESTIONS: Final[Mapping[str, QuestionWords]] = {
     "aln": QuestionWords(
@@ -30,6 +33,7 @@ QUESTIONS: Final[Mapping[str, QuestionWords]] = {
         event=_("nodal metastasis"),
         label=_("Nodal metastasis here means: {label}."),
         limit=_NOT_A_FINDING,
+        number=_RISK,
     ),
     "nsln": QuestionWords(
         short="NSLN",
@@ -40,6 +44,7 @@ QUESTIONS: Final[Mapping[str, QuestionWords]] = {
             "An estimate of risk is not a finding of disease; it replaces neither the pathologist's nor the "
             "radiologist's report."
         ),
+        number=_RISK,
     ),
     "histology": QuestionWords(
         short="Slide",
@@ -47,6 +52,7 @@ QUESTIONS: Final[Mapping[str, QuestionWords]] = {
         event=_("metastasis on the slide"),
         label=_("Metastasis on the slide here means: {label}."),
         limit=_("An estimated probability is not a diagnosis; it does not replace the pathologist's report."),
+        number=_("estimated probability"),
     ),
 }
 

@@ -6,8 +6,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.report.colour import LOWEST_SHOWN
+
 STRONG: Final = 0.5  # share of the map's maximum that counts as the region
-NOTHING: Final = 1e-6
+FAINT: Final = LOWEST_SHOWN / 255  # a map that stays below has no colour in a picture: nothing stands out
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,20 @@ class Box:
         return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]])
 
 
+def stands_out(saliency_hw: NDArray[np.float32]) -> bool:
+    """Whether a map has a region worth showing: networks scale the strongest to 1, and leave faint what shows none."""
+    return float(saliency_hw.max(initial=0.0)) >= FAINT
+
+
 def strongest(saliency_hw: NDArray[np.float32]) -> Box | None:
-    """Return the smallest box around the strongest region, None where nothing has influence.
+    """Return the smallest box around the strongest region, None where none stands out.
 
     The region is what holds together with the maximum above half of it; the box grows from the maximum until
     no such pixel touches it.
     """
-    peak = float(saliency_hw.max(initial=0.0))
-    if peak < NOTHING:
+    if not stands_out(saliency_hw):
         return None
-    strong_hw = saliency_hw >= STRONG * peak
+    strong_hw = saliency_hw >= STRONG * float(saliency_hw.max())
     row, column = np.unravel_index(int(saliency_hw.argmax()), saliency_hw.shape)
     top, left, bottom, right = int(row), int(column), int(row) + 1, int(column) + 1
     height, width = saliency_hw.shape

@@ -78,7 +78,7 @@ def _prevalence(result: Result) -> list[ContentItem]:
     items = [
         _share(codes.TRAINING_PREVALENCE, result.model.training_prevalence),
         _share(codes.SITE_PREVALENCE, result.site_prevalence),
-        _number(codes.LOG_ODDS_SHIFT, shift),
+        _log_odds(codes.LOG_ODDS_SHIFT, shift),
     ]
     return [_container(codes.PREVALENCE, items)]
 
@@ -86,14 +86,14 @@ def _prevalence(result: Result) -> list[ContentItem]:
 def _contributions(result: Result, estimate: Estimate) -> list[ContentItem]:
     """Log-odds: the starting point's and each input's, which add up; what was not there is said by its code."""
     prior = estimate.contributions.get(PRIOR)
-    begin = [] if prior is None else [_number(codes.STARTING_POINT, prior)]
+    begin = [] if prior is None else [_log_odds(codes.STARTING_POINT, prior)]
     return [*begin, *(_contribution(part) for part in parts(result, estimate))]
 
 
 def _contribution(part: Part) -> ContentItem:
     if part.log_odds is None:
         return _code(contribution_of(part.input), codes.NOT_AVAILABLE.get(part.input, codes.OTHER_NOT_AVAILABLE))
-    return _number(contribution_of(part.input), part.log_odds)
+    return _log_odds(contribution_of(part.input), part.log_odds)
 
 
 def _inputs(result: Result) -> list[ContentItem]:
@@ -166,3 +166,7 @@ def _share(name: CodedConcept, share: float) -> NumContentItem:
 
 def _number(name: CodedConcept, value: float) -> NumContentItem:
     return NumContentItem(name, round(value, DIGITS), codes.NO_UNIT, relationship_type=CONTAINS)
+
+
+def _log_odds(name: CodedConcept, value: float) -> NumContentItem:
+    return NumContentItem(name, round(value, DIGITS), codes.LOG_ODDS, relationship_type=CONTAINS)

@@ -109,6 +109,8 @@ def _evidence(draft: Draft, words: Words) -> list[Statement]:
     images = [
         inputs.images_used(words, result),
         *inputs.shown(words, result, sum(len(draft.places(e)) for e in draft.ranked)),
+        *inputs.unmarked(words, [i for i in result.influences if not draft.has_region(i)]),
+        *(words.not_coded(e) for e in draft.ranked if _has_no_region(draft, e)),
     ]
     missing, left_out = inputs.missing(words, result), inputs.left_out(words, result, draft.at_hand)
     return [
@@ -118,6 +120,11 @@ def _evidence(draft: Draft, words: Words) -> list[Statement]:
         *(Statement(codes.LEFT_OUT, said) for said in left_out),
         *(Statement(codes.CASE_COMPLETENESS, words.stored(said)) for said in result.evidence),
     ]
+
+
+def _has_no_region(draft: Draft, estimate: Estimate) -> bool:
+    places = draft.places(estimate)
+    return bool(places) and not any(draft.has_region(place.influence) for place in places)
 
 
 def _limits(draft: Draft, words: Words) -> list[Statement]:

@@ -6,15 +6,16 @@ They are matched with the templates of the catalogue: see docs/adr/0009-words-of
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Final
 
 from agent.report.catalogue import STORED, Language
-from agent.report.figures import written
+from agent.report.figures import exactly, rate, written
 from agent.report.names import MODALITIES, Names, capital
 
 _CODE: Final = re.compile(r"\b(MG|US|MR|SM)\b(?!-\d)")  # not the name of a rule, as MG-3
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+_DAY: Final = re.compile(r"(?<![\w.-])\d{4}-\d\d-\d\d(?![\w-])")
 COUNTED: Final = "{here} of {listed} instances of {study} are here, by the PACS's count at {when}"
 _VIEW: Final[Mapping[str, str]] = {"left": "L", "right": "R"}
 
@@ -33,16 +34,25 @@ class StoredWords(Names):
         """Write a number in a format such as ".2f"."""
         return self.decimal(format(value, form))
 
-    def share(self, share: float) -> str:
-        """Write a share in percent, without the unit."""
-        return written(share, self.language)
+    def share(self, share: float, digits: int = 1) -> str:
+        """Write an estimated share in percent, without the unit."""
+        return written(share, self.language, digits)
+
+    def chosen(self, share: float, digits: int = 1) -> str:
+        """Write a share that somebody chose or stated, in percent, without the unit."""
+        return exactly(share, self.language, digits)
+
+    def rate(self, share: float, digits: int) -> str:
+        """Write what was counted on patients, as a sensitivity."""
+        return self.decimal(rate(share, digits))
 
     def stored(self, sentence: str) -> str:
         """Return a sentence of another room in words of this report; what nobody knows stays as it was written.
 
-        Times become the site's, codes of modalities and names of facts become words.
+        Times become the site's, days and times are written as the language does, codes of modalities and names of facts
+        become words.
         """
-        said = self._said(_MOMENT.sub(self._local, sentence))
+        said = self._said(_DAY.sub(self._day, _MOMENT.sub(self._local, sentence)))
         return capital(said) if sentence[:1].isupper() else said
 
     def counted(self, sentence: str) -> tuple[int, int] | None:
@@ -74,7 +84,13 @@ class StoredWords(Names):
 
     def _local(self, found: re.Match[str]) -> str:
         moment = datetime.strptime(found[0], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC).astimezone(self.zone)
-        return f"{moment:%Y-%m-%d %H:%M %Z}"
+        return self.language.moment(moment)
+
+    def _day(self, found: re.Match[str]) -> str:
+        try:
+            return self.language.day(date.fromisoformat(found[0]))
+        except ValueError:
+            return found[0]
 
     def _as_written(self, text: str) -> str:
         return text

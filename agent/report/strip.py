@@ -9,7 +9,21 @@ from agent.core.prediction import Estimate
 from agent.core.result import Result
 from agent.report.catalogue import marked as _
 from agent.report.contributions import Part, parts, start
-from agent.report.layout import DIM, GREY, SMALL, WHITE, WIDTH, YELLOW, Line, block, centred, font
+from agent.report.layout import (
+    DIM,
+    GREY,
+    MARGIN,
+    SMALL,
+    WHITE,
+    WIDTH,
+    YELLOW,
+    Line,
+    block,
+    centred,
+    fitting,
+    font,
+    shortened,
+)
 from agent.report.words import Words
 
 ROW: Final = 40
@@ -22,6 +36,7 @@ LOWERS: Final = (86, 180, 233)
 LEAST_SPAN: Final = 2.5  # log-odds at the end of a bar (odds x 12), of nearly every picture: bars can be compared
 
 MOVED: Final = _("What moved this estimate")
+NOT_AVAILABLE: Final = _("not available")
 LOWERED, RAISED = _("lowered"), _("raised")
 
 
@@ -62,11 +77,18 @@ def _rows(draw: ImageDraw.ImageDraw, words: Words, found: Sequence[Part], shown:
     for n, part in enumerate(found, start=1):
         middle = ROW * n + ROW // 2
         colour = YELLOW if part.input == shown else GREY if part.log_odds is None else WHITE
-        draw.text((NAMES, middle), words.heading(part.input), fill=colour, font=font(SMALL), anchor="rm")
+        _name(draw, middle, Line(words.heading(part.input), colour, SMALL))
         if part.log_odds is None:
-            draw.text((FIGURES, middle), words.gettext(part.effect), fill=GREY, font=font(SMALL), anchor="lm")
+            draw.text((FIGURES, middle), words.gettext(NOT_AVAILABLE), fill=GREY, font=font(SMALL), anchor="lm")
             continue
         end = MIDDLE + round(HALF * part.log_odds / span)
         bar = (min(MIDDLE, end), middle - 11, max(MIDDLE, end), middle + 11)
         draw.rectangle(bar, fill=RAISES if part.log_odds > 0 else LOWERS)
         draw.text((FIGURES, middle), words.odds(part), fill=colour, font=font(SMALL), anchor="lm")
+
+
+def _name(draw: ImageDraw.ImageDraw, middle: int, line: Line) -> None:
+    """Write the name of an input before its bar, in smaller letters or shortened where it is long."""
+    room = NAMES - MARGIN
+    letters = font(fitting(line.text, room, line.size))
+    draw.text((NAMES, middle), shortened(line.text, room), fill=line.colour, font=letters, anchor="rm")

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -33,7 +32,7 @@ def summary(draft: Draft) -> Image.Image:
     bands = [masthead(draft), *(band for answer in draft.answers for band in _answer(draft, answer))]
     end = paragraph(closing(draft))
     room = MOST - 2 * BANNER - end.height - sum(band.height for band in bands)
-    return stacked(draft.words.disclaimer, *bands, _fitting(draft, _evidence(draft), room), end)
+    return stacked(draft.words.disclaimer, *bands, _fitting(draft, room), end)
 
 
 def closing(draft: Draft) -> list[Line]:
@@ -57,12 +56,13 @@ def _answer(draft: Draft, answer: Answer) -> list[Image.Image]:
     return bands
 
 
-def _fitting(draft: Draft, said: Sequence[Line], room: int) -> Image.Image:
-    """Return as many lines, the most important of which come first, as there is room for."""
-    lines, more = list(said), Line(draft.words.gettext(MORE), GREY, SMALL)
+def _fitting(draft: Draft, room: int) -> Image.Image:
+    """Return as many lines as there is room for: what comes last goes first, what is missing is always said."""
+    lines, more = _evidence(draft), Line(draft.words.gettext(MORE), GREY, SMALL)
+    kept = inputs.missing(draft.words, draft.result)
     band = paragraph(lines)
-    while band.height > room and lines:
-        lines.pop()
+    while band.height > room and (less := [n for n, line in enumerate(lines) if line.text != kept]):
+        del lines[less[-1]]
         band = paragraph([*lines, more])
     return band
 

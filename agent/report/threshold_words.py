@@ -8,7 +8,7 @@ from agent.core.prediction import Category, Estimate, OperatingPoint
 from agent.core.result import Result
 from agent.report.catalogue import marked as _
 from agent.report.contributions import prevalence_shift
-from agent.report.figures import factor, predictive_values
+from agent.report.figures import digits_between, factor, predictive_values
 from agent.report.stored import StoredWords
 
 CATEGORIES: Final[Mapping[Category, str]] = {
@@ -38,9 +38,14 @@ class ThresholdWords(StoredWords):
         """Return the name of a category."""
         return self.gettext(CATEGORIES[category])
 
+    def digits(self, given: Estimate, points: Sequence[OperatingPoint]) -> int:
+        """How many digits after the point tell an estimate and its interval from the thresholds."""
+        return digits_between((given.probability, given.low, given.high), [p.threshold for p in points])
+
     def explained(self, given: Estimate, points: Sequence[OperatingPoint]) -> str:
         """Say what the category means: between which thresholds the probability lies."""
-        thresholds = {p.name: self.share(p.threshold) for p in points if (given.category, p.name) in _BOUNDING}
+        digits = self.digits(given, points)
+        thresholds = {p.name: self.chosen(p.threshold, digits) for p in points if (given.category, p.name) in _BOUNDING}
         bound = BOUNDS.get((given.category, "+".join(name for name in ("low", "high") if name in thresholds)))
         return self.gettext(
             "{axilla}: {category}, {bound}.",
@@ -51,14 +56,15 @@ class ThresholdWords(StoredWords):
 
     def performance(self, given: Estimate, points: Sequence[OperatingPoint]) -> list[str]:
         """Say what each threshold achieved on validation patients, with the inputs that this axilla has."""
+        digits = self.digits(given, points)
         return [
             self.gettext(
                 "{axilla}: the threshold of {threshold} % had sensitivity {sensitivity} and specificity {specificity} "
                 "on validation patients with {inputs}.",
                 axilla=self.axilla(given.side),
-                threshold=self.share(point.threshold),
-                sensitivity=self.number(point.sensitivity, ".2f"),
-                specificity=self.number(point.specificity, ".2f"),
+                threshold=self.chosen(point.threshold, digits),
+                sensitivity=self.rate(point.sensitivity, 2),
+                specificity=self.rate(point.specificity, 2),
                 inputs=self.modalities(point.inputs.split("+")) if point.inputs else self.gettext("all inputs"),
             )
             for point in points
@@ -66,7 +72,7 @@ class ThresholdWords(StoredWords):
 
     def at_prevalence(self, given: Estimate, points: Sequence[OperatingPoint], prevalence: float) -> list[str]:
         """Say what the thresholds are worth for an axilla at the site's prevalence."""
-        lines = []
+        lines, digits = [], self.digits(given, points)
         for point in points:
             npv, ppv = predictive_values(point, prevalence)
             lines.append(
@@ -74,10 +80,10 @@ class ThresholdWords(StoredWords):
                     "{axilla}: at the site's prevalence of {prevalence} % the threshold of {threshold} % "
                     "has NPV {npv} and PPV {ppv}.",
                     axilla=self.axilla(given.side),
-                    prevalence=self.share(prevalence),
-                    threshold=self.share(point.threshold),
-                    npv=self.number(npv, ".3f"),
-                    ppv=self.number(ppv, ".3f"),
+                    prevalence=self.chosen(prevalence),
+                    threshold=self.chosen(point.threshold, digits),
+                    npv=self.rate(npv, 3),
+                    ppv=self.rate(ppv, 3),
                 )
             )
         return lines
@@ -90,8 +96,8 @@ class ThresholdWords(StoredWords):
         return self.gettext(
             "Probabilities and thresholds are shifted from the prevalence in training, {training} %, to the site's, "
             "{site} %: odds x {factor} (log-odds {shift}).",
-            training=self.share(result.model.training_prevalence),
-            site=self.share(result.site_prevalence),
+            training=self.chosen(result.model.training_prevalence),
+            site=self.chosen(result.site_prevalence),
             factor=self.decimal(factor(shift)),
             shift=self.number(shift, "+.2f"),
         )

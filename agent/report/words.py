@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Final
 
-from agent.core.prediction import Answer, Estimate, NoEstimate, Side
+from agent.core.prediction import Answer, Category, Estimate, NoEstimate, OperatingPoint, Side
 from agent.core.result import Influence, ModelIdentity, Result
 from agent.report.catalogue import CODE, Language, catalogue
 from agent.report.catalogue import marked as _
-from agent.report.contributions import Part
+from agent.report.contributions import PRIOR, Part
 from agent.report.names import capital, fact
 from agent.report.questions import QuestionWords, question_words
+from agent.report.region import stands_out
 from agent.report.threshold_words import CATEGORIES, ThresholdWords
 
 __all__ = ["CATEGORIES", "DISCLAIMER", "SHORT_DISCLAIMER", "Language", "Words", "capital", "fact", "question_words"]
@@ -28,6 +29,8 @@ CONTRIBUTIONS: Final = _(
     "What an input contributed depends on which other inputs are there: contributions and starting points of versions "
     "with different inputs cannot be compared."
 )
+NO_REGION: Final = _("No region stands out in this image")
+NO_MAP: Final = _("The model gave no usable map of this image")
 NO_INFLUENCE: Final = _("No image influenced this estimate.")
 NO_ESTIMATE: Final = _("no estimate")
 AI_INFLUENCE: Final = _("AI influence")
@@ -43,6 +46,15 @@ def influence_on(short: str, side: Side) -> str:
 def is_notable(influence: Influence) -> bool:
     """Whether what an image contributed is worth a word."""
     return abs(influence.contribution) >= NEGLIGIBLE
+
+
+def _crossed(given: Estimate) -> OperatingPoint | None:
+    """Return the threshold on the other side of which the interval of a LOW or HIGH estimate reaches."""
+    for point in given.points:
+        is_low = given.category is Category.LOW and point.name == "low" and given.high >= point.threshold
+        if is_low or (given.category is Category.HIGH and point.name == "high" and given.low < point.threshold):
+            return point
+    return None
 
 
 def is_demonstration(model: ModelIdentity) -> bool:
@@ -122,7 +134,7 @@ class Words(ThresholdWords):
             "{axilla}: probability of {event} {share} % (95 % CI {interval} %), {category}.",
             axilla=self.axilla(given.side),
             event=self.event,
-            share=self.share(given.probability),
+            share=self.probability(given),
             interval=self.interval(given),
             category=self.category(given.category),
         )
@@ -131,8 +143,35 @@ class Words(ThresholdWords):
         """Return the answer for one axilla in short."""
         if isinstance(given, NoEstimate):
             return self.gettext("{axilla}: no estimate.", axilla=self.axilla(given.side))
-        axilla, category = self.axilla(given.side), self.category(given.category)
-        return self.gettext("{axilla}: estimated risk is {category}.", axilla=axilla, category=category)
+        said = {
+            "axilla": self.axilla(given.side),
+            "number": self.gettext(self.question.number),
+            "category": self.category(given.category),
+        }
+        crossed = _crossed(given)
+        if crossed is None:
+            return self.gettext("{axilla}: {number} is {category}.", **said)
+        above = _(
+            "{axilla}: {number} is {category}, {share} %, but its 95 % interval, {interval} %, "
+            "reaches above the threshold of {threshold} %."
+        )
+        below = _(
+            "{axilla}: {number} is {category}, {share} %, but its 95 % interval, {interval} %, "
+            "reaches below the threshold of {threshold} %."
+        )
+        said |= {"share": self.probability(given), "interval": self.interval(given)}
+        threshold = self.chosen(crossed.threshold, self.digits(given, given.points))
+        return self.gettext(above if given.category is Category.LOW else below, **said, threshold=threshold)
+
+    def not_coded(self, given: Estimate) -> str:
+        """Say why an axilla has no coded report, though images of it were used."""
+        return self.gettext(
+            "{axilla}: no coded report, as that marks a region and none stands out.", axilla=self.axilla(given.side)
+        )
+
+    def probability(self, estimate: Estimate) -> str:
+        """Return the number of an axilla in percent, without the unit, with as many digits as tell its category."""
+        return self.share(estimate.probability, self.digits(estimate, estimate.points))
 
     def reason(self, given: NoEstimate) -> str:
         """Return why there is no estimate, as a sentence."""
@@ -140,7 +179,12 @@ class Words(ThresholdWords):
 
     def interval(self, estimate: Estimate) -> str:
         """Return the 95 % interval, without the unit."""
-        return self.gettext("{low} to {high}", low=self.share(estimate.low), high=self.share(estimate.high))
+        digits = self.digits(estimate, estimate.points)
+        low, high = self.share(estimate.low, digits), self.share(estimate.high, digits)
+        if low == high and low[0] in "<>":
+            within = _("below {bound}") if low[0] == "<" else _("above {bound}")
+            return self.gettext(within, bound=low[2:])
+        return self.gettext("{low} to {high}", low=low, high=high)
 
     def range_of(self, given: Estimate) -> str:
         """Say what the number is, and its interval."""
@@ -148,8 +192,8 @@ class Words(ThresholdWords):
         return self.gettext("probability of {event} (95 % CI {interval} %)", event=self.event, interval=interval)
 
     def contribution(self, given: Estimate, part: Part) -> str:
-        """Say what one input, which stands before the sentence, did to an estimate."""
-        axilla, effect = self.axilla(given.side), self.gettext(part.effect)
+        """Say what one input did to an estimate."""
+        axilla, effect = self.axilla(given.side), self.gettext(part.effect, input=self.modality(part.input))
         if part.log_odds is None:
             return self.gettext("{axilla}: {effect}.", axilla=axilla, effect=effect)
         return self.gettext(
@@ -163,7 +207,10 @@ class Words(ThresholdWords):
     def started(self, given: Estimate, share: float) -> str:
         """Say where the contributions to an estimate start from."""
         return self.gettext(
-            "{axilla}: {share} % with these inputs.", axilla=self.axilla(given.side), share=self.share(share)
+            "{axilla}: {share} % with these inputs (log-odds {shift}).",
+            axilla=self.axilla(given.side),
+            share=self.share(share),
+            shift=self.number(given.contributions[PRIOR], "+.2f"),
         )
 
     def odds(self, part: Part) -> str:
@@ -175,7 +222,7 @@ class Words(ThresholdWords):
         return self.gettext("Starting point with these inputs: {share} %", share=self.share(share))
 
     def effect(self, influence: Influence, whole: float) -> str:
-        """Say which way one image moved the estimate, where its modality's bar says the same.
+        """Say which way one image, if a region stands out in it, moved the estimate, where its modality's bar agrees.
 
         What several inputs say together is divided among them: alone, an image's part of it may have the other sign.
 
@@ -186,6 +233,8 @@ class Words(ThresholdWords):
         whole
             What its modality contributed, logit.
         """
+        if not stands_out(influence.saliency_hw):
+            return self.gettext(NO_REGION if influence.is_mapped else NO_MAP)
         raised = influence.contribution > 0
         if raised != (whole > 0) or not is_notable(influence) or abs(whole) < NEGLIGIBLE:
             return self.gettext(AI_INFLUENCE)
@@ -216,7 +265,7 @@ class Words(ThresholdWords):
     def training(self, model: ModelIdentity, *, with_figures: bool) -> str:
         """Say what the model learnt from; a report without an estimate holds no figures at all."""
         learnt = self.gettext("Trained on: {summary}.", summary=self.stored(model.training_summary.rstrip(".")))
-        prevalence = self.gettext("Prevalence there: {share} %.", share=self.share(model.training_prevalence))
+        prevalence = self.gettext("Prevalence there: {share} %.", share=self.chosen(model.training_prevalence))
         return f"{learnt} {prevalence}" if with_figures else learnt
 
     def use(self, model: ModelIdentity, *, answers: bool) -> list[str]:

@@ -20,7 +20,7 @@ DEVICE: Final = DeviceIdentity(
 COMPOSER: Final = Composer(DEVICE)
 GERMAN: Final = Composer(DEVICE, language=Language.GERMAN)
 EVERYTHING: Final = Composer(DEVICE, kinds=Kind)
-REASON: Final = "the images differ too much from those the model was trained on"
+REASON: Final = "A node biopsy has already proven metastasis"
 OLDER, NEWER = date(2026, 1, 5), date(2026, 1, 19)
 IN_BREAST, IN_AXILLA = (0.4125, 0.61), (0.1375, 0.17)  # column, row of the mass and the node, as shares of a left view
 

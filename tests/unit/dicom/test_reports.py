@@ -64,13 +64,26 @@ def test_other_classes_are_no_report(sop_class_uid: str) -> None:
         {"CompletionFlag": "PARTIAL"},
         {"CompletionFlag": None},
         {"ConceptNameCodeSequence": None},
+        {"PreliminaryFlag": "PRELIMINARY"},
         {"ContentSequence": [observer("121007")]},
-        {"ContentSequence": [observer("121006"), observer("121007")]},
     ],
 )
 def test_what_no_person_has_verified_is_no_report(changes: dict[str, object]) -> None:
-    """Nor what is not complete, has no title, or was observed by a device."""
+    """Nor what is not complete, has no title, says that it is preliminary, or was observed by a device."""
     assert not is_report(record(report(**changes)))
+
+
+def test_a_final_report_says_so_or_nothing() -> None:
+    """The flag may be left out (type 3); of a document, too, PRELIMINARY is believed."""
+    assert is_report(record(report(PreliminaryFlag="FINAL")))
+    pdf = report(SOPClassUID=ENCAPSULATED_PDF, CompletionFlag=None, PreliminaryFlag="PRELIMINARY")
+    assert not is_report(record(pdf))
+
+
+@pytest.mark.parametrize("order", [("121006", "121007"), ("121007", "121006")])
+def test_a_person_may_stand_beside_a_device(order: tuple[str, ...]) -> None:
+    """A radiologist's report names the measuring device, too: it stays the radiologist's."""
+    assert is_report(record(report(ContentSequence=[observer(kind) for kind in order])))
 
 
 def test_a_document_needs_no_completion_flag() -> None:

@@ -89,3 +89,33 @@ def test_of_slices_without_saliency_the_middle_one_is_shown(count: int, middle: 
     outputs = {"mri_saliency": uniform(*[0.0] * count), "mri_evidence": evidence(*[0.0] * count)}
     (influence,) = influences(with_contribution(0, MR=0.7), views, outputs, 0)
     assert influence.sop_instance_uid == middle
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_a_map_that_is_no_number_is_none_at_all(hole: float) -> None:
+    """The network's fault: what the image contributed stays, its map is empty and says so; the others keep theirs."""
+    saliency = uniform(0.5, 0.5)
+    saliency[0, 0, 3, 3] = hole
+    outputs = {"mammogram_saliency": saliency, "mammogram_evidence": evidence(0.7, 0.2)}
+    broken, sound = influences(with_contribution(0.9), [view("a"), view("b")], outputs, 0)
+    assert (broken.is_mapped, sound.is_mapped) == (False, True)
+    assert (broken.contribution, float(broken.saliency_hw.max())) == (pytest.approx(0.7), 0.0)
+    assert float(sound.saliency_hw.max()) == pytest.approx(0.5)
+
+
+def test_a_part_that_is_no_number_says_nothing() -> None:
+    """Nor does its map, which was made of the same."""
+    outputs = {"mammogram_saliency": uniform(0.5), "mammogram_evidence": evidence(np.nan)}
+    (broken,) = influences(with_contribution(0.9), [view("a")], outputs, 0)
+    assert (broken.is_mapped, broken.contribution, float(broken.saliency_hw.max())) == (False, 0.0, 0.0)
+
+
+def test_the_key_slice_is_one_whose_map_can_be_used() -> None:
+    """Whatever a broken one would weigh; where all are broken the middle one stands for them, without a map."""
+    views = [view(name, modality="MR") for name in "abc"]
+    for broken, key, is_mapped in (((0, 1), "c", True), ((0, 1, 2), "b", False)):
+        saliency = uniform(0.9, 0.9, 0.1)
+        saliency[0, list(broken), 0, 0] = np.nan
+        outputs = {"mri_saliency": saliency, "mri_evidence": evidence(0.0, 0.0, 0.0)}
+        (found,) = influences(with_contribution(0, MR=0.7), views, outputs, 0)
+        assert (found.sop_instance_uid, found.is_mapped, found.contribution) == (key, is_mapped, 0.7)

@@ -47,15 +47,15 @@ def test_used_modality_that_did_nothing_keeps_its_zero() -> None:
 @pytest.mark.parametrize(
     ("log_odds", "factor", "effect"),
     [
-        (1.2, "3.3", "raised the estimate"),
-        (3.0, "20", "raised the estimate"),
-        (9.0, "> 100", "raised the estimate"),
-        (800.0, "> 100", "raised the estimate"),
-        (-0.8, "0.45", "lowered the estimate"),
-        (-9.0, "< 0.01", "lowered the estimate"),
-        (0.02, "1.0", "hardly moved the estimate"),
-        (-0.02, "0.98", "hardly moved the estimate"),
-        (None, "", "not available"),
+        (1.2, "3.3", "{input} raised the estimate"),
+        (3.0, "20", "{input} raised the estimate"),
+        (9.0, "> 100", "{input} raised the estimate"),
+        (800.0, "> 100", "{input} raised the estimate"),
+        (-0.8, "0.45", "{input} lowered the estimate"),
+        (-9.0, "< 0.01", "{input} lowered the estimate"),
+        (0.02, "1.0", "{input} hardly moved the estimate"),
+        (-0.02, "0.98", "{input} hardly moved the estimate"),
+        (None, "", "{input} not available"),
     ],
 )
 def test_factor_and_effect(log_odds: float | None, factor: str, effect: str) -> None:

@@ -59,8 +59,8 @@ def test_page_is_german(lesend: Read) -> None:
     assert "Verwendete Bilder: 1 Mammogramm (MLO links)." in said
     assert "Verwendete klinische Angaben: Alter, Größe im Ultraschall, Grading." in said
     assert "Nicht verfügbar: Sonographie, MRT." in said
-    assert "Axilla links: erhöhte die Schätzung, Odds x 3,3 (Log-Odds +1,20)." in said
-    assert "Axilla links: 35,5 % bei diesen Eingaben." in said
+    assert "Axilla links: Schätzung erhöht durch Mammographie, Odds x 3,3 (Log-Odds +1,20)." in said
+    assert "Axilla links: 35,5 % bei diesen Eingaben (Log-Odds -0,60)." in said
 
 
 def test_page_says_its_language(lesend: Read, objects: Read) -> None:

@@ -5,15 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from agent.report.colour import LOWEST_SHOWN
 from agent.report.region import STRONG, Box, strongest
 
 MAPS = arrays(np.float32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.floats(0, 1, width=32))
 
 
 def test_nothing_salient_has_no_box() -> None:
-    """A map of zeros, or of no size, points nowhere."""
+    """A map of zeros, of no size, or too faint to have a colour in a picture, points nowhere."""
     assert strongest(np.zeros((4, 5), np.float32)) is None
     assert strongest(np.zeros((0, 0), np.float32)) is None
+    faint, seen = (np.full((4, 5), (LOWEST_SHOWN + more) / 255, np.float32) for more in (-0.5, 0.5))
+    assert strongest(faint) is None
+    assert strongest(seen) == Box(0, 0, 5, 4)
 
 
 def test_box_is_the_smallest_around_the_strongest_region() -> None:
@@ -38,7 +42,7 @@ def test_box_holds_the_maximum_and_nothing_strong_touches_it(saliency_hw: np.nda
     """Whatever the map, the maximum is inside and the ring around the box is weak."""
     box = strongest(saliency_hw)
     if box is None:
-        assert saliency_hw.max() < 1e-5
+        assert saliency_hw.max() < LOWEST_SHOWN / 255
         return
     rows, columns = slice(int(box.top), int(box.bottom)), slice(int(box.left), int(box.right))
     assert saliency_hw[rows, columns].max() == saliency_hw.max()

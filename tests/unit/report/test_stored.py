@@ -20,14 +20,14 @@ COUNT = "12 of 14 instances of the MG study{} are here, by the PACS's count at 2
         (
             COUNT.format(""),
             "12 of 14 instances of the mammography study are here, by the PACS's count at 2026-07-06 11:30 CEST.",
-            "12 von 14 Bildern der Mammographie sind da, nach der Zählung des PACS vom 2026-07-06 11:30 CEST.",
+            "12 von 14 Bildern der Mammographie sind da, nach der Zählung des PACS vom 06.07.2026 11:30 MESZ.",
         ),
         (
             COUNT.format(" of 2026-07-01"),
             "12 of 14 instances of the mammography study of 2026-07-01 are here, by the PACS's count at "
             "2026-07-06 11:30 CEST.",
-            "12 von 14 Bildern der Mammographie vom 2026-07-01 sind da, nach der Zählung des PACS vom "
-            "2026-07-06 11:30 CEST.",
+            "12 von 14 Bildern der Mammographie vom 01.07.2026 sind da, nach der Zählung des PACS vom "
+            "06.07.2026 11:30 MESZ.",
         ),
         ("Expected and present: MG, XA.", "Expected and present: mammography, XA.", None),
         ("No usable MR arrived.", "No usable MRI arrived.", "MRT: nichts Verwendbares kam an."),
@@ -50,6 +50,7 @@ COUNT = "12 of 14 instances of the MG study{} are here, by the PACS's count at 2
             "a scout, to plan the examination by [MR-4]",
             "ein Localizer zur Planung der Untersuchung [MR-4]",
         ),
+        ("the rule of 2026-13-01 [site-1]", "the rule of 2026-13-01 [site-1]", "the rule of 2026-13-01 [site-1]"),
         ("", "", ""),
     ],
 )
