@@ -244,6 +244,9 @@ class Unit(IdentityUnit, ReadUnit, PacsState, Protocol):
     def references(self, case_id: int) -> Mapping[str, Reference]:
         """The result objects of a version that a destination has, or still may get, by role; empty if none."""
 
+    def held_by(self, case_id: int) -> Mapping[str, frozenset[str]]:
+        """Which destinations have, or still may get, each of `references`, by SOP Instance UID."""
+
     def summary(self, case_id: int) -> Mapping[str, Any]:
         """The summary saved with the result; empty before."""
 

@@ -1,7 +1,7 @@
 """The one frozen result from which every object is made, so that no two of them can differ."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -92,7 +92,8 @@ class Result:
     operating_points: tuple[OperatingPoint, ...]
     predecessors: Mapping[str, Reference]  # role ("sr:L", "text_sr") -> that object of the version before
     site_prevalence: float | None = None
-    superseded: tuple[Reference, ...] = ()  # objects of earlier versions that a destination has or may still get
+    superseded: tuple[Reference, ...] = ()  # of earlier versions: what a destination that is told so has, or may get
+    held_by: Mapping[str, frozenset[str]] = field(default_factory=dict)  # SOP Instance UID of each -> destinations
     was_of_another: bool = False  # the version before named another patient or a retired ID, or used another's image
     new_inputs: tuple[str, ...] = ()  # "US", "clinical": of which this version knows more than the one it supersedes
 
@@ -134,6 +135,7 @@ class ResultObject:
     encoded: bytes  # a Part 10 file
     needs: tuple[str, ...] = ()  # SOP Instance UIDs that must be sent before it
     instead_of: str = ""  # SOP Instance UID of the object for which it stands where that one's SOP class is not taken
+    only_to: tuple[str, ...] = ()  # destinations; empty: every one that gets its kind
 
     @property
     def reference(self) -> Reference:

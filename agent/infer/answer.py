@@ -150,7 +150,7 @@ class Answerer:
 
     def _setting(self, case: Case, unit: Unit) -> Setting:
         before = unit.superseded(case)
-        predecessors, left = _superseded(unit, case)
+        predecessors, left = self._superseded(unit, case)
         return Setting(
             case=case,
             installation=unit.installation(),
@@ -163,6 +163,12 @@ class Answerer:
             before=unit.case(before) if before else None,
             findings=unit.findings(case.id),
         )
+
+    def _superseded(self, unit: Unit, case: Case) -> tuple[Mapping[str, Reference], Left]:
+        """Return what of earlier versions a result names: predecessors by role, and what they left in archives."""
+        before = unit.superseded(case)
+        told = {name for name, kinds in self.destinations.items() if Kind.REJECTION in kinds}
+        return unit.references(before) if before else {}, left_behind(unit, case, told)
 
     def _note_unused(self, case: Case, images: Images) -> None:
         """Say of every image that is left out why, and copy out the ones that nobody can use.
@@ -189,7 +195,8 @@ class Answerer:
         """
         case, device = task.setting.case, task.bundle.engine.device
         by_destination = {
-            name: [one for one in objects if one.kind in kinds] for name, kinds in self.destinations.items()
+            name: [one for one in objects if one.kind in kinds and name in (one.only_to or (name,))]
+            for name, kinds in self.destinations.items()
         }
         lineage = trace(task, result, going_to(objects, by_destination), self.roles, self.origin)
         with self.store.unit() as unit:
@@ -199,7 +206,7 @@ class Answerer:
                 unit.withdraw(case, result.made_at, why)
                 _log.error("answer_stopped", case_id=case.id, reason=why)
                 return
-            if _superseded(unit, case) != (task.setting.predecessors, task.setting.left):
+            if self._superseded(unit, case) != (task.setting.predecessors, task.setting.left):
                 raise Transient(OUTDATED)
             unit.mark_used(case, [instance.sop_instance_uid for instance in result.used])
             summary = summarise(result, device, not_made)
@@ -209,9 +216,3 @@ class Answerer:
                 unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")
             elif self.settings.wait_for_report and wait_for_report(unit, saved, result, objects):
                 _log.info("answer_waits_for_report", case_id=case.id, version=case.version)
-
-
-def _superseded(unit: Unit, case: Case) -> tuple[Mapping[str, Reference], Left]:
-    """Return what of earlier versions a result names: its predecessors by role, and what they left in archives."""
-    before = unit.superseded(case)
-    return unit.references(before) if before else {}, left_behind(unit, case)

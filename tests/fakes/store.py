@@ -404,6 +404,12 @@ class FakeUnit(FakeWho, FakeReads, FakeStudies):
         out = {i.sop_instance_uid for i in items if self._is_or_may_be_stored(case, i)}
         return {o.role: o.reference for o in self.result_objects(case_id) if o.sop_instance_uid in out}
 
+    def held_by(self, case_id: int) -> Mapping[str, frozenset[str]]:
+        case = self._t.cases[case_id]
+        out = [i for i in self.outbox_of(case_id) if self._is_or_may_be_stored(case, i)]
+        uids = {i.sop_instance_uid for i in out}
+        return {uid: frozenset(i.destination for i in out if i.sop_instance_uid == uid) for uid in uids}
+
     def summary(self, case_id: int) -> Mapping[str, Any]:
         found: dict[str, Any] = json.loads(self._t.summaries.get(case_id, "{}"))
         return found
