@@ -92,8 +92,10 @@ class Result:
     operating_points: tuple[OperatingPoint, ...]
     predecessors: Mapping[str, Reference]  # role ("sr:L", "text_sr") -> that object of the version before
     site_prevalence: float | None = None
-    superseded: tuple[Reference, ...] = ()  # of earlier versions: what a destination that is told so has, or may get
-    held_by: Mapping[str, frozenset[str]] = field(default_factory=dict)  # SOP Instance UID of each -> destinations
+    superseded: tuple[Reference, ...] = ()  # objects of earlier versions that a destination has or may still get
+    held_by: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # each one's UID -> destinations that are told; {}: all
     was_of_another: bool = False  # the version before named another patient or a retired ID, or used another's image
     new_inputs: tuple[str, ...] = ()  # "US", "clinical": of which this version knows more than the one it supersedes
 

@@ -20,7 +20,9 @@ class Left:
     """Objects of earlier versions that were not rejected yet where they are."""
 
     objects: tuple[Reference, ...] = ()
-    held_by: Mapping[str, frozenset[str]] = field(default_factory=dict)  # SOP Instance UID -> destinations to be told
+    held_by: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # SOP Instance UID of each -> destinations to be told
     of_another: bool = False  # a version named another patient or a retired ID, or holds another patient's image
 
 
@@ -30,8 +32,8 @@ NOTHING_LEFT: Final = Left()
 def left_behind(unit: Unit, case: Case, told: Collection[str]) -> Left:
     """Return what a version supersedes, beyond the version before it where that one rejected nothing.
 
-    Only what a destination that is `told` of it has, or may still get, and what did not reject it there already. What
-    rejects is itself never among it.
+    That is what a destination has, or may still get, and did not reject already; `held_by` names those that are `told`
+    of it, which may be none. What rejects is itself never among it.
     """
     earlier = unit.earlier(case)
     rejected = {pair for one in earlier for pair in _rejected(unit, one)}
@@ -40,7 +42,7 @@ def left_behind(unit: Unit, case: Case, told: Collection[str]) -> Left:
     of_another = False
     for one in earlier:
         held = {
-            uid: frozenset(name for name in names if name in told and (uid, name) not in rejected)
+            uid: frozenset(name for name in names if (uid, name) not in rejected)
             for uid, names in unit.held_by(one.id).items()
         }
         left = [
@@ -49,8 +51,9 @@ def left_behind(unit: Unit, case: Case, told: Collection[str]) -> Left:
             if not role.startswith(Kind.REJECTION) and held[reference.sop_instance_uid]
         ]
         objects += left
-        held_by |= {reference.sop_instance_uid: held[reference.sop_instance_uid] for reference in left}
-        of_another = of_another or bool(left and _is_of_another(unit, one, case))
+        theirs = {reference.sop_instance_uid: held[reference.sop_instance_uid] & set(told) for reference in left}
+        held_by |= theirs
+        of_another = of_another or bool(any(theirs.values()) and _is_of_another(unit, one, case))
     return Left(tuple(objects), held_by, of_another)
 
 

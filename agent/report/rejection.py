@@ -33,7 +33,8 @@ def rejections(draft: Draft) -> list[Finished]:
     """
     groups: dict[tuple[str, tuple[str, ...]], list[Reference]] = {}
     for one in draft.result.superseded:
-        groups.setdefault((one.study_instance_uid, holders(draft, one.sop_instance_uid)), []).append(one)
+        if draft.result.held_by.get(one.sop_instance_uid) != frozenset():  # else nobody who has it is told
+            groups.setdefault((one.study_instance_uid, holders(draft, one.sop_instance_uid)), []).append(one)
     return [_rejection(draft, number, groups[which], which[1]) for number, which in enumerate(sorted(groups), start=1)]
 
 

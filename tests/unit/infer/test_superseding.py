@@ -126,10 +126,12 @@ def test_it_is_known_who_has_what(unit: Unit) -> None:
     assert sorted(r.sop_instance_uid for r in left.objects) == ["2.25.70", "2.25.72"]
 
 
-def test_where_nobody_is_told_nothing_is_left(unit: Unit) -> None:
-    """Nothing is rejected then."""
+def test_where_nobody_is_told_it_is_left_all_the_same(unit: Unit) -> None:
+    """A version that has nothing else to say must know."""
     case = two_places(unit)
-    assert left_behind(unit, unit.open_version(case, T0 + MINUTE), ()) == NOTHING_LEFT
+    left = left_behind(unit, unit.open_version(case, T0 + MINUTE), ())
+    assert left.held_by == {"2.25.70": frozenset(), "2.25.72": frozenset()}
+    assert len(left.objects) == 2
 
 
 def test_what_one_archive_rejected_is_left_at_another(unit: Unit) -> None:
