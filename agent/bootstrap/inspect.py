@@ -108,12 +108,23 @@ def export_case(config: Config, case_id: int, folder: Path) -> list[Path]:
     return paths
 
 
-def resend_case(config: Config, case_id: int) -> int:
-    """Queue the stored objects of a case again; return how many there are, those in reserve apart. Raises Permanent."""
+def resend_case(config: Config, case_id: int) -> tuple[int, list[str]]:
+    """Queue the stored objects of a case again.
+
+    Returns how many are sent, those in reserve apart, and the destinations that are not configured: theirs wait.
+
+    Raises
+    ------
+    Permanent
+        If it is not to be sent again, or to nobody who is configured.
+    """
+    configured = {one.name for one in config.destinations}
     with closing(open_store(config)) as store:
-        resend(store, case_id, utc_now())
+        resend(store, case_id, utc_now(), configured)
         with store.unit() as unit:
-            return sum(not item.instead_of for item in unit.outbox_of(case_id))
+            items = [item for item in unit.outbox_of(case_id) if not item.instead_of]
+    count = sum(item.destination in configured for item in items)
+    return count, sorted({item.destination for item in items} - configured)
 
 
 def _look(config: Config, view: Callable[[Any], _Seen]) -> _Seen:

@@ -20,6 +20,7 @@ Role = Callable[[Config, Stop], None]
 
 PRELOADED: Final = ("agent.dicom.pixels", "agent.infer.prepare", "agent.record.quarantine", "agent.report.compose")
 """What workers need, without the model runtime."""
+TABLES: Final = "agent.report.iod_tables"
 
 
 def roles(workers: int, agent_started: datetime) -> Mapping[str, Role]:
@@ -29,9 +30,10 @@ def roles(workers: int, agent_started: datetime) -> Mapping[str, Role]:
 
 
 def preload() -> None:
-    """Import what the processes need, and keep it out of garbage collection: its memory stays shared."""
+    """Import and read what the processes need, and keep it out of garbage collection: its memory stays shared."""
     for name in PRELOADED:
         import_module(name)
+    import_module(TABLES).read_ahead()
     gc.collect()
     gc.freeze()
 

@@ -224,8 +224,12 @@ def resend(
     """Send a finished or failed case's stored objects again, the same bytes under the same UIDs."""
     from agent.bootstrap.inspect import resend_case
 
-    count = resend_case(load(config, overrides).config, case)
+    loaded = load(config, overrides).config
+    count, unknown = resend_case(loaded, case)
     typer.echo(f"{count} objects are queued; they are sent while `sentinode serve` runs")
+    if unknown:
+        known = ", ".join(sorted(one.name for one in loaded.destinations))
+        typer.echo(f"nothing is sent to {', '.join(unknown)}: the configuration names {known}", err=True)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """The one frozen result from which every object is made, so that no two of them can differ."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -94,6 +94,9 @@ class Result:
     predecessors: Mapping[str, Reference]  # role ("sr:L", "text_sr") -> that object of the version before
     site_prevalence: float | None = None
     superseded: tuple[Reference, ...] = ()  # objects of earlier versions that a destination has or may still get
+    held_by: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # each one's UID -> destinations that are told; {}: all
     was_of_another: bool = False  # the version before named another patient or a retired ID, or used another's image
     new_inputs: tuple[str, ...] = ()  # "US", "clinical": of which this version knows more than the one it supersedes
     withdrawn: bool = False  # it has no images any more: what it supersedes is rejected, and nothing else is said
@@ -136,6 +139,7 @@ class ResultObject:
     encoded: bytes  # a Part 10 file
     needs: tuple[str, ...] = ()  # SOP Instance UIDs that must be sent before it
     instead_of: str = ""  # SOP Instance UID of the object for which it stands where that one's SOP class is not taken
+    only_to: tuple[str, ...] = ()  # destinations; empty: every one that gets its kind
 
     @property
     def reference(self) -> Reference:

@@ -152,7 +152,7 @@ class Answerer:
 
     def _setting(self, case: Case, unit: Unit) -> Setting:
         before, findings = unit.superseded(case), unit.findings(case.id)
-        predecessors, left = _superseded(unit, case)
+        predecessors, left = self._superseded(unit, case)
         return Setting(
             case=case,
             installation=unit.installation(),
@@ -166,6 +166,12 @@ class Answerer:
             findings=findings,
             stranded=stranded(unit, case, left) if is_withdrawal(findings) else None,
         )
+
+    def _superseded(self, unit: Unit, case: Case) -> tuple[Mapping[str, Reference], Left]:
+        """Return what of earlier versions a result names: predecessors by role, and what they left in archives."""
+        before = unit.superseded(case)
+        told = {name for name, kinds in self.destinations.items() if Kind.REJECTION in kinds}
+        return unit.references(before) if before else {}, left_behind(unit, case, told)
 
     def _note_unused(self, case: Case, images: Images) -> None:
         """Say of every image that is left out why, and copy out the ones that nobody can use.
@@ -194,7 +200,7 @@ class Answerer:
         """
         case, device, lost = task.setting.case, task.bundle.engine.device, task.setting.stranded
         by_destination = {
-            name: [one for one in objects if one.kind in kinds]
+            name: [one for one in objects if one.kind in kinds and name in (one.only_to or (name,))]
             for name, kinds in self.destinations.items()
             if lost is None or name in lost.destinations
         }
@@ -208,7 +214,7 @@ class Answerer:
                 unit.withdraw(case, result.made_at, why)
                 _log.error("answer_stopped", case_id=case.id, reason=why)
                 return
-            if _superseded(unit, case) != (task.setting.predecessors, task.setting.left):
+            if self._superseded(unit, case) != (task.setting.predecessors, task.setting.left):
                 raise Transient(OUTDATED)
             unit.mark_used(case, [instance.sop_instance_uid for instance in result.used])
             summary = summarise(result, device, not_made)
@@ -218,9 +224,3 @@ class Answerer:
                 unit.apply(saved, CaseEvent.ALL_CONFIRMED, result.made_at, reason="nothing to send")
             elif self.settings.wait_for_report and not lost and wait_for_report(unit, saved, result, objects):
                 _log.info("answer_waits_for_report", case_id=case.id, version=case.version)
-
-
-def _superseded(unit: Unit, case: Case) -> tuple[Mapping[str, Reference], Left]:
-    """Return what of earlier versions a result names: its predecessors by role, and what they left in archives."""
-    before = unit.superseded(case)
-    return unit.references(before) if before else {}, left_behind(unit, case)

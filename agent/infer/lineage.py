@@ -137,6 +137,7 @@ def _earlier(setting: Setting) -> dict[str, Any]:
     return {
         "predecessors": {role: _reference(one) for role, one in setting.predecessors.items()},
         "superseded": [_reference(one) for one in setting.left.objects],
+        "held_by": {uid: sorted(names) for uid, names in setting.left.held_by.items()},
         "of_another": setting.left.of_another,
     }
 
@@ -157,7 +158,8 @@ def earlier_of(lineage: Mapping[str, Any]) -> tuple[dict[str, Reference], Left]:
         raise Permanent("what it superseded was not kept: an earlier version of Sentinode answered it")
     kept = lineage["earlier"]
     predecessors = {role: Reference(*uids) for role, uids in kept["predecessors"].items()}
-    return predecessors, Left(tuple(Reference(*uids) for uids in kept["superseded"]), kept["of_another"])
+    held_by = {uid: frozenset(names) for uid, names in kept.get("held_by", {}).items()}  # none before it was kept
+    return predecessors, Left(tuple(Reference(*uids) for uids in kept["superseded"]), held_by, kept["of_another"])
 
 
 def _images(task: Task, result: Result, roles: RoleTable) -> list[dict[str, Any]]:

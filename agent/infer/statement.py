@@ -76,6 +76,7 @@ def state(setting: Setting, engine: Engine, asked: Asked, outcome: Outcome) -> R
         operating_points=shifted_points(manifest.operating_points, shift),
         predecessors=setting.predecessors,
         superseded=setting.left.objects,
+        held_by=setting.left.held_by,
         was_of_another=setting.left.of_another,
         new_inputs=_new(manifest, setting.summary_before, outcome),
         site_prevalence=setting.site_prevalence,

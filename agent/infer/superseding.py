@@ -1,6 +1,8 @@
 """What earlier versions left in archives, and whether another patient was concerned."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from agent.core.case import Case
@@ -15,39 +17,55 @@ _ARRIVED: Final = frozenset({OutboxStatus.SENT, OutboxStatus.CONFIRMED})
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Objects of earlier versions that no version has rejected yet."""
+    """Objects of earlier versions that were not rejected yet where they are."""
 
     objects: tuple[Reference, ...] = ()
+    held_by: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # SOP Instance UID of each -> destinations to be told
     of_another: bool = False  # a version named another patient or a retired ID, or holds another patient's image
 
 
 NOTHING_LEFT: Final = Left()
 
 
-def left_behind(unit: Unit, case: Case) -> Left:
+def left_behind(unit: Unit, case: Case, told: Collection[str]) -> Left:
     """Return what a version supersedes, beyond the version before it where that one rejected nothing.
 
-    What rejects is itself never among it.
+    That is what a destination has, or may still get, and did not reject already; `held_by` names those that are `told`
+    of it, which may be none. What rejects is itself never among it.
     """
     earlier = unit.earlier(case)
-    rejected = {uid for one in earlier if _has_rejected(unit, one) for uid in unit.summary(one.id).get(REJECTED, ())}
+    rejected = {pair for one in earlier for pair in _rejected(unit, one)}
     objects: list[Reference] = []
+    held_by: dict[str, frozenset[str]] = {}
     of_another = False
     for one in earlier:
+        held = {
+            uid: frozenset(name for name in names if (uid, name) not in rejected)
+            for uid, names in unit.held_by(one.id).items()
+        }
         left = [
             reference
             for role, reference in sorted(unit.references(one.id).items())
-            if not role.startswith(Kind.REJECTION) and reference.sop_instance_uid not in rejected
+            if not role.startswith(Kind.REJECTION) and held[reference.sop_instance_uid]
         ]
         objects += left
-        of_another = of_another or bool(left and _is_of_another(unit, one, case))
-    return Left(tuple(objects), of_another)
+        theirs = {reference.sop_instance_uid: held[reference.sop_instance_uid] & set(told) for reference in left}
+        held_by |= theirs
+        of_another = of_another or bool(any(theirs.values()) and _is_of_another(unit, one, case))
+    return Left(tuple(objects), held_by, of_another)
 
 
-def _has_rejected(unit: Unit, case: Case) -> bool:
-    """Whether every destination that was to get a version's rejections acknowledged them."""
-    items = [item for item in unit.outbox_of(case.id) if item.kind is Kind.REJECTION]
-    return bool(items) and all(item.status in _ARRIVED for item in items)
+def _rejected(unit: Unit, case: Case) -> Iterator[tuple[str, str]]:
+    """Yield what a version rejected, and where: a destination that acknowledged each rejection that it was to get."""
+    answers: defaultdict[str, set[OutboxStatus]] = defaultdict(set)
+    for item in unit.outbox_of(case.id):
+        if item.kind is Kind.REJECTION:
+            answers[item.destination].add(item.status)
+    for destination, statuses in answers.items():
+        if statuses <= _ARRIVED:
+            yield from ((uid, destination) for uid in unit.summary(case.id).get(REJECTED, ()))
 
 
 def _is_of_another(unit: Unit, earlier: Case, case: Case) -> bool:

@@ -76,6 +76,7 @@ class Finished:
     ds: Dataset
     needs: tuple[str, ...] = ()
     instead_of: str = ""  # as `ResultObject.instead_of`
+    only_to: tuple[str, ...] = ()  # as `ResultObject.only_to`
 
     @cached_property
     def tree(self) -> Tree:

@@ -36,4 +36,5 @@ def encode(finished: Finished) -> ResultObject:
         encoded=buffer.getvalue(),
         needs=finished.needs,
         instead_of=finished.instead_of,
+        only_to=finished.only_to,
     )

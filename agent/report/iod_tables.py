@@ -13,7 +13,13 @@ from importlib.resources import files
 from typing import Any, Final
 
 from pydicom.datadict import tag_for_keyword
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from agent.core.errors import Permanent
 
@@ -21,6 +27,8 @@ CONTENT: Final = "sr-document-content"
 """The module of the content tree: what an item must have depends on its Value Type (`agent.report.rules_iod`)."""
 FUNCTIONAL_GROUPS: Final = frozenset({"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"})
 """Each of their macros is in one of the two, or in none."""
+ALWAYS: Final = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage, SecondaryCaptureImageStorage)
+"""Of the objects that every result has."""
 _STRICTEST: Final = ("1", "2", "1C", "2C", "3")
 _KEY: Final = re.compile(rb'^  "([^"]+)": (?=\[)', re.MULTILINE)
 
@@ -55,7 +63,6 @@ class Iod:
     content: Attributes
 
 
-@cache
 def iod(sop_class_uid: str) -> Iod:
     """Return the definition of a SOP class.
 
@@ -66,6 +73,11 @@ def iod(sop_class_uid: str) -> Iod:
     Permanent
         If highdicom knows no such SOP class.
     """
+    return _definition(str(sop_class_uid))  # a pydicom UID would be kept beside the str that it equals
+
+
+@cache
+def _definition(sop_class_uid: str) -> Iod:
     name = json.loads(_read("sop_class_iod_map.json")).get(sop_class_uid)
     if name is None:
         raise Permanent(f"no IOD is known of the SOP class {UID(sop_class_uid).name}")
@@ -76,6 +88,12 @@ def iod(sop_class_uid: str) -> Iod:
     whole.seal()
     content.seal()
     return Iod(frozenset(m for m, needed in usage.items() if needed == "M"), whole, content)
+
+
+def read_ahead() -> None:
+    """Read what every result needs, which takes a quarter of a second; a process forked from this one has it."""
+    for sop_class_uid in ALWAYS:
+        iod(sop_class_uid)
 
 
 def _read(name: str) -> bytes:

@@ -1,4 +1,8 @@
-"""What an earlier version left at an archive, rejected by Key Objects (IHE Imaging Object Change Management)."""
+"""What an earlier version left at an archive, rejected by Key Objects (IHE Imaging Object Change Management).
+
+No document names an object that a destination of it does not have: dcm4chee then refuses the document as a whole, with
+0xA772 (StoreServiceEJB.rejectInstance), and goes on showing everything else that it names.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -37,15 +41,22 @@ _IMAGES: Final = ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66.4")  
 
 
 def rejections(draft: Draft) -> list[Finished]:
-    """Return one rejection for each study in which earlier versions have objects: in that study, of today's patient.
+    """Return what rejects earlier objects: in each study one document for those that the same destinations have.
 
-    A study of which no image belongs to the patient any more is named from the index study: its own attributes are
-    not ours to write. Where no image is left at all, what is rejected lends its own.
+    It lies in that study and is of today's patient. A study of which no image belongs to the patient any more is named
+    from the index study: its own attributes are not ours to write. Where no image is left at all, what is rejected
+    lends its own.
     """
-    studies: dict[str, list[Reference]] = {}
+    groups: dict[tuple[str, tuple[str, ...]], list[Reference]] = {}
     for one in draft.result.superseded:
-        studies.setdefault(one.study_instance_uid, []).append(one)
-    return [_rejection(draft, number, studies[study]) for number, study in enumerate(sorted(studies), start=1)]
+        if draft.result.held_by.get(one.sop_instance_uid) != frozenset():  # else nobody who has it is told
+            groups.setdefault((one.study_instance_uid, holders(draft, one.sop_instance_uid)), []).append(one)
+    return [_rejection(draft, number, groups[which], which[1]) for number, which in enumerate(sorted(groups), start=1)]
+
+
+def holders(draft: Draft, sop_instance_uid: str) -> tuple[str, ...]:
+    """Return the destinations that have an earlier object, in order; none where that is not known."""
+    return tuple(sorted(draft.result.held_by.get(sop_instance_uid, ())))
 
 
 def description(draft: Draft) -> str:
@@ -55,7 +66,7 @@ def description(draft: Draft) -> str:
     return f"{draft.words.gettext(said, version=result.version)} {draft.words.disclaimer}"
 
 
-def _rejection(draft: Draft, number: int, rejected: Sequence[Reference]) -> Finished:
+def _rejection(draft: Draft, number: int, rejected: Sequence[Reference], only_to: tuple[str, ...]) -> Finished:
     study = rejected[0].study_instance_uid
     source = next((s for s in draft.sources if s.instance.study_instance_uid == study), draft.index)
     title = codes.REJECTED_FOR_SAFETY if draft.result.was_of_another else codes.REJECTED_FOR_QUALITY
@@ -71,4 +82,4 @@ def _rejection(draft: Draft, number: int, rejected: Sequence[Reference]) -> Fini
     items = [object_item(r, "IMAGE" if r.sop_class_uid in _IMAGES else "COMPOSITE") for r in rejected]
     ds = key_object_document(draft, slot, source, title, description(draft), items)
     ds.CurrentRequestedProcedureEvidenceSequence = references(rejected)
-    return Finished(slot, ds)
+    return Finished(slot, ds, only_to=only_to)

@@ -5,7 +5,7 @@ from typing import Final
 from agent.dicom import codes
 from agent.report import tree
 from agent.report.draft import Draft, Finished
-from agent.report.rejection import description
+from agent.report.rejection import description, holders
 
 
 def evidence_is_what_is_named(draft: Draft, one: Finished) -> bool:
@@ -36,11 +36,12 @@ def key_images_are_ours_or_sources(draft: Draft, one: Finished) -> bool:
 
 
 def rejects_nothing_of_this_version(draft: Draft, one: Finished) -> bool:
-    """Only objects of earlier versions are rejected, all of their study, and no image of a modality."""
+    """Only objects of earlier versions are rejected, all of their study that its destinations have; no source image."""
     rejected = _named(one)
     earlier = {r.sop_instance_uid: r.study_instance_uid for r in draft.result.superseded}
     studies = {earlier.get(uid, "") for uid in rejected}
-    return rejected == {uid for uid, study in earlier.items() if study in studies}
+    theirs = {uid for uid, study in earlier.items() if study in studies and holders(draft, uid) == one.only_to}
+    return rejected == theirs
 
 
 def rejection_says_why(draft: Draft, one: Finished) -> bool:

@@ -40,8 +40,10 @@ def segmentations(draft: Draft, headers: Headers) -> list[Finished]:
         index = 0
         for place in draft.places(estimate):
             plane = _plane(place.source, headers)
+            if plane is None:
+                continue
             mask_hw = region_mask(place)
-            if plane is None or not mask_hw.any():
+            if not mask_hw.any():
                 continue
             index += 1
             study = place.source.instance.study_instance_uid

@@ -1,5 +1,6 @@
 """Results: the encoded objects of a version, saved together with the outbox rows that send them."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -145,6 +146,19 @@ class Results(Cases):
             )
             for row in self._db.execute(query)
         }
+
+    def held_by(self, case_id: int) -> Mapping[str, frozenset[str]]:
+        """Which destinations have, or still may get, each of `references`, by SOP Instance UID."""
+        query = (
+            sa.select(result_object.c.sop_instance_uid, outbox.c.destination)
+            .join_from(outbox, result_object, result_object.c.id == outbox.c.result_object_id)
+            .join(cases, cases.c.id == outbox.c.case_id)
+            .where(outbox.c.case_id == case_id, IS_OUT)
+        )
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for uid, destination in self._db.execute(query):
+            found[uid].add(destination)
+        return {uid: frozenset(names) for uid, names in found.items()}
 
     def summary(self, case_id: int) -> Mapping[str, Any]:
         """The summary saved with the result; empty before."""

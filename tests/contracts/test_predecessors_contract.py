@@ -6,7 +6,8 @@ import pytest
 
 from agent.core.case import CaseEvent
 from agent.core.ports import OutboxStatus, Store
-from tests.state_stores import MINUTE, T0, delivering, opened, result_object
+from agent.core.result import Kind
+from tests.state_stores import MINUTE, T0, delivering, opened, result_object, running
 
 
 def test_the_first_version_supersedes_none(store: Store) -> None:
@@ -88,6 +89,18 @@ def test_the_objects_of_a_version_are_named_by_role(store: Store) -> None:
         assert unit.references(first.id) == {o.role: o.reference for o in unit.result_objects(first.id)}
         assert set(unit.references(first.id)) == {"sr:L", "text_sr:", "secondary_capture:L"}
         assert unit.references(following.id) == {}
+
+
+def test_who_has_each_object_is_known(store: Store) -> None:
+    """A destination that refused one does not; nobody has one of a version without a result."""
+    with store.unit() as unit:
+        case = running(unit)
+        sr, capture = result_object("2.25.90"), result_object("2.25.91", Kind.SECONDARY_CAPTURE, "L")
+        case = unit.save_result(case, T0, {}, {"pacs": [sr, capture], "vna": [sr, capture]})
+        refused = [i for i in unit.outbox_of(case.id) if (i.destination, i.sop_instance_uid) == ("vna", "2.25.91")]
+        unit.settle(refused[0], OutboxStatus.REFUSED, T0)
+        assert unit.held_by(case.id) == {"2.25.90": {"pacs", "vna"}, "2.25.91": {"pacs"}}
+        assert unit.held_by(unit.open_version(case, T0).id) == {}
 
 
 def test_the_version_before_is_the_newest_that_is_not_closed(store: Store) -> None:

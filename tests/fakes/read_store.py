@@ -14,7 +14,7 @@ from agent.core.ports import OutboxStatus
 from agent.core.reads import IndexStudy, Read
 
 if TYPE_CHECKING:
-    from tests.fakes.store import Tables
+    from tests.fakes.tables import Tables
 
 
 class FakeReads:

@@ -12,7 +12,7 @@ from agent.core.case import Case, CaseState
 from agent.core.pacs import AGAIN, Retrieval, RetrievalStatus, Search, StudyCount, Wanted
 
 if TYPE_CHECKING:
-    from tests.fakes.store import Tables
+    from tests.fakes.tables import Tables
 
 
 class FakeStudies:

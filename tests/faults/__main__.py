@@ -1,12 +1,6 @@
 """Every kill there is: `python -m tests.faults`. Ends with one line of JSON, and with 1 if a promise was broken."""
 
 import argparse
-import json
-import random
-import shutil
-import signal
-import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.boundaries import Boundaries, plan, wanted
+from tests.faults.command import add_seed, prove
 from tests.faults.evidence import Kind, Violation
 from tests.faults.installation import Installation
 from tests.faults.invariants import given_up
 from tests.faults.random_kills import RandomKills
 from tests.faults.stories import STORIES
-from tests.postgres import PostgresMissing, running_postgres
+from tests.postgres import running_postgres
 
 DATABASES = ("sqlite", "postgresql")
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-INTERRUPTED = 130
 ENOUGH = 200
 FAILED_AT_MOST = 3  # versions on which random kills met two workers
 ABOUT = 330  # kills at boundaries, for the time that is left, until they are counted
@@ -134,41 +127,14 @@ def is_proven(said: Mapping[str, Any]) -> bool:
     return said["kills"] >= ENOUGH and not broken and said["failed"] <= FAILED_AT_MOST
 
 
-def interrupt(*_: object) -> None:
-    """End in order: what was started is stopped meanwhile, and no second signal disturbs that."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--random", type=int, default=200, help="kills at random moments, half on each database")
-    parser.add_argument("--seed", type=int, default=None, help="of the random ones; another one each time if left out")
+    add_seed(parser)
     parser.add_argument("--every", type=int, default=1, help="of the kills at boundaries only every n-th: no proof")
     given = parser.parse_args()
-    seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
-            signal.signal(number, interrupt)
-    folder = Path(tempfile.mkdtemp(prefix="sentinode-faults-"))
-    print(f"seed {seed}; logs, spools and databases are in {folder}", flush=True)
-    try:
-        said = figures(run(folder, given.random, seed, given.every), seed)
-    except PostgresMissing as missing:
-        folder.rmdir()
-        sys.exit(str(missing))
-    except KeyboardInterrupt:
-        print(f"interrupted; what was started is stopped, {folder} is kept", flush=True)
-        sys.exit(INTERRUPTED)
-    proven = is_proven(said)
-    if proven:
-        shutil.rmtree(folder)
-    else:
-        print(f"not proven: {folder} is kept; SEED={seed} makes the same random kills", flush=True)
-    print(json.dumps(said))
-    sys.exit(not proven)
+    prove(given.seed, lambda folder, seed: figures(run(folder, given.random, seed, given.every), seed), is_proven)
 
 
 if __name__ == "__main__":

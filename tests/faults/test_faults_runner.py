@@ -16,8 +16,9 @@ import pytest
 
 import tests.postgres
 from agent.crashpoint import POINTS
-from tests.faults.__main__ import DATABASES, ENOUGH, FAILED_AT_MOST, INTERRUPTED, Tally, figures, is_proven, main
+from tests.faults.__main__ import DATABASES, ENOUGH, FAILED_AT_MOST, Tally, figures, is_proven, main
 from tests.faults.boundaries import SCOPES, plan, wanted
+from tests.faults.command import INTERRUPTED
 from tests.faults.evidence import Kind, Violation
 from tests.faults.stories import ADDED, BILATERAL, CORRECTED, STORIES, STRUCK, TWO_CHARTS
 from tests.harness import wait_until

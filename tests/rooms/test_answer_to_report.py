@@ -125,6 +125,30 @@ def test_a_later_version_rejects_what_the_earlier_one_sent(scene: Scene) -> None
     assert {str(i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for i in named(made[-1])} == set(rejected)
 
 
+def test_each_destination_rejects_only_what_it_has(scene: Scene) -> None:
+    """One gets no captures: of version 1's it hears nothing when version 2 is sent."""
+    case = scene.ready(four_views())
+    kinds = {"pacs": frozenset(Kind), "vna": frozenset({Kind.SR, Kind.REJECTION})}
+    worker = replace(scene.worker(), compose=Composer(DEVICE, kinds=frozenset(Kind)), destinations=kinds)
+    worker.step()
+    with scene.store.unit() as unit:
+        later = unit.open_version(unit.case(case.id), T0)
+        unit.save_findings(later, findings())
+        unit.apply(later, CaseEvent.COMPLETE, T0)
+    worker.step()
+    with scene.store.unit() as unit:
+        newest = unit.newest_case("aln", scene.patient)
+        assert newest is not None
+        sent = {o.sop_instance_uid: o for o in unit.result_objects(newest.id) if o.kind is Kind.REJECTION}
+        to = [(i.destination, sent[i.sop_instance_uid]) for i in unit.outbox_of(newest.id) if i.kind is Kind.REJECTION]
+        held = unit.held_by(case.id)
+    for name in kinds:
+        told = [i for where, one in to if where == name for i in named(one)]
+        uids = [str(i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for i in told]
+        assert sorted(uids) == sorted(uid for uid, names in held.items() if name in names)
+    assert {uid for uid, names in held.items() if "vna" in names} < set(held)
+
+
 def named(rejection: ResultObject) -> list[Dataset]:
     """Return the items of a rejection that name objects."""
     return [i for i in dcmread(BytesIO(rejection.encoded)).ContentSequence if "ReferencedSOPSequence" in i]

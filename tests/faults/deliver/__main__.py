@@ -5,23 +5,18 @@ associations, and commit late, twice, on this association or another, or not at 
 """
 
 import argparse
-import json
-import random
-import shutil
-import signal
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.__main__ import DATABASES, INTERRUPTED, SIGNALS, Tally, interrupt
+from tests.faults.__main__ import DATABASES, Tally
+from tests.faults.command import add_seed, prove
 from tests.faults.deliver.kills import BOUNDARIES, DeliveryKills, plan
 from tests.faults.deliver.site import Site
 from tests.faults.evidence import Evidence, Kind, Violation
-from tests.postgres import PostgresMissing, running_postgres
+from tests.postgres import running_postgres
 
 KILLS = 500
 SECONDS = {"boundary": 2.0, "random": 1.0}
@@ -103,29 +98,9 @@ def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.deliver", description=__doc__)
     parser.add_argument("--kills", type=int, default=KILLS, help="half on each database; with fewer it is no proof")
-    parser.add_argument("--seed", type=int, default=None, help="of the random ones; another one each time if left out")
+    add_seed(parser)
     given = parser.parse_args()
-    seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
-            signal.signal(number, interrupt)
-    folder = Path(tempfile.mkdtemp(prefix="sentinode-faults-"))
-    print(f"seed {seed}; logs and databases are in {folder}", flush=True)
-    try:
-        said = figures(*run(folder, given.kills, seed), seed)
-    except PostgresMissing as missing:
-        folder.rmdir()
-        sys.exit(str(missing))
-    except KeyboardInterrupt:
-        print(f"interrupted; what was started is stopped, {folder} is kept", flush=True)
-        sys.exit(INTERRUPTED)
-    proven = is_proven(said)
-    if proven:
-        shutil.rmtree(folder)
-    else:
-        print(f"not proven: {folder} is kept; SEED={seed} makes the same random choices", flush=True)
-    print(json.dumps(said))
-    sys.exit(not proven)
+    prove(given.seed, lambda folder, seed: figures(*run(folder, given.kills, seed), seed), is_proven)
 
 
 if __name__ == "__main__":

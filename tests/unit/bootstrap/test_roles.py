@@ -25,6 +25,16 @@ def test_model_runtime_is_not_preloaded() -> None:
     assert run("import sys; print('onnxruntime' in sys.modules)") == "False"
 
 
+def test_the_standards_tables_are_read() -> None:
+    """A worker's first result, with its SRs in reserve, reads no table that the supervisor did not."""
+    compose = (
+        "from agent.report.iod_tables import _definition; from bench import report\n"
+        "read = _definition.cache_info().misses; given = report.scene(report.sources(2, (512, 416)))\n"
+        "report.Composer(report.DEVICE)(*given); print(read, _definition.cache_info().misses)"
+    )
+    assert run(compose) == "4 4"
+
+
 def test_little_is_left_for_a_worker_to_import() -> None:
     """Beside the model runtime a worker finds all libraries imported."""
     tops = "{m.split('.')[0] for m in sys.modules}"

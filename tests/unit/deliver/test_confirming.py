@@ -365,7 +365,7 @@ def test_resend_during_the_request_is_not_undone() -> None:
     d.courier.tick()
     d.clock.pass_s(900)
     items = d.items(case)
-    resend(d.store, case.id, d.clock())
+    resend(d.store, case.id, d.clock(), d.archives)
     d.pacs.transactions.clear()
     confirming.confirm(d.courier.destinations["pacs"]._route, items)
     assert d.status(case) == [WAITING] * 4
@@ -436,12 +436,12 @@ def test_an_old_report_proves_nothing_of_what_is_sent_again() -> None:
     d.courier.tick()
     answered = asked(d)
     event_report(d, answered, d.uids(case))
-    resend(d.store, case.id, d.clock())
+    resend(d.store, case.id, d.clock(), d.archives)
     event_report(d, answered, d.uids(case))
     assert d.status(case) == [WAITING] * 4
     d.courier.tick()
     unanswered = asked(d)
-    resend(d.store, case.id, d.clock())
+    resend(d.store, case.id, d.clock(), d.archives)
     event_report(d, unanswered, d.uids(case))
     assert d.status(case) == [WAITING] * 4
 

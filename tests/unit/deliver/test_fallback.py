@@ -151,7 +151,7 @@ def test_sending_again_begins_as_at_first() -> None:
     case = case_of(d)
     settle_all(d)
     d.pacs.refuse_sop_classes = frozenset()
-    resend(d.store, case.id, d.clock())
+    resend(d.store, case.id, d.clock(), d.archives)
     assert d.status(case) == [WAITING, SPARE, WAITING, WAITING]
     settle_all(d)
     assert d.status(case) == [CONFIRMED, SPARE, CONFIRMED, CONFIRMED]

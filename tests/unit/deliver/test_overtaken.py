@@ -70,5 +70,5 @@ def test_a_superseded_version_is_not_sent_again() -> None:
     second = next_version(d, first)
     d.courier.tick()
     with pytest.raises(Permanent, match="a later version was sent"):
-        resend(d.store, first.id, d.clock())
-    assert resend(d.store, second.id, d.clock()).id == second.id
+        resend(d.store, first.id, d.clock(), d.archives)
+    assert resend(d.store, second.id, d.clock(), d.archives).id == second.id

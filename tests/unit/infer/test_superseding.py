@@ -14,6 +14,8 @@ from agent.infer.superseding import NOTHING_LEFT, REJECTED, left_behind
 from tests.fakes.store import FakeStore
 from tests.state_stores import MINUTE, T0, arrival, delivering, instance, opened, result_object
 
+TOLD = {"pacs"}
+
 
 @pytest.fixture
 def unit() -> Unit:
@@ -37,18 +39,18 @@ def second(unit: Unit, first: Case, status: OutboxStatus, uids: Sequence[str]) -
 
 def uids(unit: Unit, case: Case) -> list[str]:
     """Return what a version after this one supersedes."""
-    return sorted(r.sop_instance_uid for r in left_behind(unit, unit.open_version(case, T0 + MINUTE)).objects)
+    return sorted(r.sop_instance_uid for r in left_behind(unit, unit.open_version(case, T0 + MINUTE), TOLD).objects)
 
 
 def test_a_first_version_supersedes_nothing(unit: Unit) -> None:
     """There is nothing before it."""
-    assert left_behind(unit, opened(unit)) == NOTHING_LEFT
+    assert left_behind(unit, opened(unit), TOLD) == NOTHING_LEFT
 
 
 def test_every_object_of_the_version_before_is_left(unit: Unit) -> None:
     """It was about the same patient and her own images."""
     first = delivering(unit)
-    left = left_behind(unit, unit.open_version(first, T0 + MINUTE))
+    left = left_behind(unit, unit.open_version(first, T0 + MINUTE), TOLD)
     assert {r.sop_instance_uid for r in left.objects} == {"2.25.1.0", "2.25.2.0", "2.25.3.0"}
     assert not left.of_another
 
@@ -72,12 +74,12 @@ def test_results_of_a_merged_patient_are_of_another(unit: Unit) -> None:
     mine, theirs = delivering(unit), delivering(unit, 1)
     unit.retire(Retirement(T0, "1", theirs.patient, mine.patient))
     unit.absorb(theirs, mine.case_uuid)
-    left = left_behind(unit, replace(mine, version=2))
+    left = left_behind(unit, replace(mine, version=2), TOLD)
     assert {r.sop_instance_uid for r in left.objects} == {f"2.25.{n}.{case}" for n in (1, 2, 3) for case in (0, 1)}
     assert left.of_another
     rejected = [r.sop_instance_uid for r in left.objects]
     later = second(unit, mine, OutboxStatus.CONFIRMED, rejected)
-    assert left_behind(unit, unit.open_version(later, T0 + MINUTE)).of_another is False
+    assert left_behind(unit, unit.open_version(later, T0 + MINUTE), TOLD).of_another is False
 
 
 @pytest.mark.parametrize("how", ["moved", "barred"])
@@ -90,7 +92,7 @@ def test_a_version_with_another_patients_image_is_of_another(unit: Unit, how: st
     claimed = unit.claim(T0, T0 + MINUTE, "worker")
     assert claimed is not None
     saved = unit.save_result(claimed, T0, {}, {"pacs": [result_object("2.25.60")]})
-    assert not left_behind(unit, unit.open_version(saved, T0)).of_another
+    assert not left_behind(unit, unit.open_version(saved, T0), TOLD).of_another
     if how == "barred":
         unit.bar(unit.instances(saved.id)[0], "another person")
     else:
@@ -98,4 +100,51 @@ def test_a_version_with_another_patients_image_is_of_another(unit: Unit, how: st
         known = unit.identity(theirs.patient, theirs.demographics)
         assert known is not None
         unit.rule_identity(replace(known, moved_to=PatientKey("EXAMPLE", "other")))
-    assert left_behind(unit, replace(unit.case(saved.id), version=2)).of_another
+    assert left_behind(unit, replace(unit.case(saved.id), version=2), TOLD).of_another
+
+
+def two_places(unit: Unit) -> Case:
+    """Send version 1 to an archive that refuses a capture, and one that does not get it."""
+    case = opened(unit)
+    unit.apply(case, CaseEvent.COMPLETE, T0)
+    claimed = unit.claim(T0, T0 + MINUTE, "worker")
+    assert claimed is not None
+    sr, capture = result_object("2.25.70"), result_object("2.25.71", Kind.SECONDARY_CAPTURE, "L", 1)
+    text = replace(result_object("2.25.72", Kind.TEXT_SR, ""), role="text_sr")
+    case = unit.save_result(claimed, T0, {}, {"pacs": [sr, capture], "vna": [sr, text], "other": [sr, text]})
+    for item in unit.outbox_of(case.id):
+        refused = (item.destination, item.kind) == ("pacs", Kind.SECONDARY_CAPTURE)
+        unit.settle(item, OutboxStatus.REFUSED if refused else OutboxStatus.CONFIRMED, T0)
+    return case
+
+
+def test_it_is_known_who_has_what(unit: Unit) -> None:
+    """Neither what was refused, nor what was never for a destination, nor who is not told of it."""
+    case = two_places(unit)
+    left = left_behind(unit, unit.open_version(case, T0 + MINUTE), {"pacs", "vna"})
+    assert left.held_by == {"2.25.70": {"pacs", "vna"}, "2.25.72": {"vna"}}
+    assert sorted(r.sop_instance_uid for r in left.objects) == ["2.25.70", "2.25.72"]
+
+
+def test_where_nobody_is_told_it_is_left_all_the_same(unit: Unit) -> None:
+    """A version that has nothing else to say must know."""
+    case = two_places(unit)
+    left = left_behind(unit, unit.open_version(case, T0 + MINUTE), ())
+    assert left.held_by == {"2.25.70": frozenset(), "2.25.72": frozenset()}
+    assert len(left.objects) == 2
+
+
+def test_what_one_archive_rejected_is_left_at_another(unit: Unit) -> None:
+    """The first acknowledged version 2's rejection, the second refused it: only there it is rejected again."""
+    case = two_places(unit)
+    unit.apply(unit.open_version(case, T0), CaseEvent.COMPLETE, T0)
+    claimed = unit.claim(T0, T0 + MINUTE, "worker")
+    assert claimed is not None
+    rejection = replace(result_object("2.25.81", Kind.REJECTION, "", 1), role="rejection::1")
+    to_both = {name: [result_object("2.25.80"), rejection] for name in ("pacs", "vna")}
+    second = unit.save_result(claimed, T0, {REJECTED: ["2.25.70", "2.25.72"]}, to_both)
+    for item in unit.outbox_of(second.id):
+        refused = (item.destination, item.kind) == ("vna", Kind.REJECTION)
+        unit.settle(item, OutboxStatus.REFUSED if refused else OutboxStatus.CONFIRMED, T0)
+    left = left_behind(unit, unit.open_version(second, T0 + MINUTE), {"pacs", "vna"})
+    assert left.held_by == {"2.25.70": {"vna"}, "2.25.72": {"vna"}, "2.25.80": {"pacs", "vna"}}

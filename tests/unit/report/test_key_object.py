@@ -161,6 +161,28 @@ def test_study_that_is_no_longer_the_patients_is_named_from_the_index_study() ->
     assert [gone.sop_instance_uid] in [named(ds) for ds in rejections]
 
 
+def test_no_document_names_what_its_destination_does_not_have() -> None:
+    """One that names an object unknown to dcm4chee is refused there as a whole, so each has its own."""
+    result, images = overlays.views()
+    later = overlays.second(result, images)
+    first, *others = sorted(r.sop_instance_uid for r in later.superseded)
+    held_by = {first: frozenset({"vna"}), **{uid: frozenset({"vna", "pacs"}) for uid in others}}
+    made = [o for o in COMPOSER(replace(later, held_by=held_by), images) if o.kind is Kind.REJECTION]
+    rejected = {o.only_to: sorted(named(dcmread(BytesIO(o.encoded)))) for o in made}
+    assert rejected == {("vna",): [first], ("pacs", "vna"): others}
+    assert sorted(o.role for o in made) == ["rejection::1", "rejection::2"]
+
+
+def test_what_nobody_is_told_of_is_not_named() -> None:
+    """The archive that has it does not reject."""
+    result, images = overlays.views()
+    later = overlays.second(result, images)
+    kept, *others = sorted(r.sop_instance_uid for r in later.superseded)
+    held_by = {kept: frozenset[str](), **{uid: frozenset({"pacs"}) for uid in others}}
+    (one,) = [o for o in COMPOSER(replace(later, held_by=held_by), images) if o.kind is Kind.REJECTION]
+    assert sorted(named(dcmread(BytesIO(one.encoded)))) == others
+
+
 def test_a_result_that_is_not_reported_rejects_all_the_same() -> None:
     """A site may want no report without a number, but what a later version takes back is not to stay."""
     result, images = overlays.views()

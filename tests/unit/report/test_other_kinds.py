@@ -24,9 +24,9 @@ from agent.report.segmentation import segmentations
 from agent.report.validate import RULES, validate
 from tests import builders, peers
 from tests.unit.report import overlays, scenes
+from tests.unit.report.broken import OF_OTHER_KINDS
 from tests.unit.report.conftest import DEVICE
 from tests.unit.report.overlays import COMPOSER
-from tests.unit.report.test_validate import OF_OTHER_KINDS
 from tests.unit.report.test_validators import run
 
 SEG, STATE, KEYS, REJECTION = "segmentation:L:1", "presentation_state:L:1", "key_object::1", "rejection::1"

@@ -20,8 +20,8 @@ from agent.report.rules_sr import MAX_LINE
 from agent.report.validate import validate
 from tests import builders, peers
 from tests.unit.report import scenes
+from tests.unit.report.broken import BROKEN, EVERYTHING, finished
 from tests.unit.report.conftest import DEVICE, Read
-from tests.unit.report.test_validate import BROKEN, EVERYTHING, finished
 from tests.unit.report.test_validators import run
 
 OTHERS = sorted(QUESTIONS.keys() - {"aln"})

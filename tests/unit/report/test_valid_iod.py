@@ -33,8 +33,8 @@ from agent.report.levels import levels
 from agent.report.validate import validate
 from tests import builders
 from tests.unit.report import scenes
+from tests.unit.report.broken import HEATMAP, SR, SUMMARY, TEXT, finished
 from tests.unit.report.conftest import DEVICE
-from tests.unit.report.test_validate import HEATMAP, SR, SUMMARY, TEXT, finished
 
 OBJECT = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality")
 SUBJECT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber")

@@ -2,35 +2,56 @@
 
 import subprocess
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
+from agent.core.result import Kind
 from agent.dicom import codes
 from agent.report import tree
-from agent.report.compose import Composer
+from agent.report.compose import Composer, Language
 from tests import peers
-from tests.unit.report import scenes
+from tests.unit.report import overlays, scenes
 from tests.unit.report.conftest import DEVICE
-from tests.unit.report.test_valid_reading import four_dimensional, mixed
+from tests.unit.report.test_valid_reading import four_dimensional, mixed, no_estimate
 
 EXPECTED = ("Content Item not in template",)  # what every document with private content has
+DOCUMENTS = frozenset({Kind.SR, Kind.TEXT_SR, Kind.KEY_OBJECT, Kind.REJECTION})
+FOUND = {
+    Kind.SR: "Found Root Template TID_1500 (MeasurementReport)",
+    Kind.TEXT_SR: "Found EnhancedSR IOD",
+    Kind.KEY_OBJECT: "Found KeyObjectSelectionDocument IOD",
+    Kind.REJECTION: "Found KeyObjectSelectionDocument IOD",
+}
 
 
-def documents() -> dict[str, Dataset]:
-    """Return a few documents: a run takes PixelMed five seconds of a core."""
+SR, RESERVE, TEXT = "sr:L", "sr:L:comprehensive", "text_sr"
+
+
+def documents() -> dict[str, tuple[Kind, Dataset]]:
+    """Return one document of each form: an SR takes PixelMed a second of a core."""
+    english, german = overlays.COMPOSER, Composer(DEVICE, language=Language.GERMAN)
+    result, images = overlays.views()
     made = {
-        f"{name} {o.role}": dcmread(BytesIO(o.encoded))
-        for name, scene in (("four", scenes.everything()), ("4-D", four_dimensional()), ("mixed", mixed()))
-        for o in Composer(DEVICE)(*scene)
-        if o.role in ("sr:L", "text_sr")
+        "bilateral": (english(result, images), (SR, RESERVE)),
+        "superseding": (english(overlays.second(result, images), images), (SR, TEXT, "key_object::1", "rejection::1")),
+        "German": (german(*mixed()), (SR, TEXT)),
+        "no estimate": (english(*no_estimate()), (TEXT,)),
+        "four modalities": (english(*scenes.everything()), (SR,)),
+        "4-D": (english(*four_dimensional()), (SR,)),
+        "nsln": (english(replace(result, question="nsln"), images), (SR,)),
+        "histology": (english(*scenes.slides()), (SR, RESERVE, TEXT)),
     }
-    whole = {name: made[name] for name in ("four sr:L", "mixed text_sr")}
-    return whole | {"broken": with_two_procedures(made["4-D sr:L"])}
+    return {
+        f"{name} {one.role}": (one.kind, dcmread(BytesIO(one.encoded)))
+        for name, (objects, roles) in made.items()
+        for one in objects
+        if one.role in roles
+    }
 
 
 def with_two_procedures(ds: Dataset) -> Dataset:
@@ -42,36 +63,45 @@ def with_two_procedures(ds: Dataset) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str]]:
-    """What it says of each, line by line; two run at a time."""
+def judged() -> dict[str, tuple[Kind, Dataset]]:
+    """The documents, and one with a planted fault."""
+    made = documents()
+    kind, ds = made["4-D sr:L"]
+    return made | {"broken": (kind, with_two_procedures(ds))}
+
+
+@pytest.fixture(scope="module")
+def said(
+    judged: Mapping[str, tuple[Kind, Dataset]], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, list[str]]:
+    """What it says of each, line by line, in one process."""
     command, folder = peers.pixelmed(), tmp_path_factory.mktemp("pixelmed")
-
-    def judge(path: Path) -> list[str]:
-        done = subprocess.run([*command, str(path)], capture_output=True, text=True, errors="replace", timeout=300)
-        return (done.stdout + done.stderr).splitlines()
-
-    paths = {}
-    for number, (name, ds) in enumerate(documents().items()):
-        paths[name] = folder / f"{number}.dcm"
-        ds.save_as(paths[name])
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(paths, pool.map(judge, paths.values()), strict=True))
+    paths = {str(folder / f"{number}.dcm"): name for number, name in enumerate(judged)}
+    for path, name in paths.items():
+        judged[name][1].save_as(path)
+    done = subprocess.run([*command, *paths], capture_output=True, text=True, errors="replace", timeout=300)
+    assert done.returncode == 0, done.stderr
+    _, *parts = done.stdout.split("judged: ")
+    lines = [part.splitlines() for part in parts]
+    return {paths[path]: rest for path, *rest in lines}
 
 
-def test_report_has_no_error(said: Mapping[str, list[str]]) -> None:
-    """It finds the template, and nothing wrong with it but what no template has."""
-    lines = said["four sr:L"]
-    assert "Found Root Template TID_1500 (MeasurementReport)" in lines
-    assert "IOD validation complete" in lines
-    assert [line for line in lines if "Error" in line] == []
-    assert [line for line in lines if line.startswith("Warning") and not line.endswith(EXPECTED)] == []
+def test_no_document_has_an_error(judged: Mapping[str, tuple[Kind, Dataset]], said: Mapping[str, list[str]]) -> None:
+    """It finds each one's template or object, and nothing wrong with it but what no template has."""
+    assert set(said) == set(judged)
+    for name in set(said) - {"broken"}:
+        lines = said[name]
+        assert FOUND[judged[name][0]] in lines, name
+        assert "IOD validation complete" in lines, name
+        assert [line for line in lines if "Error" in line] == [], name
+        assert [line for line in lines if line.startswith("Warning") and not line.endswith(EXPECTED)] == [], name
 
 
-def test_text_has_no_error(said: Mapping[str, list[str]]) -> None:
-    """An Enhanced SR without a template."""
-    assert "Found EnhancedSR IOD" in said["mixed text_sr"]
-    assert "IOD validation complete" in said["mixed text_sr"]
-    assert [line for line in said["mixed text_sr"] if "Error" in line] == []
+def test_every_kind_of_document_is_judged(judged: Mapping[str, tuple[Kind, Dataset]]) -> None:
+    """Also a Comprehensive SR, which stands for a Comprehensive 3D one."""
+    classes = {ds.SOPClassUID for _, ds in judged.values()}
+    assert {kind for kind, _ in judged.values()} == DOCUMENTS
+    assert {Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage} < classes
 
 
 def test_it_finds_what_is_wrong_and_nothing_else(said: Mapping[str, list[str]]) -> None:

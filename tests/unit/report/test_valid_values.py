@@ -17,8 +17,8 @@ from agent.report.draft import Draft, Finished
 from agent.report.levels import levels
 from agent.report.validate import validate
 from tests import builders
+from tests.unit.report.broken import HEATMAP, SR, TEXT, finished
 from tests.unit.report.conftest import DEVICE
-from tests.unit.report.test_validate import HEATMAP, SR, TEXT, finished
 
 
 @pytest.fixture(scope="module")
