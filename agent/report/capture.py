@@ -67,7 +67,7 @@ def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place)
     ds.SourceImageSequence = [_source_item(place.source)]
     if place.source.may_identify:
         ds.BurnedInAnnotation = "YES"
-    return Captured(Finished(slot, ds), place.source.instance.sop_instance_uid, picture)
+    return Captured(Finished(slot, ds, drawn=picture), place.source.instance.sop_instance_uid, picture)
 
 
 def _summary_capture(draft: Draft) -> Finished:
@@ -75,10 +75,11 @@ def _summary_capture(draft: Draft) -> Finished:
     sides = {a.side for a in draft.answers}
     side = next(iter(sides)) if len(sides) == 1 else None  # of one answer whose side is unknown, too
     slot = replace(SUMMARY, label=f"{side} {SUMMARY.label}") if side else SUMMARY
-    ds = _capture(draft, slot, draft.index, summary(draft))
+    picture = summary(draft)
+    ds = _capture(draft, slot, draft.index, picture)
     ds.ImageLaterality = side or BOTH
     ds.ImageComments = " ".join(draft.words.answer(a) for a in draft.answers)
-    return Finished(slot, ds)
+    return Finished(slot, ds, drawn=Picture(picture, 0.0, 0.0, 0.0))  # of no source image
 
 
 def _capture(draft: Draft, slot: Slot, source: Source, picture: Image.Image) -> Dataset:

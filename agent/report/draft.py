@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pydicom import Dataset
@@ -19,6 +19,9 @@ from agent.report.catalogue import Language
 from agent.report.header import Source, read_source
 from agent.report.tree import Tree
 from agent.report.words import Words
+
+if TYPE_CHECKING:
+    from agent.report.heatmap import Picture
 
 CHARACTER_SET: Final = "ISO_IR 192"
 KEY_IMAGES: Final = 3  # heatmaps of a modality and an axilla: more are looked at by nobody
@@ -75,6 +78,7 @@ class Finished:
     ds: Dataset
     needs: tuple[str, ...] = ()
     instead_of: str = ""  # as `ResultObject.instead_of`
+    drawn: "Picture | None" = None  # of a capture: what its pixels must be
 
     @cached_property
     def tree(self) -> Tree:

@@ -4,7 +4,7 @@ import math
 import struct
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Final
 
@@ -67,6 +67,7 @@ class Source:
     frame: int = 0  # of a multi-frame image, from 1; 0: not known
     region: Box | None = None  # the field of view of an ultrasound image, in its own pixels
     burned_in: str = ""  # Burned In Annotation
+    header: bytes = field(default=b"", repr=False)  # a Part 10 file without pixels
 
     def of_patient(self, patient: PatientKey) -> "Source":
         """Name the patient by the key that stands for the source's own now: merged patients have another one.
@@ -143,6 +144,7 @@ def read_source(image: SourceImage) -> Source:
             frame=image.frame,
             region=_region(image),
             burned_in=(_text(header, "BurnedInAnnotation") or "").upper(),
+            header=image.header,
         )
 
 

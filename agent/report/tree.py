@@ -75,6 +75,21 @@ def children(parent: Dataset, value_type: str) -> list[Dataset]:
     return [item for item in _entries(parent, CONTENT) if _value(item, VALUE_TYPE) == value_type]
 
 
+def below(parent: Dataset) -> Sequence[Dataset]:
+    """Return the direct children."""
+    return _entries(parent, CONTENT)
+
+
+def value_type(item: Dataset) -> str:
+    """Return an item's Value Type, empty where it has none."""
+    return str(_value(item, VALUE_TYPE) or "")
+
+
+def name(item: Dataset) -> Code:
+    """Return an item's concept name, empty where it has none."""
+    return _name(item) or ("", "")
+
+
 def named(parent: Dataset, concept: CodedConcept) -> list[Dataset]:
     """Return every item below `parent` with this concept name."""
     return [item for item in items(parent) if is_named(item, concept)]
