@@ -13,11 +13,6 @@ from agent.report.source_header import numbers
 
 GREY: Final = ("RescaleSlope", "ModalityLUTSequence", "SoftcopyVOILUTSequence", "PresentationLUTShape")
 COLOUR: Final = ("ICCProfile", "ColorSpace")
-ELSEWHERE: Final = (
-    *("PresentationLUTSequence", "MaskSubtractionSequence", "DisplayShutterSequence", "ShutterShape"),
-    *("ImageHorizontalFlip", "ImageRotation", "OverlayRows", "PixelPaddingValue"),
-)
-"""What would flip, cover or change the image."""
 
 
 def state_keeps_the_window(draft: Draft, one: Finished) -> bool:
@@ -27,8 +22,8 @@ def state_keeps_the_window(draft: Draft, one: Finished) -> bool:
         return False
     display = read_display(source.header, source)
     if is_colour(display):
-        return all(k in one.ds for k in COLOUR) and not any(k in one.ds for k in (*GREY, *ELSEWHERE))
-    if any(k in one.ds for k in (*COLOUR, *ELSEWHERE)):
+        return all(k in one.ds for k in COLOUR) and not any(k in one.ds for k in GREY)
+    if any(k in one.ds for k in COLOUR):
         return False
     inverse = display.get("PhotometricInterpretation") == "MONOCHROME1"
     shape = one.ds.get("PresentationLUTShape") == ("INVERSE" if inverse else "IDENTITY")

@@ -1,43 +1,23 @@
 """Rules for the pixels of a capture, and for what its header says of the source image."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.datadict import keyword_for_tag
 
-from agent.core.result import Kind
+from agent.core.result import Kind, SourceImage
 from agent.dicom import codes
 from agent.report import tree
 from agent.report.capture import DERIVATION
 from agent.report.colour import LOWEST_SHOWN
 from agent.report.draft import Draft, Finished, Place
 from agent.report.headline import headline
-from agent.report.heatmap import HALVES, Picture
+from agent.report.heatmap import HALVES, PANEL, Picture
+from agent.report.ultrasound_regions import covered
 
-Pixels = NDArray[np.uint8]
-ATTRIBUTES: Final = frozenset(
-    {
-        *("SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "SeriesDate"),
-        *("ContentDate", "StudyTime", "SeriesTime", "ContentTime", "AccessionNumber", "Modality", "ConversionType"),
-        *("Manufacturer", "ReferringPhysicianName", "CodingSchemeIdentificationSequence", "StudyDescription"),
-        *("SeriesDescription", "ManufacturerModelName", "PatientName", "PatientID", "IssuerOfPatientID"),
-        *("PatientBirthDate", "PatientSex", "PatientAge", "BodyPartExamined", "DeviceSerialNumber", "DeviceUID"),
-        *("SoftwareVersions", "DateOfSecondaryCapture", "TimeOfSecondaryCapture", "StudyInstanceUID"),
-        *("SeriesInstanceUID", "StudyID", "SeriesNumber", "InstanceNumber", "PatientOrientation", "ImageLaterality"),
-        *("ImageComments", "BurnedInAnnotation", "RecognizableVisualFeatures", "SamplesPerPixel", "Rows", "Columns"),
-        *("PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit"),
-        *("PixelRepresentation", "PixelData", "SourceImageSequence", "DerivationDescription"),
-    }
-)
-"""All that a capture says: above all no position and no spacing, by whatever name."""
-
-
-def says_nothing_else(draft: Draft, one: Finished) -> bool:
-    """No attribute beside those of a capture: nobody is to measure on it."""
-    return ATTRIBUTES.issuperset(keyword_for_tag(tag) for tag in one.ds.keys())
+Pixels: TypeAlias = NDArray[np.uint8]
 
 
 def source_is_the_key_image(draft: Draft, one: Finished) -> bool:
@@ -103,35 +83,55 @@ def picture_shows_its_source(draft: Draft, one: Finished) -> bool:
     place, picture = _place(draft, one), one.drawn
     if place is None or picture is None:
         return not one.slot.axilla
-    grey_hw, levels_hw = _expected(place, picture)
-    height, width = grey_hw.shape
-    left, top = _corner(place, picture)
-    panels = [_pixels(one)[top : top + height, x : x + width] for x in (left, left + HALVES[1] - HALVES[0])]
-    if any(panel.shape != (height, width, 3) for panel in panels):
+    grey_hw = _resized(place.source.image_hw, place)
+    left, right = _panels(one, place, picture, grey_hw.shape)
+    if not left.shape == right.shape == (*grey_hw.shape, 3):
         return False
-    shown_hwc = np.broadcast_to(grey_hw[..., None], panels[0].shape)
-    coloured_hw = (panels[0] != shown_hwc).any(axis=2)
-    return np.array_equal(panels[1], shown_hwc) and not coloured_hw[levels_hw < LOWEST_SHOWN].any()
+    shown_hwc = np.broadcast_to(grey_hw[..., None], right.shape)
+    levels_hw = (np.clip(place.influence.saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8)
+    coloured_hw = (left != shown_hwc).any(axis=2)
+    return np.array_equal(right, shown_hwc) and not coloured_hw[_resized(levels_hw, place) < LOWEST_SHOWN].any()
 
 
-def _expected(place: Place, picture: Picture) -> tuple[Pixels, Pixels]:
-    """Return the source image and the levels of its map, of the picture's scale, (rows, columns) each."""
-    shown, source = place.source.shown, place.source
-    scale = picture.scale * source.reduction
+def nothing_beside_the_regions_is_shown(draft: Draft, one: Finished) -> bool:
+    """Of an ultrasound image that does not say that it holds no name, all beside its regions is black."""
+    place, picture = _place(draft, one), one.drawn
+    if place is None or picture is None or place.source.burned_in == "NO":
+        return True
+    source = place.source
+    inside_hw = covered(SourceImage(source.instance, source.header, source.image_hw, source.reduction, source.frame))
+    if inside_hw is None:
+        return True
+    seen_hw = _resized(inside_hw.astype(np.uint8) * np.uint8(255), place)
+    _, right = _panels(one, place, picture, seen_hw.shape)
+    return not right[seen_hw == 0].any()
+
+
+def _scale(place: Place) -> float:
+    """Return how many pixels of a panel one of the source's field is wide: as much as fills it."""
+    shown = place.source.shown
+    return min(PANEL[0] / shown.width, PANEL[1] / shown.height)
+
+
+def _resized(field_hw: Pixels, place: Place) -> Pixels:
+    """Return what is shown of a field of the source image's size, as large as a panel has room for."""
+    shown, scale = place.source.shown, _scale(place)
     size = max(1, int(shown.width * scale + 1e-6)), max(1, int(shown.height * scale + 1e-6))
     seen = (0.0, 0.0, min(size[0] / scale, shown.width), min(size[1] / scale, shown.height))
-    levels_hw = (np.clip(shown.of(place.influence.saliency_hw), 0, 1) * np.float32(255)).astype(np.uint8)
-    grey, levels = (
-        np.asarray(Image.fromarray(np.ascontiguousarray(field)).resize(size, Image.Resampling.BILINEAR, seen, 2.0))
-        for field in (shown.of(source.image_hw), levels_hw)
-    )
-    return grey, levels
+    field = Image.fromarray(np.ascontiguousarray(shown.of(field_hw)))
+    return np.asarray(field.resize(size, Image.Resampling.BILINEAR, seen, reducing_gap=2.0))
 
 
-def _corner(place: Place, picture: Picture) -> tuple[int, int]:
-    """Return left and top edge of the left panel."""
-    shown, scale = place.source.shown, picture.scale * place.source.reduction
-    return round(picture.left + shown.left * scale), round(picture.top + shown.top * scale)
+def _panels(one: Finished, place: Place, picture: Picture, size: tuple[int, ...]) -> tuple[Pixels, Pixels]:
+    """Return the left and the right panel, which lie where the picture says that the source lies."""
+    shown, (height, width) = place.source.shown, size
+    top = round(picture.top + shown.top * _scale(place))
+    lefts = [middle - width // 2 for middle in HALVES]
+    stated = picture.left + shown.left * _scale(place), picture.scale * place.source.reduction
+    if not np.allclose(stated, (lefts[0], _scale(place)), rtol=1e-9):
+        return _pixels(one)[:0], _pixels(one)[:0]
+    left, right = (_pixels(one)[top : top + height, x : x + width] for x in lefts)
+    return left, right
 
 
 def _find(wanted: list[bytes], rows: list[bytes], begin: int) -> int:
@@ -161,11 +161,11 @@ def _place(draft: Draft, one: Finished) -> Place | None:
 
 
 RULES: Final = (
-    says_nothing_else,
     source_is_the_key_image,
     orientation_equals_the_source,
     derivation_is_described,
     pixels_are_what_was_drawn,
     picture_says_the_answer,
     picture_shows_its_source,
+    nothing_beside_the_regions_is_shown,
 )

@@ -10,6 +10,7 @@ from typing import Final
 from agent.core.errors import Permanent
 from agent.core.result import Kind
 from agent.report import (
+    rules_attributes,
     rules_capture,
     rules_codes,
     rules_common,
@@ -55,11 +56,12 @@ FOR_STATES: Final = (*rules_presentation_state.RULES, *rules_region.FOR_STATES, 
 RULES: Final = (
     *(Rule(holds, ALL) for holds in rules_common.FOR_ALL),
     *(Rule(holds, DOCUMENTS) for holds in rules_common.FOR_DOCUMENTS),
-    *(Rule(holds, DOCUMENTS) for holds in (*rules_stated.FOR_BOTH, *rules_context.FOR_DOCUMENTS)),
+    *(Rule(holds, DOCUMENTS) for holds in rules_stated.FOR_BOTH),
     *(Rule(holds, frozenset({Kind.SR})) for holds in FOR_SR),
     *(Rule(holds, frozenset({Kind.TEXT_SR})) for holds in rules_text.RULES),
-    *(Rule(holds, DOCUMENTS) for holds in rules_tree.FOR_DOCUMENTS),
+    *(Rule(holds, DOCUMENTS) for holds in (*rules_context.FOR_DOCUMENTS, *rules_tree.FOR_DOCUMENTS)),
     *(Rule(holds, DOCUMENTS | KEY_OBJECTS) for holds in rules_tree.FOR_TREES),
+    *(Rule(holds, frozenset(rules_attributes.ATTRIBUTES)) for holds in rules_attributes.RULES),
     *(Rule(holds, frozenset({Kind.SECONDARY_CAPTURE})) for holds in (*rules_capture.RULES, *rules_picture.RULES)),
     *(Rule(holds, frozenset({Kind.SEGMENTATION})) for holds in rules_segmentation.RULES),
     *(Rule(holds, frozenset({Kind.PRESENTATION_STATE})) for holds in FOR_STATES),
