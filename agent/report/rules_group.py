@@ -36,15 +36,15 @@ def algorithm_is_the_results(draft: Draft, one: Finished) -> bool:
 def library_holds_every_image(draft: Draft, one: Finished) -> bool:
     """Every image that was given to the model, once, below what is said of its group."""
     wanted = {i.sop_instance_uid: i for i in draft.evidence}
-    named = 0
+    named: Counter[str] = Counter()
     for group in one.tree.named(codes.IMAGE_LIBRARY_GROUP):
         said = _described(group)
         for entry in tree.children(group, "IMAGE"):
-            instance = wanted.get(str(entry.ReferencedSOPSequence[0].ReferencedSOPInstanceUID))
-            if instance is None or said != _descriptors(instance):
+            uid = str(entry.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+            if uid not in wanted or said != _descriptors(wanted[uid]):
                 return False
-            named += 1
-    return named == len(wanted) and len(one.tree.named(codes.IMAGE_LIBRARY)) == 1
+            named[uid] += 1
+    return named == Counter(wanted.keys()) and len(one.tree.named(codes.IMAGE_LIBRARY)) == 1
 
 
 def finding_site_is_the_axilla(draft: Draft, one: Finished) -> bool:

@@ -14,6 +14,7 @@ from agent.dicom.geometry import read_attributes
 
 ULTRASOUND: Final = "US"
 LEAST_OUTSIDE: Final = 0.02  # share of the image: where regions leave less, a name would have no room beside them
+STRAY_PIXELS: Final = 2  # some count a region's last column from 1
 _SHOWN: Final = frozenset(range(1, 5))  # two-dimensional, M-mode, spectral, waveform (PS3.3 C.8.5.5.1.1); not graphics
 _EDGES: Final = ("RegionLocationMinX0", "RegionLocationMinY0", "RegionLocationMaxX1", "RegionLocationMaxY1")
 _UNREADABLE: Final = (InvalidDicomError, EOFError, OSError, ValueError, TypeError, KeyError, struct.error)
@@ -24,12 +25,16 @@ Mask: TypeAlias = NDArray[np.bool_]
 def covered(image: SourceImage) -> Mask | None:
     """Return which pixels of `image_hw` lie wholly within a region that shows something (PS3.3 C.8.5.5).
 
-    None where it is no ultrasound image, its header states no region, or the regions leave no room beside them.
+    None where it is no ultrasound image, its header states no region or one that is not within the image, or the
+    regions leave no room beside them.
     """
     if image.instance.modality != ULTRASOUND:
         return None
     inside_hw = np.zeros(image.image_hw.shape, bool)
+    instance = image.instance
     for left, top, right, bottom in _regions(image.header):
+        if right >= instance.columns + STRAY_PIXELS or bottom >= instance.rows + STRAY_PIXELS:
+            return None
         rows = slice(math.ceil(top / image.reduction), math.floor((bottom + 1) / image.reduction))
         columns = slice(math.ceil(left / image.reduction), math.floor((right + 1) / image.reduction))
         inside_hw[rows, columns] = True
