@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 import numpy as np
 from pydicom import Dataset
@@ -19,9 +19,6 @@ from agent.report.catalogue import Language
 from agent.report.header import Source, read_source
 from agent.report.tree import Tree
 from agent.report.words import Words
-
-if TYPE_CHECKING:
-    from agent.report.heatmap import Picture
 
 CHARACTER_SET: Final = "ISO_IR 192"
 KEY_IMAGES: Final = 3  # heatmaps of a modality and an axilla: more are looked at by nobody
@@ -70,6 +67,17 @@ class Slot:
         return str(self.kind) if self.kind is Kind.TEXT_SR else f"{self.kind}:{self.axilla}:{self.index}"
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture as it was drawn, and where in it a source point lies, as `heatmap.Picture`; the summary shows none."""
+
+    size: tuple[int, int]  # columns, rows
+    pixels: bytes
+    scale: float = 0.0
+    left: float = 0.0
+    top: float = 0.0
+
+
 @dataclass(frozen=True)
 class Finished:
     """One object, ready but for its encoding."""
@@ -78,7 +86,7 @@ class Finished:
     ds: Dataset
     needs: tuple[str, ...] = ()
     instead_of: str = ""  # as `ResultObject.instead_of`
-    drawn: "Picture | None" = None  # of a capture: what its pixels must be
+    drawn: "Drawn | None" = None  # of a capture
 
     @cached_property
     def tree(self) -> Tree:
@@ -170,6 +178,11 @@ class Draft:
             if rank[place.influence.modality] <= KEY_IMAGES:
                 kept.append(place)
         return tuple(sorted(kept, key=self._precedence))
+
+    @cached_property
+    def kept(self) -> dict[object, Any]:
+        """What is made of the same draft again and again, by what it is."""
+        return {}
 
     @cached_property
     def _by_image(self) -> Mapping[tuple[str, int], Source]:

@@ -1,20 +1,21 @@
 """Rules for the pixels of a capture, and for what its header says of the source image."""
 
-from collections.abc import Iterator
+import math
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from agent.core.prediction import Answer
 from agent.core.result import Kind, SourceImage
 from agent.dicom import codes
 from agent.report import tree
 from agent.report.capture import DERIVATION
 from agent.report.colour import LOWEST_SHOWN
-from agent.report.draft import Draft, Finished, Place
+from agent.report.draft import Draft, Drawn, Finished, Place
 from agent.report.headline import headline
-from agent.report.heatmap import HALVES, PANEL, Picture
+from agent.report.heatmap import HALVES, PANEL
 from agent.report.ultrasound_regions import covered
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -58,52 +59,86 @@ def derivation_is_described(draft: Draft, one: Finished) -> bool:
 
 def pixels_are_what_was_drawn(draft: Draft, one: Finished) -> bool:
     """Pixel by pixel it is the picture that was drawn."""
-    if one.drawn is None:
-        return False
-    image = one.drawn.image
-    return (one.ds.Columns, one.ds.Rows) == image.size and bytes(one.ds.PixelData) == image.tobytes()
+    ds, drawn = one.ds, one.drawn
+    return drawn is not None and (ds.Columns, ds.Rows) == drawn.size and bytes(ds.PixelData) == drawn.pixels
 
 
 def picture_says_the_answer(draft: Draft, one: Finished) -> bool:
     """The bands of each answer (side, number, category, interval, thresholds) stand there whole, in order."""
-    rows = [row.tobytes() for row in _pixels(one)]
-    at = 0
-    for answer in draft.answers:
-        if one.slot.axilla and (answer.side != one.slot.axilla or answer not in draft.ranked):
-            continue
-        bands = np.concatenate([np.asarray(band) for band in headline(draft, answer)])
-        at = _find([row.tobytes() for row in bands], rows, at)
+    pixels_hwc, at = _pixels(one), 0
+    spoken = [a for a in draft.answers if not one.slot.axilla or (a in draft.ranked and a.side == one.slot.axilla)]
+    for answer in spoken:
+        at = _below(_bands(draft, answer), pixels_hwc, at)
         if at < 0:
             return False
-    return at > 0
+    return bool(spoken)
 
 
 def picture_shows_its_source(draft: Draft, one: Finished) -> bool:
-    """At the right the source image as it is; at the left the same, coloured only where its map has influence."""
-    place, picture = _place(draft, one), one.drawn
-    if place is None or picture is None:
+    """At the right the source image as it is; at the left the same, but for where its map has influence."""
+    place, drawn = _place(draft, one), one.drawn
+    if place is None or drawn is None:
         return not one.slot.axilla
     grey_hw = _resized(place.source.image_hw, place)
-    left, right = _panels(one, place, picture, grey_hw.shape)
-    if not left.shape == right.shape == (*grey_hw.shape, 3):
-        return False
-    shown_hwc = np.broadcast_to(grey_hw[..., None], right.shape)
-    levels_hw = (np.clip(place.influence.saliency_hw, 0, 1) * np.float32(255)).astype(np.uint8)
-    coloured_hw = (left != shown_hwc).any(axis=2)
-    return np.array_equal(right, shown_hwc) and not coloured_hw[_resized(levels_hw, place) < LOWEST_SHOWN].any()
+    left, right = _panels(one, place, drawn, grey_hw.shape)
+    as_it_is = all(np.array_equal(right[..., channel], grey_hw) for channel in range(3))
+    return as_it_is and _differ_within(left, right, _hull(place))
+
+
+def _hull(place: Place) -> tuple[slice, slice]:
+    """Return the rows and columns of a panel within which a map may be drawn; two pixels more of either scale."""
+    map_hw = place.source.shown.of(place.influence.saliency_hw)
+    seen_hw, scale = map_hw >= (LOWEST_SHOWN - 1) / 255, _scale(place)
+    edges = []
+    for axis in (1, 0):
+        found = np.flatnonzero(seen_hw.any(axis=axis))
+        first, last = (found[0], found[-1] + 1) if len(found) else (0, 0)
+        edges.append(slice(max(0, int((first - 2) * scale) - 2), math.ceil((last + 2) * scale) + 2))
+    return edges[0], edges[1]
+
+
+def _differ_within(left: Pixels, right: Pixels, hull: tuple[slice, slice]) -> bool:
+    """Whether two panels are alike above, below and beside a part of them."""
+    rows, columns = hull
+    around = (
+        (slice(0, rows.start), slice(None)),
+        (slice(rows.stop, None), slice(None)),
+        (rows, slice(0, columns.start)),
+        (rows, slice(columns.stop, None)),
+    )
+    return left.shape == right.shape and all(np.array_equal(left[part], right[part]) for part in around)
+
+
+def _bands(draft: Draft, answer: Answer) -> Pixels:
+    """Return the bands of an answer, one below the other."""
+    key = _bands, answer.side, answer in draft.ranked
+    if key not in draft.kept:
+        draft.kept[key] = np.concatenate([np.asarray(band) for band in headline(draft, answer)])
+    found: Pixels = draft.kept[key]
+    return found
+
+
+def _below(bands: Pixels, pixels_hwc: Pixels, begin: int) -> int:
+    """Return the row behind the first place at which bands stand in a picture, -1 where they do not."""
+    said = int(bands.any(axis=(1, 2)).argmax())  # the first row with a letter: above it all are black
+    first = bands[said].tobytes()
+    for at in range(begin, len(pixels_hwc) - len(bands) + 1):
+        if pixels_hwc[at + said].tobytes() == first and np.array_equal(pixels_hwc[at : at + len(bands)], bands):
+            return at + len(bands)
+    return -1
 
 
 def nothing_beside_the_regions_is_shown(draft: Draft, one: Finished) -> bool:
     """Of an ultrasound image that does not say that it holds no name, all beside its regions is black."""
-    place, picture = _place(draft, one), one.drawn
-    if place is None or picture is None or place.source.burned_in == "NO":
+    place, drawn = _place(draft, one), one.drawn
+    if place is None or drawn is None or place.source.burned_in == "NO":
         return True
     source = place.source
     inside_hw = covered(SourceImage(source.instance, source.header, source.image_hw, source.reduction, source.frame))
     if inside_hw is None:
         return True
     seen_hw = _resized(inside_hw.astype(np.uint8) * np.uint8(255), place)
-    _, right = _panels(one, place, picture, seen_hw.shape)
+    _, right = _panels(one, place, drawn, seen_hw.shape)
     return not right[seen_hw == 0].any()
 
 
@@ -122,28 +157,16 @@ def _resized(field_hw: Pixels, place: Place) -> Pixels:
     return np.asarray(field.resize(size, Image.Resampling.BILINEAR, seen, reducing_gap=2.0))
 
 
-def _panels(one: Finished, place: Place, picture: Picture, size: tuple[int, ...]) -> tuple[Pixels, Pixels]:
+def _panels(one: Finished, place: Place, drawn: Drawn, size: tuple[int, ...]) -> tuple[Pixels, Pixels]:
     """Return the left and the right panel, which lie where the picture says that the source lies."""
     shown, (height, width) = place.source.shown, size
-    top = round(picture.top + shown.top * _scale(place))
+    top = round(drawn.top + shown.top * _scale(place))
     lefts = [middle - width // 2 for middle in HALVES]
-    stated = picture.left + shown.left * _scale(place), picture.scale * place.source.reduction
+    stated = drawn.left + shown.left * _scale(place), drawn.scale * place.source.reduction
     if not np.allclose(stated, (lefts[0], _scale(place)), rtol=1e-9):
         return _pixels(one)[:0], _pixels(one)[:0]
     left, right = (_pixels(one)[top : top + height, x : x + width] for x in lefts)
     return left, right
-
-
-def _find(wanted: list[bytes], rows: list[bytes], begin: int) -> int:
-    """Return the row behind the first place at which rows stand one below the other, -1 where they do not."""
-    for at in _starts(wanted[0], rows, begin):
-        if rows[at : at + len(wanted)] == wanted:
-            return at + len(wanted)
-    return -1
-
-
-def _starts(first: bytes, rows: list[bytes], begin: int) -> Iterator[int]:
-    return (at for at in range(begin, len(rows)) if rows[at] == first)
 
 
 def _pixels(one: Finished) -> Pixels:

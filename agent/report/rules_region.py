@@ -28,7 +28,7 @@ def regions_are_the_maps(draft: Draft, one: Finished) -> bool:
         return False
     place = _place_on_image(draft, one, image)
     if place is not None:
-        return _is_outline(regions[0].GraphicData, _outline(place))
+        return _is_outline(regions[0].GraphicData, _outline(draft, place))
     return _place_on_capture(draft, one, image) is not None  # where on it: `regions_on_captures_are_the_maps`
 
 
@@ -52,7 +52,7 @@ def state_draws_the_maps_region(draft: Draft, one: Finished) -> bool:
     drawn = [g for a in one.ds.GraphicAnnotationSequence for g in a.GraphicObjectSequence]
     if place is None or len(drawn) != 1:
         return False
-    outline = _outline(place)
+    outline = _outline(draft, place)
     corner = outline[:, 0].min(), outline[:, 1].max()
     anchors = [t.get("AnchorPoint", ()) for a in one.ds.GraphicAnnotationSequence for t in a.TextObjectSequence]
     return _is_outline(drawn[0].GraphicData, outline) and all(np.allclose(a, corner, atol=EXACT) for a in anchors)
@@ -68,7 +68,7 @@ def regions_on_captures_are_the_maps(draft: Draft, finished: Sequence[Finished])
             place, picture = _place_on_capture(draft, one, image), pictures.get(image[0])
             if place is None or picture is None:
                 return False
-            moved = _outline(place) * picture.scale + np.array([picture.left, picture.top])
+            moved = _outline(draft, place) * picture.scale + np.array([picture.left, picture.top])
             if not _is_outline(region.GraphicData, moved):
                 return False
     return True
@@ -103,12 +103,17 @@ def _place_on_capture(draft: Draft, one: Finished, image: tuple[str, int]) -> Pl
     return next((place for n, place in places if (heatmap_uid(draft, one.slot.axilla, n), 0) == image), None)
 
 
-def _outline(place: Place) -> NDArray[np.float64]:
+def _outline(draft: Draft, place: Place) -> NDArray[np.float64]:
     """Return the corners of a map's region in pixels of the source image, (5, 2), column before row."""
-    box, source = strongest(place.influence.saliency_hw), place.source
-    if box is None:
-        return np.full((5, 2), np.nan)
-    return box.scaled(source.reduction).within(source.instance.columns, source.instance.rows).polyline
+    key = _outline, place.influence.sop_instance_uid, place.influence.frame, place.influence.side
+    if key not in draft.kept:
+        box, source = strongest(place.influence.saliency_hw), place.source
+        size = source.instance.columns, source.instance.rows
+        draft.kept[key] = (
+            np.full((5, 2), np.nan) if box is None else box.scaled(source.reduction).within(*size).polyline
+        )
+    found: NDArray[np.float64] = draft.kept[key]
+    return found
 
 
 def _is_outline(data: Sequence[float], outline: NDArray[np.float64]) -> bool:

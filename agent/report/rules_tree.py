@@ -13,7 +13,7 @@ from agent.report import tree
 from agent.report.draft import Draft, Finished
 from agent.report.inputs import is_uid
 from agent.report.rules_sr import estimate_of
-from agent.report.statements import sections
+from agent.report.rules_text import Said, coded, page
 from agent.report.words import SHORT_DISCLAIMER, influence_on
 
 RELATIONS: Final = frozenset(
@@ -91,7 +91,7 @@ NOTHING: Final[frozenset[tree.Code]] = frozenset()
 def items_are_related_as_allowed(draft: Draft, one: Finished) -> bool:
     """Every item stands in a relation to the one above that its SOP class allows."""
     return all(
-        (tree.value_type(parent), str(item.get("RelationshipType", "")), tree.value_type(item)) in RELATIONS
+        (tree.value_type(parent), tree.relation(item), tree.value_type(item)) in RELATIONS
         for parent, item in _pairs(one)
     )
 
@@ -111,7 +111,7 @@ def items_stand_where_they_belong(draft: Draft, one: Finished) -> bool:
 def no_other_sentence(draft: Draft, one: Finished) -> bool:
     """All text of a document is the statements of the result, who observed, and names: no sentence more."""
     wanted = _page(draft) if one.slot.kind is Kind.TEXT_SR else _coded(draft, one)
-    return Counter((tree.name(item), str(item.TextValue)) for item in one.tree.typed("TEXT")) == Counter(wanted)
+    return Counter((tree.name(item), tree.text(item)) for item in one.tree.typed("TEXT")) == Counter(wanted)
 
 
 def _pairs(one: Finished) -> Iterator[tuple[Dataset, Dataset]]:
@@ -121,25 +121,21 @@ def _pairs(one: Finished) -> Iterator[tuple[Dataset, Dataset]]:
             yield parent, item
 
 
-Said = tuple[tree.Code, str]
-
-
 def _page(draft: Draft) -> Iterator[Said]:
-    for section in sections(draft, draft.words, draft.answers):
-        yield from ((_code(said.label), said.text) for said in section.statements)
+    for said in page(draft).values():
+        yield from said
     yield from _observer(draft)
 
 
 def _coded(draft: Draft, one: Finished) -> Iterator[Said]:
     """Yield what the SR of one axilla says in text, wherever it stands."""
-    result, english = draft.result, draft.words.in_english
-    for section in sections(draft, english, (estimate_of(draft, one),)):
-        yield from ((_code(said.label), said.text) for said in section.statements)
+    for said in coded(draft, estimate_of(draft, one)).values():
+        yield from said
     yield from _observer(draft)
     yield _code(codes.TRACKING_IDENTIFIER), f"{draft.words.short} risk {one.slot.axilla}"
     yield from ((_code(codes.COMMENT), line) for line in comments(draft, one))
     yield from ((_code(name), text) for name, text in algorithm(draft))
-    yield from ((_code(codes.CLINICAL_FACT), fact) for fact in result.facts_used)
+    yield from ((_code(codes.CLINICAL_FACT), fact) for fact in draft.result.facts_used)
     yield from _left_out(draft)
 
 
