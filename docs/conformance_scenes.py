@@ -26,7 +26,10 @@ Compose = Callable[[Result, Sequence[SourceImage]], Sequence[ResultObject]]
 EVERYTHING, SECOND, CLIP = 0, 7, 8  # scenes with every kind of object between them
 OTHER: Final = UUID("0f0f0f0f-0000-4000-8000-00000000000f")
 BARE: Final = ("IssuerOfPatientID", "PatientAge", "StudyDescription", "PatientOrientation", "BodyPartExamined")
-EMPTY: Final = ("PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber", "ReferringPhysicianName")
+EMPTY: Final = (
+    *("PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber"),
+    "ReferringPhysicianName",
+)
 SITE: Final[dict[str, Any]] = {
     "site": {"name": "Example"},
     "dicom": {},
@@ -98,6 +101,22 @@ def _scenes(compose: Compose) -> Iterator[Scene]:
     yield _clip("L", 40)
     result, images = _clip("R", 30)
     yield replace(result, version=4), images
+    yield _of_two_studies(compose)
+
+
+def _of_two_studies(compose: Compose) -> Scene:
+    """A version that rejects objects in two studies; the headers say as little of patient and study as may be."""
+    placed = _placed(2) | dict.fromkeys(EMPTY, "")
+    del placed["StudyDescription"]
+    result, images = scenes.mr_alone("R", **placed)
+    elsewhere = [builders.source_image(builders.mammogram("R", "MLO", study="earlier"))]
+    before = [*compose(result, images), *compose(builders.result(None, elsewhere), elsewhere)]
+    return replace(
+        result,
+        version=2,
+        predecessors={o.role: o.reference for o in compose(result, images)},
+        superseded=tuple(o.reference for o in before if not o.instead_of),
+    ), images
 
 
 def _placed(spacing: float) -> dict[str, Any]:

@@ -54,6 +54,16 @@ DEVICE_OBSERVER_MANUFACTURER: Final = _dcm("121014", "Device Observer Manufactur
 DEVICE_OBSERVER_MODEL: Final = _dcm("121015", "Device Observer Model Name")
 DEVICE_OBSERVER_SERIAL: Final = _dcm("121016", "Device Observer Serial Number")
 
+# the measurement group of highdicom's templates (TID 1501, 4019)
+FINDING_SITE: Final = _sct("363698007", "Finding Site")
+SOURCE_OF_MEASUREMENT: Final = _dcm("121112", "Source of Measurement")
+ALGORITHM_FAMILY: Final = _dcm("111000", "Algorithm Family")
+ALGORITHM_NAME: Final = _dcm("111001", "Algorithm Name")
+ALGORITHM_PARAMETERS: Final = _dcm("111002", "Algorithm Parameters")
+ALGORITHM_VERSION: Final = _dcm("111003", "Algorithm Version")
+ALGORITHM_MANUFACTURER: Final = _dcm("122405", "Algorithm Manufacturer")
+SEGMENTATION: Final = _dcm("113076", "Segmentation")
+
 # image descriptors (TID 1602)
 MODALITY: Final = _dcm("121139", "Modality")
 IMAGE_LATERALITY: Final = _dcm("111027", "Image Laterality")

@@ -13,7 +13,7 @@ from agent.core.prediction import Estimate
 from agent.core.result import Kind
 from agent.dicom import codes
 from agent.report.catalogue import marked as _
-from agent.report.draft import Draft, Finished, Place, Slot, date_and_time
+from agent.report.draft import Draft, Drawn, Finished, Place, Slot, date_and_time
 from agent.report.header import Source
 from agent.report.heatmap import Picture, heatmap
 from agent.report.summary import summary
@@ -67,7 +67,8 @@ def _heatmap_capture(draft: Draft, slot: Slot, estimate: Estimate, place: Place)
     ds.SourceImageSequence = [_source_item(place.source)]
     if place.source.may_identify:
         ds.BurnedInAnnotation = "YES"
-    return Captured(Finished(slot, ds), place.source.instance.sop_instance_uid, picture)
+    drawn = Drawn(picture.image.size, ds.PixelData, picture.scale, picture.left, picture.top)
+    return Captured(Finished(slot, ds, drawn=drawn), place.source.instance.sop_instance_uid, picture)
 
 
 def _summary_capture(draft: Draft) -> Finished:
@@ -75,10 +76,11 @@ def _summary_capture(draft: Draft) -> Finished:
     sides = {a.side for a in draft.answers}
     side = next(iter(sides)) if len(sides) == 1 else None  # of one answer whose side is unknown, too
     slot = replace(SUMMARY, label=f"{side} {SUMMARY.label}") if side else SUMMARY
-    ds = _capture(draft, slot, draft.index, summary(draft))
+    picture = summary(draft)
+    ds = _capture(draft, slot, draft.index, picture)
     ds.ImageLaterality = side or BOTH
     ds.ImageComments = " ".join(draft.words.answer(a) for a in draft.answers)
-    return Finished(slot, ds)
+    return Finished(slot, ds, drawn=Drawn(picture.size, ds.PixelData))
 
 
 def _capture(draft: Draft, slot: Slot, source: Source, picture: Image.Image) -> Dataset:

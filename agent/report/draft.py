@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from pydicom import Dataset
@@ -68,6 +68,17 @@ class Slot:
         return str(self.kind) if self.kind is Kind.TEXT_SR else f"{self.kind}:{self.axilla}:{self.index}"
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture as it was drawn, and where in it a source point lies, as `heatmap.Picture`; the summary shows none."""
+
+    size: tuple[int, int]  # columns, rows
+    pixels: bytes
+    scale: float = 0.0
+    left: float = 0.0
+    top: float = 0.0
+
+
 @dataclass(frozen=True)
 class Finished:
     """One object, ready but for its encoding."""
@@ -77,6 +88,7 @@ class Finished:
     needs: tuple[str, ...] = ()
     instead_of: str = ""  # as `ResultObject.instead_of`
     only_to: tuple[str, ...] = ()  # as `ResultObject.only_to`
+    drawn: "Drawn | None" = None  # of a capture
 
     @cached_property
     def tree(self) -> Tree:
@@ -177,6 +189,11 @@ class Draft:
     @cached_property
     def _unmarked(self) -> frozenset[tuple[str, int, str]]:
         return frozenset(_key(one) for one in self.result.influences if not stands_out(one.saliency_hw))
+
+    @cached_property
+    def kept(self) -> dict[object, Any]:
+        """What is made of the same draft again and again, by what it is."""
+        return {}
 
     @cached_property
     def _by_image(self) -> Mapping[tuple[str, int], Source]:

@@ -4,7 +4,7 @@ import math
 import struct
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Final
 
@@ -21,6 +21,7 @@ from agent.core.result import SourceImage
 from agent.dicom.geometry import ultrasound_scale
 from agent.dicom.text import decode_identifier, decode_person_name, decode_text
 from agent.preprocess.placement import Box
+from agent.report.ultrasound_regions import without_names
 
 REQUIRED: Final = (
     "PatientName",
@@ -67,6 +68,8 @@ class Source:
     frame: int = 0  # of a multi-frame image, from 1; 0: not known
     region: Box | None = None  # the field of view of an ultrasound image, in its own pixels
     burned_in: str = ""  # Burned In Annotation
+    cleaned: bool = False  # beside the regions of an ultrasound image, where names stand, its pixels are black
+    header: bytes = field(default=b"", repr=False)  # a Part 10 file without pixels
 
     def of_patient(self, patient: PatientKey) -> "Source":
         """Name the patient by the key that stands for the source's own now: merged patients have another one.
@@ -96,9 +99,12 @@ class Source:
 
     @property
     def may_identify(self) -> bool:
-        """Whether what is shown may hold a name: it says so, or is a whole ultrasound frame that does not tell."""
+        """Whether what is shown may hold a name: it says so, or is a whole ultrasound frame that does not tell.
+
+        Not where all that lies beside the regions of an ultrasound image is black.
+        """
         unknown = self.instance.modality == "US" and self.region is None and self.burned_in != "NO"
-        return self.burned_in == "YES" or unknown
+        return not self.cleaned and (self.burned_in == "YES" or unknown)
 
     @property
     def is_axillary(self) -> bool:
@@ -128,9 +134,11 @@ def read_source(image: SourceImage) -> Source:
             header = dcmread(BytesIO(image.header), stop_before_pixels=True, specific_tags=list(_READ))
         except (InvalidDicomError, EOFError, OSError, ValueError, struct.error) as exc:
             raise Permanent(f"header of {image.instance.sop_instance_uid} cannot be read") from exc
+        burned_in = (_text(header, "BurnedInAnnotation") or "").upper()
+        cleaned_hw = None if burned_in == "NO" else without_names(image)
         return Source(
             instance=image.instance,
-            image_hw=image.image_hw,
+            image_hw=image.image_hw if cleaned_hw is None else cleaned_hw,
             reduction=image.reduction,
             subject=_subject(header),
             orientation=_copied(header, ("PatientOrientation",)),
@@ -142,7 +150,9 @@ def read_source(image: SourceImage) -> Source:
             instance_number=_number(header, "InstanceNumber"),
             frame=image.frame,
             region=_region(image),
-            burned_in=(_text(header, "BurnedInAnnotation") or "").upper(),
+            burned_in=burned_in,
+            cleaned=cleaned_hw is not None,
+            header=image.header,
         )
 
 

@@ -54,10 +54,11 @@ def key_object_document(
     named
         Content items of the objects.
     """
+    language = codes.LANGUAGES[draft.words.language]
     root = ContainerContentItem(title, is_content_continuous=False, template_id=TEMPLATE)
     root.ContentSequence = ContentSequence(
         [
-            CodeContentItem(codes.LANGUAGE, codes.ENGLISH, RelationshipTypeValues.HAS_CONCEPT_MOD),
+            CodeContentItem(codes.LANGUAGE, language, RelationshipTypeValues.HAS_CONCEPT_MOD),
             *observer(draft.device),
             TextContentItem(codes.KEY_OBJECT_DESCRIPTION, description, CONTAINS),
         ]

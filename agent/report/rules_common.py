@@ -1,5 +1,6 @@
 """Rules for every object, and for both kinds of document."""
 
+import re
 from typing import Final
 
 from agent.dicom import codes
@@ -60,17 +61,30 @@ def no_finding_of_disease(draft: Draft, one: Finished) -> bool:
 
 
 def no_number_without_estimate(draft: Draft, one: Finished) -> bool:
-    """Where there is no estimate, no figure of one slips in; what others wrote may hold a share of something else."""
+    """Where there is no estimate, none of the result's figures slips in; what others wrote may hold any share.
+
+    A sentence with a figure of another result is no statement of this one (`rules_tree.no_other_sentence`).
+    """
     if draft.ranked:
         return True
-    said = {str(item.get("TextValue", "")) for item in one.tree.typed("TEXT")}
-    return not one.tree.typed("NUM") and not any("%" in text for text in said - _others(draft))
+    said = {str(item.get("TextValue", "")) for item in one.tree.typed("TEXT")} - _others(draft)
+    figures = re.compile("|".join(rf"(?<![\d.,]){re.escape(figure)} ?%" for figure in _figures(draft)))
+    return not one.tree.typed("NUM") and not any(figures.search(text) for text in said)
+
+
+def _figures(draft: Draft) -> set[str]:
+    """Return the shares of a result that has no estimate, as its words write them: prevalences and thresholds."""
+    result = draft.result
+    site = [] if result.site_prevalence is None else [result.site_prevalence]
+    shares = (result.model.training_prevalence, *site, *(point.threshold for point in result.operating_points))
+    return {draft.words.share(share) for share in shares}
 
 
 def _others(draft: Draft) -> set[str]:
-    """Return the sentences that repeat a bundle, the site's rules of roles, or why the case was complete."""
+    """Return the sentences that repeat a bundle, the site's rules of roles, a reason, or why the case was complete."""
     result, words = draft.result, draft.words
     return {
+        *map(words.answer, draft.refused),
         words.event_means(result.model.label),
         words.training(result.model, with_figures=False),
         *inputs.left_out(words, result, draft.at_hand),

@@ -14,8 +14,8 @@ from agent.report.draft import Draft, Finished
 from agent.report.figures import percent, predictive_values
 from agent.report.inputs import is_uid
 from agent.report.rules_sr import estimate_of
-from agent.report.rules_text import expected, said_below
-from agent.report.statements import contribution_of, sections
+from agent.report.rules_text import coded, said_below
+from agent.report.statements import contribution_of
 
 EQUAL: Final = 6e-5  # numbers are written with four digits after the point
 HEADS: Final = (
@@ -30,8 +30,8 @@ HEADS: Final = (
 
 def sentences_are_the_pages(draft: Draft, one: Finished) -> bool:
     """Every sentence of the page that speaks of this axilla stands there, in English, below the same heading."""
-    told = sections(draft, draft.words.in_english, (estimate_of(draft, one),))
-    return all(said_below(one, head) == expected(told, head) for head in HEADS)
+    told = coded(draft, estimate_of(draft, one))
+    return all(said_below(one, head) == told.get(tree.code(head), []) for head in HEADS)
 
 
 def answer_comes_first(draft: Draft, one: Finished) -> bool:

@@ -1,10 +1,11 @@
 """Rules for the text SR: it is a page, and it says everything that must be said."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
 from highdicom.sr import CodedConcept
 
+from agent.core.prediction import Estimate
 from agent.dicom import codes
 from agent.report import tree
 from agent.report.draft import Draft, Finished
@@ -46,14 +47,14 @@ def text_states_its_limits(draft: Draft, one: Finished) -> bool:
 def text_states_what_it_supersedes(draft: Draft, one: Finished) -> bool:
     """No viewer tells a later version from the one before: the page does."""
     said = draft.words.supersedes(draft.result)
-    return not said or (codes.VERSION.value, said) in said_below(one, codes.CONCLUSIONS)
+    return not said or (tree.code(codes.VERSION), said) in said_below(one, codes.CONCLUSIONS)
 
 
 def text_concludes_and_disclaims(draft: Draft, one: Finished) -> bool:
     """The answers in short, and right below them the disclaimer; of a demonstration model that it is one."""
-    use = {text for label, text in said_below(one, codes.LIMITS) if label == codes.INTENDED_USE.value}
+    use = {text for label, text in said_below(one, codes.LIMITS) if label == tree.code(codes.INTENDED_USE)}
     demonstration = {draft.words.gettext(DEMONSTRATION)} if is_demonstration(draft.result.model) else set()
-    disclaimer = (codes.DISCLAIMER.value, draft.words.disclaimer)
+    disclaimer = (tree.code(codes.DISCLAIMER), draft.words.disclaimer)
     return (
         _says(draft, one, codes.CONCLUSIONS)
         and said_below(one, codes.CONCLUSIONS)[-1] == disclaimer
@@ -66,23 +67,37 @@ def no_line_is_too_long(draft: Draft, one: Finished) -> bool:
     return not [item for item in one.tree.named(codes.FINDING) if item.ValueType == "TEXT"]
 
 
-def said_below(one: Finished, head: CodedConcept) -> list[tuple[str, str]]:
-    """Return the sentences right below a heading, each with the code of its label."""
-    return [
-        (tree.code(item.ConceptNameCodeSequence[0])[0], str(item.TextValue))
-        for section in one.tree.named(head)
-        for item in tree.children(section, "TEXT")
-    ]
+Said: TypeAlias = tuple[tree.Code, str]
+"""The code of a label, and the sentence behind it."""
 
 
-def expected(told: Sequence[Section], head: CodedConcept) -> list[tuple[str, str]]:
-    """Return the sentences that belong below a heading, as `said_below` does."""
-    return [(said.label.value, said.text) for section in told if section.head == head for said in section.statements]
+def said_below(one: Finished, head: CodedConcept) -> list[Said]:
+    """Return the sentences right below a heading."""
+    return [(tree.name(i), tree.text(i)) for section in one.tree.named(head) for i in tree.children(section, "TEXT")]
+
+
+def page(draft: Draft) -> Mapping[tree.Code, list[Said]]:
+    """Return what the page says, by heading."""
+    if page not in draft.kept:
+        draft.kept[page] = _by_head(sections(draft, draft.words, draft.answers))
+    found: Mapping[tree.Code, list[Said]] = draft.kept[page]
+    return found
+
+
+def coded(draft: Draft, estimate: Estimate) -> Mapping[tree.Code, list[Said]]:
+    """Return what the SR of one axilla says in sentences, by heading."""
+    if (coded, estimate.side) not in draft.kept:
+        draft.kept[coded, estimate.side] = _by_head(sections(draft, draft.words.in_english, (estimate,)))
+    found: Mapping[tree.Code, list[Said]] = draft.kept[coded, estimate.side]
+    return found
+
+
+def _by_head(told: Sequence[Section]) -> dict[tree.Code, list[Said]]:
+    return {tree.code(of.head): [(tree.code(said.label), said.text) for said in of.statements] for of in told}
 
 
 def _says(draft: Draft, one: Finished, head: CodedConcept) -> bool:
-    told = sections(draft, draft.words, (*draft.ranked, *draft.refused))
-    return said_below(one, head) == expected(told, head)
+    return said_below(one, head) == page(draft).get(tree.code(head), [])
 
 
 RULES: Final = (

@@ -14,6 +14,7 @@ from pydicom.tag import BaseTag, Tag
 
 CONTENT, VALUE_TYPE, REFERENCED = Tag("ContentSequence"), Tag("ValueType"), Tag("ReferencedSOPSequence")
 NAME, CONCEPT = Tag("ConceptNameCodeSequence"), Tag("ConceptCodeSequence")
+RELATION, TEXT = Tag("RelationshipType"), Tag("TextValue")
 CODE_VALUE, SCHEME = Tag("CodeValue"), Tag("CodingSchemeDesignator")
 CODED: Final = (NAME, CONCEPT)
 
@@ -73,6 +74,31 @@ def items(parent: Dataset) -> list[Dataset]:
 def children(parent: Dataset, value_type: str) -> list[Dataset]:
     """Return the direct children of one value type."""
     return [item for item in _entries(parent, CONTENT) if _value(item, VALUE_TYPE) == value_type]
+
+
+def below(parent: Dataset) -> Sequence[Dataset]:
+    """Return the direct children."""
+    return _entries(parent, CONTENT)
+
+
+def value_type(item: Dataset) -> str:
+    """Return an item's Value Type, empty where it has none."""
+    return str(_value(item, VALUE_TYPE) or "")
+
+
+def relation(item: Dataset) -> str:
+    """Return how an item is related to the one above, empty where that is not said."""
+    return str(_value(item, RELATION) or "")
+
+
+def text(item: Dataset) -> str:
+    """Return the sentence of a TEXT item, empty where it has none."""
+    return str(_value(item, TEXT) or "")
+
+
+def name(item: Dataset) -> Code:
+    """Return an item's concept name, empty where it has none."""
+    return _name(item) or ("", "")
 
 
 def named(parent: Dataset, concept: CodedConcept) -> list[Dataset]:

@@ -100,7 +100,7 @@ def test_image_of_one_breast_has_no_marks(composer: Composer) -> None:
         assert not (pixels[TOP - 14 : TOP + 66] == (255, 235, 90)).all(axis=2).any()
 
 
-def region(**more: int) -> Dataset:
+def region(**more: float) -> Dataset:
     """Return a two-dimensional tissue region (PS3.3 C.8.5.5): rows 10 to 69, columns 30 to 109."""
     item = Dataset()
     item.RegionSpatialFormat = item.RegionDataType = 1
@@ -111,6 +111,9 @@ def region(**more: int) -> Dataset:
     for keyword, value in more.items():
         setattr(item, keyword, value)
     return item
+
+
+WHOLE = region(RegionLocationMinX0=0, RegionLocationMinY0=0, RegionLocationMaxX1=119, RegionLocationMaxY1=89)
 
 
 def framed() -> tuple[Dataset, np.ndarray]:
@@ -138,6 +141,25 @@ def test_only_the_field_of_view_of_an_ultrasound_is_shown(composer: Composer, re
     assert columns.mean() / scale + 30 == pytest.approx(50, abs=2)
 
 
+def test_what_lies_beside_every_region_is_black(composer: Composer) -> None:
+    """Where no field of view is taken out of the frame, two regions stay, and no pixel that may be a name."""
+    _, image_hw = framed()
+    odd = {"PhysicalDeltaX": 0.05}
+    halves = [region(RegionLocationMaxX1=60, **odd), region(RegionLocationMinX0=71, RegionSpatialFormat=3, **odd)]
+    for words, shown in (("YES", 0), ("", 0), ("NO", 255)):
+        ds = scenes.ultrasound(SequenceOfUltrasoundRegions=halves, BurnedInAnnotation=words)
+        image = scenes.source(ds, image_hw)
+        result = builders.result(None, [image], [builders.influence(image, 50, 50)])
+        capture = Read(composer(result, [image]))["secondary_capture:L:1"]
+        assert capture.BurnedInAnnotation == "NO"
+        scale = 596 / 120
+        panel = capture.pixel_array[TOP : TOP + int(90 * scale), 602:1198, 0]
+        assert panel.max() == (shown or 60)
+        assert panel[int(30 * scale), int(65 * scale)] == (60 if shown else 0)  # between the two
+        assert panel[int(5 * scale), int(65 * scale)] == shown
+        assert (panel[int(30 * scale), [int(50 * scale), int(90 * scale)]] == 60).all()
+
+
 @pytest.mark.parametrize(
     ("attributes", "said"),
     [
@@ -145,7 +167,10 @@ def test_only_the_field_of_view_of_an_ultrasound_is_shown(composer: Composer, re
         ({"BurnedInAnnotation": "YES"}, "YES"),
         ({"BurnedInAnnotation": "NO"}, "NO"),
         ({"SequenceOfUltrasoundRegions": [region(RegionLocationMaxX1=500)]}, "YES"),  # a region that cannot be
-        ({"SequenceOfUltrasoundRegions": [region()], "BurnedInAnnotation": "YES"}, "YES"),
+        ({"SequenceOfUltrasoundRegions": [region()], "BurnedInAnnotation": "YES"}, "NO"),  # names stand beside it
+        ({"SequenceOfUltrasoundRegions": [WHOLE], "BurnedInAnnotation": "YES"}, "YES"),
+        ({"SequenceOfUltrasoundRegions": [region(RegionSpatialFormat=5)], "BurnedInAnnotation": "YES"}, "YES"),
+        ({"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.05)]}, "NO"),  # pixels that are not square
     ],
 )
 def test_ultrasound_that_may_show_a_name_says_so(composer: Composer, attributes: dict[str, object], said: str) -> None:

@@ -11,15 +11,24 @@ from pydicom import Dataset
 from agent.core.errors import Permanent
 from agent.core.prediction import Category, NoEstimate, Side
 from agent.core.result import LeftOut, Result, SourceImage
+from agent.dicom import codes
 from agent.report import rules_set, tree
 from agent.report.draft import DeviceIdentity, Draft, Finished
 from agent.report.validate import RULES, validate
 from tests import builders
 from tests.unit.report import scenes
-from tests.unit.report.breaking import (
-    first,
+from tests.unit.report.breaking import first
+from tests.unit.report.broken import (
+    BROKEN,
+    EVERYTHING,
+    HEATMAP,
+    OF_COMPARISONS,
+    OF_OTHER_KINDS,
+    SR,
+    SUMMARY,
+    TEXT,
+    finished,
 )
-from tests.unit.report.broken import BROKEN, EVERYTHING, HEATMAP, OF_OTHER_KINDS, SR, SUMMARY, TEXT, finished
 from tests.unit.report.conftest import DEVICE
 
 
@@ -53,16 +62,23 @@ def test_sound_objects_pass(draft: Draft, sound: Sequence[Finished]) -> None:
     validate(draft, sound)
 
 
-def test_number_in_a_page_without_estimate_is_refused(device: DeviceIdentity, mlo: SourceImage) -> None:
-    """Where nothing is estimated, no percentage slips in, not even as a reason."""
-    result = builders.result([NoEstimate(Side.L, "only 20 % of the facts are known")], [mlo])
-    draft = Draft.of(result, [mlo], device)
+@pytest.mark.parametrize("said", ["42.0 %", "below 10.0 %, LOW", "25.0 % of such patients"])
+def test_number_in_a_page_without_estimate_is_refused(device: DeviceIdentity, mlo: SourceImage, said: str) -> None:
+    """Where nothing is estimated, no threshold and no prevalence slips in."""
+    draft = Draft.of(builders.result([NoEstimate(Side.L, "no facts")], [mlo], site_prevalence=0.25), [mlo], device)
     objects = finished(draft)
+    page = next(o.ds for o in objects if o.slot.role == TEXT)
+    tree.children(tree.named(page, codes.QUESTION)[0], "TEXT")[0].TextValue = f"Question: {said}."
     with pytest.raises(Permanent, match="no_number_without_estimate"):
         validate(draft, objects)
+    page = tree.children(tree.named(page, codes.QUESTION)[0], "TEXT")[0]
+    page.TextValue = "A share of 142.0 %, of 110.0 % and of 71.3 %."  # not the result's: another rule tells
+    with pytest.raises(Permanent, match="text_states_the_question"):
+        validate(draft, [replace(o) for o in objects])
 
 
-BY_OTHERS = [
+BY_OTHERS: list[dict[str, Any]] = [
+    {"answers": (NoEstimate(Side.L, "only 42.0 % of the facts are known"),)},
     {"model": replace(builders.MODEL, training_summary="1,204 patients of two hospitals, 35 % node-positive.")},
     {"model": replace(builders.MODEL, label="more than 10 % of the node")},
     {"left_out": (LeftOut(builders.uid("left out"), "magnified more than 150 % by the site's rule.", "MG"),)},
@@ -76,7 +92,7 @@ def test_a_share_that_others_wrote_is_no_estimate(
     device: DeviceIdentity, mlo: SourceImage, given: dict[str, Any]
 ) -> None:
     """A page without an estimate repeats the bundle's and the site's own words, whatever stands there."""
-    result = builders.result([NoEstimate(Side.L, "too little evidence")], [mlo], **given)
+    result = replace(builders.result([NoEstimate(Side.L, "too little evidence")], [mlo]), **given)
     draft = Draft.of(result, [mlo], device)
     objects = finished(draft)
     assert any("%" in str(i.get("TextValue", "")) for one in objects for i in tree.items(one.ds))
@@ -204,7 +220,7 @@ def test_every_rule_has_something_that_breaks_it() -> None:
         *(holds.__name__ for holds in OF_OTHER_KINDS),
         *("regions_name_their_frame", "regions_lie_on_their_half", "text_states_what_it_supersedes"),
     }
-    assert {r.name for r in RULES} == {b[0] for b in BROKEN} | elsewhere
+    assert {r.name for r in RULES} == {b[0] for b in BROKEN} | elsewhere | OF_COMPARISONS
     assert len(rules_set.RULES) == 5
 
 
