@@ -1,4 +1,4 @@
-"""What holds for every test: property tests have no deadline, coverage is measured where it tells, skips are counted."""
+"""What holds for every test: no deadline for properties, coverage measured where it tells, skips counted."""
 
 from collections import Counter
 from collections.abc import Iterator
