@@ -1,11 +1,15 @@
 """From stories to patients: synthetic images, rows of the clinical database, and how they are sent."""
 
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
+from multiprocessing import get_context
 from typing import Final
 
 from pydicom import dcmwrite
@@ -24,6 +28,7 @@ MAKERS: Final[Mapping[str, tuple[Callable[[phantom.Patient, date], list[Dataset]
 }
 """What makes a study of each modality, and how many days ago it was taken."""
 DIAGNOSED_AGO: Final = timedelta(days=10)
+FEW: Final = 4  # patients that are made sooner than processes are started
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,13 @@ class DemoPatient:
 
 
 def make_patients(stories: Sequence[Story], today: date) -> list[DemoPatient]:
-    """Make the patients; the same day gives the same images."""
-    return [make_patient(number, story, today) for number, story in enumerate(stories, start=1)]
+    """Make the patients, many of them in a process for each core; the same day gives the same images."""
+    make, numbers = partial(make_patient, today=today), range(1, len(stories) + 1)
+    if len(stories) <= FEW:
+        return list(map(make, numbers, stories))
+    at_a_time = min(os.cpu_count() or 1, len(stories))
+    with ProcessPoolExecutor(at_a_time, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        return list(pool.map(make, numbers, stories))
 
 
 def make_patient(number: int, story: Story, today: date) -> DemoPatient:

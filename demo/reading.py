@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from agent.dicom import codes
 
 IDENTITY: Final = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
+_PREDECESSORS: Final = Tag("PredecessorDocumentsSequence")
+_REFERENCED: Final = Tag("ReferencedSOPInstanceUID")
 _LATERALITY: Final = "272741003"
 _SIDES: Final = {code.value: side for side, code in codes.SIDES.items()}
 _NUMBER: Final = re.compile(r"(LEFT|RIGHT) axilla: probability of [a-z ]+ (< 0\.1|> 99\.9|\d+\.\d) %")
@@ -24,10 +27,10 @@ def references(ds: Dataset) -> set[str]:
     """SOP Instance UIDs of everything that an object names, its predecessors apart."""
     found: set[str] = set()
     for element in ds:
-        if element.VR == "SQ" and element.keyword != "PredecessorDocumentsSequence":
+        if element.VR == "SQ" and element.tag != _PREDECESSORS:
             for item in element.value:
                 found |= references(item)
-        elif element.keyword == "ReferencedSOPInstanceUID":
+        elif element.tag == _REFERENCED:
             found.add(str(element.value))
     return found
 

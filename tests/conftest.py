@@ -1,12 +1,52 @@
-"""What holds for every test: property tests have no deadline, and skips are counted at the end."""
+"""What holds for every test: no deadline for properties, coverage measured where it tells, skips counted."""
 
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 settings.register_profile("sentinode", deadline=None)
 settings.load_profile("sentinode")
+
+TESTS = Path(__file__).parent
+# These run the agent in processes of their own, test what is beside it, or go once more, scene by scene, through what
+# others measure: being traced only doubles their time.
+UNMEASURED = tuple(
+    TESTS / place
+    for place in (
+        *("acceptance", "faults", "models", "viewer", "unit/demo", "integration/demo", "unit/test_conformance.py"),
+        *("unit/report/test_valid_iod.py", "unit/report/test_questions.py", "unit/report/test_bench_report.py"),
+    )
+)
+# These wait more than they work: begun first, they leave the processor to the others and are not the end of the run.
+FIRST = tuple(TESTS / place for place in ("viewer", "faults", "acceptance"))
+
+
+def _is_in(item: pytest.Item, places: tuple[Path, ...]) -> bool:
+    return any(item.path.is_relative_to(place) for place in places)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest."""
+    items.sort(key=lambda item: not _is_in(item, FIRST))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Stop measuring coverage while a test runs that is not to be measured, its fixtures and threads with it."""
+    stopped = []
+    if _is_in(item, UNMEASURED):
+        while measuring := Coverage.current():  # in a process of xdist two, one above the other
+            measuring.stop()
+            stopped.append(measuring)
+    try:
+        return (yield)
+    finally:
+        for measuring in reversed(stopped):
+            measuring.start()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

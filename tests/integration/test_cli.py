@@ -14,7 +14,7 @@ def agent(tmp_path: Path) -> AgentProcess:
     """An installation whose database and EHR are there, not running."""
     made = AgentProcess(tmp_path, pacs_port=104)
     ehr.create(made.ehr_path)
-    made.cli("migrate")
+    made.migrate()
     return made
 
 

@@ -12,12 +12,12 @@ from bench import bundle as bench
 
 def test_it_states_every_figure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The last line is JSON with the share of the excess of everything, of the mean, and of each subset."""
-    monkeypatch.setattr("sys.argv", ["bench.bundle", "--patients", "60", "--seed", "5"])
+    monkeypatch.setattr("sys.argv", ["bench.bundle", "--patients", "30", "--seed", "5"])
     monkeypatch.setattr(bench, "PROCESSES", 1)
     with pytest.raises(SystemExit) as ended:
         bench.main()
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (found["patients"], found["seed"], found["subsets"], len(found["subset"])) == (60, 5, 15, 16)
+    assert (found["patients"], found["seed"], found["subsets"], len(found["subset"])) == (30, 5, 15, 16)
     assert {"share_of_excess_all", "share_of_excess_mean", "ece_within_range"} <= set(found)
     assert found["share_of_excess_all"] > 0.5
     assert ended.value.code == (0 if bench.is_enough(found) else 1)

@@ -22,6 +22,8 @@ from models.fusion.train_encoder import encoder_loss, explained, places_of, trai
 from models.fusion.train_heads import drop, train_heads  # noqa: E402
 from tests.models.fusion_settings import small  # noqa: E402
 
+torch.set_num_threads(1)  # of so small a network a second thread only waits for the first
+
 PRESENT = ("clinical_present", "mammogram_present", "ultrasound_present", "mri_present")
 MODALITIES = ("MG", "US", "MR")
 

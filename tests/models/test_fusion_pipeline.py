@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed (extra: train)")
 
+import torch
+
 from agent.core.manifest import parse_manifest
 from models.fusion import bundle
 from models.fusion.evaluate import evaluate
@@ -16,6 +18,8 @@ from models.fusion.progress import Progress
 from models.fusion.settings import Cohort, Settings
 from models.fusion.train import train
 from tests.models.fusion_settings import small
+
+torch.set_num_threads(1)  # of so small a network a second thread only waits for the first
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """One patient of the demo, her case and her results, made without a PACS and without an agent."""
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -29,6 +30,22 @@ SOURCES = [builders.source_image(ds) for ds in IMAGES]
 Make = Callable[..., Outcome]
 
 
+def _composing_once() -> Callable[[Result], Sequence[ResultObject]]:
+    """Compose each result only once: most tests begin with the same one."""
+    made: dict[bytes, Sequence[ResultObject]] = {}
+
+    def compose(result: Result) -> Sequence[ResultObject]:
+        content = pickle.dumps(result)
+        if content not in made:
+            made[content] = tuple(Composer(DEVICE, kinds=Kind)(result, SOURCES))
+        return made[content]
+
+    return compose
+
+
+compose = _composing_once()
+
+
 def a_patient(expected: Expected, images: Sequence[Dataset] = IMAGES, **story: object) -> DemoPatient:
     """Return a patient whose images are those of tests/builders.py."""
     told = Story("A title", "A text.", builders.NAME, "MG", expected)
@@ -38,7 +55,7 @@ def a_patient(expected: Expected, images: Sequence[Dataset] = IMAGES, **story: o
 
 def a_version(folder: Path, result: Result, state: str = "done", reason: str = "") -> Version:
     """Return a version as it stands when every object was confirmed."""
-    objects = Composer(DEVICE, kinds=Kind)(result, SOURCES) if result.answers else ()
+    objects = compose(result) if result.answers else ()
     arrived = [_arrived(one, result.version, folder) for one in objects if not one.instead_of]
     old = [_arrived(one, result.version, folder / OLD) for one in objects if one.instead_of or one.kind is Kind.TEXT_SR]
     case = {
@@ -89,7 +106,7 @@ def a_result(version: int = 1, **more: object) -> Result:
     made = builders.result(images=SOURCES, version=version, **more)
     if version == 1:
         return made
-    before = Composer(DEVICE, kinds=Kind)(builders.result(images=SOURCES, version=version - 1), SOURCES)
+    before = compose(builders.result(images=SOURCES, version=version - 1))
     documents = {one.role: one.reference for one in before if one.kind in (Kind.SR, Kind.TEXT_SR)}
     return replace(made, predecessors=documents, superseded=tuple(one.reference for one in before))
 

@@ -16,7 +16,7 @@ from demo import reading
 from demo.chest_ct import SLICES, chest_ct
 from demo.expected import dormant, estimate, no_case, no_estimate
 from demo.hospital import a40
-from demo.patients import cut_off, make_patient, part10
+from demo.patients import FEW, cut_off, make_patient, make_patients, part10
 from demo.stories import DIAGNOSIS_AND_SIDE, STORIES, Story
 from models import phantom
 from tests.peers import program
@@ -94,6 +94,14 @@ def test_same_day_same_images() -> None:
     first, again, later = (make_patient(3, CT, day) for day in (TODAY, TODAY, TODAY + timedelta(days=1)))
     assert [part10(ds) for ds in first.images] == [part10(ds) for ds in again.images]
     assert not set(first.sent) & set(later.sent)
+
+
+def test_many_patients_are_those_that_are_made_one_by_one() -> None:
+    """Processes share the work; numbers, order and bytes stay as they are."""
+    many = make_patients([replace(CT, name=f"FICTA^{n}") for n in range(FEW + 1)], TODAY)
+    assert [(one.number, one.who.name) for one in many] == [(n + 1, f"FICTA^{n}") for n in range(FEW + 1)]
+    alone = make_patient(5, many[4].story, TODAY)
+    assert [part10(ds) for ds in many[4].images] == [part10(ds) for ds in alone.images]
 
 
 def test_row_of_the_clinical_database() -> None:
