@@ -18,23 +18,40 @@ import readline from 'node:readline';
 
 const [tools, executablePath, profile] = process.argv.slice(2);
 const { chromium } = createRequire(path.join(path.resolve(tools), 'package.json'))('playwright-core');
+const SIZE = { width: 1500, height: 950 };
 const context = await chromium.launchPersistentContext(profile, {
-  executablePath, headless: true, viewport: { width: 1500, height: 950 },
+  executablePath, headless: true, viewport: SIZE,
   args: ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync', '--use-gl=angle', '--use-angle=swiftshader',
-    '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'],   // WebGL without a GPU
+    '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist',   // WebGL without a GPU
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',   // nothing else can be reached
+    '--disable-gpu-compositing', '--disable-gpu-rasterization'],   // the page around it drawn without an emulated one
 });
 // OHIF greets a new profile with a guided tour that covers the page
 await context.addInitScript(() => localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour'])));
-const PATIENCE_MS = 40000, QUIET_MS = 400, EVERY_MS = 250, HAND_MS = 4000;
+// when the page last changed, or a viewport drew its image (cornerstone's event does not bubble)
+await context.addInitScript(() => {
+  const changed = () => { window.lastChange = performance.now(); };
+  changed();
+  new MutationObserver(changed).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  document.addEventListener('CORNERSTONE_IMAGE_RENDERED', changed, true);
+});
+const PATIENCE_MS = 40000, QUIET_MS = 400, EVERY_MS = 100, HAND_MS = 2000;
 const pause = ms => new Promise(done => setTimeout(done, ms));
 
+// no request is routed through here: that would switch off the browser's cache, and each study compile OHIF again
+const isOutside = url => /^(http|ws)s?:$/.test(new URL(url).protocol) && new URL(url).hostname !== '127.0.0.1';
+
 function watched(page) {
-  const seen = { failed: [], outside: [], log: [], busy: 0, last: Date.now() };
+  const seen = { failed: [], outside: [], log: [], redrawn: 0, busy: 0, last: Date.now() };
   const end = () => { seen.busy -= 1; seen.last = Date.now(); };
   page.on('console', m => seen.log.push(`${m.type()}: ${m.text()}`.slice(0, 600)));
   page.on('pageerror', e => seen.log.push(`PAGEERROR: ${e.message}`.slice(0, 600)));
-  page.on('request', () => { seen.busy += 1; });
+  page.on('request', r => {
+    seen.busy += 1;
+    if (isOutside(r.url())) seen.outside.push(r.url());
+  });
+  page.on('websocket', w => { if (isOutside(w.url())) seen.outside.push(w.url()); });
   page.on('requestfinished', end);
   page.on('requestfailed', r => { end(); seen.failed.push(`${r.url().slice(0, 160)} ${r.failure()?.errorText}`); });
   page.on('response', r => { if (r.status() >= 400) seen.failed.push(`${r.status()} ${r.url().slice(0, 160)}`); });
@@ -81,31 +98,35 @@ async function beneathPlayer(page, target) {
   return true;
 }
 
-// Whether nothing is being loaded and the wanted words are there; cheaper than `words`, which needs a layout.
-const ready = (page, where, until) => page.evaluate(([place, wanted]) => {
-  const text = document.querySelector(place)?.textContent ?? '';
-  return text.includes(wanted) && !/Loading/.test(text);
-}, [where, until]);
+// What stands in the way of a picture: 'words' are not there, or something is 'loading' or 'moving'; '' where nothing does.
+const missing = (page, where, until) => page.evaluate(([place, wanted, quiet]) => {
+  const text = document.querySelector(place)?.textContent ?? '';   // cheaper than innerText, which needs a layout
+  if (/Loading/.test(text) || [...document.images].some(i => !i.complete)) return 'loading';
+  if (performance.now() - window.lastChange < quiet || document.getAnimations().length) return 'moving';
+  return text.includes(wanted) ? '' : 'words';
+}, [where, until, QUIET_MS]);
 
-// Wait until the words are there, nothing is loaded any more, and two pictures in a row are the same; return that picture.
+// Wait until the words are there and nothing is loaded, changed or drawn any more; return the picture.
 async function settled(page, seen, until, where) {
   const end = Date.now() + PATIENCE_MS;
+  let hand = Date.now() + HAND_MS;
   seen.last = Date.now();
-  let before = null, moves = 0;
   while (Date.now() < end) {
     await pause(EVERY_MS);
-    // on a busy machine OHIF may add a label after the image was drawn, and draws it when the pointer moves
-    if (Date.now() > end - PATIENCE_MS + HAND_MS * (moves + 1) && !await ready(page, where, until)) {
-      moves += 1;
-      await page.mouse.move(900 + 20 * (moves % 2), 800);
+    if (seen.busy > 0 || Date.now() - seen.last < QUIET_MS) continue;
+    const why = await missing(page, where, until);
+    if (!why) return await page.screenshot();
+    // OHIF may add a label after the image was drawn, and shows it when it draws the next time: at another window's size
+    if (why === 'words' && Date.now() > hand) {
+      seen.redrawn += 1;
+      await page.setViewportSize({ ...SIZE, height: SIZE.height - 2 });
+      await pause(QUIET_MS);
+      await page.setViewportSize(SIZE);
+      hand = Date.now() + HAND_MS;
     }
-    if (seen.busy > 0 || Date.now() - seen.last < QUIET_MS || !await ready(page, where, until)) { before = null; continue; }
-    const picture = await page.screenshot();
-    if (before && picture.equals(before)) return picture;
-    before = picture;
   }
-  seen.log.push(`STEP never at rest, or not seen: ${until}`);
-  return before ?? await page.screenshot();
+  seen.log.push(`STEP never at rest, or not seen: ${until} (${await missing(page, where, until)})`);
+  return await page.screenshot();
 }
 
 async function act(page, step) {
@@ -120,8 +141,6 @@ async function look({ url, out, steps }) {
   const page = await context.newPage();
   const seen = watched(page);
   const pages = {}, texts = {}, clipped = {}, overrun = {}, covered = {}, shots = {};
-  await page.route(u => !['127.0.0.1', 'localhost'].includes(u.hostname) && /^(http|ws)s?:$/.test(u.protocol),
-    r => { seen.outside.push(r.request().url()); r.abort(); });
   await page.goto(url, { waitUntil: 'domcontentloaded' });
   for (const step of steps) {
     try { await act(page, step); } catch (e) { seen.log.push(`STEP ${step.name}: ${e.message.split('\n')[0]}`); }

@@ -11,9 +11,9 @@ from tests.viewer.viewing import Browser, Viewer, shots_folder, tools_folder
 from tests.viewer.web import WebOrthanc, dicomweb_plugin, serving
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
-    """One archive, one viewer and one browser for all studies of a module."""
+    """One archive, one viewer and one browser for all studies: the first costs most, as it compiles OHIF."""
     tools = tools_folder()
     for name in ("Orthanc", "chromium", "node"):
         program(name)

@@ -15,8 +15,8 @@ get() {  # NAME@VERSION SHA512 MEMBER TARGET: unpack the archive's folder MEMBER
   [ "$(cat "$stamp" 2>/dev/null)" = "$1" ] && return
   local work archive
   work=$(mktemp -d "$PWD/fetch.XXXXXX")
-  archive=$(cd "$work" && npm pack --silent "$1" 2>/dev/null | tail -1)
-  if [ "$(digest "$work/$archive")" != "$2" ]; then
+  archive=$(cd "$work" && npm pack --loglevel=error --fetch-retries=1 "$1" | tail -1) || archive=
+  if [ -z "$archive" ] || [ "$(digest "$work/$archive")" != "$2" ]; then
     rm -rf "$work"
     echo "$1 could not be fetched, or is not the archive that these tests are made for" >&2
     return 1

@@ -37,7 +37,7 @@ def test_german_study(viewer: Viewer) -> None:
     """Text, heatmap and the study's list speak German; the coded report, and so the region's label, stays English."""
     answers = [cases.builders.estimate("L", 0.7312)]
     case = cases.four_views("german", answers=answers, composer=cases.GERMAN, PatientName="MÜSTER^GRÖßE")
-    steps = Step("report", 900, until="73.12 %"), text_step(case), Step("heatmap", 901, until="v1 L Heatmap")
+    steps = Step("report", 900, until="73.12 %"), text_step(case), Step("heatmap", 903, until="v1 L Heatmap")
 
     seen = look(viewer, "german", case, *steps)
 
