@@ -18,7 +18,7 @@ from agent.report.draft import Draft, Finished
 from agent.report.drawing import drawing
 from agent.report.sr import report
 from agent.report.text_sr import text_report
-from agent.report.validate import validate
+from agent.report.validate import validate, validate_together
 from tests import builders
 from tests.unit.report import overlays, scenes
 from tests.unit.report.conftest import DEVICE, Read
@@ -95,7 +95,7 @@ def test_one_that_differs_is_refused(left: Result, mlo: SourceImage, rule: str, 
     draft, made = unencoded(left, [mlo])
     validate(draft, made)
     with pytest.raises(Permanent, match=rf"{rule}$"):
-        validate(draft, spoil(made))  # type: ignore[operator]
+        validate_together(draft, spoil(made))  # type: ignore[operator]
 
 
 def altered(one: Finished) -> Finished:

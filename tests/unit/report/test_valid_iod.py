@@ -89,7 +89,7 @@ def changed(one: Finished, change: Callable[[Dataset], object]) -> Finished:
     for element in one.ds:
         ds.add(copy(element))
     change(ds)
-    return Finished(one.slot, ds, one.needs)
+    return Finished(one.slot, ds, one.needs, drawn=one.drawn)
 
 
 def cases(table: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
