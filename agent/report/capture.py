@@ -13,9 +13,10 @@ from agent.core.prediction import Estimate
 from agent.core.result import Kind
 from agent.dicom import codes
 from agent.report.catalogue import marked as _
-from agent.report.draft import Draft, Drawn, Finished, Place, Slot, date_and_time
+from agent.report.draft import Draft, Place, date_and_time
 from agent.report.header import Source
 from agent.report.heatmap import Picture, heatmap
+from agent.report.slot import Drawn, Finished, Slot
 from agent.report.summary import summary
 
 BOTH: Final = "B"

@@ -9,13 +9,14 @@ from agent.core.result import Kind, Result, ResultObject, SourceImage
 from agent.report.capture import Captured, captures
 from agent.report.catalogue import Language
 from agent.report.comprehensive import in_reserve
-from agent.report.draft import DeviceIdentity, Draft, Finished
+from agent.report.draft import DeviceIdentity, Draft
 from agent.report.drawing import drawing
 from agent.report.encode import encode
 from agent.report.key_object import key_objects
 from agent.report.presentation_state import presentation_states
 from agent.report.rejection import rejections
 from agent.report.segmentation import segmentations
+from agent.report.slot import Finished
 from agent.report.source_header import Headers
 from agent.report.sr import report
 from agent.report.text_sr import text_report

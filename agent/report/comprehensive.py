@@ -8,8 +8,9 @@ from pydicom.uid import ComprehensiveSRStorage
 
 from agent.report.catalogue import marked as _
 from agent.report.document import supersede
-from agent.report.draft import RESERVE_SERIES, Draft, Finished
+from agent.report.draft import Draft
 from agent.report.header import Source
+from agent.report.slot import RESERVE_SERIES, Finished
 
 FORM: Final = "comprehensive"
 LABEL: Final = _("report, 2D")  # all that this SOP class lacks is three-dimensional coordinates

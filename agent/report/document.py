@@ -13,9 +13,10 @@ from pydicom import Dataset
 
 from agent.core.result import Reference
 from agent.dicom import codes
-from agent.report.draft import DeviceIdentity, Draft, Slot
+from agent.report.draft import DeviceIdentity, Draft
 from agent.report.header import Source
 from agent.report.references import reference, references
+from agent.report.slot import Slot
 
 CONTAINS: Final = RelationshipTypeValues.CONTAINS
 OBSERVATION: Final = RelationshipTypeValues.HAS_OBS_CONTEXT

@@ -13,25 +13,16 @@ from pydicom import Dataset
 from agent.core.errors import Permanent
 from agent.core.instance import Instance
 from agent.core.prediction import Answer, Estimate, NoEstimate
-from agent.core.result import Influence, Kind, Reference, Result, SourceImage
+from agent.core.result import Influence, Reference, Result, SourceImage
 from agent.dicom import codes, uids
 from agent.report.catalogue import Language
 from agent.report.header import Source, read_source
 from agent.report.region import stands_out
-from agent.report.tree import Tree
+from agent.report.slot import FIRST_SERIES, SERIES_A_VERSION, Slot
 from agent.report.words import Words
 
 CHARACTER_SET: Final = "ISO_IR 192"
 KEY_IMAGES: Final = 3  # heatmaps of a modality and an axilla: more are looked at by nobody
-FIRST_SERIES: Final = 900
-SERIES_A_VERSION: Final = 20
-SERIES_AN_AXILLA: Final = 4  # of both: reports 0 and 4, summary 1, text 2, heatmaps 3 and 5
-# what not every destination gets comes after: one series an axilla (by its rank), or one for both
-RESERVE_SERIES: Final = 6
-SEGMENTATION_SERIES: Final = 8
-PRESENTATION_SERIES: Final = 10
-KEY_OBJECT_SERIES: Final = 12
-REJECTION_SERIES: Final = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,56 +35,6 @@ class DeviceIdentity:
     model: str
     serial: str
     software_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The place of one object among the objects of a result."""
-
-    kind: Kind
-    sop_class_uid: str
-    modality: str
-    label: str  # in English: tells the series of a version apart, and stands in Series Description
-    series: int  # offset of Series Number
-    axilla: str = ""
-    index: int = 1  # within kind and axilla
-    instance_number: int = 1
-    form: str = ""  # tells an SR in reserve from the one for which it stands
-
-    @property
-    def role(self) -> str:
-        """What the object is to its result, as `ResultObject.role`."""
-        if self.kind is Kind.SR:
-            return f"sr:{self.axilla}:{self.form}" if self.form else f"sr:{self.axilla}"
-        return str(self.kind) if self.kind is Kind.TEXT_SR else f"{self.kind}:{self.axilla}:{self.index}"
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A picture as it was drawn, and where in it a source point lies, as `heatmap.Picture`; the summary shows none."""
-
-    size: tuple[int, int]  # columns, rows
-    pixels: bytes
-    scale: float = 0.0
-    left: float = 0.0
-    top: float = 0.0
-
-
-@dataclass(frozen=True)
-class Finished:
-    """One object, ready but for its encoding."""
-
-    slot: Slot
-    ds: Dataset
-    needs: tuple[str, ...] = ()
-    instead_of: str = ""  # as `ResultObject.instead_of`
-    only_to: tuple[str, ...] = ()  # as `ResultObject.only_to`
-    drawn: "Drawn | None" = None  # of a capture
-
-    @cached_property
-    def tree(self) -> Tree:
-        """Its content tree, for the rules: nothing changes it any more."""
-        return Tree.of(self.ds)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.core.result import ResultObject
-from agent.report.draft import Finished
+from agent.report.slot import Finished
 
 
 def encode(finished: Finished) -> ResultObject:

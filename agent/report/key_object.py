@@ -19,9 +19,10 @@ from agent.dicom import codes
 from agent.report.capture import Captured
 from agent.report.catalogue import marked as _
 from agent.report.document import CONTAINS, observer
-from agent.report.draft import KEY_OBJECT_SERIES, Draft, Finished, Slot
+from agent.report.draft import Draft
 from agent.report.header import Source
 from agent.report.references import reference, references
+from agent.report.slot import KEY_OBJECT_SERIES, Finished, Slot
 
 TEMPLATE: Final = "2010"
 LABEL: Final = _("key images")

@@ -21,10 +21,11 @@ from agent.core.prediction import Estimate
 from agent.core.result import Kind
 from agent.report import words
 from agent.report.catalogue import marked as _
-from agent.report.draft import PRESENTATION_SERIES, Draft, Finished, Slot, date_and_time
+from agent.report.draft import Draft, date_and_time
 from agent.report.greyscale import is_colour, read_display, transformations
 from agent.report.header import Source
 from agent.report.region import Box, strongest
+from agent.report.slot import PRESENTATION_SERIES, Finished, Slot
 from agent.report.source_header import Headers, numbers
 
 LABEL: Final = _("annotation")

@@ -12,9 +12,10 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 from agent.core.result import Kind, Reference
 from agent.dicom import codes
 from agent.report.catalogue import marked as _
-from agent.report.draft import REJECTION_SERIES, Draft, Finished, Slot
+from agent.report.draft import Draft
 from agent.report.key_object import key_object_document, object_item
 from agent.report.references import references
+from agent.report.slot import REJECTION_SERIES, Finished, Slot
 
 LABEL: Final = _("rejects earlier")
 SUPERSEDED: Final = _("Results of an earlier version, superseded by version {version}: no longer to be used.")

@@ -6,8 +6,9 @@ from typing import Final
 from pydicom.datadict import keyword_for_tag
 
 from agent.core.result import Kind
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.header import OPTIONAL, REQUIRED
+from agent.report.slot import Finished
 
 _COMMON: Final = (
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "InstanceNumber", "CodingSchemeIdentificationSequence"),

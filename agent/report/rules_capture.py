@@ -4,8 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.layout import banner
+from agent.report.slot import Finished
 
 ATTRIBUTES: Final = {
     "ImageType": ["DERIVED", "SECONDARY"],

@@ -8,9 +8,10 @@ from pydicom.tag import Tag
 
 from agent.core.result import Kind
 from agent.dicom import codes
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.levels import Level
 from agent.report.rules_iod import CODE_MEANING, CODE_VALUE, SCHEME, Breaks
+from agent.report.slot import Finished
 
 MODALITIES: Final[Mapping[Kind, str]] = {
     Kind.SR: "SR",

@@ -5,8 +5,9 @@ from typing import Final
 
 from agent.dicom import codes
 from agent.report import inputs, tree
-from agent.report.draft import CHARACTER_SET, Draft, Finished
+from agent.report.draft import CHARACTER_SET, Draft
 from agent.report.references import reference
+from agent.report.slot import Finished
 
 
 def subject_equals_source(draft: Draft, one: Finished) -> bool:

@@ -8,7 +8,8 @@ from pydicom import Dataset
 from agent.core.result import Kind, Reference
 from agent.dicom import codes
 from agent.report import tree
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
+from agent.report.slot import Finished
 
 
 def predecessor_is_the_version_before(draft: Draft, one: Finished) -> bool:

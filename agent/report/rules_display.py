@@ -6,9 +6,10 @@ from typing import Final
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.greyscale import is_colour, read_display
 from agent.report.header import Source
+from agent.report.slot import Finished
 from agent.report.source_header import numbers
 
 GREY: Final = ("RescaleSlope", "ModalityLUTSequence", "SoftcopyVOILUTSequence", "PresentationLUTShape")

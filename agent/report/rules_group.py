@@ -9,8 +9,9 @@ from pydicom import Dataset
 from agent.core.instance import Instance
 from agent.dicom import codes, uids
 from agent.report import tree
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.rules_tree import algorithm, comments
+from agent.report.slot import Finished
 
 
 def comments_stand_beside_the_region(draft: Draft, one: Finished) -> bool:

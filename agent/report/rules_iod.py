@@ -9,9 +9,10 @@ from typing import Final, TypeAlias
 from pydicom import Dataset
 from pydicom.tag import Tag
 
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.iod_tables import CONTENT, iod
 from agent.report.levels import Level, is_empty
+from agent.report.slot import Finished
 
 Breaks: TypeAlias = Callable[[Draft, Finished, Sequence[Level]], Iterator[str]]
 

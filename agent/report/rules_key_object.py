@@ -4,8 +4,9 @@ from typing import Final
 
 from agent.dicom import codes
 from agent.report import tree
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.rejection import description, holders
+from agent.report.slot import Finished
 
 
 def evidence_is_what_is_named(draft: Draft, one: Finished) -> bool:

@@ -13,9 +13,10 @@ from agent.dicom import codes
 from agent.report import tree
 from agent.report.capture import DERIVATION
 from agent.report.colour import LOWEST_SHOWN
-from agent.report.draft import Draft, Drawn, Finished, Place
+from agent.report.draft import Draft, Place
 from agent.report.headline import headline
 from agent.report.heatmap import HALVES, PANEL
+from agent.report.slot import Drawn, Finished
 from agent.report.ultrasound_regions import covered
 
 Pixels: TypeAlias = NDArray[np.uint8]

@@ -4,8 +4,9 @@ from typing import Final
 
 from pydicom import Dataset
 
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.presentation_state import said
+from agent.report.slot import Finished
 
 
 def state_is_of_one_image_of_its_study(draft: Draft, one: Finished) -> bool:

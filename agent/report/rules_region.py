@@ -11,9 +11,10 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from agent.core.result import Kind
 from agent.dicom import codes
 from agent.report import tree
-from agent.report.draft import Draft, Finished, Place, Slot
+from agent.report.draft import Draft, Place
 from agent.report.region import strongest
 from agent.report.rules_sr import estimate_of
+from agent.report.slot import Finished, Slot
 
 EXACT: Final = 1e-3  # pixels: coordinates are kept in single precision
 

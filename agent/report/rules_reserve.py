@@ -6,7 +6,8 @@ from typing import Final
 from pydicom.uid import ComprehensiveSRStorage
 
 from agent.core.result import Kind
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
+from agent.report.slot import Finished
 
 
 def reserves_say_the_same(draft: Draft, finished: Sequence[Finished]) -> bool:

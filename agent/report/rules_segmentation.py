@@ -7,8 +7,9 @@ from pydicom import Dataset
 
 from agent.dicom import codes, uids
 from agent.report import tree, words
-from agent.report.draft import Draft, Finished, Place
+from agent.report.draft import Draft, Place
 from agent.report.segmentation import region_mask
+from agent.report.slot import Finished
 
 
 def segments_are_influences(draft: Draft, one: Finished) -> bool:

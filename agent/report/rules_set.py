@@ -5,7 +5,8 @@ from typing import Final
 
 from agent.core.result import Kind
 from agent.dicom import codes
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
+from agent.report.slot import Finished
 
 
 def every_object_has_its_own_uid(draft: Draft, finished: Sequence[Finished]) -> bool:

@@ -9,9 +9,10 @@ from agent.core.prediction import Estimate
 from agent.dicom import codes
 from agent.report import tree
 from agent.report.contributions import missing
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.figures import percent
 from agent.report.header import Source
+from agent.report.slot import Finished
 from agent.report.temporal import is_temporal
 
 MAX_LINE: Final = 28  # characters that fit beside a region; longer lines lose the number

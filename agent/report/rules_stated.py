@@ -10,11 +10,12 @@ from agent.core.prediction import OperatingPoint
 from agent.dicom import codes
 from agent.report import tree
 from agent.report.contributions import PRIOR, missing, parts, prevalence_shift
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.figures import percent, predictive_values
 from agent.report.inputs import is_uid
 from agent.report.rules_sr import estimate_of
 from agent.report.rules_text import coded, said_below
+from agent.report.slot import Finished
 from agent.report.statements import contribution_of
 
 EQUAL: Final = 6e-5  # numbers are written with four digits after the point

@@ -8,7 +8,8 @@ from highdicom.sr import CodedConcept
 from agent.core.prediction import Estimate
 from agent.dicom import codes
 from agent.report import tree
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
+from agent.report.slot import Finished
 from agent.report.statements import Section, sections
 from agent.report.words import DEMONSTRATION, is_demonstration
 

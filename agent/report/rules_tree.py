@@ -10,10 +10,11 @@ from pydicom import Dataset
 from agent.core.result import Kind
 from agent.dicom import codes
 from agent.report import tree
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.inputs import is_uid
 from agent.report.rules_sr import estimate_of
 from agent.report.rules_text import Said, coded, page
+from agent.report.slot import Finished
 from agent.report.words import SHORT_DISCLAIMER, influence_on
 
 RELATIONS: Final = frozenset(

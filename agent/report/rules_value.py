@@ -15,10 +15,11 @@ from pydicom import DataElement
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 from pydicom.multival import MultiValue
 
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.header import OPTIONAL, REQUIRED
 from agent.report.levels import Level, is_empty
 from agent.report.rules_iod import Breaks
+from agent.report.slot import Finished
 
 INHERITED: Final = frozenset(tag_for_keyword(k) for k in (*REQUIRED, *OPTIONAL, "PatientOrientation"))
 UID: Final = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+", re.ASCII)

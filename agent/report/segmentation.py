@@ -16,9 +16,10 @@ from agent.core.result import Kind
 from agent.dicom import codes, uids
 from agent.report import words
 from agent.report.catalogue import marked as _
-from agent.report.draft import SEGMENTATION_SERIES, Draft, Finished, Place, Slot
+from agent.report.draft import Draft, Place
 from agent.report.header import Source
 from agent.report.region import STRONG, strongest
+from agent.report.slot import SEGMENTATION_SERIES, Finished, Slot
 from agent.report.source_header import Headers, numbers, read_attributes
 
 CONTENT_LABEL: Final = "AI_INFLUENCE"

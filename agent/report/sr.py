@@ -12,10 +12,11 @@ from agent.dicom import codes, uids
 from agent.report.catalogue import marked as _
 from agent.report.contributions import missing
 from agent.report.document import CONTAINS, document
-from agent.report.draft import SERIES_AN_AXILLA, Draft, Finished, Slot
+from agent.report.draft import Draft
 from agent.report.drawing import Drawing
 from agent.report.figures import percent
 from agent.report.library import image_library
+from agent.report.slot import SERIES_AN_AXILLA, Finished, Slot
 from agent.report.stated import stated
 from agent.report.words import SHORT_DISCLAIMER, influence_on
 

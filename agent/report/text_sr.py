@@ -18,7 +18,8 @@ from agent.dicom import codes
 from agent.report import tree
 from agent.report.catalogue import marked as _
 from agent.report.document import CONTAINS, document, whole_observer
-from agent.report.draft import Draft, Finished, Slot
+from agent.report.draft import Draft
+from agent.report.slot import Finished, Slot
 from agent.report.statements import Section, sections
 from agent.report.words import Words
 

@@ -31,8 +31,9 @@ from agent.report import (
     rules_tree,
     rules_value,
 )
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.levels import Level, levels
+from agent.report.slot import Finished
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from agent.report import (
 )
 from agent.report.capture import captures
 from agent.report.comprehensive import in_reserve
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.drawing import drawing
+from agent.report.slot import Finished
 from agent.report.sr import report
 from agent.report.text_sr import text_report
 from tests.unit.report.breaking import (

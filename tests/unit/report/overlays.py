@@ -7,7 +7,8 @@ from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 from agent.core.result import Kind, Reference, Result, SourceImage
 from agent.report.compose import Composer
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
+from agent.report.slot import Finished
 from agent.report.source_header import Headers
 from tests import builders
 from tests.unit.report import scenes

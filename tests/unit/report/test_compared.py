@@ -20,11 +20,12 @@ from agent.report import tree
 from agent.report.capture import captures
 from agent.report.catalogue import Language
 from agent.report.compose import Composer
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.key_object import key_objects
 from agent.report.presentation_state import presentation_states
 from agent.report.references import references
 from agent.report.rejection import rejections
+from agent.report.slot import Finished
 from agent.report.validate import RULES, validate, validate_one
 from tests import builders
 from tests.unit.report import overlays, scenes

@@ -9,7 +9,8 @@ from pydicom import config, dcmread
 from agent.core.errors import Permanent
 from agent.core.result import Kind, Result, SourceImage
 from agent.report import compose
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
+from agent.report.slot import Finished
 from agent.report.source_header import Headers
 from tests import builders
 from tests.unit.report import overlays, scenes

@@ -16,11 +16,12 @@ from agent.dicom import codes
 from agent.report import tree
 from agent.report.capture import captures
 from agent.report.compose import Composer
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.key_object import key_objects
 from agent.report.presentation_state import presentation_states
 from agent.report.rejection import rejections
 from agent.report.segmentation import segmentations
+from agent.report.slot import Finished
 from agent.report.validate import RULES, validate
 from tests import builders, peers
 from tests.unit.report import overlays, scenes

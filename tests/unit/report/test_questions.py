@@ -14,9 +14,10 @@ from agent.core.result import Kind, Result, SourceImage
 from agent.dicom import codes
 from agent.report import tree
 from agent.report.compose import Composer, Language
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.questions import QUESTIONS
 from agent.report.rules_sr import MAX_LINE
+from agent.report.slot import Finished
 from agent.report.validate import validate
 from tests import builders, peers
 from tests.unit.report import scenes

@@ -14,8 +14,9 @@ from agent.report import tree
 from agent.report.capture import captures
 from agent.report.compose import Composer
 from agent.report.comprehensive import in_reserve
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.drawing import drawing
+from agent.report.slot import Finished
 from agent.report.sr import report
 from agent.report.text_sr import text_report
 from agent.report.validate import validate, validate_together

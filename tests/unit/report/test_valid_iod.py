@@ -27,9 +27,10 @@ from agent.core.errors import Permanent
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import Kind
 from agent.report import rules_iod, rules_value
-from agent.report.draft import Draft, Finished, Slot
+from agent.report.draft import Draft
 from agent.report.iod_tables import CONTENT, iod
 from agent.report.levels import levels
+from agent.report.slot import Finished, Slot
 from agent.report.validate import validate
 from tests import builders
 from tests.unit.report import scenes

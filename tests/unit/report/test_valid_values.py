@@ -13,8 +13,9 @@ from pydicom.valuerep import validate_value
 
 from agent.core.errors import Permanent
 from agent.report import rules_value
-from agent.report.draft import Draft, Finished
+from agent.report.draft import Draft
 from agent.report.levels import levels
+from agent.report.slot import Finished
 from agent.report.validate import validate
 from tests import builders
 from tests.unit.report.broken import HEATMAP, SR, TEXT, finished

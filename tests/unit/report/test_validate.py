@@ -13,7 +13,8 @@ from agent.core.prediction import Category, NoEstimate, Side
 from agent.core.result import LeftOut, Result, SourceImage
 from agent.dicom import codes
 from agent.report import rules_set, tree
-from agent.report.draft import DeviceIdentity, Draft, Finished
+from agent.report.draft import DeviceIdentity, Draft
+from agent.report.slot import Finished
 from agent.report.validate import RULES, validate
 from tests import builders
 from tests.unit.report import scenes
