@@ -4,7 +4,7 @@ No object is decoded on receipt, so an unknown compression is no reason to refus
 speak Implicit or Explicit VR Little Endian.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pydicom._uid_dict import UID_dictionary
@@ -67,6 +67,14 @@ def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationCont
             offered = [str(syntax) for syntax in context.transfer_syntax if syntax in _TAKEN[uid]]
             wanted.setdefault(uid, []).extend(_explicit_first(offered))
     return [_supported(uid, list(dict.fromkeys(syntaxes))) for uid, syntaxes in wanted.items()]
+
+
+def is_for_the_lane(accepted: Iterable[PresentationContext]) -> bool:
+    """Tell whether an association was accepted for storage and verification alone, with us as provider."""
+    return all(
+        context.as_scp and context.abstract_syntax in _TAKEN and context.abstract_syntax != STORAGE_COMMITMENT
+        for context in accepted
+    )
 
 
 def _explicit_first(offered: list[str]) -> list[str]:
