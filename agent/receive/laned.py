@@ -44,6 +44,7 @@ class LanedAssociation(Association):
         self.may: frozenset[Service] = frozenset()
         self._settings = settings
         self._is_recalled = threading.Event()
+        self._wire: Wire | None = None
         self.provider = LendingProvider(self, self._recall)
         self.dul = self.provider
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # they set its timers
@@ -92,10 +93,12 @@ class LanedAssociation(Association):
         connection = self._connection.socket
         if connection is None:
             return Outcome(Ending.LOST)
-        wire = Wire(connection)
+        self._wire = wire = Wire(connection)
         try:
+            if self._is_recalled.is_set():  # before there was a wire
+                wire.recall()
             intake = Intake(self.log, self.parties, self.may, contexts)
-            return Lane(wire, intake, settings, self._is_recalled.is_set).serve()
+            return Lane(wire, intake, settings).serve()
         finally:
             wire.close()
 
@@ -120,7 +123,8 @@ class LanedAssociation(Association):
 
     def _recall(self) -> None:
         self._is_recalled.set()
-        self.cut()
+        if self._wire is not None:
+            self._wire.recall()
 
     @property
     def _connection(self) -> RewindableSocket:

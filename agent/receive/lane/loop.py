@@ -1,7 +1,6 @@
 """The loop that owns the socket in the data phase (PS3.8 section 9.2, state Sta6)."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -19,7 +18,7 @@ from agent.receive.lane.framing import (
     header,
 )
 from agent.receive.lane.incoming import Foreign, Incoming, OutOfOrder, Service
-from agent.receive.lane.wire import Wire
+from agent.receive.lane.wire import Recalled, Wire
 
 _ENDS_IN_ORDER: Final = (PduType.A_RELEASE_RQ, PduType.A_ABORT)
 _KNOWN_TYPES: Final = frozenset(PduType)
@@ -80,15 +79,12 @@ class Lane:
         Who answers.
     settings
         Limits.
-    is_recalled
-        Tells whether the connection is wanted back. Who sets it also wakes the wire, by ending its reading side.
     """
 
-    def __init__(self, wire: Wire, service: Service, settings: LaneSettings, is_recalled: Callable[[], bool]) -> None:
+    def __init__(self, wire: Wire, service: Service, settings: LaneSettings) -> None:
         self._wire = wire
         self._service = service
         self._settings = settings
-        self._is_recalled = is_recalled
         self._buffer = ReceiveBuffer(settings.max_pdu_bytes)
         self._incoming = Incoming(service)
         self._deadline: float | None = None  # of the PDU that has begun
@@ -100,6 +96,8 @@ class Lane:
                 self._take_pdu()
         except _Ended as end:
             return end.outcome
+        except Recalled:
+            return Outcome(Ending.RECALLED)
         except InvalidPdu as error:
             return Outcome(Ending.INVALID_PDU, reason=error.reason, why=str(error))
         except (OutOfOrder, MalformedCommand) as error:
@@ -159,8 +157,6 @@ class Lane:
         """
         buffer, incoming, settings = self._buffer, self._incoming, self._settings
         while buffer.filled < count:
-            if self._is_recalled():
-                raise _Ended(Outcome(Ending.RECALLED))
             if not buffer.fits(max(count, HEADER_BYTES + settings.max_pdu_bytes)):
                 incoming.flush()
             if not incoming.holds_views:
@@ -182,7 +178,7 @@ class Lane:
                 raise
             raise _Ended(Outcome(Ending.IDLE)) from None
         if not count:
-            raise _Ended(Outcome(Ending.RECALLED if self._is_recalled() else Ending.LOST, why="closed"))
+            raise _Ended(Outcome(Ending.LOST, why="closed"))
         self._buffer.received(count)
 
     def _unread(self) -> bytes:

@@ -1,13 +1,19 @@
 """A connection that is read and written with deadlines, over TCP or TLS."""
 
+import os
 import select
 import socket
 import ssl
+import threading
 import time
 from contextlib import suppress
 from typing import Final
 
 _QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
+
+
+class Recalled(Exception):
+    """The connection is wanted back."""
 
 
 class Wire:
@@ -25,12 +31,27 @@ class Wire:
         self._connection = connection
         self._timeout = connection.gettimeout()
         self._poll = select.poll()
+        self._lock = threading.Lock()
+        self._waker: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._poll.register(self._waker, select.POLLIN)
+        self._is_recalled = False
         connection.settimeout(0)
 
     def close(self) -> None:
-        """Leave the connection as it was, open."""
+        """Leave the connection as it was, open. Harmless when repeated."""
+        with self._lock:
+            waker, self._waker = self._waker, None
+        if waker is not None:
+            os.close(waker)
         with suppress(OSError):
             self._connection.settimeout(self._timeout)
+
+    def recall(self) -> None:
+        """Want the connection back: who reads or writes hears of it at once. From any thread."""
+        with self._lock:
+            self._is_recalled = True
+            if self._waker is not None:
+                os.eventfd_write(self._waker, 1)
 
     def receive(self, into: memoryview, deadline: float, *, is_expected: bool) -> int:
         """Receive what is there, waiting for it; return its length, 0 at the end of the connection.
@@ -47,11 +68,15 @@ class Wire:
 
         Raises
         ------
+        Recalled
+            If it is wanted back.
         TimeoutError
             If nothing came by then.
         OSError
             If the connection failed.
         """
+        if self._is_recalled:
+            raise Recalled
         while True:
             try:
                 return self._connection.recv_into(into)
@@ -63,7 +88,17 @@ class Wire:
                 self._wait(select.POLLOUT, deadline)
 
     def send(self, data: bytes, deadline: float) -> None:
-        """Send it all. Raises TimeoutError if the peer takes no more by the deadline, OSError if it is gone."""
+        """Send it all.
+
+        Raises
+        ------
+        Recalled
+            If the connection is wanted back and the peer takes no more.
+        TimeoutError
+            If it takes no more by the deadline.
+        OSError
+            If it is gone.
+        """
         view = memoryview(data)
         while view:
             try:
@@ -75,5 +110,8 @@ class Wire:
 
     def _wait(self, event: int, deadline: float) -> None:
         self._poll.register(self._connection, event)
-        if not self._poll.poll(max((deadline - time.monotonic()) * 1000, 0)):
+        ready = self._poll.poll(max((deadline - time.monotonic()) * 1000, 0))
+        if self._is_recalled:
+            raise Recalled
+        if not ready:
             raise TimeoutError("nothing came in time" if event == select.POLLIN else "the peer takes nothing more")

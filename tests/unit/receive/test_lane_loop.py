@@ -14,6 +14,7 @@ from agent.receive.intake import Intake
 from agent.receive.journal import Journal
 from agent.receive.lane import Ending, Lane, LaneSettings, Outcome, Wire
 from agent.receive.lane.buffer import LEAST_BYTES
+from agent.receive.lane.wire import Recalled
 from tests.fakes.drafts import FakeChannel
 from tests.pdus import ABORT, FIND_RQ, RELEASE_RQ, SC, command, echo_rq, echo_rsp, pdu, pdv, store_rq, store_rsp
 
@@ -25,14 +26,17 @@ STORE = pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 2, b"dataset"))
 class ScriptedWire(Wire):
     """Brings given pieces, then the end of the connection; a None is a timeout. Keeps what is sent."""
 
-    def __init__(self, pieces: list[bytes | None]) -> None:
+    def __init__(self, pieces: list[bytes | None], before_read: Callable[["ScriptedWire"], None] | None = None) -> None:
         self.pieces = pieces
+        self.before_read = before_read
         self.sent = b""
         self.expected: list[bool] = []
 
     def receive(self, into: memoryview, deadline: float, *, is_expected: bool) -> int:
         """Bring the next piece, as much of it as there is room for."""
         self.expected.append(is_expected)
+        if self.before_read is not None:
+            self.before_read(self)
         piece = self.pieces.pop(0) if self.pieces else b""
         if piece is None:
             raise TimeoutError
@@ -58,7 +62,6 @@ class Served:
         may: frozenset[str] = EVERYTHING,
         max_pdu: int = 4096,
         peer_max_pdu: int = 0,
-        is_recalled: Callable[[], bool] = lambda: False,
     ) -> None:
         self.channel = channel or FakeChannel()
         self.wire = wire or ScriptedWire(list(pieces))
@@ -66,7 +69,7 @@ class Served:
         log.open({"peer": "127.0.0.1"})
         intake = Intake(log, {"peer": "127.0.0.1"}, may, CONTEXTS)  # type: ignore[arg-type]
         limits = LaneSettings(frozenset(CONTEXTS), max_pdu, peer_max_pdu, 300, 30)
-        self.outcome: Outcome = Lane(self.wire, intake, limits, is_recalled).serve()
+        self.outcome: Outcome = Lane(self.wire, intake, limits).serve()
 
     @property
     def sent(self) -> bytes:
@@ -221,13 +224,12 @@ def test_a_full_disk_refuses_one_object_after_it_was_taken(call: str) -> None:
     channel.fail_at = {call}
     data = pdu(pdv(1, 0, b"y" * 4000)) * 300 + pdu(pdv(1, 2, b"end"))
 
-    def heal_once_answered() -> bool:
+    def heal_once_answered(wire: ScriptedWire) -> None:
         if wire.sent:
             channel.fail_at = set()
-        return False
 
-    wire = ScriptedWire([pdu(pdv(1, 3, store_rq(message_id=1))) + data, STORE])
-    served = Served(wire=wire, channel=channel, is_recalled=heal_once_answered)
+    wire = ScriptedWire([pdu(pdv(1, 3, store_rq(message_id=1))) + data, STORE], heal_once_answered)
+    served = Served(wire=wire, channel=channel)
     assert served.sent == store_rsp(message_id=1, status=0xA700) + store_rsp()
     assert channel.payloads == [b"dataset"]
 
@@ -319,15 +321,13 @@ def test_acknowledging_at_once_begins_with_a_message() -> None:
     assert served.wire.expected == [False, True, True, False]
 
 
-def test_a_recall_ends_it_before_the_next_read() -> None:
+def test_a_recall_ends_it() -> None:
     """What is half there is abandoned."""
-    calls = iter([False, False, True])
-    served = Served(STORE[:30], STORE[30:], is_recalled=lambda: next(calls))
+
+    def recall_at_last(wire: ScriptedWire) -> None:
+        if not wire.pieces:
+            raise Recalled
+
+    served = Served(wire=ScriptedWire([STORE, STORE[:-3]], recall_at_last))
     assert served.outcome == Outcome(Ending.RECALLED)
-    assert served.payloads == [b"dataset"]
-
-
-def test_an_end_of_the_connection_after_a_recall_is_the_recall() -> None:
-    """That is how the one that waits is woken."""
-    calls = iter([False, True])
-    assert Served(is_recalled=lambda: next(calls)).outcome.ending is Ending.RECALLED
+    assert (served.payloads, served.channel.abandoned) == ([b"dataset"], 1)
