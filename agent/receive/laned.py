@@ -28,6 +28,9 @@ class RewindableSocket(Protocol):
     def unread(self, data: bytes) -> None:
         """Take back what was read ahead."""
 
+    def drop(self) -> None:
+        """Close without a farewell later."""
+
     def turn_deaf(self) -> None:
         """Understand nothing more."""
 
@@ -110,7 +113,9 @@ class LanedAssociation(Association):
             case Ending.HANDED_OVER:
                 self._connection.unread(outcome.unread)
                 self.dul._idle_timer.restart()
-            case Ending.LOST:
+            case Ending.LOST | Ending.STALLED:
+                if outcome.ending is Ending.STALLED:
+                    self._connection.drop()
                 self.dul.event_queue.put("Evt17")  # PS3.8 table 9-10: transport connection closed
             case Ending.INVALID_PDU:
                 self._connection.turn_deaf()

@@ -1,6 +1,7 @@
 """pynetdicom's server, with guards on its sockets and an end to each association that nothing can skip."""
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ _P_DATA_TF: Final = 4
 _A_ASSOCIATE_RQ: Final = 1
 _MAX_REQUEST_BYTES: Final = 1 << 20
 _MAX_CONTROL_BYTES: Final = 1 << 10
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # what is unsent is dropped, the connection is reset
 _DROPPED_READS: Final = 64
 _DROPPED_BYTES: Final = 1 << 16
 _log = structlog.get_logger()
@@ -56,6 +58,12 @@ class GuardedSocket(AssociationSocket):
     def unread(self, data: bytes) -> None:
         """Take back what was read ahead; it is read again first."""
         self._unread = memoryview(data)
+
+    def drop(self) -> None:
+        """Close without a farewell later: a peer that reads nothing would not take it, nor see that we are gone."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
     def turn_deaf(self) -> None:
         """Understand nothing more: what comes from now on is dropped, so that an abort is the last word."""

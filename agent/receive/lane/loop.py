@@ -32,7 +32,9 @@ class Ending(Enum):
     IDLE = auto()
     """Nothing came for the idle timeout."""
     LOST = auto()
-    """The connection ended or failed, or a PDU was not complete in time."""
+    """The connection ended or failed."""
+    STALLED = auto()
+    """A PDU was not complete in time, or a response not taken in time."""
     RECALLED = auto()
     """Somebody else ends the association."""
     INVALID_PDU = auto()
@@ -102,7 +104,9 @@ class Lane:
             return Outcome(Ending.INVALID_PDU, reason=error.reason, why=str(error))
         except (OutOfOrder, MalformedCommand) as error:
             return Outcome(Ending.INVALID_MESSAGE, why=str(error))
-        except OSError as error:  # TimeoutError and all of TLS among them
+        except TimeoutError as error:
+            return Outcome(Ending.STALLED, why=str(error))
+        except OSError as error:  # all of TLS's among them
             return Outcome(Ending.LOST, why=type(error).__name__)
         finally:
             self._incoming.abandon()

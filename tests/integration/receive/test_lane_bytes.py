@@ -217,8 +217,9 @@ def test_a_peer_that_reads_no_responses_is_let_go(start: Start) -> None:
     """When its side is full, after the PDU timeout."""
     running = start(pdu_timeout_s=0.5)
     with connect(running) as connection:
+        (association,) = running.receiver._running().active_associations
+        association.dul.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(20)
         with pytest.raises(ConnectionError):
             connection.sendall(pdu(pdv(3, 3, echo_rq())) * (1 << 18))
     running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)

@@ -39,7 +39,7 @@ class ScriptedWire(Wire):
             self.before_read(self)
         piece = self.pieces.pop(0) if self.pieces else b""
         if piece is None:
-            raise TimeoutError
+            raise TimeoutError("told to")
         count = min(len(piece), len(into))
         into[:count] = piece[:count]
         if count < len(piece):
@@ -305,10 +305,10 @@ def test_a_pdu_of_the_greatest_length_is_taken() -> None:
     assert Served(pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 2, b"z" * 4090))).payloads == [b"z" * 4090]
 
 
-def test_a_timeout_between_messages_is_idleness_and_within_a_pdu_a_loss() -> None:
+def test_a_timeout_between_messages_is_idleness_and_within_a_pdu_a_stall() -> None:
     """Even where the PDU is the first of a message."""
     assert Served(STORE, None).outcome.ending is Ending.IDLE
-    assert Served(STORE[:8], None).outcome == Outcome(Ending.LOST, why="TimeoutError")
+    assert Served(STORE[:8], None).outcome == Outcome(Ending.STALLED, why="told to")
     half = pdu(pdv(1, 3, store_rq()))
     served = Served(half, None)
     assert served.outcome.ending is Ending.IDLE
