@@ -108,7 +108,7 @@ class LanedAssociation(Association):
     def _end(self, outcome: Outcome) -> None:
         """Let pynetdicom's state machine go on from where the lane ended."""
         if outcome.why:
-            _log.info("lane_ended", association_id=self.log.association_id, reason=outcome.why)
+            _log.warning("association_broken_off", association_id=self.log.association_id, reason=outcome.why)
         match outcome.ending:
             case Ending.HANDED_OVER:
                 self._connection.unread(outcome.unread)

@@ -45,7 +45,10 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the loop ended. `unread` is what came and is still to be read, from the beginning of a PDU on."""
+    """How the loop ended. `unread` is what came and is still to be read, from the beginning of a PDU on.
+
+    `why` says what the peer did wrong, in words of our own.
+    """
 
     ending: Ending
     unread: bytes = b""
@@ -119,7 +122,7 @@ class Lane:
         if kind != PduType.P_DATA_TF:
             self._end_at(kind)
         if length > self._settings.max_pdu_bytes:
-            raise _Ended(Outcome(Ending.HANDED_OVER, self._unread(), why="pdu_too_long"))
+            raise _Ended(Outcome(Ending.HANDED_OVER, self._unread()))
         self._need(HEADER_BYTES + length)
         self._deadline = None
         body = buffer.peek(HEADER_BYTES, HEADER_BYTES + length)
@@ -182,7 +185,7 @@ class Lane:
                 raise
             raise _Ended(Outcome(Ending.IDLE)) from None
         if not count:
-            raise _Ended(Outcome(Ending.LOST, why="closed"))
+            raise _Ended(Outcome(Ending.LOST))
         self._buffer.received(count)
 
     def _unread(self) -> bytes:

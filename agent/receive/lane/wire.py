@@ -30,12 +30,12 @@ class Wire:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._timeout = connection.gettimeout()
+        connection.settimeout(0)
         self._poll = select.poll()
         self._lock = threading.Lock()
         self._waker: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll.register(self._waker, select.POLLIN)
         self._is_recalled = False
-        connection.settimeout(0)
 
     def close(self) -> None:
         """Leave the connection as it was, open. Harmless when repeated."""
