@@ -31,7 +31,7 @@ from agent.dicom import codes, codestream
 from agent.dimse import association, commitment, query, retrieve, session
 from agent.dimse.client import PacsClient
 from agent.dimse.find import Bounds
-from agent.receive import handlers, negotiation
+from agent.receive import negotiation, statuses
 from agent.receive.admission import Refusal
 from agent.receive.settings import ReceiverSettings
 
@@ -92,19 +92,29 @@ CONFIGURED: Final = (
 )
 UNCOMPRESSED: Final = frozenset(f"1.2.840.10008.1.2{suffix}" for suffix in ("", ".1", ".2", ".1.99"))
 C_STORE_SCP: Final = (
-    (handlers.SUCCESS, "success", "the object's bytes are durable (written and synced)"),
+    (statuses.SUCCESS, "success", "the object's bytes are durable (written and synced)"),
     (
-        handlers.OUT_OF_RESOURCES,
+        statuses.OUT_OF_RESOURCES,
         "refused: out of resources",
         "no room, less than `storage.refuse_below_free_bytes` left, or a failed write or sync",
     ),
-    (handlers.NOT_AUTHORIZED, "refused: not authorised", "the peer may not `store`"),
+    (statuses.NOT_AUTHORIZED, "refused: not authorised", "the peer may not `store`"),
+    (
+        statuses.SOP_CLASS_NOT_SUPPORTED,
+        "refused: SOP class not supported",
+        "it came over a presentation context for verification",
+    ),
+    (
+        statuses.CANNOT_UNDERSTAND,
+        "error: cannot understand",
+        "the request lacks its dataset or a UID, or a UID is longer than 255",
+    ),
 )
 N_EVENT_REPORT_SCP: Final = (
-    (handlers.SUCCESS, "success", "the report is durable; one of a transaction that is not ours changes nothing"),
-    (handlers.NOT_AUTHORIZED, "refused: not authorised", "the peer may not `commit`"),
-    (handlers.NO_SUCH_SOP_CLASS, "no such SOP class", "it came over the presentation context of another SOP class"),
-    (handlers.RESOURCE_LIMITATION, "resource limitation", "the report could not be made durable"),
+    (statuses.SUCCESS, "success", "the report is durable; one of a transaction that is not ours changes nothing"),
+    (statuses.NOT_AUTHORIZED, "refused: not authorised", "the peer may not `commit`"),
+    (statuses.NO_SUCH_SOP_CLASS, "no such SOP class", "it came over the presentation context of another SOP class"),
+    (statuses.RESOURCE_LIMITATION, "resource limitation", "the report could not be made durable"),
 )
 
 
@@ -161,7 +171,7 @@ def _single_values() -> dict[str, str]:
         "most_instances": f"{bounds.instances:,}",
         "query_s": f"{bounds.seconds:g}",
         "get_syntaxes": ", ".join(map(_syntax, retrieve.TRANSFER_SYNTAXES)),
-        "unrecognized_operation": f"0x{handlers.UNRECOGNIZED_OPERATION:04X}",
+        "unrecognized_operation": f"0x{statuses.UNRECOGNIZED_OPERATION:04X}",
     }
 
 

@@ -133,7 +133,7 @@ class RawAssociation:
         self._message_id = 0
         try:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.socket.sendall(_request(calling, called, contexts, roles or {}))
+            self.socket.sendall(associate_rq(calling, called, contexts, roles or {}))
             self._accept(*self.read_pdu())
         except BaseException:
             self.socket.close()
@@ -295,7 +295,7 @@ def send_raw(
     return statuses
 
 
-def _request(
+def associate_rq(
     calling: str,
     called: str,
     contexts: Sequence[tuple[str, Sequence[str]]],

@@ -1,4 +1,7 @@
-"""What happens on each event of an association: admission, C-ECHO, C-STORE, N-EVENT-REPORT, and its bookkeeping."""
+"""What happens on each event of an association: admission, C-ECHO, C-STORE, N-EVENT-REPORT, and its bookkeeping.
+
+An association for storage and verification alone meets C-ECHO and C-STORE in the lane (intake.py) instead.
+"""
 
 from typing import Any, Final, cast
 
@@ -16,14 +19,16 @@ from agent.receive.admission import Refusal, admit
 from agent.receive.journal import Journal
 from agent.receive.negotiation import acceptable
 from agent.receive.settings import ReceiverSettings
+from agent.receive.statuses import (
+    NO_SUCH_SOP_CLASS,
+    NOT_AUTHORIZED,
+    OUT_OF_RESOURCES,
+    RESOURCE_LIMITATION,
+    SUCCESS,
+    UNRECOGNIZED_OPERATION,
+)
 from agent.receive.transport import StoreAssociation
 
-SUCCESS: Final = 0x0000
-NOT_AUTHORIZED: Final = 0x0124  # PS3.7 annex C.4.20
-OUT_OF_RESOURCES: Final = 0xA700  # PS3.4 table B.2-1
-NO_SUCH_SOP_CLASS: Final = 0x0118
-RESOURCE_LIMITATION: Final = 0x0213
-UNRECOGNIZED_OPERATION: Final = 0x0211
 _REJECTED_PERMANENT: Final = 0x01
 _BY_SERVICE_USER: Final = 0x01
 _log = structlog.get_logger()
@@ -70,7 +75,7 @@ class Handlers:
         association = _of(event)
         crashpoint("receive.association_accepted")
         try:
-            association.log.open(_parties(association))
+            association.log.open(association.parties)
         except Transient as error:
             _log.error("association_not_recorded_yet", association_id=association.log.association_id, reason=str(error))
 
@@ -91,7 +96,7 @@ class Handlers:
         uid = str(request.AffectedSOPInstanceUID)
         log = _log.bind(sop_instance_uid=uid, association_id=association.log.association_id)
         meta = {
-            **_parties(association),
+            **association.parties,
             "sop_class_uid": str(request.AffectedSOPClassUID),
             "sop_instance_uid": uid,
             "transfer_syntax_uid": str(event.context.transfer_syntax),
@@ -155,12 +160,3 @@ def _of(event: evt.Event) -> StoreAssociation:
     association = event.assoc
     assert isinstance(association, StoreAssociation)  # noqa: S101 - the server makes no others
     return association
-
-
-def _parties(association: StoreAssociation) -> dict[str, str]:
-    request = cast(A_ASSOCIATE, association.requestor.primitive)
-    return {
-        "calling_ae_title": str(request.calling_ae_title).strip(),
-        "called_ae_title": str(request.called_ae_title).strip(),
-        "peer": association.requestor.address,
-    }

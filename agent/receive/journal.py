@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -20,11 +20,27 @@ from agent.core.ports import RecordKind
 _RETRY_S: Final = 1.0
 
 
+class Draft(Protocol):
+    """A record that is being written. After an error it is over."""
+
+    def write(self, chunks: Sequence[memoryview]) -> None:
+        """Append a part of the payload, not yet durable; done with the buffers on return. Raises Transient."""
+
+    def commit(self, chunks: Sequence[memoryview] = ()) -> SpoolRef:
+        """Append the rest of the payload, and return when the record is durable. Raises Transient."""
+
+    def abandon(self) -> None:
+        """Leave nothing of it. Harmless when repeated."""
+
+
 class SpoolChannel(Protocol):
-    """One association's way into the spool."""
+    """One association's way into the spool. One draft at a time."""
 
     def append(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes) -> SpoolRef:
         """Append one record and return when it is durable. Raises Transient."""
+
+    def begin(self, kind: RecordKind, meta: Mapping[str, str]) -> Draft:
+        """Begin a record whose payload is still to come. Raises Transient; Permanent if the meta is too long."""
 
     def close(self) -> None:
         """Give it back."""
@@ -129,6 +145,11 @@ class AssociationLog:
         """Record an instance; it is durable on return. Raises Transient."""
         self._record_opening()
         self._channel.append(RecordKind.INSTANCE, {"association_id": self.association_id, **meta}, payload)
+
+    def begin(self, meta: Mapping[str, str]) -> Draft:
+        """Begin to record an instance that is still to come. Raises Transient."""
+        self._record_opening()
+        return self._channel.begin(RecordKind.INSTANCE, {"association_id": self.association_id, **meta})
 
     def close(self) -> None:
         """Record the end, if the beginning was recorded, and give the channel back."""

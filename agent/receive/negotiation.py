@@ -4,7 +4,8 @@ No object is decoded on receipt, so an unknown compression is no reason to refus
 speak Implicit or Explicit VR Little Endian.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from pydicom._uid_dict import UID_dictionary
@@ -66,7 +67,15 @@ def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationCont
         if uid in _TAKEN:
             offered = [str(syntax) for syntax in context.transfer_syntax if syntax in _TAKEN[uid]]
             wanted.setdefault(uid, []).extend(_explicit_first(offered))
-    return [_supported(uid, list(dict.fromkeys(syntaxes))) for uid, syntaxes in wanted.items()]
+    return [_supported(uid, tuple(dict.fromkeys(syntaxes))) for uid, syntaxes in wanted.items()]
+
+
+def is_for_the_lane(accepted: Iterable[PresentationContext]) -> bool:
+    """Tell whether an association was accepted for storage and verification alone, with us as provider."""
+    return all(
+        context.as_scp and context.abstract_syntax in _TAKEN and context.abstract_syntax != STORAGE_COMMITMENT
+        for context in accepted
+    )
 
 
 def _explicit_first(offered: list[str]) -> list[str]:
@@ -78,7 +87,12 @@ def _explicit_first(offered: list[str]) -> list[str]:
     return rest
 
 
-def _supported(uid: str, syntaxes: list[str]) -> PresentationContext:
+@lru_cache(maxsize=1024)
+def _supported(uid: str, syntaxes: tuple[str, ...]) -> PresentationContext:
+    """Return one context for all associations that propose the same: pynetdicom only reads it, and making it is dear.
+
+    A sender can fill the cache with orders of transfer syntaxes, but not beyond its size.
+    """
     context = build_context(uid, list(syntaxes))
     if uid == STORAGE_COMMITMENT:
         context.scu_role = True  # a PACS that proposes no roles reports results all the same

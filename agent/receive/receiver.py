@@ -16,12 +16,12 @@ from pynetdicom.ae import ApplicationEntity
 from agent.core.errors import Transient
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.receive.handlers import Handlers
+from agent.receive.intake import MAX_UID_LENGTH
 from agent.receive.journal import Journal, Spool
 from agent.receive.negotiation import register_storage_sop_classes
 from agent.receive.settings import ReceiverSettings
 from agent.receive.transport import StoreAssociation, StoreServer
 
-_MAX_UID_LENGTH: Final = 255
 _ABORT_WITHIN_S: Final = 1.0
 _log = structlog.get_logger()
 
@@ -144,4 +144,4 @@ def quiet_pynetdicom() -> None:
 
 
 def _is_bearable_uid(uid: object) -> tuple[bool, str]:
-    return isinstance(uid, str) and 0 < len(uid) <= _MAX_UID_LENGTH, "neither a UID nor anything like it"
+    return isinstance(uid, str) and 0 < len(uid) <= MAX_UID_LENGTH, "neither a UID nor anything like it"

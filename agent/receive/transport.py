@@ -1,6 +1,7 @@
 """pynetdicom's server, with guards on its sockets and an end to each association that nothing can skip."""
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -10,19 +11,22 @@ from socketserver import BaseServer
 from typing import Any, Final, cast
 
 import structlog
-from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 from agent.receive.journal import AssociationLog
-from agent.receive.settings import ReceiverSettings, Service
+from agent.receive.laned import LanedAssociation
+from agent.receive.settings import ReceiverSettings
 
 _HEADER_BYTES: Final = 6  # PS3.8 section 9.3.1: type, reserved, length
 _P_DATA_TF: Final = 4
 _A_ASSOCIATE_RQ: Final = 1
 _MAX_REQUEST_BYTES: Final = 1 << 20
 _MAX_CONTROL_BYTES: Final = 1 << 10
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # what is unsent is dropped, the connection is reset
+_DROPPED_READS: Final = 64
+_DROPPED_BYTES: Final = 1 << 16
 _log = structlog.get_logger()
 
 
@@ -39,7 +43,31 @@ class GuardedSocket(AssociationSocket):
         self._timeout_s = settings.pdu_timeout_s
         self._deadline = 0.0
         self._expects_header = True
+        self._unread = memoryview(b"")
+        self._is_deaf = False
         super().__init__(association, client_socket=connection)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to be read."""
+        if self._is_deaf:
+            self._drop_what_came()
+            return False
+        return bool(self._unread) or super().ready
+
+    def unread(self, data: bytes) -> None:
+        """Take back what was read ahead; it is read again first."""
+        self._unread = memoryview(data)
+
+    def drop(self) -> None:
+        """Close without a farewell later: a peer that reads nothing would not take it, nor see that we are gone."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+
+    def turn_deaf(self) -> None:
+        """Understand nothing more: what comes from now on is dropped, so that an abort is the last word."""
+        self._is_deaf = True
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read a PDU's header or body; shorter only if the peer closed the connection.
@@ -64,6 +92,16 @@ class GuardedSocket(AssociationSocket):
                 self.socket.shutdown(socket.SHUT_RDWR)
             self.socket.close()
 
+    def _drop_what_came(self) -> None:
+        """Closing a connection with bytes unread would reset it, and the peer might not see our last PDU."""
+        connection = self.socket
+        if connection is not None:
+            with suppress(OSError):
+                connection.settimeout(0)
+                for _ in range(_DROPPED_READS):
+                    if not connection.recv(_DROPPED_BYTES):
+                        break
+
     def _check_length(self, pdu_type: int, length: int) -> None:
         limits = {_P_DATA_TF: self._max_pdu_bytes, _A_ASSOCIATE_RQ: _MAX_REQUEST_BYTES}
         if length > limits.get(pdu_type, _MAX_CONTROL_BYTES):
@@ -73,7 +111,8 @@ class GuardedSocket(AssociationSocket):
     def _read(self, length: int) -> bytearray:
         connection = self.socket
         data = bytearray(length)
-        view, done = memoryview(data), 0
+        view, done = memoryview(data), min(length, len(self._unread))
+        view[:done], self._unread = self._unread[:done], self._unread[done:]
         while connection is not None and done < length:
             connection.settimeout(max(self._deadline - time.monotonic(), 0.001))
             received = connection.recv_into(view[done:])
@@ -85,13 +124,11 @@ class GuardedSocket(AssociationSocket):
         return data if done == length else data[:done]
 
 
-class StoreAssociation(Association):
+class StoreAssociation(LanedAssociation):
     """An association as acceptor. It may do nothing until it is admitted."""
 
-    def __init__(self, ae: ApplicationEntity, log: AssociationLog) -> None:
-        super().__init__(ae, MODE_ACCEPTOR)
-        self.log = log
-        self.may: frozenset[Service] = frozenset()
+    def __init__(self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings) -> None:
+        super().__init__(ae, log, settings)
         self.is_acknowledging = False
         self.established = threading.Event()
 
@@ -101,19 +138,13 @@ class StoreAssociation(Association):
             super().run_reactor()
         finally:
             self.established.set()
+            self.provider.give_back()
             self.log.close()
 
     @property
     def is_requested(self) -> bool:
         """Whether an association request came in over the connection."""
         return self.requestor.primitive is not None
-
-    def cut(self) -> None:
-        """Let nothing more be read from the connection."""
-        connection = self.dul.socket.socket if self.dul.socket else None
-        if connection is not None:
-            with suppress(OSError):  # it is closed
-                connection.shutdown(socket.SHUT_RD)
 
     def wake(self) -> None:
         """End the wait for an association request. pynetdicom takes None for a timeout, and closes."""
@@ -167,7 +198,7 @@ class _Handler(RequestHandler):
 
     def _create_association(self) -> StoreAssociation:
         server, ae = self.server, self.ae
-        association = StoreAssociation(ae, server.new_log())
+        association = StoreAssociation(ae, server.new_log(), server.settings)
         association._server = server
         association.name = f"AcceptorThread@{datetime.now(UTC):%Y%m%d%H%M%S}"  # pynetdicom counts threads so named
         association.set_socket(GuardedSocket(association, self.request, server.settings))

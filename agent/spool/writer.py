@@ -163,6 +163,11 @@ class Channel:
             raise translated(error) from error
         return ref
 
+    def begin(self, kind: RecordKind, meta: Mapping[str, str]) -> "Draft":
+        """Begin a record."""
+        self._writer.admit(kind)
+        return Draft(self, kind, meta)
+
     def close(self) -> None:
         """Return the segment to the pool. Harmless when repeated."""
         if self._segment is not None:
@@ -177,6 +182,26 @@ class Channel:
         if held is not None:  # given up only now: on a full disk smaller records still go into it
             self._pool.roll(held)
         return self._segment
+
+
+class Draft:
+    """A record that is being collected."""
+
+    def __init__(self, channel: Channel, kind: RecordKind, meta: Mapping[str, str]) -> None:
+        self._channel, self._kind, self._meta = channel, kind, meta
+        self._parts: list[Chunk] = []
+
+    def write(self, chunks: Sequence[memoryview]) -> None:
+        """Collect."""
+        self._parts += [bytes(chunk) for chunk in chunks]
+
+    def commit(self, chunks: Sequence[memoryview] = ()) -> SpoolRef:
+        """Append it all."""
+        return self._channel.append(self._kind, self._meta, [*self._parts, *chunks])
+
+    def abandon(self) -> None:
+        """Forget it."""
+        self._parts.clear()
 
 
 def _locked(path: Path) -> int:

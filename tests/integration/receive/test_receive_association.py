@@ -1,14 +1,17 @@
 """Who may associate, and what is negotiated."""
 
 import subprocess
+from copy import deepcopy
 
 import pytest
 from pydicom.uid import UID_dictionary
 from pynetdicom import AE
+from pynetdicom.presentation import build_context
 from structlog.testing import capture_logs
 
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.core.ports import RecordKind
+from agent.receive.negotiation import acceptable
 from tests.peers import program
 from tests.receivers import COMMITMENT, NOT_AUTHORIZED, SC, SUCCESS, Start, open_association
 from tests.senders import EXPLICIT, IMPLICIT, VERIFICATION, AssociationRejected, send_raw
@@ -154,3 +157,12 @@ def test_logs_hold_ids_only(start: Start) -> None:
         running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
     assert [entry["event"] for entry in logs] == ["instance_stored"]
     assert "CANARY" not in str(logs)
+
+
+def test_associations_that_propose_the_same_share_what_is_supported() -> None:
+    """Making 128 presentation contexts costs more than all the rest of accepting; they are only read."""
+    proposed = [build_context(SC, [IMPLICIT, EXPLICIT]), build_context(VERIFICATION, [IMPLICIT])]
+    first, again = acceptable(proposed), acceptable(deepcopy(proposed))
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    assert [str(syntax) for syntax in first[0].transfer_syntax] == [EXPLICIT, IMPLICIT]
+    assert acceptable([build_context(SC, [IMPLICIT])])[0] is not first[0]

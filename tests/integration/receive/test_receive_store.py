@@ -17,12 +17,13 @@ from pynetdicom import AE
 
 from agent.core.ports import RecordKind
 from tests.peers import program, shared
-from tests.receivers import Running
+from tests.receivers import COMMITMENT, Running, open_association
 from tests.senders import EXPLICIT, IMPLICIT, RawAssociation, Sendable, send_raw, split_part10
 
 Start = Callable[..., Running]
 SC = "1.2.840.10008.5.1.4.1.1.7"
 INSTANCE = RecordKind.INSTANCE
+CONTEXTS = [(SC, [IMPLICIT, EXPLICIT])]
 SUCCESS, OUT_OF_RESOURCES, NOT_AUTHORIZED = 0x0000, 0xA700, 0x0124
 
 
@@ -160,7 +161,8 @@ def test_hostile_uids_reach_no_path(start: Start, tmp_path: Path) -> None:
     )
 
 
-def test_a_failed_sync_is_answered_out_of_resources(start: Start) -> None:
+@pytest.mark.parametrize("contexts", [CONTEXTS, [*CONTEXTS, (COMMITMENT, [IMPLICIT])]], ids=["lane", "ordinary"])
+def test_a_failed_sync_is_answered_out_of_resources(start: Start, contexts: list[tuple[str, list[str]]]) -> None:
     """0xA700 for that object alone; the next one of the same association is stored."""
     failures: list[bytes] = []
 
@@ -171,7 +173,7 @@ def test_a_failed_sync_is_answered_out_of_resources(start: Start) -> None:
         os.fdatasync(fd)
 
     running = start(spool={"sync": sync})
-    with _open_raw(running) as association:
+    with open_association(running, contexts=contexts) as association:
         assert association.store(1, SC, "1.1", b"first") == SUCCESS
         failures.append(b"once")
         assert association.store(1, SC, "1.2", b"lost") == OUT_OF_RESOURCES

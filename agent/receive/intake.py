@@ -1,0 +1,150 @@
+"""What the data loop's requests lead to: echoes are answered, objects go to the spool as they come."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from agent.core.errors import Transient
+from agent.core.services import VERIFICATION
+from agent.crashpoint import crashpoint
+from agent.receive.journal import AssociationLog, Draft
+from agent.receive.lane import Answer, Operation, Request
+from agent.receive.settings import Service
+from agent.receive.statuses import (
+    CANNOT_UNDERSTAND,
+    NOT_AUTHORIZED,
+    OUT_OF_RESOURCES,
+    SOP_CLASS_NOT_SUPPORTED,
+    SUCCESS,
+)
+
+MAX_UID_LENGTH: Final = 255  # PS3.5 says 64; real modalities do not keep to it
+_log = structlog.get_logger()
+
+
+class Intake:
+    """Answers the requests of one association.
+
+    Parameters
+    ----------
+    log
+        Where its records go.
+    parties
+        Who calls whom, from where: part of each record's meta.
+    may
+        What the caller may do.
+    contexts
+        Accepted presentation contexts: id -> (abstract syntax, transfer syntax).
+    """
+
+    def __init__(
+        self,
+        log: AssociationLog,
+        parties: Mapping[str, str],
+        may: frozenset[Service],
+        contexts: Mapping[int, tuple[str, str]],
+    ) -> None:
+        self._association = log
+        self._parties = parties
+        self._may = may
+        self._contexts = contexts
+        self._log = _log.bind(association_id=log.association_id)
+
+    def begin(self, request: Request, context_id: int) -> Answer:
+        """Begin to answer a request."""
+        if request.operation is Operation.ECHO:
+            return _Settled(SUCCESS if "echo" in self._may else NOT_AUTHORIZED)
+        if "store" not in self._may:
+            return _Settled(NOT_AUTHORIZED)
+        abstract_syntax, transfer_syntax = self._contexts[context_id]
+        if abstract_syntax == VERIFICATION:
+            return _Settled(SOP_CLASS_NOT_SUPPORTED)
+        sop_class, sop_instance = _text(request.sop_class_uid), _text(request.sop_instance_uid)
+        if not (request.has_dataset and _is_bearable(sop_class) and _is_bearable(sop_instance)):
+            self._log.warning("instance_refused", reason="the request lacks its dataset or a UID")
+            return _Settled(CANNOT_UNDERSTAND)
+        return self._store(sop_class, sop_instance, transfer_syntax)
+
+    def answered(self, request: Request, status: int) -> None:
+        """Mark the boundary behind the acknowledgement: the sender may now forget the object."""
+        if request.operation is Operation.STORE and status == SUCCESS:
+            crashpoint("receive.after_success")
+
+    def _store(self, sop_class: str, sop_instance: str, transfer_syntax: str) -> Answer:
+        log = self._log.bind(sop_instance_uid=sop_instance)
+        meta = {
+            **self._parties,
+            "sop_class_uid": sop_class,
+            "sop_instance_uid": sop_instance,
+            "transfer_syntax_uid": transfer_syntax,
+        }
+        try:
+            return _Stored(self._association.begin(meta), log)
+        except Transient as error:
+            log.error("instance_refused", reason=str(error))
+            return _Settled(OUT_OF_RESOURCES)
+
+
+class _Settled:
+    """A request whose status is known from the start; what follows it is dropped."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+
+    def write(self, chunks: Sequence[memoryview]) -> None:
+        """Drop a part."""
+
+    def finish(self, chunks: Sequence[memoryview]) -> int:
+        """Return the status."""
+        return self._status
+
+    def abandon(self) -> None:
+        """Nothing was kept."""
+
+
+class _Stored:
+    """An object on its way into the spool. After an error the rest of it is dropped, and it is refused at its end."""
+
+    def __init__(self, draft: Draft, log: structlog.stdlib.BoundLogger) -> None:
+        self._draft: Draft | None = draft
+        self._log = log
+
+    def write(self, chunks: Sequence[memoryview]) -> None:
+        """Append a part; not yet durable."""
+        if self._draft is not None:
+            try:
+                self._draft.write(chunks)
+            except Transient as error:
+                self._refuse(error)
+
+    def finish(self, chunks: Sequence[memoryview]) -> int:
+        """Append the rest, and return Success only when all of it is durable."""
+        if self._draft is None:
+            return OUT_OF_RESOURCES
+        try:
+            self._draft.commit(chunks)
+        except Transient as error:
+            self._refuse(error)
+            return OUT_OF_RESOURCES
+        self._log.info("instance_stored")
+        return SUCCESS
+
+    def abandon(self) -> None:
+        """Forget the object."""
+        if self._draft is not None:
+            self._draft.abandon()
+
+    def _refuse(self, error: Transient) -> None:
+        self._log.error("instance_refused", reason=str(error))
+        self.abandon()
+        self._draft = None
+
+
+def _text(uid: bytes | None) -> str:
+    """Return a UID without its padding. Of several values the first counts; bytes beyond ASCII stay what they are."""
+    return (uid or b"").partition(b"\\")[0].rstrip(b"\0 ").decode("latin-1")
+
+
+def _is_bearable(uid: str) -> bool:
+    return 0 < len(uid) <= MAX_UID_LENGTH

@@ -1,0 +1,43 @@
+"""pynetdicom's upper layer provider, that keeps off the socket while the lane has it."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT
+
+_ESTABLISHED = "Sta6"  # PS3.8 table 9-4
+
+
+class LendingProvider(DULServiceProvider):
+    """Reads nothing of an established association until its socket was given back. Negotiation goes as ever.
+
+    Parameters
+    ----------
+    association
+        Whose provider it is.
+    recall
+        Makes who has the socket give it back soon; called from any thread when the association is to be aborted.
+    """
+
+    def __init__(self, association: Any, recall: Callable[[], None]) -> None:
+        super().__init__(association)
+        self._is_back = threading.Event()
+        self._recall = recall
+
+    def give_back(self) -> None:
+        """Let it read on. Harmless when repeated."""
+        self._is_back.set()
+
+    def send_pdu(self, primitive: Any) -> None:
+        """Queue what is to be sent; an abort does not wait for the lane to end."""
+        super().send_pdu(primitive)
+        if isinstance(primitive, A_ABORT | A_P_ABORT) and not self._is_back.is_set():
+            self._recall()
+
+    def _is_transport_event(self) -> bool:
+        if self.state_machine.current_state == _ESTABLISHED and not self._is_back.is_set():
+            self._is_back.wait()
+            return False  # what was queued meanwhile goes first
+        return super()._is_transport_event()

@@ -1,0 +1,198 @@
+"""The loop that owns the socket in the data phase (PS3.8 section 9.2, state Sta6)."""
+
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from agent.receive.lane.buffer import ReceiveBuffer
+from agent.receive.lane.commands import MalformedCommand, encode_response
+from agent.receive.lane.framing import (
+    HEADER_BYTES,
+    AbortReason,
+    InvalidPdu,
+    PduType,
+    encode_command,
+    encode_pdu,
+    fragments,
+    header,
+)
+from agent.receive.lane.incoming import Foreign, Incoming, OutOfOrder, Service
+from agent.receive.lane.wire import Recalled, Wire
+
+_ENDS_IN_ORDER: Final = (PduType.A_RELEASE_RQ, PduType.A_ABORT)
+_KNOWN_TYPES: Final = frozenset(PduType)
+
+
+class Ending(Enum):
+    """Why the loop ended."""
+
+    HANDED_OVER = auto()
+    """Something that is not answered here: another message, a release, an abort, a PDU longer than allowed."""
+    IDLE = auto()
+    """Nothing came for the idle timeout."""
+    LOST = auto()
+    """The connection ended or failed."""
+    STALLED = auto()
+    """A PDU was not complete in time, or a response not taken in time."""
+    RECALLED = auto()
+    """Somebody else ends the association."""
+    INVALID_PDU = auto()
+    """To be aborted as the upper layer's provider, with `reason`."""
+    INVALID_MESSAGE = auto()
+    """To be aborted as the upper layer's user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the loop ended. `unread` is what came and is still to be read, from the beginning of a PDU on.
+
+    `why` says what the peer did wrong, in words of our own.
+    """
+
+    ending: Ending
+    unread: bytes = b""
+    reason: AbortReason | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """What bounds the loop. `max_response_pdu_bytes` is the peer's limit, 0 for none."""
+
+    context_ids: frozenset[int]
+    max_pdu_bytes: int
+    max_response_pdu_bytes: int
+    idle_timeout_s: float
+    pdu_timeout_s: float
+
+
+class _Ended(Exception):
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.ending.name)
+        self.outcome = outcome
+
+
+class Lane:
+    """Serves C-STORE and C-ECHO of one association, in the thread that calls.
+
+    Parameters
+    ----------
+    wire
+        The connection.
+    service
+        Who answers.
+    settings
+        Limits.
+    """
+
+    def __init__(self, wire: Wire, service: Service, settings: LaneSettings) -> None:
+        self._wire = wire
+        self._service = service
+        self._settings = settings
+        self._buffer = ReceiveBuffer(settings.max_pdu_bytes)
+        self._incoming = Incoming(service)
+        self._deadline: float | None = None  # of the PDU that has begun
+
+    def serve(self) -> Outcome:
+        """Answer requests until something else is due. A message that is incomplete then is abandoned."""
+        try:
+            while True:
+                self._take_pdu()
+        except _Ended as end:
+            return end.outcome
+        except Recalled:
+            return Outcome(Ending.RECALLED)
+        except InvalidPdu as error:
+            return Outcome(Ending.INVALID_PDU, reason=error.reason, why=str(error))
+        except (OutOfOrder, MalformedCommand) as error:
+            return Outcome(Ending.INVALID_MESSAGE, why=str(error))
+        except TimeoutError as error:
+            return Outcome(Ending.STALLED, why=str(error))
+        except OSError as error:  # all of TLS's among them
+            return Outcome(Ending.LOST, why=type(error).__name__)
+        finally:
+            self._incoming.abandon()
+
+    def _take_pdu(self) -> None:
+        """Take one P-DATA-TF PDU."""
+        buffer = self._buffer
+        self._need(HEADER_BYTES)
+        kind, length = header(buffer.peek(0, HEADER_BYTES))
+        if kind != PduType.P_DATA_TF:
+            self._end_at(kind)
+        if length > self._settings.max_pdu_bytes:
+            raise _Ended(Outcome(Ending.HANDED_OVER, self._unread()))
+        self._need(HEADER_BYTES + length)
+        self._deadline = None
+        body = buffer.peek(HEADER_BYTES, HEADER_BYTES + length)
+        buffer.use_up(HEADER_BYTES + length)
+        for fragment in fragments(body):
+            if fragment.context_id not in self._settings.context_ids:
+                raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE)
+            try:
+                is_complete = self._incoming.take(fragment)
+            except Foreign as message:
+                raise _Ended(self._handed_over(message, body[fragment.end :])) from message
+            if is_complete:
+                self._respond(fragment.context_id)
+
+    def _end_at(self, kind: int) -> None:
+        """End at a PDU that carries no data."""
+        if kind in _ENDS_IN_ORDER:
+            raise _Ended(Outcome(Ending.HANDED_OVER, self._unread()))
+        raise InvalidPdu(AbortReason.UNEXPECTED_PDU if kind in _KNOWN_TYPES else AbortReason.UNRECOGNIZED_PDU)
+
+    def _respond(self, context_id: int) -> None:
+        """Finish a message that is complete, and send its response."""
+        incoming, settings = self._incoming, self._settings
+        request = incoming.request
+        assert request is not None  # noqa: S101 - it is complete
+        status = incoming.finish()
+        incoming.clear()
+        response = encode_command(context_id, encode_response(request, status), settings.max_response_pdu_bytes)
+        self._wire.send(response, time.monotonic() + settings.pdu_timeout_s)
+        self._service.answered(request, status)
+
+    def _need(self, count: int) -> None:
+        """Receive until so many bytes are there.
+
+        Raises
+        ------
+        OSError
+            If they are not in time, or the connection failed.
+        """
+        buffer, incoming, settings = self._buffer, self._incoming, self._settings
+        while buffer.filled < count:
+            if not buffer.fits(max(count, HEADER_BYTES + settings.max_pdu_bytes)):
+                incoming.flush()
+            if not incoming.holds_views:
+                buffer.compact()
+            self._receive()
+
+    def _receive(self) -> None:
+        now = time.monotonic()
+        is_idle = not self._buffer.filled
+        if is_idle:
+            deadline = now + self._settings.idle_timeout_s
+        else:
+            self._deadline = deadline = self._deadline or now + self._settings.pdu_timeout_s
+        try:
+            is_expected = not is_idle or self._incoming.context_id is not None
+            count = self._wire.receive(self._buffer.tail(), deadline, is_expected=is_expected)
+        except TimeoutError:
+            if not is_idle:
+                raise
+            raise _Ended(Outcome(Ending.IDLE)) from None
+        if not count:
+            raise _Ended(Outcome(Ending.LOST))
+        self._buffer.received(count)
+
+    def _unread(self) -> bytes:
+        return bytes(self._buffer.peek(0, self._buffer.filled))
+
+    def _handed_over(self, message: Foreign, rest: memoryview) -> Outcome:
+        """Return the whole message, as far as it came, as PDUs."""
+        command = encode_command(message.context_id, message.command, self._settings.max_pdu_bytes)
+        follows = encode_pdu(PduType.P_DATA_TF, rest) if rest else b""
+        return Outcome(Ending.HANDED_OVER, command + follows + self._unread())

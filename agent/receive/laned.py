@@ -1,0 +1,136 @@
+"""An association whose data phase is served by the lane where it is for storage and verification alone."""
+
+import socket
+import threading
+from contextlib import suppress
+from typing import Protocol, cast
+
+import structlog
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+
+from agent.receive.intake import Intake
+from agent.receive.journal import AssociationLog
+from agent.receive.lane import Ending, Lane, LaneSettings, LendingProvider, Outcome, Wire
+from agent.receive.negotiation import is_for_the_lane
+from agent.receive.settings import ReceiverSettings, Service
+
+_log = structlog.get_logger()
+
+
+class RewindableSocket(Protocol):
+    """The socket that pynetdicom reads, as the lane leaves it."""
+
+    socket: socket.socket | None
+
+    def unread(self, data: bytes) -> None:
+        """Take back what was read ahead."""
+
+    def drop(self) -> None:
+        """Close without a farewell later."""
+
+    def turn_deaf(self) -> None:
+        """Understand nothing more."""
+
+
+class LanedAssociation(Association):
+    """An association as acceptor. It may do nothing until `may` is set.
+
+    The socket belongs to one of two: pynetdicom's provider before and after the data phase, the lane in between.
+    """
+
+    def __init__(self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings) -> None:
+        super().__init__(ae, MODE_ACCEPTOR)
+        self.log = log
+        self.may: frozenset[Service] = frozenset()
+        self._settings = settings
+        self._is_recalled = threading.Event()
+        self._wire: Wire | None = None
+        self.provider = LendingProvider(self, self._recall)
+        self.dul = self.provider
+        self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # they set its timers
+
+    @property
+    def parties(self) -> dict[str, str]:
+        """Who calls whom, from where."""
+        request = cast(A_ASSOCIATE, self.requestor.primitive)
+        return {
+            "calling_ae_title": str(request.calling_ae_title).strip(),
+            "called_ae_title": str(request.called_ae_title).strip(),
+            "peer": self.requestor.address,
+        }
+
+    def cut(self) -> None:
+        """Let nothing more be read from the connection."""
+        connection = self.dul.socket.socket if self.dul.socket else None
+        if connection is not None:
+            with suppress(OSError):  # it is closed
+                socket.socket.shutdown(connection, socket.SHUT_RD)  # of TLS too: there is still something to say
+
+    def _run_reactor(self) -> None:
+        """Serve storage and verification in the lane; all else, and what is left, goes pynetdicom's way."""
+        try:
+            if is_for_the_lane(self._accepted_cx.values()):
+                self._end(self._serve_lane())
+        except Exception as error:  # noqa: BLE001 - the association loop: the others go on
+            _log.error("lane_failed", association_id=self.log.association_id, reason=type(error).__name__)
+            self._end(Outcome(Ending.INVALID_MESSAGE))
+        finally:
+            self.provider.give_back()
+        super()._run_reactor()
+
+    def _serve_lane(self) -> Outcome:
+        contexts = {
+            number: (str(context.abstract_syntax), str(context.transfer_syntax[0]))
+            for number, context in self._accepted_cx.items()
+        }
+        settings = LaneSettings(
+            context_ids=frozenset(contexts),
+            max_pdu_bytes=self._settings.max_pdu_bytes,
+            max_response_pdu_bytes=self.requestor.maximum_length or 0,
+            idle_timeout_s=self._settings.idle_timeout_s,
+            pdu_timeout_s=self._settings.pdu_timeout_s,
+        )
+        connection = self._connection.socket
+        if connection is None:
+            return Outcome(Ending.LOST)
+        self._wire = wire = Wire(connection)
+        try:
+            if self._is_recalled.is_set():  # before there was a wire
+                wire.recall()
+            intake = Intake(self.log, self.parties, self.may, contexts)
+            return Lane(wire, intake, settings).serve()
+        finally:
+            wire.close()
+
+    def _end(self, outcome: Outcome) -> None:
+        """Let pynetdicom's state machine go on from where the lane ended."""
+        if outcome.why:
+            _log.warning("association_broken_off", association_id=self.log.association_id, reason=outcome.why)
+        match outcome.ending:
+            case Ending.HANDED_OVER:
+                self._connection.unread(outcome.unread)
+                self.dul._idle_timer.restart()
+            case Ending.LOST | Ending.STALLED:
+                if outcome.ending is Ending.STALLED:
+                    self._connection.drop()
+                self.dul.event_queue.put("Evt17")  # PS3.8 table 9-10: transport connection closed
+            case Ending.INVALID_PDU:
+                self._connection.turn_deaf()
+                self.acse.send_ap_abort(int(outcome.reason or 0))
+            case Ending.INVALID_MESSAGE:
+                self._connection.turn_deaf()
+                self.acse.send_abort(0x00)
+            case Ending.IDLE | Ending.RECALLED:
+                return  # its idle timer has expired; somebody else has sent an abort
+
+    def _recall(self) -> None:
+        self._is_recalled.set()
+        if self._wire is not None:
+            self._wire.recall()
+
+    @property
+    def _connection(self) -> RewindableSocket:
+        return cast(RewindableSocket, self.dul.socket)

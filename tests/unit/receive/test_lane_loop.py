@@ -1,0 +1,333 @@
+"""The loop, fed by a script: any fragmentation of the same messages gives the same records and responses."""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from agent.core.ports import RecordKind
+from agent.receive.intake import Intake
+from agent.receive.journal import Journal
+from agent.receive.lane import Ending, Lane, LaneSettings, Outcome, Wire
+from agent.receive.lane.buffer import LEAST_BYTES
+from agent.receive.lane.wire import Recalled
+from tests.fakes.drafts import FakeChannel
+from tests.pdus import ABORT, FIND_RQ, RELEASE_RQ, SC, command, echo_rq, echo_rsp, pdu, pdv, store_rq, store_rsp
+
+EVERYTHING = frozenset({"store", "echo"})
+CONTEXTS = {1: (SC.decode().rstrip("\0"), "1.2.840.10008.1.2.1"), 3: ("1.2.840.10008.1.1", "1.2.840.10008.1.2")}
+STORE = pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 2, b"dataset"))
+
+
+class ScriptedWire(Wire):
+    """Brings given pieces, then the end of the connection; a None is a timeout. Keeps what is sent."""
+
+    def __init__(self, pieces: list[bytes | None], before_read: Callable[["ScriptedWire"], None] | None = None) -> None:
+        self.pieces = pieces
+        self.before_read = before_read
+        self.sent = b""
+        self.expected: list[bool] = []
+
+    def receive(self, into: memoryview, deadline: float, *, is_expected: bool) -> int:
+        """Bring the next piece, as much of it as there is room for."""
+        self.expected.append(is_expected)
+        if self.before_read is not None:
+            self.before_read(self)
+        piece = self.pieces.pop(0) if self.pieces else b""
+        if piece is None:
+            raise TimeoutError("told to")
+        count = min(len(piece), len(into))
+        into[:count] = piece[:count]
+        if count < len(piece):
+            self.pieces.insert(0, piece[count:])
+        return count
+
+    def send(self, data: bytes, deadline: float) -> None:
+        """Keep it."""
+        self.sent += data
+
+
+class Served:
+    """What came of a script."""
+
+    def __init__(
+        self,
+        *pieces: bytes | None,
+        wire: ScriptedWire | None = None,
+        channel: FakeChannel | None = None,
+        may: frozenset[str] = EVERYTHING,
+        max_pdu: int = 4096,
+        peer_max_pdu: int = 0,
+    ) -> None:
+        self.channel = channel or FakeChannel()
+        self.wire = wire or ScriptedWire(list(pieces))
+        log = Journal(self.channel, UUID(int=7)).association()
+        log.open({"peer": "127.0.0.1"})
+        intake = Intake(log, {"peer": "127.0.0.1"}, may, CONTEXTS)  # type: ignore[arg-type]
+        limits = LaneSettings(frozenset(CONTEXTS), max_pdu, peer_max_pdu, 300, 30)
+        self.outcome: Outcome = Lane(self.wire, intake, limits).serve()
+
+    @property
+    def sent(self) -> bytes:
+        """What was answered."""
+        return self.wire.sent
+
+    @property
+    def payloads(self) -> list[bytes]:
+        """What was stored."""
+        return self.channel.payloads
+
+
+def _cut(data: bytes, places: list[int]) -> list[bytes]:
+    return [
+        data[a:b] for a, b in pairwise([0, *sorted(place % (len(data) + 1) for place in places), len(data)]) if b > a
+    ]
+
+
+def _packed(values: list[bytes], sizes: Iterator[int], limit: int) -> bytes:
+    """Put data values into PDUs, some to each, none longer than the limit."""
+    stream, body = b"", b""
+    for value in values:
+        if body and (len(body) + len(value) > limit or next(sizes) % 3 == 0):
+            stream, body = stream + pdu(body), b""
+        body += value
+    return stream + pdu(body)
+
+
+def _fragmented(context_id: int, control: int, data: bytes, cuts: list[int], has_empty_end: bool) -> list[bytes]:
+    parts = _cut(data, cuts) or [b""]
+    parts = [part[at : at + 3000] for part in parts for at in range(0, max(len(part), 1), 3000)]
+    if has_empty_end:
+        parts.append(b"")
+    return [pdv(context_id, control | (2 if n == len(parts) - 1 else 0), part) for n, part in enumerate(parts)]
+
+
+CUTS = st.lists(st.integers(0, 1 << 16), max_size=6)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(st.integers(0, 9000), CUTS, CUTS, st.booleans(), st.booleans()), min_size=1, max_size=5),
+    st.lists(st.integers(0, 1 << 16), min_size=1, max_size=40),
+    CUTS,
+)
+def test_any_fragmentation_gives_the_same_records_and_responses(
+    messages: list[tuple[int, list[int], list[int], bool, bool]], sizes: list[int], reads: list[int]
+) -> None:
+    """However messages lie in fragments, fragments in PDUs and PDUs in reads."""
+    values: list[bytes] = []
+    payloads, answers = [], b""
+    for number, (size, command_cuts, data_cuts, has_empty_end, is_echo) in enumerate(messages, 1):
+        if is_echo:
+            values += _fragmented(3, 1, echo_rq(number), command_cuts, has_empty_end)
+            answers += echo_rsp(number)
+            continue
+        payloads.append(bytes(n * number % 251 for n in range(size)))
+        values += _fragmented(1, 1, store_rq(b"1.%d" % number, number), command_cuts, has_empty_end)
+        values += _fragmented(1, 0, payloads[-1], data_cuts, has_empty_end)
+        answers += store_rsp(b"1.%d" % number, number)
+    cycle = (sizes[n % len(sizes)] for n in range(1 << 20))
+    stream = _packed(values, cycle, 4096)
+    served = Served(*_cut(stream + RELEASE_RQ, reads))
+    assert served.payloads == payloads
+    assert served.sent == answers
+    assert served.outcome.ending is Ending.HANDED_OVER
+    assert served.outcome.unread + b"".join(filter(None, served.wire.pieces)) == RELEASE_RQ
+    assert served.channel.abandoned == 0
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 3 * len(STORE)), st.binary(max_size=60), st.integers(1, 50))
+def test_any_bytes_end_in_an_outcome(keep: int, junk: bytes, step: int) -> None:
+    """Behind any beginning of good messages; what was acknowledged before is kept, and nothing is half there."""
+    stream = (STORE * 3)[:keep] + junk
+    served = Served(*(stream[at : at + step] for at in range(0, len(stream), step)))
+    assert served.payloads[: keep // len(STORE)] == [b"dataset"] * (keep // len(STORE))
+    assert served.sent.count(store_rsp()) >= len(served.payloads) >= keep // len(STORE)
+
+
+def test_a_record_says_what_the_object_is() -> None:
+    """UIDs without padding, the context's transfer syntax, the association, the parties."""
+    served = Served(STORE)
+    assert served.channel.records[-1] == (
+        RecordKind.INSTANCE,
+        {
+            "association_id": f"{UUID(int=7)}/1",
+            "peer": "127.0.0.1",
+            "sop_class_uid": "1.2.840.10008.5.1.4.1.1.7",
+            "sop_instance_uid": "1.2.3",
+            "transfer_syntax_uid": "1.2.840.10008.1.2.1",
+        },
+        b"dataset",
+    )
+    assert served.outcome.ending is Ending.LOST
+
+
+def test_an_object_is_logged_once() -> None:
+    """When it is stored, by its UID and its association's id; one that is refused likewise."""
+    with capture_logs() as log:
+        Served(STORE)
+        channel = FakeChannel()
+        channel.fail_at = {"commit"}
+        Served(STORE, channel=channel)
+    ids = {"association_id": f"{UUID(int=7)}/1", "sop_instance_uid": "1.2.3"}
+    assert log == [
+        {"event": "instance_stored", "log_level": "info", **ids},
+        {"event": "instance_refused", "log_level": "error", "reason": "told to", **ids},
+    ]
+
+
+def test_a_large_object_goes_through_in_parts() -> None:
+    """More than the buffer holds is written as it comes, and the rest committed."""
+    payload = bytes(range(256)) * ((3 * LEAST_BYTES + 12345) // 256) + b"odd"
+    data = b"".join(
+        pdu(pdv(1, 2 if at + 4000 >= len(payload) else 0, payload[at : at + 4000]))
+        for at in range(0, len(payload), 4000)
+    )
+    stream = pdu(pdv(1, 3, store_rq())) + data
+    served = Served(*(stream[at : at + 100_001] for at in range(0, len(stream), 100_001)))
+    assert served.payloads == [payload]
+    assert served.sent == store_rsp()
+    assert served.channel.calls == ["begin", *["write"] * 3, "commit"]
+
+
+def test_many_small_fragments_hold_few_views() -> None:
+    """They are written a thousand at a time."""
+    stream = pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 0, b"x")) * 3000 + pdu(pdv(1, 2, b""))
+    served = Served(stream)
+    assert served.payloads == [b"x" * 3000]
+    assert served.channel.calls.count("write") == 2
+
+
+def test_an_empty_dataset_is_stored() -> None:
+    """One fragment without a byte: the record says so."""
+    served = Served(pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 2, b"")))
+    assert served.payloads == [b""]
+    assert served.sent == store_rsp()
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Thousands of objects are stored here; one test looks at the log."""
+    with capture_logs():
+        yield
+
+
+@pytest.mark.parametrize("call", ["begin", "write", "commit"])
+def test_a_full_disk_refuses_one_object_after_it_was_taken(call: str) -> None:
+    """0xA700 for it, whichever call fails; the next one of the association is stored."""
+    channel = FakeChannel()
+    channel.fail_at = {call}
+    data = pdu(pdv(1, 0, b"y" * 4000)) * 300 + pdu(pdv(1, 2, b"end"))
+
+    def heal_once_answered(wire: ScriptedWire) -> None:
+        if wire.sent:
+            channel.fail_at = set()
+
+    wire = ScriptedWire([pdu(pdv(1, 3, store_rq(message_id=1))) + data, STORE], heal_once_answered)
+    served = Served(wire=wire, channel=channel)
+    assert served.sent == store_rsp(message_id=1, status=0xA700) + store_rsp()
+    assert channel.payloads == [b"dataset"]
+
+
+def test_what_the_caller_may_not_do_is_refused_after_it_was_taken() -> None:
+    """Object and echo alike; what may be done is done."""
+    echo = pdu(pdv(3, 3, echo_rq()))
+    served = Served(STORE + echo, may=frozenset({"echo"}))
+    assert served.sent == store_rsp(status=0x0124) + echo_rsp()
+    assert served.payloads == []
+    served = Served(STORE + echo, may=frozenset({"store"}))
+    assert served.sent == store_rsp() + echo_rsp(status=0x0124)
+    assert served.payloads == [b"dataset"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "answer"),
+    [
+        (pdu(pdv(1, 3, store_rq(x0800=0x0101))), store_rsp(status=0xC000)),
+        (pdu(pdv(1, 3, store_rq(b"")) + pdv(1, 2, b"x")), store_rsp(b"", status=0xC000)),
+        (pdu(pdv(1, 3, store_rq(b"1" * 256)) + pdv(1, 2, b"x")), store_rsp(b"1" * 256, status=0xC000)),
+        (pdu(pdv(3, 3, store_rq()) + pdv(3, 2, b"x")), store_rsp(status=0x0122, context_id=3)),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused_and_the_association_goes_on(stream: bytes, answer: bytes) -> None:
+    """Without dataset, without a UID, with an endless one, over the context for verification."""
+    served = Served(stream + STORE)
+    assert served.sent == answer + store_rsp()
+    assert served.payloads == [b"dataset"]
+
+
+def test_a_uid_of_255_is_stored() -> None:
+    """Real modalities send UIDs that are too long."""
+    assert Served(pdu(pdv(1, 3, store_rq(b"1" * 255)) + pdv(1, 2, b"x"))).payloads == [b"x"]
+
+
+def test_a_response_keeps_to_what_the_peer_takes() -> None:
+    """In several PDUs where one is too long."""
+    response = store_rsp()[12:]
+    parts = [response[at : at + 44] for at in range(0, len(response), 44)]
+    expected = b"".join(pdu(pdv(1, 3 if n == len(parts) - 1 else 1, part)) for n, part in enumerate(parts))
+    assert Served(STORE, peer_max_pdu=50).sent == expected
+
+
+FIND = command({0x0100: FIND_RQ, 0x0110: 5, 0x0800: 1})
+
+
+def test_another_message_is_handed_over_whole() -> None:
+    """Its command in one piece, what follows it in its PDU and behind it as it came; what was stored stays."""
+    tail = pdu(pdv(1, 2, b"identifier")) + STORE
+    stream = STORE + pdu(pdv(1, 1, FIND[:20])) + pdu(pdv(1, 3, FIND[20:]) + pdv(1, 0, b"more")) + tail
+    served = Served(stream)
+    assert served.outcome == Outcome(Ending.HANDED_OVER, pdu(pdv(1, 3, FIND)) + pdu(pdv(1, 0, b"more")) + tail)
+    assert served.payloads == [b"dataset"]
+
+
+def test_a_message_that_ends_its_pdu_is_handed_over_alone() -> None:
+    """No empty PDU behind it."""
+    assert Served(pdu(pdv(1, 3, FIND))).outcome == Outcome(Ending.HANDED_OVER, pdu(pdv(1, 3, FIND)))
+
+
+@pytest.mark.parametrize("end", [RELEASE_RQ, ABORT, pdu(bytes(4097))])
+def test_the_end_within_an_object_abandons_it(end: bytes) -> None:
+    """A release, an abort, a PDU that is too long: pynetdicom reads it, and nothing of the object is kept."""
+    served = Served(pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 0, b"half")) + end)
+    assert served.outcome.ending is Ending.HANDED_OVER
+    assert served.outcome.unread == end
+    assert (served.payloads, served.channel.abandoned, served.sent) == ([], 1, b"")
+
+
+def test_a_pdu_of_the_greatest_length_is_taken() -> None:
+    """The limit is of the body."""
+    assert Served(pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 2, b"z" * 4090))).payloads == [b"z" * 4090]
+
+
+def test_a_timeout_between_messages_is_idleness_and_within_a_pdu_a_stall() -> None:
+    """Even where the PDU is the first of a message."""
+    assert Served(STORE, None).outcome.ending is Ending.IDLE
+    assert Served(STORE[:8], None).outcome == Outcome(Ending.STALLED, why="told to")
+    half = pdu(pdv(1, 3, store_rq()))
+    served = Served(half, None)
+    assert served.outcome.ending is Ending.IDLE
+    assert served.channel.abandoned == 1
+
+
+def test_acknowledging_at_once_begins_with_a_message() -> None:
+    """Between messages nobody waits for an acknowledgement of TCP's."""
+    served = Served(STORE[:3], STORE[3:90], STORE[90:])
+    assert served.wire.expected == [False, True, True, False]
+
+
+def test_a_recall_ends_it() -> None:
+    """What is half there is abandoned."""
+
+    def recall_at_last(wire: ScriptedWire) -> None:
+        if not wire.pieces:
+            raise Recalled
+
+    served = Served(wire=ScriptedWire([STORE, STORE[:-3]], recall_at_last))
+    assert served.outcome == Outcome(Ending.RECALLED)
+    assert (served.payloads, served.channel.abandoned) == ([b"dataset"], 1)
