@@ -12,6 +12,7 @@ import pytest
 
 from agent.receive import Hl7Listener, Hl7Settings, Receiver
 from agent.receive.journal import Journal
+from agent.spool import Disk as SpoolDisk
 from agent.spool import SpoolWriter
 from tests.hl7_listeners import NOW, RULES, Disk, Listening
 from tests.receivers import SETTINGS, Running
@@ -53,7 +54,7 @@ def start_hl7(tmp_path: Path) -> Iterator[Callable[..., Listening]]:
                 refuse_below_free_bytes=0,
                 segment_bytes=1 << 22,
                 now=lambda: NOW,
-                sync=disk.sync,
+                disk=SpoolDisk(fdatasync=disk.sync, dsync=0),
             )
             stack.callback(writer.close)
             listener = Hl7Listener(
