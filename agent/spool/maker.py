@@ -13,7 +13,7 @@ from agent.spool.segment import DATA_START, PAGE, Horizon, Identity, segment_nam
 
 _UNFINISHED: Final = ".new"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ZEROS: Final = bytes(1 << 20)
+_ZEROS: Final = bytes(1 << 16)  # the kernel caches in pieces as large as what is written; larger are slower to sync
 
 
 class SegmentMaker:
