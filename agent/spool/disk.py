@@ -32,6 +32,7 @@ class Disk:
     allocate: Callable[[int, int, int], None] = os.posix_fallocate
     rename: Callable[[Path, Path], None] = os.rename
     unlink: Callable[[Path], None] = os.unlink
+    close: Callable[[int], None] = os.close
     dsync: int = os.RWF_DSYNC
 
     def write(self, fd: int, chunks: Sequence[Chunk], offset: int, flags: int = 0) -> bool:
@@ -57,7 +58,7 @@ class Disk:
         try:
             self.fsync(fd)
         finally:
-            os.close(fd)
+            self.close(fd)
 
 
 def _left(views: list[memoryview], done: int) -> list[memoryview]:

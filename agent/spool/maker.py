@@ -70,7 +70,7 @@ class SegmentMaker:
             self._disk.rename(unfinished, path)
             self._disk.sync_folder(self._folder)
         except OSError:
-            os.close(fd)
+            self._disk.close(fd)
             for name in (unfinished, path):
                 with suppress(OSError):  # what stays is removed or found empty at the next start
                     self._disk.unlink(name)
@@ -91,7 +91,7 @@ class SegmentMaker:
             self._disk.write(fd, [horizon.encode(identity.seed).ljust(PAGE, b"\0"), bytes(PAGE)], PAGE)
             self._disk.fdatasync(fd)
         except OSError:
-            os.close(fd)
+            self._disk.close(fd)
             raise
         return OpenSegment(self._disk, fd, identity, horizon, anchor=DATA_START)
 

@@ -1,6 +1,5 @@
 """A segment that is appended to."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from errno import EINVAL, ENOSYS, EOPNOTSUPP
@@ -105,7 +104,7 @@ class OpenSegment:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self.fd)
+        self._disk.close(self.fd)
 
     def _write_through(self, record: Sequence[Chunk]) -> bool:
         """Write the record; return whether it is durable already.

@@ -62,7 +62,7 @@ def recover(folder: Path, disk: Disk) -> Recovered:
         fd = disk.open(path, os.O_RDWR)
         identity = read_identity(fd)
         if identity is None:
-            os.close(fd)
+            disk.close(fd)
             _log.error("spool_segment_damaged", segment=number)
             continue
         horizon = _settle(disk, fd, identity)

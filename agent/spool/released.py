@@ -72,7 +72,7 @@ def release(folder: Path, segment: int, generation: int, disk: Disk | None = Non
         if not (folder / _FOLDER).is_dir():
             (folder / _FOLDER).mkdir(exist_ok=True)
             disk.sync_folder(folder)
-        os.close(disk.open(_marker(folder, segment, generation), os.O_WRONLY | os.O_CREAT))
+        disk.close(disk.open(_marker(folder, segment, generation), os.O_WRONLY | os.O_CREAT))
         disk.sync_folder(folder / _FOLDER)
     except OSError as error:
         raise translated(error) from error
