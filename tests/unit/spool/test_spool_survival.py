@@ -4,6 +4,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -96,6 +97,21 @@ class SpoolMachine(RuleBasedStateMachine):
         self.drafts.pop(which, None)
         self.store(number, payload, lambda: self.channels[which].append(kind, {"n": str(number)}, payload))
 
+    @rule(which=st.integers(0, 1), kind=KINDS, sizes=st.lists(SIZES, min_size=1, max_size=4))
+    def stream(self, which: int, kind: RecordKind, sizes: list[int]) -> None:
+        """Begin, write and commit one in parts."""
+        number = next(self.numbers)
+        parts = [self.payload(number, size) for size in sizes]
+        self.drafts.pop(which, None)
+
+        def act() -> SpoolRef:
+            draft = self.channels[which].begin(kind, {"n": str(number)})
+            for part in parts[:-1]:
+                draft.write([part])
+            return draft.commit(parts[-1:])
+
+        self.store(number, b"".join(parts), act)
+
     @rule(which=st.integers(0, 1), kind=KINDS)
     def begin(self, which: int, kind: RecordKind) -> None:
         """Begin one whose length is not."""
@@ -160,16 +176,15 @@ class SpoolMachine(RuleBasedStateMachine):
     def die(self, calls: int, *, loses_power: bool, data: st.DataObject) -> None:
         """Die at some call to the disk, while something is being stored; start from what is left."""
         self.failing.fail("any", calls, Dead())
-        step = data.draw(st.sampled_from([self.append, self.append, self.change, self.release]))
+        step = data.draw(st.sampled_from([self.append, self.stream, self.stream, self.change, self.release]))
         arguments: dict[Any, Any] = {
             self.append: {"which": 0, "kind": RecordKind.INSTANCE, "size": data.draw(SIZES)},
+            self.stream: {"which": 1, "kind": RecordKind.INSTANCE, "sizes": data.draw(st.lists(SIZES, min_size=1))},
             self.change: {"which": 1},
             self.release: {"data": data},
         }[step]
-        try:
+        with suppress(Dead):
             step(**arguments)
-        except Dead:
-            pass
         self.failing.work()
         left = self.root / f"spool-{next(self.runs) + 1}"
         if loses_power:
@@ -204,5 +219,5 @@ class SpoolMachine(RuleBasedStateMachine):
 
 TestSpool = SpoolMachine.TestCase
 TestSpool.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
