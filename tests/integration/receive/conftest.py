@@ -20,7 +20,7 @@ from tests.receivers import SETTINGS, Running
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """Give a starter of receivers: settings by name, `spool` for the writer's, `folder` for its place."""
+    """Give a starter of receivers: settings by name, `spool` for the writer's (`sync` for its disk's), `folder`."""
     with ExitStack() as stack:
 
         def start_(*, spool: dict[str, Any] | None = None, folder: Path | None = None, **settings: Any) -> Running:
@@ -31,7 +31,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
                 "segment_bytes": 1 << 20,
                 "now": lambda: datetime.now(UTC),
             }
-            writer = SpoolWriter(place, **(chosen | (spool or {})))
+            changes = dict(spool or {})
+            if "sync" in changes:
+                changes["disk"] = SpoolDisk(fdatasync=changes.pop("sync"), dsync=0)
+            writer = SpoolWriter(place, **(chosen | changes))
             stack.callback(writer.close)
             receiver = Receiver(replace(SETTINGS, **settings), writer)
             receiver.start()
