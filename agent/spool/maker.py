@@ -51,11 +51,10 @@ class SegmentMaker:
         needed = DATA_START + record_bytes
         return max(self._segment_bytes, needed + -needed % PAGE)
 
-    def create(self, number: int, size: int) -> OpenSegment:
+    def create(self, number: int, size: int, *, is_zeroed: bool) -> OpenSegment:
         """Make a segment; it gets its name when it is whole and durable. Raises OSError.
 
-        One of the usual size is written with zeros, or else each record's sync would commit that its blocks hold data
-        now. A larger one is made for one large object, whose one sync commits that once.
+        Where it is not written with zeros, each record's sync commits that its blocks hold data now.
         """
         path = self._folder / segment_name(number)
         unfinished = path.with_name(path.name + _UNFINISHED)
@@ -63,7 +62,7 @@ class SegmentMaker:
         fd = self._disk.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
             self._disk.allocate(fd, 0, size)
-            if size == self._segment_bytes:
+            if is_zeroed:
                 self._zero(fd, size)
             self._disk.write(fd, [identity.encode(), horizon.encode(identity.seed)], 0)
             self._disk.fsync(fd)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -13,6 +14,9 @@ from agent.spool.maker import SegmentMaker
 from agent.spool.open_segment import OpenSegment
 from agent.spool.released import forget, identity_of, released
 from agent.spool.segment import DATA_START, Identity, segment_name
+
+_LARGE_BYTES: Final = 1 << 20
+"""A larger record does not wait for zeros to be written: its one sync may as well commit which blocks hold data."""
 
 _log = structlog.get_logger()
 
@@ -41,7 +45,8 @@ class SegmentPool:
         self._limit_bytes = limit_bytes
         self._may_grow = may_grow
         self._lock = threading.Lock()
-        self._making = threading.Lock()  # one at a time: who waits for it may find that it was made for him
+        self._making = threading.Lock()  # one with zeros at a time: who waits may find that it was made for him
+        self._renewing = threading.Lock()  # a release is obeyed once
         self._free: list[OpenSegment] = []
         self._refused: set[int] = set()  # released, and the disk would not have them renewed
         self._used_bytes = 0
@@ -79,10 +84,12 @@ class SegmentPool:
             If there is none and none can be made.
         """
         found = self._pick(record_bytes)
-        if found is None:
-            with self._making:
-                found = self._pick(record_bytes) or self._made(record_bytes)
-        return found
+        if found is not None:
+            return found
+        if record_bytes > _LARGE_BYTES:
+            return self._made(record_bytes, is_zeroed=False)
+        with self._making:
+            return self._pick(record_bytes) or self._made(record_bytes, is_zeroed=True)
 
     def prepare(self) -> None:
         """Have a segment ready for whoever comes next.
@@ -95,7 +102,7 @@ class SegmentPool:
         with self._making:
             if self.is_ready:
                 return
-            segment = self._made(self._maker.size_for(0) - DATA_START, is_awaited=False)
+            segment = self._made(self._maker.size_for(0) - DATA_START, is_zeroed=True, is_awaited=False)
         with self._lock:
             self._free.append(segment)
 
@@ -129,15 +136,17 @@ class SegmentPool:
                 self._free.remove(found)
             return found
 
-    def _made(self, record_bytes: int, *, is_awaited: bool = True) -> OpenSegment:
+    def _made(self, record_bytes: int, *, is_zeroed: bool, is_awaited: bool = True) -> OpenSegment:
         size = self._maker.size_for(record_bytes)
         try:
-            segment = self._renewed(record_bytes)
-            if segment is not None:
-                return segment
-            if not is_awaited and not self._may_grow(size):
-                raise SpoolFull("free disk space is near the watermark")
-            return self._created(size)
+            with self._renewing:
+                segment = self._renewed(record_bytes)
+                if segment is not None:
+                    return segment
+                if not is_awaited and not self._may_grow(size):
+                    raise SpoolFull("free disk space is near the watermark")
+                self._make_room(size)
+            return self._created(size, is_zeroed=is_zeroed)
         except OSError as error:
             raise translated(error) from error
 
@@ -156,8 +165,7 @@ class SegmentPool:
             return segment
         return None
 
-    def _created(self, size: int) -> OpenSegment:
-        self._make_room(size)
+    def _created(self, size: int, *, is_zeroed: bool) -> OpenSegment:
         with self._lock:
             if self._used_bytes + size > self._limit_bytes:
                 raise SpoolFull("the spool has reached its limit")
@@ -165,7 +173,7 @@ class SegmentPool:
             self._last_number += 1
             number = self._last_number
         try:
-            return self._maker.create(number, size)
+            return self._maker.create(number, size, is_zeroed=is_zeroed)
         except OSError:
             with self._lock:
                 self._used_bytes -= size

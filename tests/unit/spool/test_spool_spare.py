@@ -22,7 +22,7 @@ SIZE = 1 << 16
 
 
 def test_a_segment_is_zeroed_before_it_is_used(open_writer: OpenWriter) -> None:
-    """Every byte was written and synced before its name is given; a larger one, for one object, is only allocated."""
+    """Every byte was written and synced before its name is given; one for a large object is only allocated."""
     written: list[int] = []
     failing = FailingDisk()
     writer = open_writer(
@@ -37,8 +37,8 @@ def test_a_segment_is_zeroed_before_it_is_used(open_writer: OpenWriter) -> None:
     assert sum(before[: before.index(0)]) >= SIZE
     assert before[before.index(0) + 1] == -1
     written.clear()
-    writer.channel().append(INSTANCE, {}, bytes(2 * SIZE))
-    assert sum(written) < 3 * SIZE
+    writer.channel().append(INSTANCE, {}, bytes(2 << 20))
+    assert sum(written) < 3 << 20
 
 
 def test_a_quiet_receiver_makes_one_segment(open_writer: OpenWriter, folder: Path) -> None:
