@@ -23,7 +23,7 @@ from agent.dicom.part10 import to_part10
 from agent.dicom.same_pixels import same_pixels
 from agent.ehr.source import EhrSource
 from agent.record.quarantine import Quarantine
-from agent.spool import SpoolReader, SpoolWriter
+from agent.spool import Disk, SpoolReader, SpoolWriter
 from agent.state import SqlStore, migrate
 from bench.objects import ISSUER, Image, encoded, meta, patient_id
 
@@ -78,7 +78,7 @@ class Site:
             limit_bytes=SPOOL_BYTES,
             refuse_below_free_bytes=0,
             now=self.clock,
-            sync=lambda _: None,  # filling it is not what is measured
+            disk=Disk(fdatasync=lambda _: None, dsync=0),  # filling it is not what is measured
         )
         self.hospital = self.folder / "hospital.db"
         with closing(sqlite3.connect(self.hospital)) as db:

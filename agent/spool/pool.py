@@ -1,93 +1,54 @@
-"""The segments a writer may append to: made, lent to one channel each, taken back."""
+"""The segments a writer may append to: lent to one channel each, taken back, and one more kept ready."""
 
-import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from agent.core.instance import SpoolRef
+import structlog
+
+from agent.spool.disk import Disk
 from agent.spool.errors import SpoolFull, translated
-from agent.spool.record import HEADER_BYTES, Chunk
-from agent.spool.segment import DATA_START, PAGE, Horizon, Identity, segment_name, write_horizon
+from agent.spool.maker import SegmentMaker
+from agent.spool.open_segment import OpenSegment
+from agent.spool.released import forget, identity_of, released
+from agent.spool.segment import DATA_START, Identity, segment_name
 
-_IOV_MAX: Final = 1024
-_UNFINISHED: Final = ".new"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGE_BYTES: Final = 1 << 20
+"""A larger record does not wait for zeros to be written: its one sync may as well commit which blocks hold data."""
 
-
-class OpenSegment:
-    """A segment open for appending. It belongs to one channel at a time, so it needs no lock."""
-
-    def __init__(self, fd: int, identity: Identity, end: int) -> None:
-        self.fd = fd
-        self.identity = identity
-        self.end = end
-
-    @property
-    def room(self) -> int:
-        """Bytes left."""
-        return self.identity.size - self.end
-
-    @property
-    def is_half_empty(self) -> bool:
-        """Whether it is worth keeping open for another user."""
-        return self.room > self.identity.size // 2
-
-    def ref(self) -> SpoolRef:
-        """Return the place of the next record."""
-        return SpoolRef(self.identity.number, self.identity.generation, self.end)
-
-    def write(self, record: Sequence[Chunk]) -> int:
-        """Write a record behind the last one, not yet durable, and return its end. Raises OSError."""
-        views = [view for view in (memoryview(chunk).cast("B") for chunk in record) if view]
-        at = self.end
-        while views:
-            done = os.pwritev(self.fd, views[:_IOV_MAX], at)
-            at += done
-            while views and done >= len(views[0]):
-                done -= len(views.pop(0))
-            if done:
-                views[0] = views[0][done:]
-        return at
-
-    def publish(self, end: int, sequence: int) -> None:
-        """Show readers the record that became durable."""
-        write_horizon(self.fd, self.identity, Horizon(end, sequence))
-        self.end = end
-
-    def wipe(self) -> None:
-        """Take back a record that could not be made durable, as far as the disk lets us."""
-        with suppress(OSError):
-            os.pwrite(self.fd, bytes(HEADER_BYTES), self.end)
-            os.fdatasync(self.fd)
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self.fd)
+_log = structlog.get_logger()
 
 
 class SegmentPool:
-    """Makes segments up to a limit and keeps those that have room and no user."""
+    """Keeps the segments that have room and no user; makes others up to a limit, of released ones where there are any.
+
+    Parameters
+    ----------
+    folder
+        Where they lie.
+    maker
+        Makes them.
+    limit_bytes
+        Most bytes of all segments together.
+    may_grow
+        Whether the disk has so many bytes to spare for a segment that nobody waits for.
+    """
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        limit_bytes: int,
-        segment_bytes: int,
-        next_sequence: Callable[[], int],
-        now: Callable[[], datetime],
+        self, folder: Path, disk: Disk, maker: SegmentMaker, *, limit_bytes: int, may_grow: Callable[[int], bool]
     ) -> None:
         self._folder = folder
+        self._disk = disk
+        self._maker = maker
         self._limit_bytes = limit_bytes
-        self._segment_bytes = segment_bytes
-        self._next_sequence = next_sequence
-        self._now = now
+        self._may_grow = may_grow
         self._lock = threading.Lock()
+        self._making = threading.Lock()  # one with zeros at a time: who waits may find that it was made for him
+        self._renewing = threading.Lock()  # a release is obeyed once
         self._free: list[OpenSegment] = []
+        self._refused: set[int] = set()  # released, and the disk would not have them renewed
         self._used_bytes = 0
         self._last_number = 0
 
@@ -96,43 +57,59 @@ class SegmentPool:
         self._free.extend(segments)
         self._used_bytes, self._last_number = used_bytes, last_number
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a segment with much room is there for the next user."""
+        with self._lock:
+            return any(segment.is_half_empty for segment in self._free)
+
     def may_take(self, record_bytes: int) -> bool:
         """Tell whether a segment with so much room is there or may be made."""
         with self._lock:
             if any(segment.room >= record_bytes for segment in self._free):
                 return True
-            return self._used_bytes + self._size_for(record_bytes) <= self._limit_bytes
+            if self._used_bytes + self._maker.size_for(record_bytes) <= self._limit_bytes:
+                return True
+        try:
+            return any(_room(identity) >= record_bytes for identity in self._released())
+        except OSError:
+            return False
 
     def take(self, record_bytes: int) -> OpenSegment:
-        """Lend a segment with at least so much room.
+        """Lend a segment with at least so much room, the one with the least of it.
 
         Raises
         ------
         SpoolFull, SpoolFailed
             If there is none and none can be made.
         """
+        found = self._pick(record_bytes)
+        if found is not None:
+            return found
+        if record_bytes > _LARGE_BYTES:
+            return self._made(record_bytes, is_zeroed=False)
+        with self._making:
+            return self._pick(record_bytes) or self._made(record_bytes, is_zeroed=True)
+
+    def prepare(self) -> None:
+        """Have a segment ready for whoever comes next.
+
+        Raises
+        ------
+        SpoolFull, SpoolFailed
+            If none can be made.
+        """
+        with self._making:
+            if self.is_ready:
+                return
+            segment = self._made(self._maker.size_for(0) - DATA_START, is_zeroed=True, is_awaited=False)
         with self._lock:
-            for segment in self._free:
-                if segment.room >= record_bytes:
-                    self._free.remove(segment)
-                    return segment
-            size = self._size_for(record_bytes)
-            if self._used_bytes + size > self._limit_bytes:
-                raise SpoolFull("the spool has reached its limit")
-            self._used_bytes += size
-            self._last_number += 1
-            number = self._last_number
-        try:
-            return self._create(number, size)
-        except OSError as error:
-            with self._lock:
-                self._used_bytes -= size
-            raise translated(error) from error
+            self._free.append(segment)
 
     def give_back(self, segment: OpenSegment) -> None:
         """Take a segment back; one that is nearly full is closed for good."""
         if segment.room < segment.identity.size // 8:
-            segment.close()
+            segment.retire()
             return
         with self._lock:
             self._free.append(segment)
@@ -142,7 +119,7 @@ class SegmentPool:
         if segment.is_half_empty:
             self.give_back(segment)
         else:
-            segment.close()
+            segment.retire()
 
     def close(self) -> None:
         """Close the segments that nobody uses."""
@@ -151,40 +128,83 @@ class SegmentPool:
                 segment.close()
             self._free.clear()
 
-    def _size_for(self, record_bytes: int) -> int:
-        needed = DATA_START + record_bytes
-        return max(self._segment_bytes, needed + -needed % PAGE)
+    def _pick(self, record_bytes: int) -> OpenSegment | None:
+        with self._lock:
+            fitting = (segment for segment in self._free if segment.room >= record_bytes)
+            found = min(fitting, key=lambda segment: segment.room, default=None)
+            if found is not None:
+                self._free.remove(found)
+            return found
 
-    def _create(self, number: int, size: int) -> OpenSegment:
-        path = self._folder / segment_name(number)
-        unfinished = path.with_name(path.name + _UNFINISHED)
-        created_at_ns = (self._now() - _EPOCH) // timedelta(microseconds=1) * 1000
-        identity = Identity(number, 1, size, self._next_sequence(), created_at_ns)
-        fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    def _made(self, record_bytes: int, *, is_zeroed: bool, is_awaited: bool = True) -> OpenSegment:
+        size = self._maker.size_for(record_bytes)
         try:
-            os.posix_fallocate(fd, 0, size)
-            os.pwrite(fd, identity.encode(), 0)
-            write_horizon(fd, identity, Horizon(DATA_START, identity.first_sequence))
-            os.fsync(fd)
-            unfinished.rename(path)
-            sync_folder(self._folder)
+            with self._renewing:
+                segment = self._renewed(record_bytes)
+                if segment is not None:
+                    return segment
+                if not is_awaited and not self._may_grow(size):
+                    raise SpoolFull("free disk space is near the watermark")
+                self._make_room(size)
+            return self._created(size, is_zeroed=is_zeroed)
+        except OSError as error:
+            raise translated(error) from error
+
+    def _renewed(self, record_bytes: int) -> OpenSegment | None:
+        """Use the smallest released segment that has the room."""
+        for identity in sorted(self._released(), key=lambda identity: identity.size):
+            if _room(identity) < record_bytes:
+                continue
+            try:
+                segment = self._maker.renew(identity)
+            except OSError as error:
+                self._refused.add(identity.number)
+                _log.error("spool_segment_not_renewed", segment=identity.number, reason=str(translated(error)))
+                continue
+            self._forget(identity.number, identity.generation)
+            return segment
+        return None
+
+    def _created(self, size: int, *, is_zeroed: bool) -> OpenSegment:
+        with self._lock:
+            if self._used_bytes + size > self._limit_bytes:
+                raise SpoolFull("the spool has reached its limit")
+            self._used_bytes += size
+            self._last_number += 1
+            number = self._last_number
+        try:
+            return self._maker.create(number, size, is_zeroed=is_zeroed)
         except OSError:
-            os.close(fd)
-            unfinished.unlink(missing_ok=True)
+            with self._lock:
+                self._used_bytes -= size
             raise
-        return OpenSegment(fd, identity, DATA_START)
+
+    def _make_room(self, size: int) -> None:
+        """Remove released segments that are too small for what is needed, as far as the limit asks for it."""
+        for identity in self._released():
+            if self._used_bytes + size <= self._limit_bytes:
+                return
+            if identity.number != self._last_number:  # or its number would be used again after a restart
+                self._disk.unlink(self._folder / segment_name(identity.number))
+                self._forget(identity.number, identity.generation)
+                with self._lock:
+                    self._used_bytes -= identity.size
+
+    def _released(self) -> list[Identity]:
+        """Return the segments that were released and not used anew since; forget stale releases."""
+        found: list[Identity] = []
+        for number, generation in sorted(released(self._folder)):
+            identity = identity_of(self._folder, number)
+            if identity is None or identity.generation != generation:
+                self._forget(number, generation)
+            elif number not in self._refused:
+                found.append(identity)
+        return found
+
+    def _forget(self, number: int, generation: int) -> None:
+        with suppress(OSError):  # a stale release is harmless: it names a use that is over
+            forget(self._folder, number, generation, self._disk)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove segments whose making was interrupted; they hold nothing."""
-    for path in folder.glob("*" + _UNFINISHED):
-        path.unlink()
+def _room(identity: Identity) -> int:
+    return identity.size - DATA_START

@@ -17,6 +17,7 @@ from agent.spool.segment import (
     DATA_START,
     Entry,
     Identity,
+    entry_at,
     next_entry,
     opened,
     read_body,
@@ -82,13 +83,13 @@ class SpoolReader:
         """
         path = self._folder / segment_name(ref.segment)
         with _reading(path) as fd:
-            identity = read_identity(fd)
-            entry = None if identity is None else next_entry(fd, identity, ref.offset, identity.size)
-        if identity is None or entry is None or entry.ref(identity) != ref:
+            identity = _of_generation(fd, ref.generation)
+            entry = None if identity is None else entry_at(fd, identity, ref.offset, identity.size)
+        if identity is None or entry is None:
             raise Permanent("the received bytes are no longer in the spool")
         record = _load(_Found(path, identity, entry))
         if record is None:
-            raise Permanent("the received bytes are damaged in the spool")
+            raise Permanent("the received bytes are damaged in the spool, or no longer in it")
         return record
 
 
@@ -101,6 +102,11 @@ def _reading(path: Path) -> Iterator[int]:
         raise Permanent("a spool segment is gone") from None
     except OSError as error:
         raise SpoolFailed("a spool segment could not be read") from error
+
+
+def _of_generation(fd: int, generation: int) -> Identity | None:
+    identity = read_identity(fd)
+    return identity if identity is not None and identity.generation == generation else None
 
 
 def _behind(path: Path, last: SpoolRef | None) -> Iterator[_Found]:
@@ -127,10 +133,13 @@ def _first_behind(fd: int, identity: Identity, last: SpoolRef | None, stop: int)
 
 
 def _load(found: _Found) -> Record | None:
-    """Read meta and payload of a record; None, reported, if they are damaged."""
+    """Read meta and payload of a record; None if its segment is used anew, or, reported, if they are damaged."""
     ref = found.entry.ref(found.identity)
     with _reading(found.path) as fd:
         body = read_body(fd, found.identity, found.entry)
+        is_renewed = body is None and read_identity(fd) not in (None, found.identity)
+    if is_renewed:
+        return None
     if body is None:
         _log.error("spool_record_damaged", segment=ref.segment, offset=ref.offset)
         return None

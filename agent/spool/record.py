@@ -91,26 +91,36 @@ def encode_meta(meta: Mapping[str, str]) -> bytes:
     return encoded
 
 
+def encode_header(kind: RecordKind, meta_bytes: int, payload_bytes: int, body_crc: int, stamp: Stamp) -> bytes:
+    """Return the header of a record whose meta and payload have that checksum, continued from the stamp's seed."""
+    received_at_ns = (stamp.received_at - _EPOCH) // timedelta(microseconds=1) * 1000
+    fields = _FIELDS.pack(
+        MAGIC,
+        VERSION,
+        _CODES[kind],
+        meta_bytes,
+        stamp.generation,
+        stamp.sequence,
+        received_at_ns,
+        payload_bytes,
+        body_crc,
+    )
+    return fields + _CRC.pack(crc32c(fields, stamp.seed))
+
+
+def padding(meta_bytes: int, payload_bytes: int) -> bytes:
+    """Return the zeros that fill a record up to a multiple of 8."""
+    return bytes(-(HEADER_BYTES + meta_bytes + payload_bytes) % ALIGNMENT)
+
+
 def encode(kind: RecordKind, meta: bytes, payload: Sequence[Chunk], stamp: Stamp) -> list[Chunk]:
     """Return the record as buffers for one gathered write; the payload's own buffers are among them, not copied."""
     crc = crc32c(meta, stamp.seed)
     for chunk in payload:
         crc = crc32c(chunk, crc)
     payload_bytes = sum(memoryview(chunk).nbytes for chunk in payload)
-    received_at_ns = (stamp.received_at - _EPOCH) // timedelta(microseconds=1) * 1000
-    fields = _FIELDS.pack(
-        MAGIC,
-        VERSION,
-        _CODES[kind],
-        len(meta),
-        stamp.generation,
-        stamp.sequence,
-        received_at_ns,
-        payload_bytes,
-        crc,
-    )
-    padding = bytes(-(len(meta) + payload_bytes) % ALIGNMENT)
-    return [fields + _CRC.pack(crc32c(fields, stamp.seed)), meta, *payload, padding]
+    header = encode_header(kind, len(meta), payload_bytes, crc, stamp)
+    return [header, meta, *payload, padding(len(meta), payload_bytes)]
 
 
 def decode_header(data: bytes, generation: int, seed: int) -> Header | None:

@@ -1,7 +1,7 @@
 """One segment file: its identity, its horizon, and the walk along its records (docs/adr/0001-spool.md).
 
-Page 0 holds the identity, written once before the file gets its name. Page 1 holds the horizon: up to where records
-are durable. Records follow from page 2 on.
+Page 0 holds the identity, written before the file gets its name, and anew for each further use. Page 1 holds the
+horizon: up to where records are durable. Records follow from page 2 on.
 """
 
 import os
@@ -9,15 +9,18 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from agent.core.instance import SpoolRef
+from agent.spool.disk import Disk
 from agent.spool.record import ALIGNMENT, HEADER_BYTES, MAGIC, Header, crc32c, decode_header, is_intact
 
 PAGE: Final = 4096
 DATA_START: Final = 2 * PAGE
+SEARCH_BYTES: Final = 4 << 20
+"""Most bytes by which the horizon on the disk lags behind the beginning of the last record but one."""
 _HORIZON_AT: Final = PAGE
 _SEGMENT_MAGIC: Final = b"SNSEGMNT"
 _SEGMENT_VERSION: Final = 1
@@ -26,6 +29,7 @@ _CRC: Final = struct.Struct("<I")
 _IDENTITY: Final = struct.Struct("<8sIQQQQq")
 # end, last sequence number
 _HORIZON: Final = struct.Struct("<QQ")
+_CLOSED: Final = b"closed"
 _NAME: Final = re.compile(r"segment-(\d{8,})\.spool")
 _CHUNK: Final = 1 << 20
 
@@ -63,15 +67,20 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """Everything before `end` is durable; `sequence` is that of the last record before it."""
+    """Everything before `end` is durable; `sequence` is that of the last record before it.
+
+    `is_closed`: nothing will be appended behind it before the file is used anew.
+    """
 
     end: int
     sequence: int
+    is_closed: bool = False
 
     def encode(self, seed: int) -> bytes:
         """Return what stands at the start of page 1."""
         fields = _HORIZON.pack(self.end, self.sequence)
-        return fields + _CRC.pack(crc32c(fields, seed))
+        crc = crc32c(fields, seed)
+        return fields + _CRC.pack(crc) + _CRC.pack(crc32c(_CLOSED, crc) if self.is_closed else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,30 +134,39 @@ def read_identity(fd: int) -> Identity | None:
 
 def read_horizon(fd: int, identity: Identity) -> Horizon | None:
     """Return the horizon of a segment, None if it was never set or is damaged."""
-    data = os.pread(fd, _HORIZON.size + _CRC.size, _HORIZON_AT)
-    if len(data) < _HORIZON.size + _CRC.size:
+    data = os.pread(fd, _HORIZON.size + 2 * _CRC.size, _HORIZON_AT)
+    if len(data) < _HORIZON.size + 2 * _CRC.size:
         return None
     horizon = Horizon(*_HORIZON.unpack_from(data))
-    return horizon if data == horizon.encode(identity.seed) else None
+    closed = replace(horizon, is_closed=True)
+    if data == closed.encode(identity.seed):
+        return closed
+    intact = _HORIZON.size + _CRC.size
+    return horizon if data[:intact] == horizon.encode(identity.seed)[:intact] else None
 
 
-def write_horizon(fd: int, identity: Identity, horizon: Horizon) -> None:
+def write_horizon(disk: Disk, fd: int, identity: Identity, horizon: Horizon) -> None:
     """Move the horizon. It need not be durable itself: after a power loss it lags behind, never ahead."""
-    os.pwrite(fd, horizon.encode(identity.seed), _HORIZON_AT)
+    disk.write(fd, [horizon.encode(identity.seed)], _HORIZON_AT)
 
 
-def next_entry(fd: int, identity: Identity, offset: int, stop: int) -> Entry | None:
+def entry_at(fd: int, identity: Identity, offset: int, stop: int) -> Entry | None:
+    """Return the record at an offset, None if there is no intact header of one that ends by `stop`."""
+    header = decode_header(os.pread(fd, HEADER_BYTES, offset), identity.generation, identity.seed)
+    return Entry(offset, header) if header is not None and offset + header.record_bytes <= stop else None
+
+
+def next_entry(fd: int, identity: Identity, offset: int, stop: int, search_stop: int | None = None) -> Entry | None:
     """Return the first record at or after `offset` whose header is intact and which ends by `stop`.
 
-    Where damage hides a record's length, the next one is found by its magic; the seed keeps bytes of a payload that
-    look like a record from being taken for one.
+    Where damage hides a record's length, the next one is found by its magic, if it begins before `search_stop` (else
+    before `stop`); the seed keeps bytes of a payload that look like a record from being taken for one.
     """
-    while offset + HEADER_BYTES <= stop:
-        header = decode_header(os.pread(fd, HEADER_BYTES, offset), identity.generation, identity.seed)
-        if header is not None and offset + header.record_bytes <= stop:
-            return Entry(offset, header)
-        offset = _next_magic(fd, offset + ALIGNMENT, stop)
-    return None
+    limit = stop if search_stop is None else min(search_stop, stop)
+    entry = entry_at(fd, identity, offset, stop)
+    while entry is None and (offset := _next_magic(fd, offset + ALIGNMENT, limit)) < limit:
+        entry = entry_at(fd, identity, offset, stop)
+    return entry
 
 
 def _next_magic(fd: int, offset: int, stop: int) -> int:
@@ -174,6 +192,18 @@ def read_body(fd: int, identity: Identity, entry: Entry) -> tuple[bytes, bytes] 
     padding_at = at + header.meta_bytes + header.payload_bytes
     padding = read_exactly(fd, entry.end - padding_at, padding_at)
     return (meta, payload) if is_intact(header, meta, payload, padding, identity.seed) else None
+
+
+def is_whole(fd: int, identity: Identity, entry: Entry) -> bool:
+    """Tell whether a record is complete and unchanged, without holding it in memory."""
+    header, crc = entry.header, identity.seed
+    at, body_end = entry.offset + HEADER_BYTES, entry.offset + HEADER_BYTES + header.meta_bytes + header.payload_bytes
+    while at < body_end:
+        chunk = os.pread(fd, min(_CHUNK, body_end - at), at)
+        if not chunk:
+            return False
+        crc, at = crc32c(chunk, crc), at + len(chunk)
+    return crc == header.body_crc and os.pread(fd, entry.end - at, at) == bytes(entry.end - at)
 
 
 def read_exactly(fd: int, length: int, offset: int) -> bytes:

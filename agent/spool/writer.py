@@ -10,15 +10,18 @@ from typing import Final
 
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
-from agent.crashpoint import crashpoint
+from agent.spool.disk import Disk
+from agent.spool.draft import RESERVED_BYTES, Draft
 from agent.spool.errors import SpoolFull, SpoolLocked, translated
-from agent.spool.pool import OpenSegment, SegmentPool, sync_folder
-from agent.spool.record import Chunk, Stamp, encode, encode_meta, record_bytes
+from agent.spool.lease import Lease
+from agent.spool.maker import SegmentMaker
+from agent.spool.pool import SegmentPool
+from agent.spool.record import Chunk, Stamp, encode_meta
 from agent.spool.recovery import recover
+from agent.spool.segment import Identity
+from agent.spool.spare import SpareKeeper
 
 SEGMENT_BYTES: Final = 64 << 20
-RESERVED_BYTES: Final = 4096
-"""Left free behind every instance, so that the end of its association can be recorded on a full disk."""
 
 
 def free_bytes(folder: Path) -> int:
@@ -43,10 +46,12 @@ class SpoolWriter:
         an association still go in.
     segment_bytes
         Size of a segment; a larger record gets one of its own size.
+    keep_spare
+        Whether the next segment is made before it is needed, once instances arrive.
     now
         The clock, timezone-aware UTC.
-    sync
-        What makes a file's written bytes durable. Tests pass one that fails.
+    disk
+        The calls that change the disk. Tests pass some that fail.
     free
         Free bytes of the folder's file system.
 
@@ -65,40 +70,38 @@ class SpoolWriter:
         limit_bytes: int,
         refuse_below_free_bytes: int,
         segment_bytes: int = SEGMENT_BYTES,
+        keep_spare: bool = True,
         now: Callable[[], datetime],
-        sync: Callable[[int], None] = os.fdatasync,
+        disk: Disk | None = None,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._folder = folder
         self._refuse_below_free_bytes = refuse_below_free_bytes
         self._now = now
-        self._sync = sync
         self._free = free
+        self._keep_spare = keep_spare
+        disk = disk or Disk()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            sync_folder(folder.parent)
+            disk.sync_folder(folder.parent)
             self._lock_fd = _locked(folder / "lock")
         except OSError as error:
             raise translated(error) from error
         try:
-            found = recover(folder)
+            found = recover(folder, disk)
         except OSError as error:
             os.close(self._lock_fd)
             raise translated(error) from error
         sequence = itertools.count(found.last_sequence + 1)
         self._next_sequence: Callable[[], int] = sequence.__next__  # atomic: no lock between channels
-        self._pool = SegmentPool(
-            folder,
-            limit_bytes=limit_bytes,
-            segment_bytes=segment_bytes,
-            next_sequence=self._next_sequence,
-            now=now,
-        )
+        maker = SegmentMaker(folder, disk, segment_bytes=segment_bytes, next_sequence=self._next_sequence, now=now)
+        self._pool = SegmentPool(folder, disk, maker, limit_bytes=limit_bytes, may_grow=self._is_above_watermark)
         self._pool.adopt(found.segments, found.used_bytes, found.last_number)
+        self._spares = SpareKeeper(self._pool.prepare)
 
     def channel(self) -> "Channel":
         """Return a channel for one association. It takes its first segment with its first record."""
-        return Channel(self._pool, self)
+        return Channel(self, Lease(self._pool))
 
     def has_room(self) -> bool:
         """Tell whether a small instance would be taken now."""
@@ -106,34 +109,34 @@ class SpoolWriter:
 
     def close(self) -> None:
         """Give the folder up. Channels must be closed before."""
+        self._spares.stop()
         self._pool.close()
         os.close(self._lock_fd)
 
     def admit(self, kind: RecordKind) -> None:
-        """Check the watermark. Raises SpoolFull."""
-        if kind is RecordKind.INSTANCE and not self._is_above_watermark():
+        """Check the watermark, and see to it that there will be room. Raises SpoolFull."""
+        if kind is not RecordKind.INSTANCE:
+            return
+        if not self._is_above_watermark():
             raise SpoolFull("free disk space is below the watermark")
+        if self._keep_spare and not self._pool.is_ready:
+            self._spares.wake()
 
-    def commit(self, segment: OpenSegment, kind: RecordKind, meta: bytes, payload: Sequence[Chunk]) -> None:
-        """Write one record into a segment, make it durable, and only then show it to readers. Raises OSError."""
-        stamp = Stamp(segment.identity.generation, segment.identity.seed, self._next_sequence(), self._now())
-        end = segment.write(encode(kind, meta, payload, stamp))
-        crashpoint("spool.after_append")
-        self._sync(segment.fd)
-        crashpoint("spool.after_sync")
-        segment.publish(end, stamp.sequence)
+    def stamp(self, identity: Identity) -> Stamp:
+        """Return what ties the next record to a segment and to its time."""
+        return Stamp(identity.generation, identity.seed, self._next_sequence(), self._now())
 
-    def _is_above_watermark(self) -> bool:
-        return self._free(self._folder) >= self._refuse_below_free_bytes
+    def _is_above_watermark(self, more_bytes: int = 0) -> bool:
+        return self._free(self._folder) - more_bytes >= self._refuse_below_free_bytes
 
 
 class Channel:
     """One association's way into the spool. It owns one segment at a time; only one thread may use it."""
 
-    def __init__(self, pool: SegmentPool, writer: SpoolWriter) -> None:
-        self._pool = pool
+    def __init__(self, writer: SpoolWriter, lease: Lease) -> None:
         self._writer = writer
-        self._segment: OpenSegment | None = None
+        self._lease = lease
+        self._draft: Draft | None = None
 
     def append(self, kind: RecordKind, meta: Mapping[str, str], payload: Chunk | Sequence[Chunk]) -> SpoolRef:
         """Append one record; return only when it is durable.
@@ -148,20 +151,24 @@ class Channel:
         Permanent
             If the meta is too long.
         """
+        chunks = [payload] if isinstance(payload, bytes | bytearray | memoryview) else list(payload)
+        return self.begin(kind, meta).commit(chunks)
+
+    def begin(self, kind: RecordKind, meta: Mapping[str, str]) -> Draft:
+        """Begin a record whose payload comes in parts. One at a time: an earlier one that is not over is abandoned.
+
+        Raises
+        ------
+        SpoolFull
+            If free disk space is below the watermark.
+        Permanent
+            If the meta is too long.
+        """
+        self._abandon()
+        encoded = encode_meta(meta)
         self._writer.admit(kind)
-        parts = [payload] if isinstance(payload, bytes | bytearray | memoryview) else list(payload)
-        encoded_meta = encode_meta(meta)
-        needed = record_bytes(len(encoded_meta), sum(memoryview(part).nbytes for part in parts))
-        segment = self._with_room(needed + (RESERVED_BYTES if kind is RecordKind.INSTANCE else 0))
-        ref = segment.ref()
-        try:
-            self._writer.commit(segment, kind, encoded_meta, parts)
-        except OSError as error:
-            self._segment = None
-            segment.wipe()
-            segment.close()
-            raise translated(error) from error
-        return ref
+        self._draft = Draft(self._lease, kind, encoded, self._writer.stamp)
+        return self._draft
 
     def begin(self, kind: RecordKind, meta: Mapping[str, str]) -> "Draft":
         """Begin a record."""
@@ -169,19 +176,14 @@ class Channel:
         return Draft(self, kind, meta)
 
     def close(self) -> None:
-        """Return the segment to the pool. Harmless when repeated."""
-        if self._segment is not None:
-            self._pool.give_back(self._segment)
-            self._segment = None
+        """Return the segment to the pool; a record that is not committed is abandoned. Harmless when repeated."""
+        self._abandon()
+        self._lease.give_back()
 
-    def _with_room(self, needed: int) -> OpenSegment:
-        held = self._segment
-        if held is not None and held.room >= needed:
-            return held
-        self._segment = self._pool.take(needed)
-        if held is not None:  # given up only now: on a full disk smaller records still go into it
-            self._pool.roll(held)
-        return self._segment
+    def _abandon(self) -> None:
+        if self._draft is not None:
+            self._draft.abandon()
+            self._draft = None
 
 
 class Draft:

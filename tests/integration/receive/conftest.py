@@ -12,6 +12,7 @@ import pytest
 
 from agent.receive import Hl7Listener, Hl7Settings, Receiver
 from agent.receive.journal import Journal
+from agent.spool import Disk as SpoolDisk
 from agent.spool import SpoolWriter
 from tests.hl7_listeners import NOW, RULES, Disk, Listening
 from tests.receivers import SETTINGS, Running
@@ -19,7 +20,7 @@ from tests.receivers import SETTINGS, Running
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """Give a starter of receivers: settings by name, `spool` for the writer's, `folder` for its place."""
+    """Give a starter of receivers: settings by name, `spool` for the writer's (`sync` for its disk's), `folder`."""
     with ExitStack() as stack:
 
         def start_(*, spool: dict[str, Any] | None = None, folder: Path | None = None, **settings: Any) -> Running:
@@ -30,7 +31,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
                 "segment_bytes": 1 << 20,
                 "now": lambda: datetime.now(UTC),
             }
-            writer = SpoolWriter(place, **(chosen | (spool or {})))
+            changes = dict(spool or {})
+            if "sync" in changes:
+                changes["disk"] = SpoolDisk(fdatasync=changes.pop("sync"), dsync=0)
+            writer = SpoolWriter(place, **(chosen | changes))
             stack.callback(writer.close)
             receiver = Receiver(replace(SETTINGS, **settings), writer)
             receiver.start()
@@ -53,7 +57,7 @@ def start_hl7(tmp_path: Path) -> Iterator[Callable[..., Listening]]:
                 refuse_below_free_bytes=0,
                 segment_bytes=1 << 22,
                 now=lambda: NOW,
-                sync=disk.sync,
+                disk=SpoolDisk(fdatasync=disk.sync, dsync=0),
             )
             stack.callback(writer.close)
             listener = Hl7Listener(

@@ -25,6 +25,7 @@ def open_writer(folder: Path) -> Callable[..., SpoolWriter]:
             "limit_bytes": 1 << 24,
             "refuse_below_free_bytes": 0,
             "segment_bytes": 1 << 16,
+            "keep_spare": False,
             "now": lambda: NOW,
         }
         return SpoolWriter(folder, **(settings | changes))

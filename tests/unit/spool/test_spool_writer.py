@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.core.ports import Record, RecordKind
-from agent.spool import SpoolFailed, SpoolFull, SpoolLocked, SpoolReader, SpoolWriter
+from agent.spool import Disk, SpoolFailed, SpoolFull, SpoolLocked, SpoolReader, SpoolWriter
+from agent.spool.record import HEADER_BYTES
 from agent.spool.segment import DATA_START, segment_files
 
 OpenWriter = Callable[..., SpoolWriter]
@@ -43,7 +44,7 @@ def test_append_syncs_before_it_returns(open_writer: OpenWriter, folder: Path) -
         seen.append(len(_payloads(folder)))
         disk.sync(fd)
 
-    channel = open_writer(sync=sync).channel()
+    channel = open_writer(disk=Disk(fdatasync=sync, dsync=0)).channel()
     for number in range(3):
         channel.append(INSTANCE, {}, bytes([number]))
     assert seen == [0, 1, 2]
@@ -145,7 +146,7 @@ def test_a_failed_sync_loses_that_record_alone(
 ) -> None:
     """It is never seen, its segment is given up, and the next append works."""
     disk = _Disk()
-    channel = open_writer(sync=disk.sync).channel()
+    channel = open_writer(disk=Disk(fdatasync=disk.sync, dsync=0)).channel()
     first = channel.append(INSTANCE, {}, b"first")
     disk.failures = [number]
     with pytest.raises(error) as caught:
@@ -159,7 +160,7 @@ def test_a_failed_sync_loses_that_record_alone(
 def test_a_record_whose_sync_failed_does_not_come_back(open_writer: OpenWriter, folder: Path) -> None:
     """The next start finds it wiped."""
     disk = _Disk()
-    writer = open_writer(sync=disk.sync)
+    writer = open_writer(disk=Disk(fdatasync=disk.sync, dsync=0))
     channel = writer.channel()
     disk.failures = [errno.EIO]
     with pytest.raises(SpoolFailed):
@@ -168,7 +169,9 @@ def test_a_record_whose_sync_failed_does_not_come_back(open_writer: OpenWriter, 
     writer.close()
     open_writer()
     assert _payloads(folder) == [b"kept"]
-    assert all(b"lost" not in path.read_bytes() for path in segment_files(folder).values())
+    first, second = segment_files(folder).values()
+    assert not any(first.read_bytes()[DATA_START : DATA_START + HEADER_BYTES])
+    assert b"lost" not in second.read_bytes()
 
 
 def test_the_limit_is_kept(open_writer: OpenWriter, folder: Path) -> None:

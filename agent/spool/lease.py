@@ -1,0 +1,114 @@
+"""The one segment that a channel holds at a time."""
+
+import os
+from errno import EIO
+from typing import Final
+
+from agent.spool.errors import SpoolFull
+from agent.spool.open_segment import OpenSegment
+from agent.spool.pool import SegmentPool
+from agent.spool.record import HEADER_BYTES, crc32c
+
+_CHUNK: Final = 1 << 20
+
+
+class Lease:
+    """Takes a channel's segment from the pool, changes it for another, gives it back. Only one thread may use it."""
+
+    def __init__(self, pool: SegmentPool) -> None:
+        self._pool = pool
+        self._held: OpenSegment | None = None
+        self._usual_bytes = 0
+
+    def with_room(self, needed: int, *, likely: bool = False) -> OpenSegment:
+        """Return a segment with so much room; `likely` for a record that may grow as large as the last large one.
+
+        Raises
+        ------
+        SpoolFull, SpoolFailed
+            If there is none.
+        """
+        if likely and self._usual_bytes > needed:
+            try:
+                return self._with_room(self._usual_bytes)
+            except SpoolFull:
+                pass  # it may turn out smaller
+        return self._with_room(needed)
+
+    def moved(self, needed: int, written: int, crc: int) -> tuple[OpenSegment, int]:
+        """Move a record that outgrew its segment to one with twice the room it needs by now, if there is one.
+
+        Parameters
+        ----------
+        needed
+            Bytes that it must have room for.
+        written
+            Bytes of it that are there, the header's place included.
+        crc
+            Their checksum without the header, continued from the segment's seed.
+
+        Returns
+        -------
+        The new segment, and the checksum continued from its seed.
+
+        Raises
+        ------
+        SpoolFull, SpoolFailed
+            If there is no segment with the room.
+        OSError
+            If the disk refuses to copy. Both segments must not be used again; this gives the old one up.
+        """
+        old = self._held
+        assert old is not None  # noqa: S101 - a record that was written to lies in a segment
+        self._held = self._larger(needed)
+        try:
+            copied = _copy(old, self._held, written, crc)
+        except OSError:
+            old.retire()
+            raise
+        self._pool.roll(old)
+        return self._held, copied
+
+    def remember(self, record_bytes: int) -> None:
+        """Expect that the next large record will be about as large as this one, as images of one series are."""
+        self._usual_bytes = record_bytes
+
+    def give_up(self) -> None:
+        """Take back what was not made durable, and never use the segment again."""
+        if self._held is not None:
+            self._held.wipe()
+            self._held.retire()
+            self._held = None
+
+    def give_back(self) -> None:
+        """Return the segment to the pool. Harmless when repeated."""
+        if self._held is not None:
+            self._pool.give_back(self._held)
+            self._held = None
+
+    def _with_room(self, needed: int) -> OpenSegment:
+        held = self._held
+        if held is not None and held.room >= needed:
+            return held
+        self._held = self._pool.take(needed)
+        if held is not None:  # given up only now: on a full disk smaller records still go into it
+            self._pool.roll(held)
+        return self._held
+
+    def _larger(self, needed: int) -> OpenSegment:
+        try:
+            return self._pool.take(2 * needed)
+        except SpoolFull:
+            return self._pool.take(needed)
+
+
+def _copy(old: OpenSegment, new: OpenSegment, written: int, crc: int) -> int:
+    """Copy a record without its header, prove that it is what was written, and return its checksum over there."""
+    proof, copied = old.identity.seed, new.identity.seed
+    for at in range(HEADER_BYTES, written, _CHUNK):
+        chunk = os.pread(old.fd, min(_CHUNK, written - at), old.end + at)
+        new.write([chunk], new.end + at)
+        proof, copied = crc32c(chunk, proof), crc32c(chunk, copied)
+    if proof != crc:
+        raise OSError(EIO, "the disk gave back other bytes than it took")
+    return copied
