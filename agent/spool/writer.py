@@ -170,11 +170,6 @@ class Channel:
         self._draft = Draft(self._lease, kind, encoded, self._writer.stamp)
         return self._draft
 
-    def begin(self, kind: RecordKind, meta: Mapping[str, str]) -> "Draft":
-        """Begin a record."""
-        self._writer.admit(kind)
-        return Draft(self, kind, meta)
-
     def close(self) -> None:
         """Return the segment to the pool; a record that is not committed is abandoned. Harmless when repeated."""
         self._abandon()
@@ -184,26 +179,6 @@ class Channel:
         if self._draft is not None:
             self._draft.abandon()
             self._draft = None
-
-
-class Draft:
-    """A record that is being collected."""
-
-    def __init__(self, channel: Channel, kind: RecordKind, meta: Mapping[str, str]) -> None:
-        self._channel, self._kind, self._meta = channel, kind, meta
-        self._parts: list[Chunk] = []
-
-    def write(self, chunks: Sequence[memoryview]) -> None:
-        """Collect."""
-        self._parts += [bytes(chunk) for chunk in chunks]
-
-    def commit(self, chunks: Sequence[memoryview] = ()) -> SpoolRef:
-        """Append it all."""
-        return self._channel.append(self._kind, self._meta, [*self._parts, *chunks])
-
-    def abandon(self) -> None:
-        """Forget it."""
-        self._parts.clear()
 
 
 def _locked(path: Path) -> int:
