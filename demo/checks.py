@@ -103,9 +103,9 @@ def _old_archive(outcome: Outcome) -> Iterator[Check]:
 
 
 def _rejected(outcome: Outcome) -> Iterator[Check]:
-    """The Key Objects of a version name everything that the archives have of the version before, and nothing else."""
+    """The Key Objects of a version name everything that the PACS has of the version before, and nothing else."""
     for before, version in pairwise(outcome.versions):
-        left = {one.uid for one in before.everything if one.kind != "rejection"}
+        left = {one.uid for one in before.arrived if one.kind != "rejection"}
         named = {uid for one in version.of_kind("rejection") for uid in reading.references(one.ds)}
         what = f"version {version.case['version']} rejects each object of version {before.case['version']}"
         yield Check(what, "" if named == left else f"{len(left - named)} are missing, {len(named - left)} too many")

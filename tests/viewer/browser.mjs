@@ -43,7 +43,7 @@ const pause = ms => new Promise(done => setTimeout(done, ms));
 const isOutside = url => /^(http|ws)s?:$/.test(new URL(url).protocol) && new URL(url).hostname !== '127.0.0.1';
 
 function watched(page) {
-  const seen = { failed: [], outside: [], log: [], redrawn: 0, busy: 0, last: Date.now() };
+  const seen = { failed: [], outside: [], log: [], busy: 0, last: Date.now() };
   const end = () => { seen.busy -= 1; seen.last = Date.now(); };
   page.on('console', m => seen.log.push(`${m.type()}: ${m.text()}`.slice(0, 600)));
   page.on('pageerror', e => seen.log.push(`PAGEERROR: ${e.message}`.slice(0, 600)));
@@ -115,10 +115,9 @@ async function settled(page, seen, until, where) {
     await pause(EVERY_MS);
     if (seen.busy > 0 || Date.now() - seen.last < QUIET_MS) continue;
     const why = await missing(page, where, until);
-    if (!why) return await page.screenshot();
+    if (!why) return await taken(page);
     // OHIF may add a label after the image was drawn, and shows it when it draws the next time: at another window's size
     if (why === 'words' && Date.now() > hand) {
-      seen.redrawn += 1;
       await page.setViewportSize({ ...SIZE, height: SIZE.height - 2 });
       await pause(QUIET_MS);
       await page.setViewportSize(SIZE);
@@ -126,7 +125,15 @@ async function settled(page, seen, until, where) {
     }
   }
   seen.log.push(`STEP never at rest, or not seen: ${until} (${await missing(page, where, until)})`);
-  return await page.screenshot();
+  return await taken(page);
+}
+
+// playwright's own screenshot spends most of its time on making the file small
+async function taken(page) {
+  const session = await page.context().newCDPSession(page);
+  const { data } = await session.send('Page.captureScreenshot', { format: 'png', optimizeForSpeed: true });
+  await session.detach();
+  return Buffer.from(data, 'base64');
 }
 
 async function act(page, step) {

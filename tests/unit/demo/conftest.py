@@ -108,7 +108,8 @@ def a_result(version: int = 1, **more: object) -> Result:
         return made
     before = compose(builders.result(images=SOURCES, version=version - 1))
     documents = {one.role: one.reference for one in before if one.kind in (Kind.SR, Kind.TEXT_SR)}
-    return replace(made, predecessors=documents, superseded=tuple(one.reference for one in before))
+    held_by = {one.sop_instance_uid: frozenset[str]() if one.instead_of else frozenset({PACS}) for one in before}
+    return replace(made, predecessors=documents, superseded=tuple(one.reference for one in before), held_by=held_by)
 
 
 @pytest.fixture
