@@ -111,8 +111,15 @@ def test_peer_that_is_gone_is_not_waited_for(how, asks_first: bool) -> None:  # 
 
 def test_abort_of_an_association_that_is_gone_is_harmless() -> None:
     """There is nobody to tell."""
-    with ScriptedScp((Conversation.drop,)) as scp, association(called(scp), CONTEXTS) as opened:
+    is_open = threading.Event()
+
+    def drop(talk: Conversation) -> None:
+        is_open.wait(SOON_S)
+        talk.drop()
+
+    with ScriptedScp((drop,)) as scp, association(called(scp), CONTEXTS) as opened:
         hold_still(opened)
+        is_open.set()
         until(opened.dul.peek_next_pdu)
         opened.abort()
     assert not opened.is_established
