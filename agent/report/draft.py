@@ -1,11 +1,11 @@
 """One result on its way to objects: what all of its objects share, and where each of them goes."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from pydicom import Dataset
@@ -20,6 +20,8 @@ from agent.report.header import Source, read_source
 from agent.report.region import stands_out
 from agent.report.slot import FIRST_SERIES, SERIES_A_VERSION, Slot
 from agent.report.words import Words
+
+Made = TypeVar("Made")
 
 CHARACTER_SET: Final = "ISO_IR 192"
 KEY_IMAGES: Final = 3  # heatmaps of a modality and an axilla: more are looked at by nobody
@@ -131,9 +133,15 @@ class Draft:
     def _unmarked(self) -> frozenset[tuple[str, int, str]]:
         return frozenset(_key(one) for one in self.result.influences if not stands_out(one.saliency_hw))
 
+    def once(self, what: object, make: Callable[[], Made]) -> Made:
+        """Return what pictures and rules ask of the same draft again and again, made when first asked for."""
+        if what not in self._made:
+            self._made[what] = make()
+        found: Made = self._made[what]
+        return found
+
     @cached_property
-    def kept(self) -> dict[object, Any]:
-        """What is made of the same draft again and again, by what it is."""
+    def _made(self) -> dict[object, Any]:
         return {}
 
     @cached_property

@@ -35,10 +35,7 @@ LINE: Final = BOUNDS + 16  # the scale's height within its band
 
 def headline(draft: Draft, answer: Answer) -> tuple[Image.Image, ...]:
     """Return the bands of one answer: drawn once, as they stand in several pictures."""
-    if (headline, answer.side) not in draft.kept:
-        draft.kept[headline, answer.side] = _headline(draft, answer)
-    found: tuple[Image.Image, ...] = draft.kept[headline, answer.side]
-    return found
+    return draft.once((headline, answer.side), lambda: _headline(draft, answer))
 
 
 def _headline(draft: Draft, answer: Answer) -> tuple[Image.Image, ...]:

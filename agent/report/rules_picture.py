@@ -112,11 +112,8 @@ def _differ_within(left: Pixels, right: Pixels, hull: tuple[slice, slice]) -> bo
 
 def _bands(draft: Draft, answer: Answer) -> Pixels:
     """Return the bands of an answer, one below the other."""
-    key = _bands, answer.side, answer in draft.ranked
-    if key not in draft.kept:
-        draft.kept[key] = np.concatenate([np.asarray(band) for band in headline(draft, answer)])
-    found: Pixels = draft.kept[key]
-    return found
+    what = _bands, answer.side, answer in draft.ranked
+    return draft.once(what, lambda: np.concatenate([np.asarray(band) for band in headline(draft, answer)]))
 
 
 def _below(bands: Pixels, pixels_hwc: Pixels, begin: int) -> int:

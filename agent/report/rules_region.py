@@ -106,15 +106,14 @@ def _place_on_capture(draft: Draft, one: Finished, image: tuple[str, int]) -> Pl
 
 def _outline(draft: Draft, place: Place) -> NDArray[np.float64]:
     """Return the corners of a map's region in pixels of the source image, (5, 2), column before row."""
-    key = _outline, place.influence.sop_instance_uid, place.influence.frame, place.influence.side
-    if key not in draft.kept:
-        box, source = strongest(place.influence.saliency_hw), place.source
-        size = source.instance.columns, source.instance.rows
-        draft.kept[key] = (
-            np.full((5, 2), np.nan) if box is None else box.scaled(source.reduction).within(*size).polyline
-        )
-    found: NDArray[np.float64] = draft.kept[key]
-    return found
+    what = _outline, place.influence.sop_instance_uid, place.influence.frame, place.influence.side
+    return draft.once(what, lambda: _traced(place))
+
+
+def _traced(place: Place) -> NDArray[np.float64]:
+    box, source = strongest(place.influence.saliency_hw), place.source
+    size = source.instance.columns, source.instance.rows
+    return np.full((5, 2), np.nan) if box is None else box.scaled(source.reduction).within(*size).polyline
 
 
 def _is_outline(data: Sequence[float], outline: NDArray[np.float64]) -> bool:

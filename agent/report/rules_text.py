@@ -79,18 +79,13 @@ def said_below(one: Finished, head: CodedConcept) -> list[Said]:
 
 def page(draft: Draft) -> Mapping[tree.Code, list[Said]]:
     """Return what the page says, by heading."""
-    if page not in draft.kept:
-        draft.kept[page] = _by_head(sections(draft, draft.words, draft.answers))
-    found: Mapping[tree.Code, list[Said]] = draft.kept[page]
-    return found
+    return draft.once(page, lambda: _by_head(sections(draft, draft.words, draft.answers)))
 
 
 def coded(draft: Draft, estimate: Estimate) -> Mapping[tree.Code, list[Said]]:
     """Return what the SR of one axilla says in sentences, by heading."""
-    if (coded, estimate.side) not in draft.kept:
-        draft.kept[coded, estimate.side] = _by_head(sections(draft, draft.words.in_english, (estimate,)))
-    found: Mapping[tree.Code, list[Said]] = draft.kept[coded, estimate.side]
-    return found
+    what = coded, estimate.side
+    return draft.once(what, lambda: _by_head(sections(draft, draft.words.in_english, (estimate,))))
 
 
 def _by_head(told: Sequence[Section]) -> dict[tree.Code, list[Said]]:

@@ -97,22 +97,32 @@ def test_peer_that_answers_a_crossing_request_out_of_turn_does_not_keep_us() -> 
 @pytest.mark.parametrize("asks_first", [False, True], ids=["at once", "after a request for release"])
 def test_peer_that_is_gone_is_not_waited_for(how, asks_first: bool) -> None:  # type: ignore[no-untyped-def]
     """What it did is there, unread, when we would release."""
+    is_open = threading.Event()
 
     def leaving(talk: Conversation) -> None:
+        is_open.wait(SOON_S)
         if asks_first:
             talk.ask_for_release()
         how(talk)
 
     with ScriptedScp((leaving,)) as scp, association(called(scp), CONTEXTS) as opened:
         hold_still(opened)
+        is_open.set()
         until(lambda: any(isinstance(one, A_ABORT | A_P_ABORT) for one in tuple(opened.dul.to_user_queue.queue)))
     assert not opened.is_established
 
 
 def test_abort_of_an_association_that_is_gone_is_harmless() -> None:
     """There is nobody to tell."""
-    with ScriptedScp((Conversation.drop,)) as scp, association(called(scp), CONTEXTS) as opened:
+    is_open = threading.Event()
+
+    def drop(talk: Conversation) -> None:
+        is_open.wait(SOON_S)
+        talk.drop()
+
+    with ScriptedScp((drop,)) as scp, association(called(scp), CONTEXTS) as opened:
         hold_still(opened)
+        is_open.set()
         until(opened.dul.peek_next_pdu)
         opened.abort()
     assert not opened.is_established
