@@ -24,7 +24,8 @@ from agent.dicom.same_pixels import same_pixels
 from agent.ehr.source import EhrSource
 from agent.record.quarantine import Quarantine
 from agent.spool import Disk, SpoolReader, SpoolWriter
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from bench.objects import ISSUER, Image, encoded, meta, patient_id
 
 SQL: Final = Path(__file__).parents[1] / "sql" / "ehr"

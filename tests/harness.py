@@ -16,7 +16,7 @@ import yaml
 from agent.bootstrap import inspect
 from agent.config import Config, load_config
 from agent.operate.status import to_json
-from agent.state import migrate
+from agent.state.migration import migrate
 from tests.peers import ROOT
 
 

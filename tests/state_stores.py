@@ -16,7 +16,8 @@ from agent.core.instance import Arrival, End, Instance, SpoolRef
 from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, OutboxStatus, Store, Unit
 from agent.core.result import Kind, ResultObject
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from agent.state.tables import metadata
 from tests.fakes.store import INSTALLATION, FakeStore
 from tests.postgres import PostgresServer, postgres

@@ -72,7 +72,7 @@ def check_config(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> N
 def migrate(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
     """Bring the database to this version's schema. Running it again changes nothing."""
     from agent.bootstrap.common import secret
-    from agent.state import migrate as run
+    from agent.state.migration import migrate as run
 
     database = load(config, overrides).config.database
     typer.echo(f"schema {run(database.url, secret(database.password_env))}")

@@ -1,6 +1,6 @@
 """What the agent knows, in a database: the sole writer of case state."""
 
-from agent.state.migration import migrate, schema_version
+from agent.state.schema import schema_version
 from agent.state.store import SqlStore, SqlUnit
 
-__all__ = ["SqlStore", "SqlUnit", "migrate", "schema_version"]
+__all__ = ["SqlStore", "SqlUnit", "schema_version"]

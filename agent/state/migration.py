@@ -1,23 +1,20 @@
 """Bringing a database to the schema of this version, by the steps in sql/migrations."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agent.core.errors import Permanent
-from agent.state.database import create_folder, is_missing, open_engine, parse_url, translated
+from agent.state.database import create_folder, open_engine, parse_url, translated
+from agent.state.schema import STEPS, newest_version
 from agent.state.tables import installation
 
-_STEPS: Final = Path(__file__).resolve().parents[2] / "sql" / "migrations"  # in a wheel sql lies beside agent, too
 _LOCK: Final = 0x53454E54  # "SENT", the advisory lock of PostgreSQL that migrations take
 
 
@@ -50,35 +47,9 @@ def migrate(url: str, password: str | None = None, *, new_uuid: Callable[[], UUI
     return newest_version()
 
 
-def schema_version(url: str, password: str | None = None) -> str | None:
-    """Return the revision of the database, None if it has none yet.
-
-    Raises
-    ------
-    Permanent
-        If the URL cannot be used.
-    Transient
-        If the database cannot be reached.
-    """
-    parsed = parse_url(url, password)
-    if is_missing(parsed):
-        return None
-    engine = open_engine(parsed)
-    try:
-        with translated(), engine.begin() as db:
-            return MigrationContext.configure(db).get_current_revision()
-    finally:
-        engine.dispose()
-
-
-def newest_version() -> str:
-    """Return the revision that this version of the agent works with."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
-
-
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
+    config.set_main_option("script_location", str(STEPS).replace("%", "%%"))
     return config
 
 

@@ -10,10 +10,10 @@ from agent.core.errors import Permanent
 from agent.state.database import READ_ONLY, open_engine, parse_url, translated
 from agent.state.earlier import Earlier
 from agent.state.holds import Holds
-from agent.state.migration import newest_version, schema_version
 from agent.state.outbox import Outbox
 from agent.state.reads import Reads
 from agent.state.results import Results
+from agent.state.schema import newest_version, schema_version
 from agent.state.studies import Studies
 from agent.state.tables import installation
 from agent.state.variants import Variants

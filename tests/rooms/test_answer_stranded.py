@@ -23,7 +23,8 @@ from agent.infer.stranded import NOBODY_REJECTS
 from agent.report import tree
 from agent.report.compose import Composer, DeviceIdentity
 from agent.report.rejection import WITHDRAWN, WITHDRAWN_OF_ANOTHER
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from tests.builders import PATIENT
 from tests.fakes.store import FakeStore
 from tests.infer_scene import PACS, T0, Scene, findings, four_views

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.core.ports import Store
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from tests.fakes.store import INSTALLATION, FakeStore
 from tests.faults.cases.generator import think_up
 from tests.faults.cases.oracle import Wrong

@@ -24,7 +24,8 @@ from agent.dicom.uids import device_uid
 from agent.receive import Peer, Receiver
 from agent.report.compose import Composer, DeviceIdentity
 from agent.spool import SpoolReader, SpoolWriter
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from tests import builders
 from tests.archives import AGENT
 from tests.delivery import delivering

@@ -20,7 +20,8 @@ from agent.deliver.courier import Courier
 from agent.deliver.settings import DestinationSettings
 from agent.receive import Peer, Receiver
 from agent.spool import SpoolReader, SpoolWriter
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from demo.archive import Archive as OwnArchive
 from demo.archive import Switches
 from tests.archives import AGENT, Subject, client, real_subject, report_listener

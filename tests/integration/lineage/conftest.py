@@ -23,7 +23,7 @@ from agent.core.instance import Arrival, End, Instance
 from agent.core.ports import RecordKind, Unit
 from agent.operate.comparison import Comparison
 from agent.spool import SpoolReader, SpoolWriter
-from agent.state import migrate
+from agent.state.migration import migrate
 from tests.builders import PATIENT, instance_of, part10
 from tests.builders_bundle import write_bundle
 from tests.infer_scene import T0, findings, traits_of

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from agent.core.case import CaseEvent, CaseState
 from agent.core.errors import StaleCase, Transient
 from agent.core.instance import SpoolRef
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from agent.state.tables import cases
 from tests.postgres import PostgresServer
 from tests.state_stores import MINUTE, OBJECTS, T0, arrival, instance, opened, ready, running

@@ -10,9 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from agent.core.errors import Permanent, Transient
-from agent.state import SqlStore, migrate, schema_version
+from agent.state import SqlStore, schema_version
 from agent.state.database import open_engine, parse_url
-from agent.state.migration import newest_version
+from agent.state.migration import migrate
+from agent.state.schema import newest_version
 from agent.state.tables import metadata
 from tests.postgres import PostgresServer
 

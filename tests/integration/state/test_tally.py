@@ -11,8 +11,9 @@ from agent.core.instance import End
 from agent.core.ports import OutboxStatus
 from agent.state import SqlStore
 from agent.state.database import open_engine, parse_url
-from agent.state.migration import _config, newest_version
+from agent.state.migration import _config
 from agent.state.overview import overview
+from agent.state.schema import newest_version
 from agent.state.tables import arrival as arrivals
 from agent.state.tables import cases, outbox
 from tests.state_stores import MINUTE, OBJECTS, T0, arrival, delivering, instance, opened, ready, running

@@ -15,7 +15,8 @@ from agent.config import Config, load_config
 from agent.core.instance import End
 from agent.core.patient import PatientKey
 from agent.operate.status import story_tables
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from tests.peers import ROOT
 from tests.state_stores import CASE_UUID, PATIENT, T0, arrival, instance
 

@@ -11,7 +11,8 @@ from agent.config import Config, load_config
 from agent.core.errors import Permanent
 from agent.core.ports import OutboxStatus
 from agent.core.reads import IndexStudy
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from tests.peers import ROOT
 from tests.state_stores import T0, delivering
 

@@ -10,7 +10,8 @@ from agent.bootstrap.worker import build_composer, kinds_by_destination
 from agent.config import Config, ConfigError, load_config
 from agent.core.prediction import NoEstimate, Side
 from agent.core.result import Kind
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from tests import builders
 from tests.peers import ROOT
 
