@@ -171,15 +171,15 @@ class Lane:
             self._receive()
 
     def _receive(self) -> None:
+        """Receive what is there. Between messages a sender may pause; one that has begun goes on within a PDU's time."""
         now = time.monotonic()
-        is_idle = not self._buffer.filled
+        is_idle = not self._buffer.filled and self._incoming.context_id is None
         if is_idle:
             deadline = now + self._settings.idle_timeout_s
         else:
             self._deadline = deadline = self._deadline or now + self._settings.pdu_timeout_s
         try:
-            is_expected = not is_idle or self._incoming.context_id is not None
-            count = self._wire.receive(self._buffer.tail(), deadline, is_expected=is_expected)
+            count = self._wire.receive(self._buffer.tail(), deadline, is_expected=not is_idle)
         except TimeoutError:
             if not is_idle:
                 raise

@@ -305,14 +305,20 @@ def test_a_pdu_of_the_greatest_length_is_taken() -> None:
     assert Served(pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 2, b"z" * 4090))).payloads == [b"z" * 4090]
 
 
+def test_a_silence_within_a_message_is_a_stall_though_its_pdus_are_whole() -> None:
+    """A sender may pause between messages, not behind a command or within a dataset; what came of it is forgotten."""
+    begun, half = pdu(pdv(1, 3, store_rq())), pdu(pdv(1, 0, b"data"))
+    for pieces in ([begun, None], [begun, half, None], [pdu(pdv(1, 1, store_rq()[:20])), None]):
+        served = Served(*pieces)
+        assert served.outcome == Outcome(Ending.STALLED, why="told to")
+        assert (served.sent, served.payloads) == (b"", [])
+        assert served.channel.abandoned == (pieces[0] is begun)
+
+
 def test_a_timeout_between_messages_is_idleness_and_within_a_pdu_a_stall() -> None:
     """Even where the PDU is the first of a message."""
     assert Served(STORE, None).outcome.ending is Ending.IDLE
     assert Served(STORE[:8], None).outcome == Outcome(Ending.STALLED, why="told to")
-    half = pdu(pdv(1, 3, store_rq()))
-    served = Served(half, None)
-    assert served.outcome.ending is Ending.IDLE
-    assert served.channel.abandoned == 1
 
 
 def test_acknowledging_at_once_begins_with_a_message() -> None:
