@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from datetime import date, timedelta
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 
 from agent.dimse.client import PacsClient
 from demo import ehr
@@ -113,3 +116,14 @@ def story(agent: AgentProcess, case_id: int) -> dict[str, Any]:
     """What `sentinode cases show` says of a case."""
     made: dict[str, Any] = json.loads(agent.cli("cases", "show", str(case_id), "--json").stdout)
     return made
+
+
+def copies(hospital: Hospital) -> Iterator[Dataset]:
+    """Make images of patients whom the EHR does not know, each another one's."""
+    (original,) = views(hospital.patient(800, in_ehr=False), "L CC")
+    for number in count(801):
+        ds = deepcopy(original)
+        ds.PatientID = f"PH-{number:04d}"
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = (generate_uid() for _ in range(3))
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        yield ds

@@ -5,20 +5,17 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
-from copy import deepcopy
-from itertools import count, islice
+from itertools import islice
 
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
 
 from agent.core.errors import Transient
 from agent.core.ports import RecordKind
 from agent.dimse.client import PacsClient
 from agent.spool import SpoolReader
 from demo.pacs import Orthanc, free_port, orthanc_binary
-from tests.acceptance.conftest import Hospital, kinds, part10, story, views
+from tests.acceptance.conftest import Hospital, copies, kinds, part10, story, views
 from tests.fakes import deadly_agent, hanging_agent
 from tests.harness import wait_until
 from tests.postgres import PostgresServer, postgres
@@ -46,17 +43,6 @@ def test_processes_that_are_killed_come_back(hospital: Hospital) -> None:
     hospital.send(views(hospital.patient(1), "L CC", "L MLO"))
     (case,) = hospital.wait_ended()
     assert case["state"] == "done"
-
-
-def copies(hospital: Hospital) -> Iterator[Dataset]:
-    """Make images of patients whom the EHR does not know, each another one's."""
-    (original,) = views(hospital.patient(800, in_ehr=False), "L CC")
-    for number in count(801):
-        ds = deepcopy(original)
-        ds.PatientID = f"PH-{number:04d}"
-        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = (generate_uid() for _ in range(3))
-        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-        yield ds
 
 
 class Readiness:

@@ -171,7 +171,7 @@ class Lane:
             self._receive()
 
     def _receive(self) -> None:
-        """Receive what is there. Between messages a sender may pause; one that has begun goes on within a PDU's time."""
+        """Receive what is there. Between messages a sender may pause; one begun goes on within a PDU's time."""
         now = time.monotonic()
         is_idle = not self._buffer.filled and self._incoming.context_id is None
         if is_idle:
