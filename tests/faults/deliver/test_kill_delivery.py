@@ -15,7 +15,6 @@ from tests.faults.deliver.kills import BOUNDARIES, DeliveryKills, Kill, plan
 from tests.faults.deliver.site import Site
 from tests.faults.evidence import Kind, Violation
 from tests.postgres import PostgresServer
-from tests.receivers import eventually
 
 SEED = 20261121
 HIT = (Kill("deliver.between_stores", 1, "alone"), Kill("deliver.after_action", 1, "alone"))
@@ -78,13 +77,11 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("steady")
 def test_settling_before_sending_is_found(tmp_path: Path) -> None:
-    """With that defect all goes well until the sender is killed; then objects are lost, and that is said."""
+    """With that defect objects are lost when the sender is killed, and that is said."""
     with killed(tmp_path, program=PLANTED) as (site, kills, heard):
         site.up()
         site.fill(1)
         assert site.wait_ended()
-        assert heard.broken == []
-        eventually(lambda: len(site.look().archives["listing"].kept) == 4)  # it sends what it called settled
         assert kills.at_boundary(Kill("deliver.before_first_store", 1, "alone"))
         assert Kind.LOST in {violation.kind for violation in heard.broken}
 
