@@ -1,0 +1,182 @@
+"""Received bytes that nobody needs make room for new ones; what is still needed is kept, whatever its age."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from agent.core.errors import Permanent, Transient
+from agent.core.instance import SpoolRef
+from agent.core.ports import Store
+from agent.core.ports_retention import SpoolKeeper
+from agent.core.retention import (
+    Pressure,
+    Resident,
+    SegmentState,
+    goes,
+    is_scarce,
+    is_sparse,
+    need_of,
+    room_bytes,
+)
+from agent.crashpoint import crashpoint
+
+AT_LEISURE: Final = 4
+IN_NEED: Final = 32
+"""Segments that are looked at a tick: so the cost does not grow with what was ever received."""
+
+_NOTHING: Final[Mapping[SpoolRef, SpoolRef]] = {}
+_log = structlog.get_logger()
+
+
+class Retention:
+    """Goes round the closed segments, the oldest first, and releases those of which nothing is needed.
+
+    Where the room is scarce, what finished cases left goes first; only if one round of that was not enough, what
+    dormant ones wait for. The few records of a segment that stay then are copied before it is released.
+
+    Parameters
+    ----------
+    store
+        The agent's state.
+    spool
+        The segments.
+    episode
+        A finished case without news for so long is closed.
+    now
+        The time, in UTC.
+    """
+
+    def __init__(self, store: Store, spool: SpoolKeeper, *, episode: timedelta, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._spool = spool
+        self._episode = episode
+        self._now = now
+        self._pressure = Pressure.NONE
+        self._seen_up_to = -1  # last sequence of the segment that was looked at last
+        self._room = 0
+        self._damaged: set[tuple[int, int]] = set()  # segments whose records cannot all be copied
+        self._is_told = False
+
+    def tick(self) -> int:
+        """Look at a few segments, and return how many were released.
+
+        Raises
+        ------
+        Transient
+            If the database is away or the disk refuses.
+        """
+        segments = self._spool.segments()
+        self._room = room_bytes(segments, self._spool.limit_bytes)
+        self._weigh()
+        closed = [one for one in segments if one.may_be_looked_at]
+        left = sorted((one for one in closed if one.last_sequence > self._seen_up_to), key=lambda s: s.last_sequence)
+        looked_at = left[: IN_NEED if self._pressure else AT_LEISURE]
+        with self._store.unit() as unit:
+            cursor = unit.cursor()
+        released = 0
+        for segment in looked_at:
+            self._seen_up_to = segment.last_sequence
+            if self._is_read(segment, cursor) and self._look_at(segment):
+                released += 1
+                self._room += segment.size
+                if self._pressure and not self._is_scarce:
+                    break
+        else:
+            if len(looked_at) == len(left):
+                self._end_round()
+        return released
+
+    @property
+    def _is_scarce(self) -> bool:
+        return is_scarce(self._room, self._spool.limit_bytes)
+
+    def _weigh(self) -> None:
+        """Say how much has to go; where the room has just become scarce, begin with the oldest."""
+        if not self._is_scarce:
+            self._pressure, self._is_told = Pressure.NONE, False
+        elif not self._pressure:
+            self._pressure, self._seen_up_to = Pressure.SCARCE, -1
+
+    def _end_round(self) -> None:
+        self._seen_up_to = -1
+        if not self._pressure or not self._is_scarce:
+            return
+        if self._pressure is Pressure.STILL_SCARCE and not self._is_told:
+            _log.warning("spool_held_by_unfinished_cases", room_bytes=self._room)
+            self._is_told = True
+        self._pressure = Pressure.STILL_SCARCE
+
+    def _is_read(self, segment: SegmentState, cursor: Mapping[int, SpoolRef]) -> bool:
+        """Whether everything in a segment was taken in: what was not is nobody's to judge."""
+        try:
+            return self._spool.is_read(segment, cursor.get(segment.number))
+        except Permanent:
+            return False  # used anew, or gone, meanwhile
+
+    def _look_at(self, segment: SegmentState) -> bool:
+        """Release a segment, if nothing of it is needed or so little that it can be copied; return whether it was."""
+        with self._store.unit() as unit:
+            residents = unit.residents(segment.number, segment.generation)
+        staying = self._staying(residents)
+        try:
+            copies = self._copied(segment, staying)
+        except (Permanent, Transient) as error:
+            if isinstance(error, Permanent):
+                self._damaged.add((segment.number, segment.generation))
+            _log.warning("spool_segment_not_copied", segment=segment.number, reason=str(error))
+            return False
+        if copies is None or not self._settle(segment, copies):
+            return False
+        crashpoint("spool.moved")
+        self._spool.release(segment)
+        crashpoint("spool.released")
+        gone = len(residents) - len(copies)
+        _log.info("spool_segment_released", segment=segment.number, copied=len(copies), dropped=gone)
+        return True
+
+    def _staying(self, residents: Sequence[Resident]) -> list[Resident]:
+        closed_before = self._now() - self._episode
+        return [one for one in residents if not goes(need_of(one, closed_before), self._pressure)]
+
+    def _copied(self, segment: SegmentState, staying: Sequence[Resident]) -> Mapping[SpoolRef, SpoolRef] | None:
+        """Copy what stays of a segment; None: the segment stays as it is.
+
+        What a worker may be reading is left where it lies: it holds the place, not the bytes.
+
+        Raises
+        ------
+        Transient, Permanent
+            If there is no room, the disk refuses, or a record is damaged.
+        """
+        if not staying:
+            return _NOTHING
+        is_damaged = (segment.number, segment.generation) in self._damaged
+        if not self._pressure or is_damaged or any(one.is_being_read for one in staying):
+            return None
+        if not self._is_sparse(segment, staying):
+            return None
+        copies = self._spool.copy([one.ref for one in staying])
+        crashpoint("spool.copied")
+        return copies
+
+    def _is_sparse(self, segment: SegmentState, staying: Sequence[Resident]) -> bool:
+        needed = 0
+        for one in staying:
+            needed += self._spool.record_bytes(one.ref)
+            if not is_sparse(needed, segment):
+                return False
+        return True
+
+    def _settle(self, segment: SegmentState, copies: Mapping[SpoolRef, SpoolRef]) -> bool:
+        """Move what was copied and forget the rest, if it still is as it was; after that nothing points here."""
+        with self._store.unit() as unit:
+            unit.alone()
+            residents = unit.residents(segment.number, segment.generation, to_change=True)
+            staying = self._staying(residents)
+            if any(one.ref not in copies or one.is_being_read for one in staying):
+                return False
+            unit.move_bytes(copies)
+            unit.forget_bytes([one.ref for one in residents if one.ref not in copies])
+        return True
