@@ -16,7 +16,7 @@ from agent.core.retention import (
     SegmentState,
     goes,
     is_scarce,
-    is_sparse,
+    is_worth_copying,
     need_of,
     room_bytes,
 )
@@ -26,6 +26,7 @@ AT_LEISURE: Final = 4
 IN_NEED: Final = 32
 """Segments that are looked at a tick: so the cost does not grow with what was ever received."""
 
+_START: Final = (-1, 0)
 _NOTHING: Final[Mapping[SpoolRef, SpoolRef]] = {}
 _log = structlog.get_logger()
 
@@ -34,7 +35,8 @@ class Retention:
     """Goes round the closed segments, the oldest first, and releases those of which nothing is needed.
 
     Where the room is scarce, what finished cases left goes first; only if one round of that was not enough, what
-    dormant ones wait for. The few records of a segment that stay then are copied before it is released.
+    dormant ones wait for. The few records of a segment that stay then are copied before it is released; where it
+    stayed for many, these are too the next time: no case takes much more room than its images.
 
     Parameters
     ----------
@@ -54,10 +56,12 @@ class Retention:
         self._episode = episode
         self._now = now
         self._pressure = Pressure.NONE
-        self._seen_up_to = -1  # last sequence of the segment that was looked at last
-        self._room = 0
-        self._damaged: set[tuple[int, int]] = set()  # segments whose records cannot all be copied
         self._is_told = False
+        self._stayed: set[tuple[int, int]] = set()  # uses of segments that stayed for the many records needed
+        self._seen_up_to = _START
+        self._room = 0
+        self._damaged: set[tuple[int, int]] = set()  # uses of segments whose records cannot all be copied
+        self._may_copy = True
 
     def tick(self) -> int:
         """Look at a few segments, and return how many were released.
@@ -70,14 +74,13 @@ class Retention:
         segments = self._spool.segments()
         self._room = room_bytes(segments, self._spool.limit_bytes)
         self._weigh()
-        closed = [one for one in segments if one.may_be_looked_at]
-        left = sorted((one for one in closed if one.last_sequence > self._seen_up_to), key=lambda s: s.last_sequence)
+        left = sorted((one for one in segments if one.may_be_looked_at and _age(one) > self._seen_up_to), key=_age)
         looked_at = left[: IN_NEED if self._pressure else AT_LEISURE]
         with self._store.unit() as unit:
             cursor = unit.cursor()
-        released = 0
+        self._may_copy, released = True, 0
         for segment in looked_at:
-            self._seen_up_to = segment.last_sequence
+            self._seen_up_to = _age(segment)
             if self._is_read(segment, cursor) and self._look_at(segment):
                 released += 1
                 self._room += segment.size
@@ -97,10 +100,10 @@ class Retention:
         if not self._is_scarce:
             self._pressure, self._is_told = Pressure.NONE, False
         elif not self._pressure:
-            self._pressure, self._seen_up_to = Pressure.SCARCE, -1
+            self._pressure, self._seen_up_to = Pressure.SCARCE, _START
 
     def _end_round(self) -> None:
-        self._seen_up_to = -1
+        self._seen_up_to = _START
         if not self._pressure or not self._is_scarce:
             return
         if self._pressure is Pressure.STILL_SCARCE and not self._is_told:
@@ -125,12 +128,14 @@ class Retention:
         except (Permanent, Transient) as error:
             if isinstance(error, Permanent):
                 self._damaged.add((segment.number, segment.generation))
-            _log.warning("spool_segment_not_copied", segment=segment.number, reason=str(error))
+                _log.error("spool_segment_not_copied", segment=segment.number, reason=str(error))
+            self._may_copy = False  # there is room again once the receiver gave up what is released
             return False
         if copies is None or not self._settle(segment, copies):
             return False
         crashpoint("spool.moved")
         self._spool.release(segment)
+        self._stayed.discard((segment.number, segment.generation))
         crashpoint("spool.released")
         gone = len(residents) - len(copies)
         _log.info("spool_segment_released", segment=segment.number, copied=len(copies), dropped=gone)
@@ -153,19 +158,20 @@ class Retention:
         if not staying:
             return _NOTHING
         is_damaged = (segment.number, segment.generation) in self._damaged
-        if not self._pressure or is_damaged or any(one.is_being_read for one in staying):
+        if not self._pressure or not self._may_copy or is_damaged or any(one.is_being_read for one in staying):
             return None
-        if not self._is_sparse(segment, staying):
+        if not self._is_worth_copying(segment, staying):
             return None
         copies = self._spool.copy([one.ref for one in staying])
         crashpoint("spool.copied")
         return copies
 
-    def _is_sparse(self, segment: SegmentState, staying: Sequence[Resident]) -> bool:
-        needed = 0
+    def _is_worth_copying(self, segment: SegmentState, staying: Sequence[Resident]) -> bool:
+        use, needed = (segment.number, segment.generation), 0
         for one in staying:
             needed += self._spool.record_bytes(one.ref)
-            if not is_sparse(needed, segment):
+            if not is_worth_copying(needed, segment, stayed=use in self._stayed):
+                self._stayed.add(use)
                 return False
         return True
 
@@ -180,3 +186,7 @@ class Retention:
             unit.move_bytes(copies)
             unit.forget_bytes([one.ref for one in residents if one.ref not in copies])
         return True
+
+
+def _age(segment: SegmentState) -> tuple[int, int]:
+    return segment.last_sequence, segment.number

@@ -14,6 +14,8 @@ SCARCE: Final = 1 / 8
 """Share of the spool below which the room is scarce."""
 SPARSE: Final = 1 / 4
 """Share of a segment below which what is still needed of it is copied, so that the rest can go."""
+DENSE: Final = 3 / 4
+"""The same of a segment that stayed in an earlier round: its cases are in no hurry."""
 
 
 class Need(IntEnum):
@@ -123,6 +125,6 @@ def is_scarce(room: int, limit_bytes: int) -> bool:
     return room < SCARCE * limit_bytes
 
 
-def is_sparse(needed_bytes: int, segment: SegmentState) -> bool:
+def is_worth_copying(needed_bytes: int, segment: SegmentState, *, stayed: bool = False) -> bool:
     """Whether so little of a segment is needed that it is worth copying."""
-    return needed_bytes < SPARSE * segment.size
+    return needed_bytes < (DENSE if stayed else SPARSE) * segment.size

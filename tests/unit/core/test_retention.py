@@ -15,7 +15,7 @@ from agent.core.retention import (
     SegmentState,
     goes,
     is_scarce,
-    is_sparse,
+    is_worth_copying,
     need_of,
     room_bytes,
 )
@@ -124,8 +124,10 @@ def test_room_is_scarce_below_an_eighth() -> None:
 
 
 def test_less_than_a_quarter_of_a_segment_is_worth_copying() -> None:
-    """Of a segment of 1,000 bytes 249 are."""
-    assert (is_sparse(249, _segment(1)), is_sparse(250, _segment(1))) == (True, False)
+    """Of a segment of 1,000 bytes 249 are; of one that stayed before 749."""
+    assert (is_worth_copying(249, _segment(1)), is_worth_copying(250, _segment(1))) == (True, False)
+    assert is_worth_copying(749, _segment(1), stayed=True)
+    assert not is_worth_copying(750, _segment(1), stayed=True)
 
 
 def test_an_open_or_a_released_segment_is_not_looked_at() -> None:
