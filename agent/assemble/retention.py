@@ -85,6 +85,7 @@ class Retention:
                 released += 1
                 self._room += segment.size
                 if self._pressure and not self._is_scarce:
+                    self._weigh()
                     break
         else:
             if len(looked_at) == len(left):
@@ -98,6 +99,8 @@ class Retention:
     def _weigh(self) -> None:
         """Say how much has to go; where the room has just become scarce, begin with the oldest."""
         if not self._is_scarce:
+            if self._pressure:  # what stayed is old: it is looked at first when the room is scarce again
+                self._seen_up_to = _START
             self._pressure, self._is_told = Pressure.NONE, False
         elif not self._pressure:
             self._pressure, self._seen_up_to = Pressure.SCARCE, _START

@@ -1,13 +1,15 @@
 """Which received bytes go, which stay, and how much of the disk an old case takes."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
 from agent.core.case import Case, CaseEvent
-from agent.core.errors import Transient
-from agent.core.instance import GONE
+from agent.core.errors import StaleCase, Transient
+from agent.core.instance import GONE, SpoolRef
 from tests.fakes.keeper_spool import FakeKeeperSpool
 from tests.fakes.store import FakeStore
 from tests.recycling import DONE, EPISODE, FAILED, World, in_memory, places
@@ -31,14 +33,6 @@ def _spool(world: World) -> FakeKeeperSpool:
 def _fill(world: World, *events: CaseEvent, segments: int) -> list[Case]:
     """Receive cases of a segment each."""
     return [world.finish(THREE, IMAGE, *events) for _ in range(segments)]
-
-
-def _is_full(world: World) -> bool:
-    try:
-        world.send(None, IMAGE)
-    except Transient:
-        return True
-    return False
 
 
 def _released(world: World) -> list[int]:
@@ -92,7 +86,7 @@ def test_what_was_not_taken_in_is_not_judged(world: World) -> None:
 def test_where_room_is_scarce_finished_cases_go_oldest_first(world: World) -> None:
     """Only as many as are needed, and no dormant one."""
     asleep = world.finish(THREE, IMAGE, CaseEvent.NOT_ASKED)
-    cases = _fill(world, segments=27)
+    cases = _fill(world, segments=28)
     world.settle()
     gone = [bool(world.lost([case])) for case in cases]
     assert gone == sorted(gone, reverse=True)
@@ -102,7 +96,7 @@ def test_where_room_is_scarce_finished_cases_go_oldest_first(world: World) -> No
 
 def test_where_nothing_finished_is_left_dormant_ones_go(world: World) -> None:
     """They are fetched again when they wake."""
-    cases = _fill(world, CaseEvent.NOT_ASKED, segments=28)
+    cases = _fill(world, CaseEvent.NOT_ASKED, segments=29)
     world.settle()
     gone = [len(world.lost([case])) for case in cases]
     assert gone[0] == THREE
@@ -112,15 +106,15 @@ def test_where_nothing_finished_is_left_dormant_ones_go(world: World) -> None:
 @pytest.mark.parametrize("events", [(CaseEvent.CONFLICT_FOUND,), (CaseEvent.COMPLETE,), FAILED, DONE[:2], DONE[:3]])
 def test_unfinished_cases_never_go(world: World, events: tuple[CaseEvent, ...]) -> None:
     """However full the spool is; it refuses then, and that is said once."""
-    case = world.open()
+    cases: list[Case] = []
     with capture_logs() as logs:
-        while not _is_full(world):
-            world.apply(case, *events)
-            case = world.open()
-            world.send(case, 2 * IMAGE)
-            world.retention.tick()
+        with suppress(Transient):
+            while len(cases) < 50:
+                cases.append(world.finish(1, 80_000, *events))
         world.settle()
+    assert len(cases) == 31
     assert _released(world) == []
+    assert world.lost(cases) == []
     assert [log["event"] for log in logs] == ["spool_held_by_unfinished_cases"]
 
 
@@ -157,22 +151,46 @@ def test_an_image_that_a_worker_may_be_reading_is_not_moved(world: World) -> Non
     assert world.lost([running]) == []
 
 
-def test_a_case_that_changed_while_its_images_were_copied_is_looked_at_again(world: World) -> None:
-    """What woke meanwhile keeps its bytes."""
-    asleep = world.open()
-    world.send(asleep, SMALL)
-    asleep = world.apply(asleep, CaseEvent.NOT_ASKED)
-    spool = _spool(world)
-    _fill(world, CaseEvent.NOT_ASKED, segments=28)
+@pytest.mark.parametrize("event", [CaseEvent.FACTS_CHANGED, CaseEvent.CLAIMED])
+def test_a_case_that_changed_while_its_images_were_copied_keeps_them(world: World, event: CaseEvent) -> None:
+    """What woke is moved; what a worker took meanwhile stays where it is for now."""
+    waiting = world.open()
+    world.send(waiting, SMALL)
+    waiting = world.apply(waiting, CaseEvent.NOT_ASKED if event is CaseEvent.FACTS_CHANGED else CaseEvent.COMPLETE)
+    spool, copies = _spool(world), []
     copy = spool.copy
 
-    def waking(refs: object) -> object:
-        world.apply(asleep, CaseEvent.FACTS_CHANGED)
-        return copy(refs)  # type: ignore[arg-type]
+    def changing(refs: Sequence[SpoolRef]) -> Mapping[SpoolRef, SpoolRef]:
+        if not copies:
+            world.apply(waiting, event)
+        copies.append(refs)
+        return copy(refs)
 
-    spool.copy = waking  # type: ignore[assignment, method-assign]
-    world.settle(100)
-    assert world.lost([asleep]) == []
+    spool.copy = changing  # type: ignore[method-assign]
+    _fill(world, segments=40)
+    with world.store.unit() as unit:
+        assert [ref.segment for ref in places(unit, waiting)] == [1 if event is CaseEvent.CLAIMED else -1]
+    assert world.lost([waiting]) == []
+
+
+def test_an_image_of_which_the_next_version_began_meanwhile_stays(world: World) -> None:
+    """Nobody forgets what somebody began to need."""
+    done, held = world.open(), world.open()
+    world.send(held, SMALL)
+    world.send(done, SMALL)
+    world.apply(held, CaseEvent.CONFLICT_FOUND)
+    done = world.apply(done, *DONE)
+    spool = _spool(world)
+    copy = spool.copy
+
+    def opening(refs: Sequence[SpoolRef]) -> Mapping[SpoolRef, SpoolRef]:
+        with suppress(StaleCase), world.store.unit() as unit:
+            unit.open_version(done, world.clock())
+        return copy(refs)
+
+    spool.copy = opening  # type: ignore[method-assign]
+    _fill(world, segments=40)
+    assert world.lost([done, held]) == []
 
 
 def test_without_room_for_copies_the_segment_stays(world: World) -> None:
@@ -203,8 +221,8 @@ def test_a_segment_whose_needed_record_is_damaged_stays(world: World) -> None:
 def test_a_dense_segment_is_copied_where_nothing_else_helps(world: World) -> None:
     """Where held cases take two thirds of every segment, more of them fit than there are segments."""
     images, held = 0, []
-    with capture_logs():
-        while images < 40 or not _is_full(world):
+    with capture_logs(), suppress(Transient):
+        while images < 200:
             held.append(world.finish(2, IMAGE, CaseEvent.CONFLICT_FOUND))
             images += 2
     assert images > 2 * 31
