@@ -21,6 +21,7 @@ from tests.fakes.keeper_spool import FakeKeeperSpool
 from tests.state_stores import QUESTION, instance
 
 EPISODE = timedelta(days=120)
+ON_DISK_BYTES = 1 << 20
 DONE = (CaseEvent.COMPLETE, CaseEvent.CLAIMED, CaseEvent.RESULT_SAVED, CaseEvent.ALL_CONFIRMED)
 FAILED = (*DONE[:2], CaseEvent.GAVE_UP)
 
@@ -174,7 +175,7 @@ def in_memory(store: Store, limit_bytes: int = 3200_000) -> World:
 
 
 @contextmanager
-def on_disk(store: Store, folder: Path, limit_bytes: int = 1 << 20) -> Iterator[World]:
+def on_disk(store: Store, folder: Path, limit_bytes: int = ON_DISK_BYTES) -> Iterator[World]:
     """Give a world on a disk."""
     clock = Clock()
     spool, keeper = RealSpool(folder, limit_bytes, clock), KeptSpool(folder, limit_bytes=limit_bytes, now=clock)
