@@ -110,7 +110,7 @@ class Retention:
         if not self._pressure or not self._is_scarce:
             return
         if self._pressure is Pressure.STILL_SCARCE and not self._is_told:
-            _log.warning("spool_held_by_unfinished_cases", room_bytes=self._room)
+            _log.warning("spool_held_by_unfinished_cases", bytes=self._room)
             self._is_told = True
         self._pressure = Pressure.STILL_SCARCE
 
@@ -141,7 +141,7 @@ class Retention:
         self._stayed.discard((segment.number, segment.generation))
         crashpoint("spool.released")
         gone = len(residents) - len(copies)
-        _log.info("spool_segment_released", segment=segment.number, copied=len(copies), dropped=gone)
+        _log.info("spool_segment_released", segment=segment.number, records=len(copies), count=gone)
         return True
 
     def _staying(self, residents: Sequence[Resident]) -> list[Resident]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich.table import Table
+
 
 @dataclass(frozen=True, slots=True)
 class SpoolStatus:
@@ -13,3 +15,26 @@ class SpoolStatus:
     reusable_bytes: int  # of these, released
     copied_bytes: int  # of these, in segments for copies of what old cases need
     pinned_since: datetime | None
+
+    @property
+    def room_bytes(self) -> int:
+        """What may still be received before anything more has to go."""
+        return self.limit_bytes - self.used_bytes + self.reusable_bytes
+
+
+def spool_table(seen: SpoolStatus) -> Table:
+    """Bytes in MiB, and since when the oldest case has kept its images."""
+    since = seen.pinned_since
+    title = f"spool (oldest unfinished case opened {since:%Y-%m-%d %H:%M:%S})" if since else "spool"
+    table = Table(title=title, title_justify="left")
+    for heading in ("bytes", "MiB"):
+        table.add_column(heading, overflow="fold")
+    for name, number in (
+        ("limit", seen.limit_bytes),
+        ("used by segments", seen.used_bytes),
+        ("of these reusable", seen.reusable_bytes),
+        ("of these copies for old cases", seen.copied_bytes),
+        ("room", seen.room_bytes),
+    ):
+        table.add_row(name, f"{number / 2**20:,.0f}")
+    return table

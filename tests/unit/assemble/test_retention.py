@@ -130,8 +130,8 @@ def test_the_few_needed_records_of_a_segment_are_copied(world: World) -> None:
     with world.store.unit() as unit:
         assert all(ref.segment < 0 for ref in places(unit, held))
     released = [log for log in logs if log["event"] == "spool_segment_released"]
-    assert sum(log["copied"] for log in released) == 1
-    assert all(log.keys() == {"event", "log_level", "segment", "copied", "dropped"} for log in released)
+    assert sum(log["records"] for log in released) == 1
+    assert all(log.keys() == {"event", "log_level", "segment", "records", "count"} for log in released)
 
 
 def test_an_image_that_a_worker_may_be_reading_is_not_moved(world: World) -> None:
