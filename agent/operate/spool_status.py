@@ -24,10 +24,8 @@ class SpoolStatus:
 
 def spool_table(seen: SpoolStatus) -> Table:
     """Bytes in MiB, and since when the oldest case has kept its images."""
-    since = seen.pinned_since
-    title = f"spool (oldest unfinished case opened {since:%Y-%m-%d %H:%M:%S})" if since else "spool"
-    table = Table(title=title, title_justify="left")
-    for heading in ("bytes", "MiB"):
+    table = Table(title="spool", title_justify="left")
+    for heading in ("", "MiB"):
         table.add_column(heading, overflow="fold")
     for name, number in (
         ("limit", seen.limit_bytes),
@@ -37,4 +35,6 @@ def spool_table(seen: SpoolStatus) -> Table:
         ("room", seen.room_bytes),
     ):
         table.add_row(name, f"{number / 2**20:,.0f}")
+    if since := seen.pinned_since:
+        table.add_row("oldest unfinished case opened", f"{since:%Y-%m-%d %H:%M:%S}")
     return table

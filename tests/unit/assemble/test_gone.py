@@ -22,7 +22,6 @@ def house(tmp_path: Path) -> House:
     with made.store.unit() as unit:
         (stored,) = unit.instances(made.cases()[-1].id)
         unit.forget_bytes([stored.ref])
-        made.spool.lose(stored.ref)
     return made
 
 
