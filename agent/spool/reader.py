@@ -30,7 +30,6 @@ from agent.spool.segment import (
 
 KEPT: Final = "kept"
 """The folder of segments that the keeper copied to. A place in the segment n of it has the number -n."""
-NOT_KEPT: Final = "the received bytes are no longer in the spool"
 
 _log = structlog.get_logger()
 
@@ -100,15 +99,14 @@ class SpoolReader:
         return next(_behind(self._folder / segment_name(segment), last), None) is None
 
     def _found(self, ref: SpoolRef) -> _Found:
-        if ref == GONE:
-            raise Permanent(NOT_KEPT)
         folder = self._folder if ref.segment > 0 else self._folder / KEPT
-        path = folder / segment_name(abs(ref.segment))
-        with _reading(path) as fd:
-            identity = _of_generation(fd, ref.generation)
-            entry = None if identity is None else entry_at(fd, identity, ref.offset, identity.size)
+        path, identity, entry = folder / segment_name(abs(ref.segment)), None, None
+        if ref != GONE:
+            with _reading(path) as fd:
+                identity = _of_generation(fd, ref.generation)
+                entry = None if identity is None else entry_at(fd, identity, ref.offset, identity.size)
         if identity is None or entry is None:
-            raise Permanent(NOT_KEPT)
+            raise Permanent("the received bytes are no longer in the spool")
         return _Found(path, identity, entry)
 
 
