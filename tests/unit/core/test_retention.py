@@ -1,12 +1,13 @@
 """What is still needed of the received bytes, and what goes first."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from agent.core.case import CaseState
-from agent.core.instance import SpoolRef
+from agent.core.instance import GONE, SpoolRef
 from agent.core.retention import (
     Holder,
     Need,
@@ -19,7 +20,8 @@ from agent.core.retention import (
     need_of,
     room_bytes,
 )
-from tests.state_stores import T0
+from agent.core.stored import StoredInstance
+from tests.state_stores import T0, instance
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
 DAY = timedelta(days=1)
@@ -135,3 +137,10 @@ def test_an_open_or_a_released_segment_is_not_looked_at() -> None:
     assert _segment(1).may_be_looked_at
     assert not _segment(1, is_closed=False).may_be_looked_at
     assert not _segment(1, is_released=True).may_be_looked_at
+
+
+def test_an_instance_without_a_place_is_gone() -> None:
+    """No segment has the number 0."""
+    stored = StoredInstance(1, instance(), REF, T0)
+    assert not stored.is_gone
+    assert replace(stored, ref=GONE).is_gone
