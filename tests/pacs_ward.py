@@ -99,8 +99,11 @@ class PacsWard:
             listed.sop_instance_uid, listed.sop_class_uid, "1.2", *place, one.patient, listed.modality, *said
         )
         with self.store.unit() as unit:
-            if not used or unit.find_instance(listed.sop_instance_uid):
+            known = unit.find_instance(listed.sop_instance_uid)
+            if not used or known:
                 unit.arrived(arrival)
+                if known:
+                    unit.place(known, arrival.ref)
                 return
             case = unit.newest_case("aln", one.patient)
             if case is None:

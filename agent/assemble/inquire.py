@@ -67,6 +67,8 @@ def with_pacs(
     if asking.missing_modalities:
         missing = [modality for modality in patience.expected if modality not in observed.present]
         observed = _with_fetching(unit, case, observed, missing, patience, now)
+    if asking != NOTHING:
+        observed = replace(observed, returning=_returning(unit, case, stored, patience, now))
     return observed
 
 
@@ -135,6 +137,25 @@ def _is_coming(one: Retrieval, patience: Patience, now: datetime) -> bool:
     """Whether it is still to come, or came just now and may not have been read from the spool yet."""
     just_now = one.settled_at is not None and now - one.settled_at < patience.quiet
     return one.status is RetrievalStatus.WAITING or (one.status is RetrievalStatus.DONE and just_now)
+
+
+def _returning(unit: Unit, case: Case, stored: Sequence[StoredInstance], patience: Patience, now: datetime) -> int:
+    """Have what is no longer kept sent again, once a version; return how many instances are still to come."""
+    gone = [one.instance for one in stored if one.is_gone]
+    if not gone:
+        return 0
+    requested = {one.wanted: one for one in unit.retrievals(case.id) if one.why == AGAIN}
+    waiting = 0
+    for study, series in sorted({(one.study_instance_uid, one.series_instance_uid) for one in gone}):
+        here = (study, series)
+        uids = [one.sop_instance_uid for one in gone if (one.study_instance_uid, one.series_instance_uid) == here]
+        known = [
+            one for wanted, one in requested.items() if (wanted.study_instance_uid, wanted.series_instance_uid) == here
+        ]
+        if not known:
+            unit.want_again(case.id, study, series, uids, now)
+        waiting += len(uids) if not known or any(_is_coming(one, patience, now) for one in known) else 0
+    return waiting
 
 
 def _not_fetched(search: Search, asked: Sequence[Retrieval]) -> tuple[str, ...]:

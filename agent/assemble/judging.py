@@ -16,6 +16,7 @@ from agent.core.roles import RoleTable
 
 IN_PLACE: Final = "collected in place of a damaged object"
 KEPT_OUT: Final = "conflict: the same SOP Instance UID with other pixels than the image of a closed case"
+KEPT_AGAIN: Final = "collected in place of bytes that were no longer kept"
 AFTER_THE_CASE: Final = "collected in place of an object of a closed case"
 _ENDS: Final[Mapping[Again, End]] = {
     Again.DUPLICATE: End.DUPLICATE,
@@ -98,12 +99,16 @@ class Judge:
         is_open = unit.has_open_case(uid)
         if same_bytes(known.instance, read):
             return Judged(say(End.DUPLICATE, Again.DUPLICATE), again=Again.DUPLICATE, known=known) if is_open else None
+        if known.is_gone and same_attributes(known.instance, read) and not pixels_told_apart(known.instance, read):
+            return Judged(say(End.COLLECTED, KEPT_AGAIN), replaces=known)  # archives send in other encodings
         same = [one for one in unit.variants(uid) if one.instance.sha256 == read.sha256]
         if any(is_open or one.standing is Standing.WAITING for one in same):
             return Judged(say(End.DUPLICATE, Again.DUPLICATE), again=Again.DUPLICATE)
         if same_attributes(known.instance, read) and unit.is_damaged(uid):
             return Judged(say(End.COLLECTED, IN_PLACE), replaces=known)
         other_pixels = pixels_told_apart(known.instance, read)
+        if known.is_gone:
+            other_pixels = bool(other_pixels)  # nothing is there to decode and compare with
         if other_pixels is None:
             other_pixels = errands.told_apart.get((known.ref, _ref(say)))
         if other_pixels is None:

@@ -15,6 +15,8 @@ from agent.core.errors import Permanent
 from agent.core.instance import End, Instance
 from agent.core.roles import RoleTable, rule_in
 from agent.deliver.resend import resend
+from agent.operate.spool_status import SpoolStatus
+from agent.spool import KeptSpool
 from agent.state import SqlStore
 from agent.state import overview as views
 
@@ -29,6 +31,19 @@ def open_store(config: Config) -> SqlStore:
 def overview(config: Config) -> views.Overview:
     """Count everything."""
     return _look(config, views.overview)
+
+
+def spool_status(config: Config) -> SpoolStatus:
+    """Say how full the spool is, and since when a case has needed its images. Raises Transient if the disk refuses."""
+    limit_bytes = int(config.storage.spool_bytes)
+    segments = KeptSpool(config.storage.spool, limit_bytes=limit_bytes, now=utc_now).segments()
+    return SpoolStatus(
+        limit_bytes=limit_bytes,
+        used_bytes=sum(one.size for one in segments),
+        reusable_bytes=sum(one.size for one in segments if one.is_released),
+        copied_bytes=sum(one.size for one in segments if one.number < 0),
+        pinned_since=_look(config, views.pinned_since),
+    )
 
 
 def list_cases(config: Config, state: str | None, limit: int) -> Sequence[views.CaseLine]:

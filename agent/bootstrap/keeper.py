@@ -15,6 +15,7 @@ from agent.assemble.complete import Assembler
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
 from agent.assemble.resolve import Resolver
+from agent.assemble.retention import Retention
 from agent.assemble.settings import AssembleSettings
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
@@ -40,7 +41,7 @@ from agent.dimse.client import PacsClient
 from agent.ehr.source import EhrSource
 from agent.preprocess.tabular import AGE, BIRTH_DATE
 from agent.record.quarantine import Quarantine
-from agent.spool import SpoolReader
+from agent.spool import KeptSpool, SpoolReader
 from agent.state import SqlStore
 from agent.tasks.embedded import Tick, Ticker
 
@@ -48,6 +49,7 @@ INDEX_EVERY_S = 0.25
 ASSEMBLE_EVERY_S = 0.5
 DELIVER_EVERY_S = 0.25
 UNSERVED_EVERY_S = 60.0
+RETAIN_EVERY_S = 1.0
 
 
 def run_keeper(config: Config, stop: Stop) -> None:
@@ -57,11 +59,14 @@ def run_keeper(config: Config, stop: Stop) -> None:
     couriers = build_courier(config, store).destinations
     unserved = build_unserved(config, store)
     unserved.report()
+    spool = KeptSpool(config.storage.spool, limit_bytes=int(config.storage.spool_bytes), now=utc_now)
+    retention = Retention(store, spool, episode=timedelta(days=config.cases.episode_days), now=utc_now)
     ticks = [
         Tick("index", build_indexer(config, store).tick, INDEX_EVERY_S),
         Tick("assemble", build_assembler(config, store).tick, ASSEMBLE_EVERY_S),
         *(Tick(f"deliver {name}", courier.tick, DELIVER_EVERY_S) for name, courier in couriers.items()),
         Tick("unserved", unserved.tick, UNSERVED_EVERY_S),
+        Tick("retain", retention.tick, RETAIN_EVERY_S),
         *pacs_ticks(config, store, question_scopes(config)),
     ]
     ticker = Ticker(ticks, utc_now)
@@ -72,6 +77,7 @@ def run_keeper(config: Config, stop: Stop) -> None:
         structlog.get_logger().warning("tick_abandoned")
         # an archive that does not answer holds its thread, and leaving waits for threads; the outbox knows the rest
         os._exit(0)
+    spool.close()
     store.close()
 
 

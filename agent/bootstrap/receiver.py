@@ -1,6 +1,7 @@
 """The receiver process: the DICOM listener, the HL7 listener and the spool, nothing else."""
 
 import time
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -9,7 +10,7 @@ from agent.bootstrap.common import Stop, patience_s, utc_now
 from agent.config import Config
 from agent.core.errors import Transient
 from agent.receive import Hl7Listener, Hl7Rules, Hl7Settings, Peer, Receiver, ReceiverSettings
-from agent.spool import SpoolWriter
+from agent.spool import SpoolWriter, segment_bytes_of, set_aside
 
 HL7_AGAIN_S = 10.0
 
@@ -17,9 +18,12 @@ HL7_AGAIN_S = 10.0
 def run_receiver(config: Config, stop: Stop) -> None:
     """Listen until asked to stop, then let open associations end."""
     storage = config.storage
+    limit_bytes = int(storage.spool_bytes)
     spool = SpoolWriter(
         storage.spool,
-        limit_bytes=int(storage.spool_bytes),
+        limit_bytes=limit_bytes,
+        beside=partial(set_aside, storage.spool, limit_bytes),
+        segment_bytes=segment_bytes_of(limit_bytes),
         refuse_below_free_bytes=int(storage.refuse_below_free_bytes),
         now=utc_now,
     )

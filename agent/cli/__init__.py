@@ -81,14 +81,16 @@ def migrate(config: ConfigFile = DEFAULT, overrides: Overrides = None) -> None:
 @app.command()
 def status(config: ConfigFile = DEFAULT, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Show what the agent holds: cases by state, received objects by their end, what is on its way out."""
-    from agent.bootstrap.inspect import overview
+    from agent.bootstrap.inspect import overview, spool_status
+    from agent.operate.spool_status import spool_table
     from agent.operate.status import overview_tables, to_json
 
-    seen = overview(load(config, overrides).config)
+    loaded = load(config, overrides).config
+    seen, spool = overview(loaded), spool_status(loaded)
     if as_json:
-        typer.echo(json.dumps(to_json(seen), indent=2))
+        typer.echo(json.dumps({**to_json(seen), "spool": to_json(spool)}, indent=2))
     else:
-        Console().print(*overview_tables(seen))
+        Console().print(*overview_tables(seen), spool_table(spool))
 
 
 cases_app = typer.Typer(invoke_without_command=True, help="List cases; `show` tells one case's whole story.")

@@ -45,6 +45,7 @@ class Observed:
     missing_views: tuple[str, ...] = ()  # "left MLO"
     fetching: bool = False  # other studies of this patient are looked for, or on their way
     not_fetched: tuple[str, ...] = ()  # sentences on what could not be
+    returning: int = 0  # instances whose bytes are no longer kept, and that the PACS was asked to send again
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,9 @@ def _open_questions(
     ]
     if observed.fetching:
         waits.append((counts_wait, "Other studies of this patient are being fetched from the PACS."))
+    if observed.returning:
+        why = f"{observed.returning} instances that are no longer kept here are being fetched again from the PACS."
+        waits.append((counts_wait, why))
     since = observed.asked_since or observed.last_change
     untils = [(since + wait, why) for wait, why in waits]
     return [(min(until, now + patience.poll), why) for until, why in untils if now < until]

@@ -30,6 +30,10 @@ class SpoolRef:
     offset: int
 
 
+GONE: Final = SpoolRef(0, 0, 0)
+"""The place of bytes that are no longer kept: segments are numbered from 1, copied ones from -1 down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What else a header says that a role can be told by: texts as written, empty where it says nothing."""

@@ -16,6 +16,7 @@ from agent.core.patient import PatientKey
 from agent.core.ports_identity import IdentityUnit
 from agent.core.ports_reads import ReadUnit
 from agent.core.ports_results import OutboxItem, OutboxStatus, ResultUnit, Settled
+from agent.core.ports_retention import RetentionUnit
 from agent.core.stored import StoredInstance
 
 __all__ = ["OutboxItem", "OutboxStatus", "Settled", "StoredInstance"]
@@ -61,7 +62,7 @@ class ClinicalSource(Protocol):
         """Return what is known, None where the patient is unknown. Raises Transient if it cannot be asked."""
 
 
-class Unit(IdentityUnit, ReadUnit, ResultUnit, PacsState, Protocol):
+class Unit(IdentityUnit, ReadUnit, ResultUnit, RetentionUnit, PacsState, Protocol):
     """One transaction on the agent's state. Everything done with it commits together or not at all."""
 
     # what the spool said

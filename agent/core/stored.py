@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.core.instance import Instance, SpoolRef
+from agent.core.instance import GONE, Instance, SpoolRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +14,8 @@ class StoredInstance:
     instance: Instance
     ref: SpoolRef
     received_at: datetime
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its bytes are no longer kept here."""
+        return self.ref == GONE

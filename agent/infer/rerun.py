@@ -56,4 +56,10 @@ def _refusal(unit: Unit, case: Case) -> str:
     later = [one for one in unit.versions(case) if one.version > case.version and one.state not in _NOT_SAID]
     if later:
         return f"version {later[-1].version} took its place: see case {later[-1].id}"
+    stored = unit.instances(case.id)
+    if gone := sum(one.is_gone for one in stored):
+        return (
+            f"{gone} of its {len(stored)} images are no longer kept here; have the PACS or the modality send them to"
+            " the agent again, then ask once more"
+        )
     return stopped(unit, case)

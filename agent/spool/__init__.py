@@ -1,16 +1,19 @@
 """Append-only segments that hold what was received, before it is acknowledged. Format: docs/adr/0001-spool.md."""
 
+from agent.core.retention import SegmentState
 from agent.spool.disk import Disk
 from agent.spool.draft import Draft
 from agent.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
+from agent.spool.kept import KeptSpool, set_aside
 from agent.spool.reader import SpoolReader
-from agent.spool.released import SegmentState, release, segments
-from agent.spool.writer import Channel, SpoolWriter, is_taken
+from agent.spool.released import release, segments
+from agent.spool.writer import Channel, SpoolWriter, is_taken, segment_bytes_of
 
 __all__ = [
     "Channel",
     "Disk",
     "Draft",
+    "KeptSpool",
     "SegmentState",
     "SpoolFailed",
     "SpoolFull",
@@ -19,5 +22,7 @@ __all__ = [
     "SpoolWriter",
     "is_taken",
     "release",
+    "segment_bytes_of",
     "segments",
+    "set_aside",
 ]

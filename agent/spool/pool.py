@@ -1,6 +1,7 @@
 """The segments a writer may append to: lent to one channel each, taken back, and one more kept ready."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from agent.spool.open_segment import OpenSegment
 from agent.spool.released import forget, identity_of, released
 from agent.spool.segment import DATA_START, Identity, segment_name
 
+IDLE_S: Final = 600.0
+"""A segment with records that nobody used for so long is closed, so that it can be released."""
 _LARGE_BYTES: Final = 1 << 20
 """A larger record does not wait for zeros to be written: its one sync may as well commit which blocks hold data."""
 
@@ -30,24 +33,35 @@ class SegmentPool:
         Where they lie.
     maker
         Makes them.
-    limit_bytes
-        Most bytes of all segments together.
+    limit
+        Returns the most bytes that all segments together may take now.
     may_grow
         Whether the disk has so many bytes to spare for a segment that nobody waits for.
+    clock
+        Seconds that only grow.
     """
 
     def __init__(
-        self, folder: Path, disk: Disk, maker: SegmentMaker, *, limit_bytes: int, may_grow: Callable[[int], bool]
+        self,
+        folder: Path,
+        disk: Disk,
+        maker: SegmentMaker,
+        *,
+        limit: Callable[[], int],
+        may_grow: Callable[[int], bool],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
         self._disk = disk
         self._maker = maker
-        self._limit_bytes = limit_bytes
+        self._limit = limit
         self._may_grow = may_grow
+        self._clock = clock
         self._lock = threading.Lock()
         self._making = threading.Lock()  # one with zeros at a time: who waits may find that it was made for him
         self._renewing = threading.Lock()  # a release is obeyed once
         self._free: list[OpenSegment] = []
+        self._free_since: dict[int, float] = {}  # by number: those that were used
         self._refused: set[int] = set()  # released, and the disk would not have them renewed
         self._used_bytes = 0
         self._last_number = 0
@@ -55,6 +69,7 @@ class SegmentPool:
     def adopt(self, segments: Iterable[OpenSegment], used_bytes: int, last_number: int) -> None:
         """Begin with what an earlier run left."""
         self._free.extend(segments)
+        self._free_since = {one.identity.number: self._clock() for one in self._free if one.end > DATA_START}
         self._used_bytes, self._last_number = used_bytes, last_number
 
     @property
@@ -65,15 +80,43 @@ class SegmentPool:
 
     def may_take(self, record_bytes: int) -> bool:
         """Tell whether a segment with so much room is there or may be made."""
+        limit = self._limit()
         with self._lock:
             if any(segment.room >= record_bytes for segment in self._free):
                 return True
-            if self._used_bytes + self._maker.size_for(record_bytes) <= self._limit_bytes:
+            if self._used_bytes + self._maker.size_for(record_bytes) <= limit:
                 return True
         try:
-            return any(_room(identity) >= record_bytes for identity in self._released())
+            if any(_room(identity) >= record_bytes for identity in self._released()):
+                return True
         except OSError:
             return False
+        self.seal(is_full=True)
+        return False
+
+    def seal(self, *, is_full: bool = False) -> None:
+        """Close segments with records that nobody used for long, so that they can be released.
+
+        Where the room is used up, none waits for that. One always stays: the emptiest, for the small records.
+        """
+        until = self._clock() - (0 if is_full else IDLE_S)
+        with self._lock:
+            used = [one for one in self._free if self._free_since.get(one.identity.number, until + 1) <= until]
+            emptiest = max(self._free, key=lambda one: one.room, default=None)
+            sealed = [segment for segment in used if segment is not emptiest]
+            for segment in sealed:
+                self._free.remove(segment)
+                del self._free_since[segment.identity.number]
+        for segment in sealed:
+            segment.retire()
+
+    def shrink(self) -> None:
+        """Give back the room of released segments. Raises SpoolFailed."""
+        try:
+            with self._renewing:
+                self._remove_while(lambda: True)
+        except OSError as error:
+            raise translated(error) from error
 
     def take(self, record_bytes: int) -> OpenSegment:
         """Lend a segment with at least so much room, the one with the least of it.
@@ -113,6 +156,8 @@ class SegmentPool:
             return
         with self._lock:
             self._free.append(segment)
+            if segment.end > DATA_START:
+                self._free_since[segment.identity.number] = self._clock()
 
     def roll(self, segment: OpenSegment) -> None:
         """Take back a segment that had no room for its user's next record."""
@@ -134,12 +179,15 @@ class SegmentPool:
             found = min(fitting, key=lambda segment: segment.room, default=None)
             if found is not None:
                 self._free.remove(found)
+                self._free_since.pop(found.identity.number, None)
             return found
 
     def _made(self, record_bytes: int, *, is_zeroed: bool, is_awaited: bool = True) -> OpenSegment:
         size = self._maker.size_for(record_bytes)
+        self.seal()
         try:
             with self._renewing:
+                self._make_room(0)  # the limit may be lower than it was
                 segment = self._renewed(record_bytes)
                 if segment is not None:
                     return segment
@@ -147,6 +195,9 @@ class SegmentPool:
                     raise SpoolFull("free disk space is near the watermark")
                 self._make_room(size)
             return self._created(size, is_zeroed=is_zeroed)
+        except SpoolFull:
+            self.seal(is_full=True)
+            raise
         except OSError as error:
             raise translated(error) from error
 
@@ -166,8 +217,9 @@ class SegmentPool:
         return None
 
     def _created(self, size: int, *, is_zeroed: bool) -> OpenSegment:
+        limit = self._limit()
         with self._lock:
-            if self._used_bytes + size > self._limit_bytes:
+            if self._used_bytes + size > limit:
                 raise SpoolFull("the spool has reached its limit")
             self._used_bytes += size
             self._last_number += 1
@@ -181,8 +233,13 @@ class SegmentPool:
 
     def _make_room(self, size: int) -> None:
         """Remove released segments that are too small for what is needed, as far as the limit asks for it."""
+        limit = self._limit()
+        if self._used_bytes + size > limit:
+            self._remove_while(lambda: self._used_bytes + size > limit)
+
+    def _remove_while(self, is_needed: Callable[[], bool]) -> None:
         for identity in self._released():
-            if self._used_bytes + size <= self._limit_bytes:
+            if not is_needed():
                 return
             if identity.number != self._last_number:  # or its number would be used again after a restart
                 self._disk.unlink(self._folder / segment_name(identity.number))

@@ -3,13 +3,14 @@
 import heapq
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from agent.core.errors import Permanent
-from agent.core.instance import SpoolRef
+from agent.core.instance import GONE, SpoolRef
 from agent.core.ports import Record
 from agent.spool.errors import SpoolFailed
 from agent.spool.record import decode_meta
@@ -26,6 +27,9 @@ from agent.spool.segment import (
     segment_files,
     segment_name,
 )
+
+KEPT: Final = "kept"
+"""The folder of segments that the keeper copied to. A place in the segment n of it has the number -n."""
 
 _log = structlog.get_logger()
 
@@ -81,16 +85,29 @@ class SpoolReader:
         Permanent
             If it is gone or damaged.
         """
-        path = self._folder / segment_name(ref.segment)
-        with _reading(path) as fd:
-            identity = _of_generation(fd, ref.generation)
-            entry = None if identity is None else entry_at(fd, identity, ref.offset, identity.size)
-        if identity is None or entry is None:
-            raise Permanent("the received bytes are no longer in the spool")
-        record = _load(_Found(path, identity, entry))
+        record = _load(self._found(ref))
         if record is None:
             raise Permanent("the received bytes are damaged in the spool, or no longer in it")
-        return record
+        return replace(record, ref=ref)
+
+    def record_bytes(self, ref: SpoolRef) -> int:
+        """Return the length of a record. Raises as `read` does, but for damage of its payload."""
+        return self._found(ref).entry.header.record_bytes
+
+    def is_read(self, segment: int, last: SpoolRef | None) -> bool:
+        """Whether a segment holds no record behind the last one read. Raises SpoolFailed, Permanent."""
+        return next(_behind(self._folder / segment_name(segment), last), None) is None
+
+    def _found(self, ref: SpoolRef) -> _Found:
+        folder = self._folder if ref.segment > 0 else self._folder / KEPT
+        path, identity, entry = folder / segment_name(abs(ref.segment)), None, None
+        if ref != GONE:
+            with _reading(path) as fd:
+                identity = _of_generation(fd, ref.generation)
+                entry = None if identity is None else entry_at(fd, identity, ref.offset, identity.size)
+        if identity is None or entry is None:
+            raise Permanent("the received bytes are no longer in the spool")
+        return _Found(path, identity, entry)
 
 
 @contextmanager

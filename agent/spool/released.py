@@ -6,31 +6,17 @@ is there or not, never half; and it names one use of the segment, so that one th
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from agent.core.retention import SegmentState
 from agent.spool.disk import Disk
 from agent.spool.errors import translated
 from agent.spool.segment import Horizon, Identity, opened, read_horizon, read_identity, segment_files, segment_name
 
 _FOLDER: Final = "released"
 _NAME: Final = re.compile(r"segment-(\d{8,})\.generation-(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentState:
-    """What stands in a segment: its number and use, its size and the end of its records in bytes.
-
-    `last_sequence` is that of the last record; nothing is appended any more once `is_closed`.
-    """
-
-    number: int
-    generation: int
-    size: int
-    end: int
-    last_sequence: int
-    is_closed: bool
 
 
 def segments(folder: Path) -> list[SegmentState]:
@@ -42,10 +28,11 @@ def segments(folder: Path) -> list[SegmentState]:
         If the disk refuses.
     """
     try:
+        gone = released(folder)
         found = [_read(path) for path in segment_files(folder).values()]
     except OSError as error:
         raise translated(error) from error
-    return [_state(*pair) for pair in found if pair is not None]
+    return [_state(*pair, gone) for pair in found if pair is not None]
 
 
 def release(folder: Path, segment: int, generation: int, disk: Disk | None = None) -> bool:
@@ -116,7 +103,6 @@ def _read(path: Path) -> tuple[Identity, Horizon] | None:
     return None if identity is None or horizon is None else (identity, horizon)
 
 
-def _state(identity: Identity, horizon: Horizon) -> SegmentState:
-    return SegmentState(
-        identity.number, identity.generation, identity.size, horizon.end, horizon.sequence, horizon.is_closed
-    )
+def _state(identity: Identity, horizon: Horizon, gone: Collection[tuple[int, int]]) -> SegmentState:
+    use = (identity.number, identity.generation)
+    return SegmentState(*use, identity.size, horizon.end, horizon.sequence, horizon.is_closed, use in gone)

@@ -18,10 +18,16 @@ from agent.spool.maker import SegmentMaker
 from agent.spool.pool import SegmentPool
 from agent.spool.record import Chunk, Stamp, encode_meta
 from agent.spool.recovery import recover
-from agent.spool.segment import Identity
+from agent.spool.segment import PAGE, Identity
 from agent.spool.spare import SpareKeeper
 
 SEGMENT_BYTES: Final = 64 << 20
+_LEAST_SEGMENTS: Final = 32
+
+
+def segment_bytes_of(limit_bytes: int) -> int:
+    """Return the usual size of the segments of a spool: a small one shall have many all the same."""
+    return min(SEGMENT_BYTES, limit_bytes // _LEAST_SEGMENTS // PAGE * PAGE)
 
 
 def free_bytes(folder: Path) -> int:
@@ -40,7 +46,9 @@ class SpoolWriter:
     folder
         Made if it is not there.
     limit_bytes
-        Most bytes that all segments together may take.
+        Most bytes that all segments together may take, and what lies beside them.
+    beside
+        Returns how much of the limit is taken by others now.
     refuse_below_free_bytes
         Instances are refused while the file system has less than this free. The small records that say what became of
         an association still go in.
@@ -69,6 +77,7 @@ class SpoolWriter:
         *,
         limit_bytes: int,
         refuse_below_free_bytes: int,
+        beside: Callable[[], int] = lambda: 0,
         segment_bytes: int = SEGMENT_BYTES,
         keep_spare: bool = True,
         now: Callable[[], datetime],
@@ -95,7 +104,9 @@ class SpoolWriter:
         sequence = itertools.count(found.last_sequence + 1)
         self._next_sequence: Callable[[], int] = sequence.__next__  # atomic: no lock between channels
         maker = SegmentMaker(folder, disk, segment_bytes=segment_bytes, next_sequence=self._next_sequence, now=now)
-        self._pool = SegmentPool(folder, disk, maker, limit_bytes=limit_bytes, may_grow=self._is_above_watermark)
+        self._pool = SegmentPool(
+            folder, disk, maker, limit=lambda: limit_bytes - beside(), may_grow=self._is_above_watermark
+        )
         self._pool.adopt(found.segments, found.used_bytes, found.last_number)
         self._spares = SpareKeeper(self._pool.prepare)
 
@@ -106,6 +117,10 @@ class SpoolWriter:
     def has_room(self) -> bool:
         """Tell whether a small instance would be taken now."""
         return self._is_above_watermark() and self._pool.may_take(RESERVED_BYTES)
+
+    def shrink(self) -> None:
+        """Give back the room of released segments, instead of using them anew. Raises SpoolFailed."""
+        self._pool.shrink()
 
     def close(self) -> None:
         """Give the folder up. Channels must be closed before."""

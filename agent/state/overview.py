@@ -115,6 +115,19 @@ def overview(connection: sa.Connection) -> Overview:
     )
 
 
+def pinned_since(connection: sa.Connection) -> datetime | None:
+    """Return when the oldest case was opened that is not finished and keeps its images; each look has an index."""
+    opened = sa.select(sa.func.min(t.cases.c.opened_at))
+    underway = sa.select(t.outbox.c.case_id).where(t.IS_UNDERWAY)
+    looks = (
+        opened.where(t.IS_HELD),
+        opened.where(t.IS_READY),
+        opened.where(t.IS_SCHEDULED, t.cases.c.state.in_([CaseState.COLLECTING, CaseState.RUNNING])),
+        opened.where(t.cases.c.id.in_(underway), t.cases.c.state == CaseState.DELIVERING),
+    )
+    return min((at for look in looks if (at := connection.execute(look).scalar())), default=None)
+
+
 def _reasons(arrivals: Mapping[tuple[str, str], int]) -> Counter[str]:
     used = End.COLLECTED.value
     return _summed((reason, number) for (end, reason), number in arrivals.items() if reason and end != used)

@@ -12,6 +12,7 @@ from agent.state.earlier import Earlier
 from agent.state.holds import Holds
 from agent.state.outbox import Outbox
 from agent.state.reads import Reads
+from agent.state.residents import Residents
 from agent.state.results import Results
 from agent.state.schema import newest_version, schema_version
 from agent.state.studies import Studies
@@ -19,7 +20,7 @@ from agent.state.tables import installation
 from agent.state.variants import Variants
 
 
-class SqlUnit(Holds, Variants, Earlier, Results, Outbox, Reads, Studies):
+class SqlUnit(Holds, Variants, Earlier, Results, Outbox, Reads, Studies, Residents):
     """One transaction. Everything done with it commits together or not at all."""
 
     def installation(self) -> UUID:

@@ -104,6 +104,7 @@ instance: Final = Table(
     Column("offset_bytes", sa.BigInteger, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Index("ix_instance_patient", "patient_id", "issuer"),
+    Index("ix_instance_place", "segment", "generation"),
     sqlite_autoincrement=True,
 )
 
@@ -251,6 +252,7 @@ variant: Final = Table(  # other objects under the SOP Instance UID of a known o
     Column("other_pixels", sa.Boolean, nullable=False),
     Column("standing", enumeration(Standing), nullable=False),
     UniqueConstraint("sop_instance_uid", "sha256"),
+    Index("ix_variant_place", "segment", "generation"),
     sqlite_autoincrement=True,
 )
 IS_UNDECIDED: Final = variant.c.standing == sa.literal_column("'waiting'")

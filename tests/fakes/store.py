@@ -19,11 +19,12 @@ from agent.core.patient import PatientKey
 from agent.core.ports import StoredInstance
 from agent.state.instances import AROUND
 from agent.state.move import CaseChange, claimed_by, move
+from tests.fakes.kept_store import FakeResidents
 from tests.fakes.read_store import FakeReads
 from tests.fakes.result_store import FakeResults
 from tests.fakes.studies import FakeStudies
 from tests.fakes.tables import Tables
-from tests.fakes.who_store import FakeWho, Link
+from tests.fakes.who_store import Link
 
 INSTALLATION = UUID("6f1c1b3e-7f0e-4a54-9c5b-2b1f6c8d0e11")
 
@@ -55,7 +56,7 @@ class FakeStore:
             self._lock.release()
 
 
-class FakeUnit(FakeWho, FakeReads, FakeStudies, FakeResults):
+class FakeUnit(FakeResidents, FakeReads, FakeStudies, FakeResults):
     """A `Unit` on dictionaries."""
 
     def __init__(self, tables: Tables, ids: Iterator[int], installation: UUID) -> None:

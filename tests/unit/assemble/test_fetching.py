@@ -228,3 +228,40 @@ def test_both_together_answer_once_with_everything() -> None:
     said = [sentence.partition(", by")[0] for sentence in ward.evidence()]
     assert "1 of 1 instances of the MG study are here" in said
     assert "2 of 2 instances of the MR study are here" in said
+
+
+def test_what_is_no_longer_kept_comes_again_before_the_case_is_answered(ward: PacsWard) -> None:
+    """Asked for once, series by series; the answer waits for it."""
+    first = ward.hold()
+    ward.send(first, ward.hold())
+    ward.hold("1.6", "MR")
+    ward.clock.advance(QUIET / 2)
+    case = ward.case()
+    with ward.store.unit() as unit:
+        unit.forget_bytes([unit.instances(case.id)[0].ref])
+    ward.pass_time(5 * QUIET)
+    again = [one for one in ward.retrievals() if one.why == AGAIN]
+    assert [(one.status, one.wanted.sop_instance_uids) for one in again] == [
+        (RetrievalStatus.DONE, (first.listed.sop_instance_uid,))
+    ]
+    with ward.store.unit() as unit:
+        assert not any(one.is_gone for one in unit.instances(case.id))
+    assert ward.case().state is CaseState.RUNNING
+
+
+def test_what_the_pacs_does_not_send_again_holds_the_answer_for_a_while_only(ward: PacsWard) -> None:
+    """Then it is answered without; the images are left out there."""
+    ward.pacs.retrieve_error = Transient("not all was sent")
+    ward.send(ward.hold(), ward.hold(modality="MR"))
+    ward.clock.advance(QUIET / 2)
+    case = ward.case()
+    with ward.store.unit() as unit:
+        unit.forget_bytes([one.ref for one in unit.instances(case.id)])
+    ward.pass_time(5 * QUIET)
+    assert ward.case().state is CaseState.COLLECTING
+    assert "being fetched again from the PACS" in ward.case().reason
+    ward.pass_time(2 * HOUR)
+    assert ward.case().state is CaseState.RUNNING
+    with ward.store.unit() as unit:
+        assert all(one.is_gone for one in unit.instances(case.id))
+    assert len([one for one in ward.retrievals() if one.why == AGAIN]) == 2

@@ -127,3 +127,12 @@ def test_the_pacs_never_holds_a_case_for_ever(counts: list[Counted], fetching: b
         assert verdict.complete
     if doubtful and now < OPENED + HOUR:
         assert not verdict.complete
+
+
+def test_what_is_fetched_again_is_waited_for_as_long_as_the_pacs_is() -> None:
+    """Images that are no longer kept hold the case, and no longer than a count does."""
+    verdict = judge(seen(SURE, returning=3), PATIENCE, NOW)
+    assert not verdict.complete
+    assert verdict.sentences == ("3 instances that are no longer kept here are being fetched again from the PACS.",)
+    assert verdict.due_at == NOW + MINUTE
+    assert judge(seen(SURE, returning=3), PATIENCE, OPENED + HOUR).complete

@@ -1,0 +1,98 @@
+"""What every store does about where received bytes lie."""
+
+from dataclasses import replace
+
+from agent.core.case import Case, CaseEvent, CaseState
+from agent.core.identities import Standing
+from agent.core.instance import GONE, SpoolRef
+from agent.core.ports import Store, Unit
+from agent.core.retention import Holder, Resident
+from tests.state_stores import T0, arrival, instance, opened
+
+
+def _holder(case: Case) -> Holder:
+    return Holder(case.case_uuid, case.version, case.state, case.changed_at)
+
+
+def _collected(unit: Unit, uid: str, offset: int, n: int = 0) -> Case:
+    return unit.add_instance(opened(unit, n), instance(uid), arrival(uid, offset), T0)
+
+
+def test_a_segment_that_nothing_is_read_from_has_no_residents(store: Store) -> None:
+    """What arrived and is no instance of a case is not needed; nor is another use of the segment."""
+    with store.unit() as unit:
+        unit.arrived(arrival("1.9", 8))
+        _collected(unit, "1.1", 16)
+        assert unit.residents(1, 2) == []
+        assert unit.residents(2, 1) == []
+        assert [one.ref for one in unit.residents(1, 1)] == [SpoolRef(1, 1, 16)]
+
+
+def test_a_resident_names_every_version_that_holds_it(store: Store) -> None:
+    """In order of place, each with the versions and their states."""
+    with store.unit() as unit:
+        second = _collected(unit, "1.2", 16, 1)
+        first = _collected(unit, "1.1", 8)
+        later = unit.open_version(first, T0)
+        closed = unit.apply(first, CaseEvent.WITHDRAWN, T0)
+        assert closed.state is CaseState.CLOSED
+        assert unit.residents(1, 1, to_change=True) == [
+            Resident(SpoolRef(1, 1, 8), (_holder(closed), _holder(later))),
+            Resident(SpoolRef(1, 1, 16), (_holder(second),)),
+        ]
+
+
+def test_an_instance_that_no_case_holds_any_more_is_a_resident_of_nobody(store: Store) -> None:
+    """It stands there, held by no version."""
+    with store.unit() as unit:
+        case = _collected(unit, "1.1", 8)
+        stored = unit.find_instance("1.1")
+        assert stored is not None
+        unit.unlink(case, stored)
+        assert unit.residents(1, 1) == [Resident(SpoolRef(1, 1, 8))]
+
+
+def test_what_waits_for_a_decision_is_held_by_the_versions_of_what_it_contradicts(store: Store) -> None:
+    """Once it is decided, nobody holds it."""
+    with store.unit() as unit:
+        case = _collected(unit, "1.1", 8)
+        other = replace(instance("1.1"), sha256="cd" * 32)
+        unit.add_variant(other, arrival("1.1", 24), other_pixels=True)
+        assert unit.residents(1, 1) == [
+            Resident(SpoolRef(1, 1, 8), (_holder(case),)),
+            Resident(SpoolRef(1, 1, 24), (_holder(case),), awaits_decision=True),
+        ]
+        (variant,) = unit.variants("1.1")
+        unit.settle_variant(variant, Standing.DROPPED)
+        assert unit.residents(1, 1)[1] == Resident(SpoolRef(1, 1, 24))
+
+
+def test_bytes_move(store: Store) -> None:
+    """What was at a place is at another from then on, for whoever looks; what lies elsewhere stays."""
+    with store.unit() as unit:
+        case = _collected(unit, "1.1", 8)
+        unit.add_variant(replace(instance("1.1"), sha256="cd" * 32), arrival("1.1", 24), other_pixels=True)
+        unit.add_instance(case, instance("1.2"), arrival("1.2", 16), T0)
+        assert unit.find_instance("1.1") is not None
+        moved = {SpoolRef(1, 1, 8): SpoolRef(-1, 1, 800), SpoolRef(1, 1, 24): SpoolRef(-1, 1, 900)}
+        unit.move_bytes({**moved, SpoolRef(1, 2, 16): SpoolRef(-1, 1, 1000)})
+    with store.unit() as unit:
+        assert [one.ref for one in unit.instances(case.id)] == [SpoolRef(-1, 1, 800), SpoolRef(1, 1, 16)]
+        assert [one.ref for one in unit.variants("1.1")] == [SpoolRef(-1, 1, 900)]
+        assert [one.ref for one in unit.residents(-1, 1)] == list(moved.values())
+        assert [one.ref for one in unit.residents(1, 1)] == [SpoolRef(1, 1, 16)]
+
+
+def test_bytes_are_no_longer_kept(store: Store) -> None:
+    """The instance stays, and says that its bytes are gone, until they arrive again."""
+    with store.unit() as unit:
+        case = _collected(unit, "1.1", 8)
+        unit.move_bytes({})
+        unit.forget_bytes([SpoolRef(1, 1, 8)])
+        (gone,) = unit.instances(case.id)
+        assert gone.ref == GONE
+        assert gone.is_gone
+        assert unit.residents(1, 1) == []
+        unit.place(gone, SpoolRef(4, 1, 8))
+        (back,) = unit.instances(case.id)
+        assert not back.is_gone

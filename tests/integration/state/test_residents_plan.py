@@ -1,0 +1,34 @@
+"""Looking into one segment costs what lies in it, not what was ever received."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from agent.core.instance import SpoolRef
+from agent.state import SqlStore
+
+
+def test_what_lies_in_a_segment_is_found_by_an_index(sql_store: SqlStore) -> None:
+    """No statement reads a whole table; PostgreSQL is asked as if tables were large."""
+    said: list[tuple[str, Any]] = []
+    engine = sql_store._engine
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if "segment" in statement and statement.startswith(("SELECT", "UPDATE")):
+            said.append((statement, parameters[0] if many else parameters))
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    with sql_store.unit() as unit:
+        unit.residents(7, 3)
+        unit.forget_bytes([SpoolRef(7, 3, 8192)])
+    sa.event.remove(engine, "before_cursor_execute", note)
+    assert len(said) >= 6
+    with engine.connect() as db:
+        is_sqlite = db.dialect.name == "sqlite"
+        if not is_sqlite:
+            db.exec_driver_sql("SET enable_seqscan = off")
+        for statement, parameters in said:
+            how = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "
+            plan = "\n".join(str(row) for row in db.exec_driver_sql(how + statement, parameters))
+            assert "ix_instance_place" in plan or "ix_variant_" in plan, plan
+            assert "Seq Scan on instance" not in plan and "SCAN instance" not in plan, plan
