@@ -16,7 +16,8 @@ from agent.core.errors import Permanent, Transient
 from agent.core.instance import SpoolRef
 from agent.crashpoint import HOUSEKEEPING
 from agent.spool import KeptSpool, SpoolReader
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from tests.clock import Clock
 from tests.fakes.disks import FailingDisk
 from tests.recycling import DONE, ON_DISK_BYTES, World, on_disk, places

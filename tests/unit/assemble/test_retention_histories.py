@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.errors import Transient
 from agent.core.retention import room_bytes
-from agent.state import SqlStore, migrate
+from agent.state import SqlStore
+from agent.state.migration import migrate
 from tests.fakes.store import FakeStore
 from tests.recycling import DONE, EPISODE, World, in_memory, on_disk
 
