@@ -52,6 +52,9 @@ class Spool(Protocol):
     def channel(self) -> SpoolChannel:
         """Return a channel of its own for one association."""
 
+    def has_free_disk(self) -> bool:
+        """Tell whether objects would be taken now, as far as free bytes decide."""
+
 
 class Journal:
     """The receiver's own records. Threads of all associations share it.

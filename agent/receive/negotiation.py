@@ -4,7 +4,7 @@ No object is decoded on receipt, so an unknown compression is no reason to refus
 speak Implicit or Explicit VR Little Endian.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -54,8 +54,12 @@ def register_storage_sop_classes() -> None:
             register_uid(uid, keyword, StorageServiceClass)
 
 
-def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationContext]:
+def acceptable(
+    proposed: Sequence[PresentationContext], sop_classes: Container[str] | None = None
+) -> list[PresentationContext]:
     """Return what we support of the proposed presentation contexts, transfer syntaxes in the sender's order.
+
+    Of storage it is no more than `sop_classes`, where they are given.
 
     pynetdicom takes the first transfer syntax that both sides name, so this order decides. A sender knows best what
     its object is stored in; only where it offers Implicit VR before Explicit VR Little Endian the latter is taken, for
@@ -64,7 +68,7 @@ def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationCont
     wanted: dict[str, list[str]] = {}
     for context in proposed:
         uid = str(context.abstract_syntax)
-        if uid in _TAKEN:
+        if uid in _TAKEN and (sop_classes is None or uid in sop_classes or uid not in STORAGE_SOP_CLASSES):
             offered = [str(syntax) for syntax in context.transfer_syntax if syntax in _TAKEN[uid]]
             wanted.setdefault(uid, []).extend(_explicit_first(offered))
     return [_supported(uid, tuple(dict.fromkeys(syntaxes))) for uid, syntaxes in wanted.items()]

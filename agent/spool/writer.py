@@ -107,6 +107,13 @@ class SpoolWriter:
         """Tell whether a small instance would be taken now."""
         return self._is_above_watermark() and self._pool.may_take(RESERVED_BYTES)
 
+    def has_free_disk(self) -> bool:
+        """Tell whether free disk space is above the watermark; where it cannot be asked, an instance will tell."""
+        try:
+            return self._is_above_watermark()
+        except OSError:
+            return True
+
     def close(self) -> None:
         """Give the folder up. Channels must be closed before."""
         self._spares.stop()
