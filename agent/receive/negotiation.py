@@ -47,6 +47,17 @@ _TAKEN: Final = dict.fromkeys(STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES) | dict.fro
 )  # SOP class -> transfer syntaxes
 
 
+_BY_KEYWORD: Final = {keyword: uid for uid, keyword in STORAGE_SOP_CLASSES.items()}
+
+
+def storage_sop_class(name: str) -> str:
+    """Return the UID of a storage SOP class of this keyword or UID. Raises ValueError if there is none."""
+    uid = _BY_KEYWORD.get(name, name)
+    if uid not in STORAGE_SOP_CLASSES:
+        raise ValueError(f"{name} is no storage SOP class: write a UID or a keyword such as CTImageStorage")
+    return uid
+
+
 def register_storage_sop_classes() -> None:
     """Teach pynetdicom the storage SOP classes that it does not know. Harmless when repeated."""
     for uid, keyword in STORAGE_SOP_CLASSES.items():
