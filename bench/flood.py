@@ -49,6 +49,8 @@ stop.listen()
 run_receiver(load_config(Path(sys.argv[1]), [Path(sys.argv[2])]).config, stop)
 """
 
+Contexts = Sequence[tuple[str, list[str]]]
+
 
 @dataclass(frozen=True)
 class Size:
@@ -74,15 +76,21 @@ class Target:
         return int(next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name}:")))
 
     def load(self) -> tuple[int, int]:
-        """Return its threads and open files."""
-        return self.status("Threads"), len(os.listdir(f"/proc/{self.pid}/fd"))
+        """Return its threads and open sockets."""
+        return self.status("Threads"), sum(self._is_socket(name) for name in os.listdir(f"/proc/{self.pid}/fd"))
+
+    def _is_socket(self, descriptor: str) -> bool:
+        try:
+            return os.readlink(f"/proc/{self.pid}/fd/{descriptor}").startswith("socket:")
+        except FileNotFoundError:  # closed meanwhile
+            return False
 
 
 @contextmanager
 def receiver(size: Size, **dicom: Any) -> Iterator[Target]:
     """Run a receiver; by default it takes all the associations of the flood, and has a place for others."""
     with tempfile.TemporaryDirectory() as folder:
-        chosen = {
+        chosen: dict[str, Any] = {
             "port": free_port(),
             "peers": _PEERS,
             "max_associations": size.associations + 20,
@@ -93,7 +101,7 @@ def receiver(size: Size, **dicom: Any) -> Iterator[Target]:
         overrides = Path(folder, "overrides.yaml")
         overrides.write_text(yaml.safe_dump({"dicom": chosen, "storage": storage}), encoding="utf-8")
         command = [sys.executable, "-c", _CODE, str(ROOT / "config.yaml"), str(overrides)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own
             target = Target(process.pid, chosen["port"])
             try:
                 _until(lambda: _echo_s(target) < 60, 30)
@@ -114,7 +122,7 @@ def flood(
         threads, files = target.load()
         say(
             f"  {size.idle} idle connections, {sum(opened)} of {size.associations} associations: "
-            f"{threads} threads, {files} files"
+            f"{threads} threads, {files} sockets"
         )
         with _reconnecting(target):
             times = [
@@ -165,13 +173,12 @@ def slow(target: Target, size: Size, say: Callable[[str], None]) -> float:
             time.sleep(min(1.0, size.pdu_timeout_s / 25))
             left = [connection for connection in left if not _is_closed(connection)]
     took = time.monotonic() - begun
-    say(
-        f"  slow senders: the last of {len(silent + dripping + within)} was closed after {took:.1f} s, {len(left)} never"
-    )
+    count = len(silent + dripping + within)
+    say(f"  the last of {count} was closed after {took:.1f} s, {len(left)} never")
     return took if not left else float("inf")
 
 
-def _associate(target: Target, contexts: Sequence[tuple[str, list[str]]], stack: ExitStack) -> bool:
+def _associate(target: Target, contexts: Contexts, stack: ExitStack) -> bool:
     try:
         association = RawAssociation(
             ELSEWHERE, target.port, calling="FLOOD", called="SENTINODE", contexts=contexts, source=FLOODING
@@ -187,7 +194,7 @@ def _echo_s(target: Target, source: str = ELSEWHERE, calling: str = "PACS") -> f
     begun = time.monotonic()
     try:
         with RawAssociation(
-            ELSEWHERE, target.port, calling=calling, called="SENTINODE", contexts=_ECHO, source=source
+            ELSEWHERE, target.port, calling=calling, called="SENTINODE", contexts=_ECHO, source=source, timeout_s=10
         ) as association:
             if association.echo(1) != 0:
                 return float("inf")
@@ -271,9 +278,8 @@ def main() -> None:
     given = parser.parse_args()
     found = bench(Size(given.idle, given.associations), lambda line: print(line, flush=True))
     for name, figure in found["figures"].items():
-        print(
-            f"{name:16} {figure['value']:10.3f}   at most {figure['bound']:6.0f}   {'holds' if figure['holds'] else 'DOES NOT HOLD'}"
-        )
+        verdict = "holds" if figure["holds"] else "DOES NOT HOLD"
+        print(f"{name:16} {figure['value']:10.3f}   at most {figure['bound']:6.0f}   {verdict}")
     print(json.dumps(found))
     sys.exit(not found["holds"])
 

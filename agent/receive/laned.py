@@ -51,6 +51,7 @@ class LanedAssociation(Association):
         self._wire: Wire | None = None
         self.provider = LendingProvider(self, self._recall)
         self.dul = self.provider
+        self._reactor_checkpoint = self.provider.checkpoint
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # they set its timers
 
     @property
