@@ -88,7 +88,7 @@ class Dicom(Section):
         512,
         ge=16,
         le=10000,
-        description="Connections without an association; then the oldest of who has most is closed.",
+        description="Connections that have no association; of more, the oldest of who has most is closed.",
     )
     max_pdu_bytes: int = Field(131072, ge=4096, le=1048576, description="Maximum PDU length that is offered.")
     idle_timeout_s: float = Field(300, gt=0, description="A silent association is closed after this time.")
