@@ -205,7 +205,7 @@ def _echo_s(target: Target, source: str = ELSEWHERE, calling: str = "PACS") -> f
 
 @contextmanager
 def _reconnecting(target: Target) -> Iterator[None]:
-    """Keep opening connections that say nothing: who is dropped comes again."""
+    """Keep opening connections that say nothing, up to a thousand a second: who is dropped comes again."""
     is_over = threading.Event()
 
     def connect() -> None:
@@ -215,6 +215,7 @@ def _reconnecting(target: Target) -> Iterator[None]:
                     return
                 with suppress(OSError):
                     _connection(target, stack)
+                time.sleep(0.001)
 
     thread = threading.Thread(target=connect)
     thread.start()

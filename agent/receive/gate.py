@@ -166,8 +166,10 @@ class Gate:
         self._selector.register(connection, caller.waits_for, caller)
         surplus = self._waiting.add(caller)
         if surplus is not None:
-            self._complaints.tell("connection_dropped", peer=surplus.peer, reason="too many wait")
-            self._close(surplus)
+            self._attend_safely(surplus)  # its request may be there, not yet read
+            if id(surplus) in self._listener_of:
+                self._complaints.tell("connection_dropped", peer=surplus.peer, reason="too many wait")
+                self._close(surplus)
 
     def _attend_safely(self, caller: Caller) -> None:
         try:

@@ -134,6 +134,16 @@ def test_one_peer_that_floods_keeps_none_out(start: Start) -> None:
         assert other.recv(1) == b"\2"
 
 
+def test_who_has_asked_already_is_not_dropped(start: Start) -> None:
+    """Its request came before the flood, and was not read yet when there was no place left."""
+    running = start(peers=MANY, max_waiting=1)
+    with connected(running) as first:
+        eventually(lambda: running.receiver.waiting == 1)
+        first.sendall(REQUEST)
+        with connected(running):
+            assert first.recv(1) == b"\2"
+
+
 def test_each_peer_has_a_quota(start: Start) -> None:
     """Of its address and AE title; one beyond is rejected as transient, and a place is free again at an end."""
     running = start(peers=MANY, max_associations_per_peer=2)
@@ -230,7 +240,7 @@ def test_descriptors_above_1023_are_read(start: Start) -> None:
 def test_a_flood_leaves_a_legitimate_echo_answered() -> None:
     """A fifth of the full size (bench/flood.py): 200 idle connections and 40 associations, over and over again."""
     size = Size(idle=200, associations=40, echoes=5)
-    with receiver(size, max_waiting=100) as target:
+    with receiver(size) as target:
         found = flood(target, size, EVERYTHING[:2], lambda _: None)
     assert found["associations"] == 40
     assert found["threads"] < 2 * 40 + 10
