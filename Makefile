@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE  # the images of containers set it; the suite a
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
 .PHONY: help install demo test lint types contract unit viewer faults faults-cases faults-deliver bundle bench-bundle bench-assemble \
-	bench-send bench-report docs clean
+	bench-send bench-report bench-flood docs clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -88,6 +88,9 @@ bench-send: $(INSTALLED)     ## what one association, and eight objects at once,
 
 bench-report: $(INSTALLED)   ## what SRs, text and captures of four full-size mammograms cost, and of door-to-PACS (minutes)
 	@$(BIN)/python -m bench.report $(BENCH)
+
+bench-flood: $(INSTALLED)    ## a C-ECHO while 1,000 idle connections and 200 associations flood the receiver (a minute)
+	@$(BIN)/python -m bench.flood $(BENCH)
 
 docs: $(INSTALLED)           ## render the pages that are made from the code
 	set -e; for page in configuration states clinical_facts roles conformance; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done

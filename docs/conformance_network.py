@@ -19,7 +19,7 @@ from pynetdicom.sop_class import (
 from agent import __version__
 from agent.assemble.inquire import routed
 from agent.assemble.judging import QuestionScope
-from agent.bootstrap import pacs
+from agent.bootstrap import pacs, tls
 from agent.config import Config
 from agent.core import dimse_status, services
 from agent.core.dimse_status import Asked, Judgement, Uncommitted
@@ -82,7 +82,9 @@ C_FIND_KEYS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 """Keys of the queries of `cases.ask_pacs`, those that are matched and those that are returned, by level."""
 CONFIGURED: Final = (
     *("dicom.ae_title", "dicom.bind", "dicom.port", "dicom.max_associations", "dicom.max_pdu_bytes"),
-    *("dicom.idle_timeout_s", "dicom.accept_from", "dicom.peers.ae_title", "dicom.peers.host", "dicom.peers.may"),
+    *("dicom.max_associations_per_peer", "dicom.idle_timeout_s", "dicom.pdu_timeout_s", "dicom.accept_from"),
+    *("dicom.peers.ae_title", "dicom.peers.host", "dicom.peers.may", "dicom.peers.certificate_subject"),
+    *("dicom.peers.sop_classes", "dicom.tls.bind", "dicom.tls.port", "dicom.tls.min_version"),
     *("destinations.ae_title", "destinations.host", "destinations.port", "destinations.send"),
     *("destinations.reject_superseded", "destinations.confirm", "destinations.retry.first_s"),
     *("destinations.retry.max_s", "destinations.retry.give_up_after", "cases.ask_pacs.peer"),
@@ -126,7 +128,7 @@ def values(created: Mapping[str, Sequence[Kind]]) -> dict[str, str]:
         "storage_sop_classes": "\n".join(_storage_sop_classes()),
         "transfer_syntaxes": "\n".join(f"| {_syntax(uid)} | {uid} |" for uid in negotiation.TRANSFER_SYNTAXES),
         "proposed": "\n".join(_proposed(created)),
-        "rejections": "\n".join(f"| 1 (permanent) | 1 (service user) | {r.value} | {_words(r)} |" for r in Refusal),
+        "rejections": "\n".join(map(_rejection, Refusal)),
         "roles": _roles(),
         "c_store_scp": "\n".join(f"| {code:04X} | {name} | {when} |" for code, name, when in C_STORE_SCP),
         "c_store_scu": "\n".join(_meant(dimse_status.C_STORE, STORED)),
@@ -152,6 +154,7 @@ def _single_values() -> dict[str, str]:
         "implementation_version_name": IMPLEMENTATION_VERSION_NAME,
         "storage_count": str(len(negotiation.STORAGE_SOP_CLASSES)),
         "scheme": codes.SCHEME,
+        "ciphers": ", ".join(tls.CIPHERS.split(":")),
         "max_pdu": str(client["max_pdu"].default),
         "max_operations": str(client["max_operations"].default),
         "longest_pdu": str(association.LONGEST_PDU),
@@ -173,6 +176,12 @@ def _single_values() -> dict[str, str]:
         "get_syntaxes": ", ".join(map(_syntax, retrieve.TRANSFER_SYNTAXES)),
         "unrecognized_operation": f"0x{statuses.UNRECOGNIZED_OPERATION:04X}",
     }
+
+
+def _rejection(refusal: Refusal) -> str:
+    result, source, reason, _ = refusal.value
+    results, sources = {1: "permanent", 2: "transient"}, {1: "service user", 3: "presentation"}
+    return f"| {result} ({results[result]}) | {source} ({sources[source]}) | {reason} | {_words(refusal)} |"
 
 
 def _words(refusal: Refusal) -> str:

@@ -1,5 +1,6 @@
 """A running receiver, as the tests see it."""
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,10 +67,19 @@ def open_association(
     called: str = "SENTINODE",
     contexts: list[tuple[str, list[str]]] | None = None,
     roles: dict[str, tuple[int, int]] | None = None,
+    source: str = "",
+    tls: ssl.SSLContext | None = None,
 ) -> RawAssociation:
-    """Open an association; by default as a sender that may do everything."""
+    """Open an association; by default as a sender that may do everything. With `tls`, where TLS is listened for."""
     return RawAssociation(
-        "127.0.0.1", running.port, calling=calling, called=called, contexts=contexts or EVERYTHING, roles=roles
+        "127.0.0.1",
+        running.receiver.tls_port if tls else running.port,
+        calling=calling,
+        called=called,
+        contexts=contexts or EVERYTHING,
+        roles=roles,
+        source=source,
+        tls=tls,
     )
 
 

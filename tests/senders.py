@@ -4,6 +4,7 @@ It decodes no object and shares no code with the receiver, so what it sent is wh
 """
 
 import socket
+import ssl
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,6 +110,10 @@ class RawAssociation:
         Presentation contexts to propose: (abstract syntax, transfer syntaxes); the n-th gets the id 2n+1.
     roles
         SCP/SCU role selection: abstract syntax -> (SCU role, SCP role).
+    source
+        Address to call from.
+    tls
+        What makes TLS of the connection.
 
     Raises
     ------
@@ -125,8 +130,12 @@ class RawAssociation:
         contexts: Sequence[tuple[str, Sequence[str]]],
         roles: Mapping[str, tuple[int, int]] | None = None,
         timeout_s: float = 30.0,
+        source: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.socket = socket.create_connection((host, port), timeout=timeout_s)
+        self.socket = socket.create_connection((host, port), timeout_s, source_address=(source, 0))
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket)
         self.accepted: dict[int, str] = {}
         self.roles: dict[str, tuple[int, int]] = {}
         self._fragment_bytes = 16384

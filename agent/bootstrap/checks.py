@@ -14,13 +14,14 @@ from pathlib import Path
 import structlog
 
 from agent import log as logs
+from agent.bootstrap.checks_of_dicom import dicom_problems
 from agent.bootstrap.common import EVERYWHERE, Stop, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.bootstrap.keeper import question_scopes
 from agent.bootstrap.pacs import asked_destination
 from agent.bootstrap.process import Reported, fork
 from agent.config import ConfigError, LoadedConfig
-from agent.config.schema import Config, Model
+from agent.config.schema import Config, Dicom, DicomTls, Hl7, Model
 from agent.core.errors import Permanent, SentinodeError, Transient
 from agent.core.patient import OF_SENDER
 from agent.ehr.source import EhrSource
@@ -92,6 +93,7 @@ def _tell(config: Config, answer: Connection) -> None:
 def _problems(config: Config) -> Iterator[Problem]:
     yield from _names(config)
     yield from _listeners(config)
+    yield from (Problem(*one) for one in dicom_problems(config, utc_now()))
     yield from _issuers(config)
     yield from _asked(config)
     yield from _secrets(config)
@@ -245,9 +247,14 @@ def _spool(config: Config) -> Iterator[Problem]:
 
 
 def _port(config: Config) -> Iterator[Problem]:
-    for section, listener in (("dicom", config.dicom), ("hl7", config.hl7)):
+    listeners: list[tuple[Key, DicomTls | Dicom | Hl7 | None]] = [
+        (("dicom",), config.dicom),
+        (("dicom", "tls"), config.dicom.tls),
+        (("hl7",), config.hl7),
+    ]
+    for section, listener in listeners:
         if listener is not None:
-            yield from _taken((section, "port"), listener.bind, listener.port)
+            yield from _taken((*section, "port"), listener.bind, listener.port)
 
 
 def _taken(key: Key, bind: str, port: int) -> Iterator[Problem]:

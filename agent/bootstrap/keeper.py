@@ -19,7 +19,7 @@ from agent.assemble.retention import Retention
 from agent.assemble.settings import AssembleSettings
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
 from agent.bootstrap.inspect import open_store
-from agent.bootstrap.pacs import asking, pacs_ticks, poll_interval
+from agent.bootstrap.pacs import asking, destination_tls, pacs_ticks, poll_interval
 from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.config.schema import Destination
@@ -145,7 +145,10 @@ def let_go_unless_awaited(config: Config, store: SqlStore) -> None:
 
 def build_courier(config: Config, store: SqlStore) -> Courier:
     """Join the destinations and state."""
-    archives = {d.name: PacsClient(config.dicom.ae_title, d.ae_title, d.host, d.port) for d in config.destinations}
+    ours = config.dicom.ae_title
+    archives = {
+        d.name: PacsClient(ours, d.ae_title, d.host, d.port, tls=destination_tls(d)) for d in config.destinations
+    }
     settings = {d.name: _destination(d) for d in config.destinations}
     return Courier(store, archives, settings, now=utc_now, random=random.random)
 

@@ -8,12 +8,13 @@ from agent.assemble.inquire import NOTHING, Asking, Inquirer, Routed, routed
 from agent.assemble.judging import QuestionScope
 from agent.assemble.retrieve import LookFor, Retriever, Searcher
 from agent.bootstrap.common import EVERYWHERE, utc_now
+from agent.bootstrap.tls import client_context
 from agent.config.schema import AskPacs, Config, Destination
 from agent.core.errors import Permanent
 from agent.core.pacs import PacsRetrieve
 from agent.core.patient import OF_SENDER
 from agent.core.ports import Store
-from agent.dimse.association import Peer, Timeouts
+from agent.dimse.association import Peer, Timeouts, Tls
 from agent.dimse.client import PacsClient
 from agent.dimse.find import PacsFinder
 from agent.dimse.retrieve import Getter, Mover
@@ -80,4 +81,18 @@ def retrieving(config: Config, ask: AskPacs, counted: Routed) -> PacsRetrieve:
 
 def _peer(config: Config, destination: Destination, timeouts: Timeouts) -> Peer:
     ours = config.dicom
-    return Peer(ours.ae_title, destination.ae_title, destination.host, destination.port, timeouts, ours.max_pdu_bytes)
+    return Peer(
+        ours.ae_title,
+        destination.ae_title,
+        destination.host,
+        destination.port,
+        timeouts,
+        ours.max_pdu_bytes,
+        tls=destination_tls(destination),
+    )
+
+
+def destination_tls(destination: Destination) -> Tls | None:
+    """Return what makes TLS of a connection to a destination. Raises Permanent if its files cannot be used."""
+    tls = destination.tls
+    return (client_context(tls), tls.server_name or destination.host) if tls else None

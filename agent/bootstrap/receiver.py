@@ -1,18 +1,24 @@
 """The receiver process: the DICOM listener, the HL7 listener and the spool, nothing else."""
 
+import resource
 import time
 from functools import partial
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from agent.bootstrap.common import Stop, patience_s, utc_now
-from agent.config import Config
+from agent.bootstrap.tls import server_context
+from agent.config import Config, schema
 from agent.core.errors import Transient
-from agent.receive import Hl7Listener, Hl7Rules, Hl7Settings, Peer, Receiver, ReceiverSettings
+from agent.receive import Hl7Listener, Hl7Rules, Hl7Settings, Peer, Receiver, ReceiverSettings, TlsListener
+from agent.receive.negotiation import storage_sop_class
 from agent.spool import SpoolWriter, segment_bytes_of, set_aside
 
 HL7_AGAIN_S = 10.0
+_FILES_OF_ASSOCIATION: Final = 3  # its socket, what wakes it, its segment
+_OTHER_FILES: Final = 256
 
 
 def run_receiver(config: Config, stop: Stop) -> None:
@@ -27,6 +33,7 @@ def run_receiver(config: Config, stop: Stop) -> None:
         refuse_below_free_bytes=int(storage.refuse_below_free_bytes),
         now=utc_now,
     )
+    _let_open(config)
     receiver = Receiver(_settings(config), spool)
     receiver.start()
     settings = _hl7_settings(config)
@@ -56,17 +63,40 @@ def _start(hl7: Hl7Listener, stop: Stop) -> None:
 
 
 def _settings(config: Config) -> ReceiverSettings:
-    dicom = config.dicom
+    dicom, tls = config.dicom, config.dicom.tls
     return ReceiverSettings(
         ae_title=dicom.ae_title,
         bind=dicom.bind,
         port=dicom.port,
-        peers=tuple(Peer(p.ae_title, p.host, p.may) for p in dicom.peers),
+        peers=tuple(receiver_peer(peer) for peer in dicom.peers),
         accept_from=dicom.accept_from,
         max_associations=dicom.max_associations,
+        max_associations_per_peer=dicom.max_associations_per_peer,
+        max_waiting=dicom.max_waiting,
         max_pdu_bytes=dicom.max_pdu_bytes,
         idle_timeout_s=dicom.idle_timeout_s,
+        pdu_timeout_s=dicom.pdu_timeout_s,
+        tls=TlsListener(tls.bind, tls.port, server_context(tls)) if tls else None,
     )
+
+
+def receiver_peer(peer: schema.Peer) -> Peer:
+    """Return a peer as the receiver takes it. Raises ValueError if its subject or a SOP class cannot be meant."""
+    named = peer.sop_classes
+    sop_classes = None if named is None else frozenset(storage_sop_class(name) for name in named)
+    return Peer(peer.ae_title, peer.host, peer.may, peer.certificate_subject, sop_classes)
+
+
+def _let_open(config: Config) -> None:
+    """Raise the number of files that may be open to what the limits of the listeners come to."""
+    dicom = config.dicom
+    needed = dicom.max_waiting + _FILES_OF_ASSOCIATION * dicom.max_associations + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        structlog.get_logger().warning("too_few_files_may_be_open", needed=needed, allowed=allowed)
 
 
 def _hl7_settings(config: Config) -> Hl7Settings | None:

@@ -4,13 +4,15 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from agent.config.schema import Config
+from agent.config.schema import Config, TlsFiles
 from agent.config.yaml_places import Document, Key, Place, YamlError, dotted, merge, read_yaml
 from agent.core.errors import Permanent
+
+Tls = TypeVar("Tls", bound=TlsFiles)
 
 
 class ConfigError(Permanent):
@@ -110,10 +112,14 @@ def _model_of(annotation: Any) -> Any:
 
 def _resolve(config: Config, folder: Path) -> Config:
     """Let relative paths, those inside sqlite:/// URLs too, start at the folder of the file."""
-    storage, ehr = config.storage, config.ehr
+    storage, ehr, dicom = config.storage, config.ehr, config.dicom
     queries = {"query": folder / ehr.query, "outcomes_query": ehr.outcomes_query and folder / ehr.outcomes_query}
     return config.model_copy(
         update={
+            "dicom": dicom.model_copy(update={"tls": _resolve_tls(dicom.tls, folder)}),
+            "destinations": tuple(
+                d.model_copy(update={"tls": _resolve_tls(d.tls, folder)}) for d in config.destinations
+            ),
             "storage": storage.model_copy(
                 update={"spool": folder / storage.spool, "quarantine": folder / storage.quarantine}
             ),
@@ -122,6 +128,13 @@ def _resolve(config: Config, folder: Path) -> Config:
             "models": tuple(m.model_copy(update={"bundle": folder / m.bundle}) for m in config.models),
         }
     )
+
+
+def _resolve_tls(tls: Tls | None, folder: Path) -> Tls | None:
+    if tls is None:
+        return None
+    files = {"certificate": folder / tls.certificate, "key": folder / tls.key, "ca": folder / tls.ca}
+    return tls.model_copy(update=files)
 
 
 def _resolve_url(url: str, folder: Path) -> str:

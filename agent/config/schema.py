@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, model_validator
 
-from agent.config.values import AeTitle, Duration, Modality, Network, Port, Role, TimeZone, Words
+from agent.config.values import AeTitle, Duration, Modality, Network, Port, Role, TimeZone, TlsVersion, Words
 from agent.core.roles import MATCHED
 
 
@@ -38,6 +38,40 @@ class Peer(Section):
     ae_title: AeTitle = Field(description="Calling AE title.")
     host: Network = Field(description="IP address or network in CIDR form.")
     may: frozenset[Literal["store", "echo", "commit"]] = Field(description="What it may do.")
+    certificate_subject: str | None = Field(
+        None,
+        min_length=1,
+        description="Its certificate: the whole subject (`CN=MAMMO1,O=Hospital`) or one name of it. It may then call"
+        " over TLS alone. Without it, a certificate over TLS must name its AE title.",
+    )
+    sop_classes: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Storage SOP classes that it may store, UIDs or keywords; without it, all."
+    )
+
+
+class TlsFiles(Section):
+    """What TLS needs. Both sides show a certificate."""
+
+    certificate: Path = Field(description="Our certificate, and what leads from it to the CA; PEM.")
+    key: Path = Field(description="Its private key, PEM; no others may read it (chmod 600).")
+    key_password_env: str | None = Field(None, description="Environment variable that holds the key's password.")
+    ca: Path = Field(description="Certificates of who signs the other side's; PEM.")
+    min_version: TlsVersion = Field("1.2", description="Least version; the best that both sides have is taken.")
+
+
+class DicomTls(TlsFiles):
+    """DICOM over TLS (PS3.15 annex B.12), on a port of its own. Without this section there is none."""
+
+    bind: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(2762, description="TCP port; nothing without TLS and a certificate is answered here.")
+
+
+class DestinationTls(TlsFiles):
+    """TLS to this destination. Without this section there is none."""
+
+    server_name: str | None = Field(
+        None, min_length=1, description="Name that its certificate must have; without it, `host`."
+    )
 
 
 class Dicom(Section):
@@ -47,10 +81,23 @@ class Dicom(Section):
     bind: str = Field("127.0.0.1", description="Address to listen on.")
     port: Port = Field(11112, description="TCP port.")
     max_associations: int = Field(64, ge=1, le=1000, description="Open at once; more are refused as transient.")
+    max_associations_per_peer: int = Field(
+        16, ge=1, le=1000, description="Open at once of one AE title and address; more are refused as transient."
+    )
+    max_waiting: int = Field(
+        512,
+        ge=16,
+        le=10000,
+        description="Connections that have no association; of more, the oldest of who has most is closed.",
+    )
     max_pdu_bytes: int = Field(131072, ge=4096, le=1048576, description="Maximum PDU length that is offered.")
     idle_timeout_s: float = Field(300, gt=0, description="A silent association is closed after this time.")
+    pdu_timeout_s: float = Field(
+        25, gt=0, le=300, description="A PDU once begun, or a connection's association request, is complete by then."
+    )
     accept_from: Literal["listed", "any"] = Field("listed", description="`any` takes every calling AE title.")
     peers: tuple[Peer, ...] = Field((), description="Who may connect.")
+    tls: DicomTls | None = None
 
 
 class Hl7(Section):
@@ -81,7 +128,9 @@ class Storage(Section):
     spool_bytes: ByteSize = Field(
         ByteSize(20 * 2**30), ge=256 * 2**20, description="The spool grows up to this size; then C-STORE gets 0xA700."
     )
-    refuse_below_free_bytes: ByteSize = Field(ByteSize(5 * 2**30), description="Below this C-STORE gets 0xA700.")
+    refuse_below_free_bytes: ByteSize = Field(
+        ByteSize(5 * 2**30), description="Below this, associations for storage are refused as transient."
+    )
     quarantine: Path = Field(Path("var/quarantine"), description="Unusable objects are copied here with the reason.")
 
 
@@ -228,6 +277,7 @@ class Destination(Section):
         "its own setting.",
     )
     confirm: Literal["commitment", "read_back", "none"] = Field("read_back", description="How arrival is proven.")
+    tls: DestinationTls | None = None
     retry: Retry = Retry()
 
     @model_validator(mode="after")

@@ -49,6 +49,11 @@ def _words(value: Any) -> Any:
     return value
 
 
+def _tls_version(value: Any) -> Any:
+    return str(value) if isinstance(value, float) else value  # what YAML makes of 1.3
+
+
+TlsVersion = Annotated[Literal["1.2", "1.3"], BeforeValidator(_tls_version)]
 Words = Annotated[str, BeforeValidator(_words)]
 Role = Annotated[str, BeforeValidator(_role)]
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]

@@ -1,6 +1,7 @@
 """Opening and ending an association as requestor, with every way it can fail as one of our errors."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ LONGEST_PDU: Final = 1 << 20
 
 _PDU_UNSAID: Final = 16384
 _SHORTEST_PDU: Final = 128
+Tls: TypeAlias = tuple[ssl.SSLContext, str]
+"""What makes TLS of a connection, and the name that the peer's certificate must have."""
+
 Negotiation: TypeAlias = SCP_SCU_RoleSelectionNegotiation | AsynchronousOperationsWindowNegotiation
 
 
@@ -47,6 +51,7 @@ class Peer:
     timeouts: Timeouts
     max_pdu: int
     max_operations: int = 1  # that we would have under way at once (PS3.7 D.3.3.3)
+    tls: Tls | None = None
 
 
 class NothingAccepted(Transient):
@@ -126,6 +131,7 @@ def _associate(
             max_pdu=peer.max_pdu,
             ext_neg=list(extended),
             evt_handlers=handlers,
+            tls_args=peer.tls,
         )
     except OSError as exc:  # the host name is not known
         raise Unreachable(f"{peer.peer_ae_title} at {peer.host}:{peer.port}: {exc.strerror or exc}") from exc

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from agent.core.archive import OnReport, StoreOutcome
-from agent.dimse.association import Peer, Timeouts
+from agent.dimse.association import Peer, Timeouts, Tls
 from agent.dimse.commitment import ask
 from agent.dimse.session import FIND, PacsSession, Proposal, proposals
 
@@ -25,6 +25,8 @@ class PacsClient:
         Largest PDU that we receive, in bytes.
     max_operations : int
         Objects that may be under way at once where the peer allows for it (PS3.7 D.3.3.3); 1 asks for nothing.
+    tls : Tls, optional
+        What makes TLS of each connection, and the name that the peer's certificate must have.
     """
 
     def __init__(
@@ -37,8 +39,9 @@ class PacsClient:
         timeouts: Timeouts | None = None,
         max_pdu: int = 131072,
         max_operations: int = 8,
+        tls: Tls | None = None,
     ) -> None:
-        self._peer = Peer(ae_title, peer_ae_title, host, port, timeouts or Timeouts(), max_pdu, max_operations)
+        self._peer = Peer(ae_title, peer_ae_title, host, port, timeouts or Timeouts(), max_pdu, max_operations, tls)
         self._taken: deque[Proposal] = deque(maxlen=1)
 
     def session(

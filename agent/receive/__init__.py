@@ -3,6 +3,6 @@
 from agent.receive.hl7_listener import Hl7Listener
 from agent.receive.hl7_settings import Hl7Rules, Hl7Settings
 from agent.receive.receiver import Receiver
-from agent.receive.settings import Peer, ReceiverSettings
+from agent.receive.settings import Peer, ReceiverSettings, TlsListener
 
-__all__ = ["Hl7Listener", "Hl7Rules", "Hl7Settings", "Peer", "Receiver", "ReceiverSettings"]
+__all__ = ["Hl7Listener", "Hl7Rules", "Hl7Settings", "Peer", "Receiver", "ReceiverSettings", "TlsListener"]

@@ -3,7 +3,7 @@
 An association for storage and verification alone meets C-ECHO and C-STORE in the lane (intake.py) instead.
 """
 
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import structlog
 from pynetdicom import evt
@@ -15,7 +15,6 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from agent.core.errors import Transient
 from agent.core.services import STORAGE_COMMITMENT
 from agent.crashpoint import crashpoint
-from agent.receive.admission import Refusal, admit
 from agent.receive.journal import Journal
 from agent.receive.negotiation import acceptable
 from agent.receive.settings import ReceiverSettings
@@ -24,13 +23,12 @@ from agent.receive.statuses import (
     NOT_AUTHORIZED,
     OUT_OF_RESOURCES,
     RESOURCE_LIMITATION,
+    SOP_CLASS_NOT_SUPPORTED,
     SUCCESS,
     UNRECOGNIZED_OPERATION,
 )
 from agent.receive.transport import StoreAssociation
 
-_REJECTED_PERMANENT: Final = 0x01
-_BY_SERVICE_USER: Final = 0x01
 _log = structlog.get_logger()
 
 
@@ -57,18 +55,11 @@ class Handlers:
         ]
 
     def on_requested(self, event: evt.Event) -> None:
-        """Admit or reject the association, and say what of its proposal is supported."""
+        """Say what of the proposal of an association, which the gate has admitted, is supported."""
         association = _of(event)
         request = cast(A_ASSOCIATE, association.requestor.primitive)
-        calling, address = request.calling_ae_title, association.requestor.address
-        verdict = admit(self._settings, called=request.called_ae_title, calling=calling, address=address)
-        if isinstance(verdict, Refusal):
-            _log.warning("association_rejected", peer=address, reason=verdict.name.lower())
-            association.acse.send_reject(_REJECTED_PERMANENT, _BY_SERVICE_USER, verdict.value)
-            association.kill()
-            return
-        association.acceptor.supported_contexts = acceptable(request.presentation_context_definition_list)
-        association.may = verdict
+        proposed = request.presentation_context_definition_list
+        association.acceptor.supported_contexts = acceptable(proposed, association.sop_classes)
 
     def on_accepted(self, event: evt.Event) -> None:
         """Record the association. Where that fails it goes on, for C-ECHO must answer on a full disk."""
@@ -94,10 +85,13 @@ class Handlers:
             return NOT_AUTHORIZED
         request = cast(C_STORE, event.request)
         uid = str(request.AffectedSOPInstanceUID)
+        sop_class = str(request.AffectedSOPClassUID)
+        if association.sop_classes is not None and sop_class not in association.sop_classes:
+            return SOP_CLASS_NOT_SUPPORTED
         log = _log.bind(sop_instance_uid=uid, association_id=association.log.association_id)
         meta = {
             **association.parties,
-            "sop_class_uid": str(request.AffectedSOPClassUID),
+            "sop_class_uid": sop_class,
             "sop_instance_uid": uid,
             "transfer_syntax_uid": str(event.context.transfer_syntax),
         }

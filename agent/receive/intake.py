@@ -1,6 +1,6 @@
 """What the data loop's requests lead to: echoes are answered, objects go to the spool as they come."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -36,6 +36,8 @@ class Intake:
         What the caller may do.
     contexts
         Accepted presentation contexts: id -> (abstract syntax, transfer syntax).
+    sop_classes
+        UIDs of what may be stored; None: all.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class Intake:
         parties: Mapping[str, str],
         may: frozenset[Service],
         contexts: Mapping[int, tuple[str, str]],
+        sop_classes: Container[str] | None = None,
     ) -> None:
         self._association = log
         self._parties = parties
         self._may = may
         self._contexts = contexts
+        self._sop_classes = sop_classes
         self._log = _log.bind(association_id=log.association_id)
 
     def begin(self, request: Request, context_id: int) -> Answer:
@@ -64,6 +68,8 @@ class Intake:
         if not (request.has_dataset and _is_bearable(sop_class) and _is_bearable(sop_instance)):
             self._log.warning("instance_refused", reason="the request lacks its dataset or a UID")
             return _Settled(CANNOT_UNDERSTAND)
+        if self._sop_classes is not None and sop_class not in self._sop_classes:
+            return _Settled(SOP_CLASS_NOT_SUPPORTED)
         return self._store(sop_class, sop_instance, transfer_syntax)
 
     def answered(self, request: Request, status: int) -> None:

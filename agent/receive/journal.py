@@ -52,6 +52,9 @@ class Spool(Protocol):
     def channel(self) -> SpoolChannel:
         """Return a channel of its own for one association."""
 
+    def has_free_disk(self) -> bool:
+        """Tell whether objects would be taken now, as far as free bytes decide."""
+
 
 class Journal:
     """The receiver's own records. Threads of all associations share it.
@@ -80,7 +83,7 @@ class Journal:
         """Record that a receiver started, once. Raises Transient."""
         with self._lock:
             if not self._is_started:
-                self._write_alone(RecordKind.RECEIVER_STARTED, {"run_id": str(self._run_id)})
+                self.note(RecordKind.RECEIVER_STARTED, {"run_id": str(self._run_id)})
                 self._is_started = True
 
     def association(self) -> "AssociationLog":
@@ -90,12 +93,12 @@ class Journal:
     def report(self, meta: Mapping[str, str], payload: bytes) -> None:
         """Record an event report, over a channel of its own: it arrives in another thread. Raises Transient."""
         self.start()
-        self._write_alone(RecordKind.EVENT_REPORT, meta, payload)
+        self.note(RecordKind.EVENT_REPORT, meta, payload)
 
     def message(self, meta: Mapping[str, str], payload: bytes) -> None:
         """Record an HL7 message, over a channel of its own. Raises Transient; Permanent if the meta is too long."""
         self.start()
-        self._write_alone(RecordKind.HL7, meta, payload)
+        self.note(RecordKind.HL7, meta, payload)
 
     def ended(self, association_id: str) -> None:
         """Remember an association whose end could not be written."""
@@ -112,13 +115,14 @@ class Journal:
                 return
             while self._endings:
                 try:
-                    self._write_alone(RecordKind.ASSOCIATION_CLOSED, {"association_id": self._endings[0]})
+                    self.note(RecordKind.ASSOCIATION_CLOSED, {"association_id": self._endings[0]})
                 except Transient:
                     self._next_try = self._monotonic() + _RETRY_S
                     return
                 self._endings.popleft()
 
-    def _write_alone(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"") -> None:
+    def note(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"") -> None:
+        """Append one record, over a channel of its own for as long as that takes. Raises Transient."""
         channel = self._spool.channel()
         try:
             channel.append(kind, meta, payload)
@@ -127,7 +131,11 @@ class Journal:
 
 
 class AssociationLog:
-    """The records of one association. Only its own thread writes."""
+    """The records of one association. Only its own thread writes.
+
+    It takes a segment of its own with its first instance: one that stores nothing costs no more than two small records
+    among those of others.
+    """
 
     def __init__(self, journal: Journal, channel: SpoolChannel, association_id: str) -> None:
         self.association_id = association_id
@@ -135,6 +143,7 @@ class AssociationLog:
         self._channel = channel
         self._opening: Mapping[str, str] | None = None
         self._is_opened = False
+        self._has_stored = False
 
     def open(self, meta: Mapping[str, str]) -> None:
         """Record that the association was accepted. Raises Transient; then the first instance tries again."""
@@ -144,18 +153,20 @@ class AssociationLog:
     def store(self, meta: Mapping[str, str], payload: bytes) -> None:
         """Record an instance; it is durable on return. Raises Transient."""
         self._record_opening()
+        self._has_stored = True
         self._channel.append(RecordKind.INSTANCE, {"association_id": self.association_id, **meta}, payload)
 
     def begin(self, meta: Mapping[str, str]) -> Draft:
         """Begin to record an instance that is still to come. Raises Transient."""
         self._record_opening()
+        self._has_stored = True
         return self._channel.begin(RecordKind.INSTANCE, {"association_id": self.association_id, **meta})
 
     def close(self) -> None:
         """Record the end, if the beginning was recorded, and give the channel back."""
         try:
             if self._is_opened:
-                self._channel.append(RecordKind.ASSOCIATION_CLOSED, {"association_id": self.association_id}, b"")
+                self._record_end()
         except Transient:
             self._journal.ended(self.association_id)
         finally:
@@ -164,5 +175,13 @@ class AssociationLog:
     def _record_opening(self) -> None:
         if not self._is_opened and self._opening is not None:
             self._journal.start()
-            self._channel.append(RecordKind.ASSOCIATION_OPENED, self._opening, b"")
+            self._journal.note(RecordKind.ASSOCIATION_OPENED, self._opening)
             self._is_opened = True
+
+    def _record_end(self) -> None:
+        """Behind its instances there is room for it, also on a full disk."""
+        meta = {"association_id": self.association_id}
+        if self._has_stored:
+            self._channel.append(RecordKind.ASSOCIATION_CLOSED, meta, b"")
+        else:
+            self._journal.note(RecordKind.ASSOCIATION_CLOSED, meta)

@@ -45,11 +45,13 @@ class LanedAssociation(Association):
         super().__init__(ae, MODE_ACCEPTOR)
         self.log = log
         self.may: frozenset[Service] = frozenset()
+        self.sop_classes: frozenset[str] | None = None  # that may be stored; None: all
         self._settings = settings
         self._is_recalled = threading.Event()
         self._wire: Wire | None = None
         self.provider = LendingProvider(self, self._recall)
         self.dul = self.provider
+        self._reactor_checkpoint = self.provider.checkpoint
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # they set its timers
 
     @property
@@ -100,7 +102,7 @@ class LanedAssociation(Association):
         try:
             if self._is_recalled.is_set():  # before there was a wire
                 wire.recall()
-            intake = Intake(self.log, self.parties, self.may, contexts)
+            intake = Intake(self.log, self.parties, self.may, contexts, self.sop_classes)
             return Lane(wire, intake, settings).serve()
         finally:
             wire.close()

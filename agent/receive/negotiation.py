@@ -4,7 +4,7 @@ No object is decoded on receipt, so an unknown compression is no reason to refus
 speak Implicit or Explicit VR Little Endian.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -47,6 +47,17 @@ _TAKEN: Final = dict.fromkeys(STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES) | dict.fro
 )  # SOP class -> transfer syntaxes
 
 
+_BY_KEYWORD: Final = {keyword: uid for uid, keyword in STORAGE_SOP_CLASSES.items()}
+
+
+def storage_sop_class(name: str) -> str:
+    """Return the UID of a storage SOP class of this keyword or UID. Raises ValueError if there is none."""
+    uid = _BY_KEYWORD.get(name, name)
+    if uid not in STORAGE_SOP_CLASSES:
+        raise ValueError(f"{name} is no storage SOP class: write a UID or a keyword such as CTImageStorage")
+    return uid
+
+
 def register_storage_sop_classes() -> None:
     """Teach pynetdicom the storage SOP classes that it does not know. Harmless when repeated."""
     for uid, keyword in STORAGE_SOP_CLASSES.items():
@@ -54,8 +65,12 @@ def register_storage_sop_classes() -> None:
             register_uid(uid, keyword, StorageServiceClass)
 
 
-def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationContext]:
+def acceptable(
+    proposed: Sequence[PresentationContext], sop_classes: Container[str] | None = None
+) -> list[PresentationContext]:
     """Return what we support of the proposed presentation contexts, transfer syntaxes in the sender's order.
+
+    Of storage it is no more than `sop_classes`, where they are given.
 
     pynetdicom takes the first transfer syntax that both sides name, so this order decides. A sender knows best what
     its object is stored in; only where it offers Implicit VR before Explicit VR Little Endian the latter is taken, for
@@ -64,7 +79,7 @@ def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationCont
     wanted: dict[str, list[str]] = {}
     for context in proposed:
         uid = str(context.abstract_syntax)
-        if uid in _TAKEN:
+        if uid in _TAKEN and (sop_classes is None or uid in sop_classes or uid not in STORAGE_SOP_CLASSES):
             offered = [str(syntax) for syntax in context.transfer_syntax if syntax in _TAKEN[uid]]
             wanted.setdefault(uid, []).extend(_explicit_first(offered))
     return [_supported(uid, tuple(dict.fromkeys(syntaxes))) for uid, syntaxes in wanted.items()]

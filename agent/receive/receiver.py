@@ -1,7 +1,7 @@
 """The DICOM receiver: a Storage and Verification SCP that acknowledges only what is durable."""
 
 import logging
-import threading
+import ssl
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from pynetdicom.ae import ApplicationEntity
 
 from agent.core.errors import Transient
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from agent.receive.gate import Gate
 from agent.receive.handlers import Handlers
 from agent.receive.intake import MAX_UID_LENGTH
 from agent.receive.journal import Journal, Spool
@@ -23,6 +24,7 @@ from agent.receive.settings import ReceiverSettings
 from agent.receive.transport import StoreAssociation, StoreServer
 
 _ABORT_WITHIN_S: Final = 1.0
+_NO_LIMIT: Final = 1 << 30
 _log = structlog.get_logger()
 
 
@@ -42,8 +44,9 @@ class Receiver:
     def __init__(self, settings: ReceiverSettings, spool: Spool, new_run_id: Callable[[], UUID] = uuid4) -> None:
         self._settings = settings
         self._journal = Journal(spool, new_run_id())
-        self._server: StoreServer | None = None
-        self._thread: threading.Thread | None = None
+        self._spool = spool
+        self._servers: list[StoreServer] = []
+        self._gate: Gate | None = None
 
     def start(self) -> None:
         """Begin to listen.
@@ -59,15 +62,31 @@ class Receiver:
             self._journal.start()
         except Transient as error:
             _log.error("receiver_start_not_recorded_yet", reason=str(error))
-        self._server = self._listen()
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="receiver", daemon=True)
-        self._thread.start()
-        _log.info("listening", bind=self._settings.bind, port=self.port)
+        self._servers = servers = self._listen()
+        self._gate = Gate(self._settings, list(servers), self._spool.has_free_disk, self._between)
+        self._gate.start()
+        for server in servers:
+            _log.info("listening", bind=server.server_address[0], port=server.server_address[1], tls=bool(server.tls))
 
     @property
     def port(self) -> int:
-        """The port listened on."""
-        return self._running().server_address[1]
+        """The port listened on, without TLS."""
+        return self._running()[0].server_address[1]
+
+    @property
+    def tls_port(self) -> int:
+        """The port listened on for TLS."""
+        return self._running()[1].server_address[1]
+
+    @property
+    def waiting(self) -> int:
+        """Connections that have not asked for an association yet, or were told no."""
+        return self._gate.waiting if self._gate else 0
+
+    @property
+    def associations(self) -> list[StoreAssociation]:
+        """The associations that are open."""
+        return cast(list[StoreAssociation], [one for server in self._running() for one in server.active_associations])
 
     @property
     def journal(self) -> Journal:
@@ -76,38 +95,52 @@ class Receiver:
 
     def stop(self, drain_s: float) -> None:
         """Take no more associations, give open ones `drain_s` seconds to end, then abort them."""
-        server = self._running()
-        before = server.active_associations
-        server.shutdown()
-        associations = cast(list[StoreAssociation], list({*before, *server.active_associations}))
+        self._running()
+        assert self._gate is not None  # noqa: S101 - it is made with the servers
+        self._gate.stop()
+        associations = self.associations
         deadline = time.monotonic() + drain_s
         for association in associations:
             if association.is_requested:
                 association.join(max(deadline - time.monotonic(), 0))
         _end([association for association in associations if association.is_alive()])
         self._journal.catch_up(at_once=True)
-        self._server = None
+        self._servers = []
 
-    def _running(self) -> StoreServer:
-        if self._server is None:
+    def _between(self) -> None:
+        """Do what is due between connections."""
+        self._journal.catch_up()
+
+    def _running(self) -> list[StoreServer]:
+        if not self._servers:
             raise Transient("the receiver is not running")
-        return self._server
+        return self._servers
 
-    def _listen(self) -> StoreServer:
+    def _listen(self) -> list[StoreServer]:
         settings = self._settings
         ae = ApplicationEntity(settings.ae_title)
         ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
         ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        ae.maximum_associations = settings.max_associations
+        ae.maximum_associations = _NO_LIMIT  # the gate counts
         ae.maximum_pdu_size = settings.max_pdu_bytes
         ae.network_timeout = settings.idle_timeout_s
         ae.acse_timeout = settings.pdu_timeout_s
         ae.dimse_timeout = settings.idle_timeout_s
         handlers = Handlers(settings, self._journal).bound()
-        try:
-            return StoreServer(ae, settings, handlers, self._journal.association, self._journal.catch_up)
-        except OSError as error:
-            raise Transient(f"cannot listen on {settings.bind}:{settings.port}: {error.strerror}") from error
+        places: list[tuple[str, int, ssl.SSLContext | None]] = [(settings.bind, settings.port, None)]
+        if settings.tls is not None:
+            places.append((settings.tls.bind, settings.tls.port, settings.tls.context))
+        servers: list[StoreServer] = []
+        for bind, port, tls in places:
+            new_log = self._journal.association
+            try:
+                server = StoreServer(ae, settings, at=(bind, port), tls=tls, evt_handlers=handlers, new_log=new_log)
+            except OSError as error:
+                for one in servers:
+                    one.server_close()
+                raise Transient(f"cannot listen on {bind}:{port}: {error.strerror}") from error
+            servers.append(server)
+        return servers
 
 
 def _end(associations: Sequence[StoreAssociation]) -> None:

@@ -1,28 +1,29 @@
-"""pynetdicom's server, with guards on its sockets and an end to each association that nothing can skip."""
+"""pynetdicom's associations, with guards on their sockets and an end to each that nothing can skip."""
 
+import select
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from socketserver import BaseServer
 from typing import Any, Final, cast
 
 import structlog
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+from pynetdicom.transport import AddressInformation, AssociationSocket, ThreadedAssociationServer
 
+from agent.receive.gate import Asked
 from agent.receive.journal import AssociationLog
 from agent.receive.laned import LanedAssociation
+from agent.receive.quotas import Place
+from agent.receive.request import A_ASSOCIATE_RQ, HEADER_BYTES, MAX_REQUEST_BYTES
 from agent.receive.settings import ReceiverSettings
 
-_HEADER_BYTES: Final = 6  # PS3.8 section 9.3.1: type, reserved, length
 _P_DATA_TF: Final = 4
-_A_ASSOCIATE_RQ: Final = 1
-_MAX_REQUEST_BYTES: Final = 1 << 20
 _MAX_CONTROL_BYTES: Final = 1 << 10
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # what is unsent is dropped, the connection is reset
 _DROPPED_READS: Final = 64
@@ -53,7 +54,7 @@ class GuardedSocket(AssociationSocket):
         if self._is_deaf:
             self._drop_what_came()
             return False
-        return bool(self._unread) or super().ready
+        return bool(self._unread) or self._has_more()
 
     def unread(self, data: bytes) -> None:
         """Take back what was read ahead; it is read again first."""
@@ -80,14 +81,33 @@ class GuardedSocket(AssociationSocket):
         if self._expects_header:
             self._deadline = time.monotonic() + self._timeout_s
         data = self._read(nr_bytes)
-        if self._expects_header and len(data) == _HEADER_BYTES:
+        if self._expects_header and len(data) == HEADER_BYTES:
             self._check_length(data[0], int.from_bytes(data[2:], "big"))
         self._expects_header = not self._expects_header
         return data
 
+    def _has_more(self) -> bool:
+        """Ask with `poll`: pynetdicom's `select` knows no descriptor above 1023, and calls the connection closed."""
+        connection = self.socket
+        if connection is None or not self._is_connected:
+            return False
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        poll = select.poll()
+        try:
+            poll.register(connection, select.POLLIN)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):  # closed by another thread
+            self.event_queue.put("Evt17")  # PS3.8 table 9-10: transport connection closed
+            return False
+
     def _shutdown_socket(self) -> None:
         """Close the connection, also where the peer was first and there is nothing to shut down."""
         if self.socket is not None:
+            with suppress(OSError, ValueError):
+                if isinstance(self.socket, ssl.SSLSocket):
+                    self.socket.settimeout(0)
+                    self.socket.unwrap()  # TLS's own farewell; the peer's is not waited for
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_RDWR)
             self.socket.close()
@@ -103,7 +123,7 @@ class GuardedSocket(AssociationSocket):
                         break
 
     def _check_length(self, pdu_type: int, length: int) -> None:
-        limits = {_P_DATA_TF: self._max_pdu_bytes, _A_ASSOCIATE_RQ: _MAX_REQUEST_BYTES}
+        limits = {_P_DATA_TF: self._max_pdu_bytes, A_ASSOCIATE_RQ: MAX_REQUEST_BYTES}
         if length > limits.get(pdu_type, _MAX_CONTROL_BYTES):
             _log.warning("pdu_too_long", kind=pdu_type, bytes=length)
             raise ConnectionAbortedError("the PDU is longer than allowed")
@@ -125,12 +145,15 @@ class GuardedSocket(AssociationSocket):
 
 
 class StoreAssociation(LanedAssociation):
-    """An association as acceptor. It may do nothing until it is admitted."""
+    """An association as acceptor, that was admitted. It gives its place back at its end."""
 
-    def __init__(self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings) -> None:
+    def __init__(self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings, asked: Asked) -> None:
         super().__init__(ae, log, settings)
+        self.may = asked.permit.may
+        self.sop_classes = asked.permit.sop_classes
         self.is_acknowledging = False
         self.established = threading.Event()
+        self._place: Place = asked.place
 
     def run_reactor(self) -> None:
         """Serve the association; whatever ends it, its end is recorded."""
@@ -140,6 +163,7 @@ class StoreAssociation(LanedAssociation):
             self.established.set()
             self.provider.give_back()
             self.log.close()
+            self._place.give_back()
 
     @property
     def is_requested(self) -> bool:
@@ -152,64 +176,74 @@ class StoreAssociation(LanedAssociation):
 
 
 class StoreServer(ThreadedAssociationServer):
-    """Listens, and makes a guarded association of each connection."""
+    """A socket that listens. Its connections come by way of the gate; it makes associations of them.
+
+    Parameters
+    ----------
+    ae
+        Ours.
+    settings
+        Names and limits.
+    at
+        Address and port to listen on.
+    tls
+        What makes TLS of its connections.
+    evt_handlers
+        (event, handler) for each event of an association.
+    new_log
+        Gives the log of a new association.
+    """
 
     daemon_threads = True
-    request_queue_size = 128
+    request_queue_size = 1024
 
     def __init__(
         self,
         ae: ApplicationEntity,
         settings: ReceiverSettings,
+        *,
+        at: tuple[str, int],
+        tls: ssl.SSLContext | None,
         evt_handlers: list[Any],
         new_log: Callable[[], AssociationLog],
-        catch_up: Callable[[], None],
     ) -> None:
         self.settings = settings
+        self.tls = tls
         self.new_log = new_log
-        self._catch_up = catch_up
-        super().__init__(
-            ae,
-            (settings.bind, settings.port),
-            settings.ae_title,
-            [],
-            evt_handlers=evt_handlers,
-            request_handler=_Handler,
-        )
-        ae._servers.append(self)  # where its shutdown() removes it from
+        super().__init__(ae, at, settings.ae_title, [], evt_handlers=evt_handlers)
 
-    def service_actions(self) -> None:
-        """Do what is due between connections."""
-        super().service_actions()
-        self._catch_up()
+    @property
+    def listening(self) -> socket.socket:
+        """Return the socket that listens."""
+        assert self.socket is not None  # noqa: S101 - it is made with the server
+        return self.socket
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Note that a connection could not be made an association; the others go on."""
-        _log.warning("connection_failed", peer=client_address[0])
+    def begin(self, asked: Asked) -> None:
+        """Make an association of a connection, in threads of its own. Raises OSError, RuntimeError."""
+        association = self._association(asked)
+        try:
+            association.start()
+        except RuntimeError:
+            association.log.close()
+            raise
 
-
-class _Handler(RequestHandler):
-    """Makes the association of one connection; the counterpart of pynetdicom's own, without its copies."""
-
-    server: StoreServer
-
-    def __init__(self, request: Any, client_address: Any, server: BaseServer) -> None:
-        super().__init__(request, client_address, server)
-
-    def _create_association(self) -> StoreAssociation:
-        server, ae = self.server, self.ae
-        association = StoreAssociation(ae, server.new_log(), server.settings)
-        association._server = server
+    def _association(self, asked: Asked) -> StoreAssociation:
+        """Return an association; the counterpart of pynetdicom's own making of one, without its copies."""
+        ae = self.ae
+        association = StoreAssociation(ae, self.new_log(), self.settings, asked)
+        association._server = self
         association.name = f"AcceptorThread@{datetime.now(UTC):%Y%m%d%H%M%S}"  # pynetdicom counts threads so named
-        association.set_socket(GuardedSocket(association, self.request, server.settings))
+        guarded = GuardedSocket(association, asked.connection, self.settings)
+        guarded.unread(asked.request)
+        association.set_socket(guarded)
         acceptor = association.acceptor
         acceptor.maximum_length = ae.maximum_pdu_size
-        acceptor.ae_title = server.ae_title
-        acceptor.address_info = self.local
+        acceptor.ae_title = self.ae_title
+        acceptor.address_info = AddressInformation.from_tuple(self.server_address)
         acceptor.implementation_class_uid = ae.implementation_class_uid
         acceptor.implementation_version_name = ae.implementation_version_name
-        association.requestor.address_info = self.remote
-        for event, handlers in server._handlers.items():
+        association.requestor.address_info = AddressInformation.from_tuple(asked.address)
+        for event, handlers in self._handlers.items():
             for handler in cast(list[Any], [handlers] if event.is_intervention else handlers):
                 association.bind(event, handler[0], handler[1])
         return association

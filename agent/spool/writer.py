@@ -122,6 +122,13 @@ class SpoolWriter:
         """Give back the room of released segments, instead of using them anew. Raises SpoolFailed."""
         self._pool.shrink()
 
+    def has_free_disk(self) -> bool:
+        """Tell whether free disk space is above the watermark; where it cannot be asked, an instance will tell."""
+        try:
+            return self._is_above_watermark()
+        except OSError:
+            return True
+
     def close(self) -> None:
         """Give the folder up. Channels must be closed before."""
         self._spares.stop()

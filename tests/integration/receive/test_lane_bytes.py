@@ -223,7 +223,7 @@ def test_a_peer_that_reads_no_responses_is_let_go(start: Start) -> None:
     """When its side is full, after the PDU timeout."""
     running = start(pdu_timeout_s=0.5)
     with connect(running) as connection:
-        (association,) = running.receiver._running().active_associations
+        (association,) = running.receiver.associations
         association.dul.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with pytest.raises(ConnectionError):
@@ -286,7 +286,7 @@ def test_both_options_that_keep_answers_quick_are_set(start: Start) -> None:
     """Nagle is off on our side, and what a sender's Nagle waits for is acknowledged at once."""
     running = start()
     with connect(running) as connection:
-        (association,) = running.receiver._running().active_associations
+        (association,) = running.receiver.associations
         accepted = association.dul.socket.socket
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)

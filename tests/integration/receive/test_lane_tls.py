@@ -2,17 +2,16 @@
 
 import socket
 import ssl
-import subprocess
 import threading
-from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from agent.core.ports import RecordKind
+from agent.receive import TlsListener
 from agent.receive.lane import Wire
+from tests.certificates import Authority
 from tests.pdus import RELEASE_RP, RELEASE_RQ, aborted, pdu, pdv, store_rq, store_rsp
-from tests.peers import program
 from tests.receivers import SC, Start
 from tests.senders import EXPLICIT, associate_rq
 
@@ -21,31 +20,9 @@ TlsContexts = tuple[ssl.SSLContext, ssl.SSLContext]
 
 @pytest.fixture(scope="module")
 def contexts(tmp_path_factory: pytest.TempPathFactory) -> TlsContexts:
-    """Return the contexts of server and client, for a certificate made now."""
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    made = (
-        f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout {key}"
-    )
-    command = [
-        program("openssl"),
-        *made.split(),
-        "-keyout",
-        key,
-        "-out",
-        certificate,
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    return _contexts(key, certificate)
-
-
-def _contexts(key: Path, certificate: Path) -> TlsContexts:
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    client = ssl.create_default_context(cafile=str(certificate))
-    return server, client
+    """Return the contexts of server and client."""
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    return authority.server(), authority.client(authority.sign("/CN=SENDER"))
 
 
 def _tls_pair(contexts: TlsContexts) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
@@ -82,10 +59,9 @@ def test_what_is_deciphered_already_is_read_without_waiting(contexts: TlsContext
 
 def test_objects_are_stored_over_tls(start: Start, contexts: TlsContexts) -> None:
     """Small and large, several in one record of TLS, released in order."""
-    running = start()
-    running.receiver._running().ssl_context = contexts[0]
+    running = start(tls=TlsListener("127.0.0.1", 0, contexts[0]))
     large = bytes(range(256)) * 20_000
-    with _associated(running.port, contexts[1]) as connection:
+    with _associated(running.receiver.tls_port, contexts[1]) as connection:
         fragments = [large[at : at + 16000] for at in range(0, len(large), 16000)]
         stream = pdu(pdv(1, 3, store_rq())) + b"".join(
             pdu(pdv(1, 2 if n == len(fragments) - 1 else 0, part)) for n, part in enumerate(fragments)
@@ -99,12 +75,11 @@ def test_objects_are_stored_over_tls(start: Start, contexts: TlsContexts) -> Non
 
 def test_an_abort_goes_through_tls_as_well(start: Start, contexts: TlsContexts) -> None:
     """Both for what is invalid and when the receiver stops."""
-    running = start()
-    running.receiver._running().ssl_context = contexts[0]
-    with _associated(running.port, contexts[1]) as connection:
+    running = start(tls=TlsListener("127.0.0.1", 0, contexts[0]))
+    with _associated(running.receiver.tls_port, contexts[1]) as connection:
         connection.sendall(pdu(pdv(9, 3, store_rq())))
         assert _read_to_end(connection) == aborted(2, 6)
-    with _associated(running.port, contexts[1]) as connection:
+    with _associated(running.receiver.tls_port, contexts[1]) as connection:
         connection.sendall(pdu(pdv(1, 3, store_rq())) + b"\4\0\0")
         running.receiver.stop(0.1)
         assert _read_to_end(connection) == aborted(0, 0)
@@ -130,10 +105,9 @@ def _exactly(connection: ssl.SSLSocket, length: int) -> bytes:
 
 
 def _read_to_end(connection: ssl.SSLSocket) -> bytes:
+    """Read to TLS's own end; this raises where the connection ends without."""
+    connection.suppress_ragged_eofs = False
     data = b""
-    try:
-        while part := connection.recv(4096):
-            data += part
-    except ssl.SSLEOFError:
-        return data  # the receiver closes without a farewell of TLS's own
+    while part := connection.recv(4096):
+        data += part
     return data

@@ -36,7 +36,7 @@ def test_an_end_that_cannot_be_recorded_is_recorded_later(start: Start) -> None:
     assert association.store(1, SC, "1.2", b"x") == SUCCESS
     failing[0] = True
     association.release()
-    eventually(lambda: not running.receiver._running().active_associations)
+    eventually(lambda: not running.receiver.associations)
     assert running.records(RecordKind.ASSOCIATION_CLOSED) == []
     failing[0] = False
     (closed,) = running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)

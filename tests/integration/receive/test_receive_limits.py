@@ -21,7 +21,7 @@ def test_no_more_associations_than_allowed(start: Start) -> None:
     assert rejected.value.reason == (2, 3, 2)
     first.release()
     running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
-    eventually(lambda: len(running.receiver._running().active_associations) < 2)
+    eventually(lambda: len(running.receiver.associations) < 2)
     open_association(running).release()
     second.release()
 
@@ -30,7 +30,7 @@ def test_small_answers_are_not_delayed(start: Start) -> None:
     """Nagle is off on accepted connections."""
     running = start()
     with open_association(running):
-        (association,) = running.receiver._running().active_associations
+        (association,) = running.receiver.associations
         accepted = association.dul.socket.socket
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 

@@ -18,7 +18,7 @@ from pynetdicom import AE
 from agent.core.ports import RecordKind
 from tests.peers import program, shared
 from tests.receivers import COMMITMENT, Running, open_association
-from tests.senders import EXPLICIT, IMPLICIT, RawAssociation, Sendable, send_raw, split_part10
+from tests.senders import EXPLICIT, IMPLICIT, AssociationRejected, RawAssociation, Sendable, send_raw, split_part10
 
 Start = Callable[..., Running]
 SC = "1.2.840.10008.5.1.4.1.1.7"
@@ -183,13 +183,17 @@ def test_a_failed_sync_is_answered_out_of_resources(start: Start, contexts: list
     assert len(running.records(RecordKind.ASSOCIATION_OPENED)) == len(closed) == 1
 
 
-def test_below_the_watermark_is_out_of_resources_and_echo_still_answers(start: Start) -> None:
-    """Objects are refused, C-ECHO is not, and objects go in again once there is room."""
+def test_below_the_watermark_storage_is_rejected_as_transient_and_echo_still_answers(start: Start) -> None:
+    """Whatever else is proposed beside it; what is open already gets 0xA700. With room objects go in again."""
     free = [10_000]
     running = start(spool={"refuse_below_free_bytes": 5_000, "free": lambda _: free[0]})
     item = (SC, "1.2.3", EXPLICIT, b"x" * 10)
-    free[0] = 0
-    assert _send(running, item) == [OUT_OF_RESOURCES]
+    with open_association(running) as association:
+        free[0] = 0
+        assert association.store(1, SC, "1.2.3", b"x") == OUT_OF_RESOURCES
+    with pytest.raises(AssociationRejected) as rejected:
+        open_association(running)
+    assert rejected.value.reason == (2, 3, 2)
     verification = "1.2.840.10008.1.1"
     with RawAssociation(
         "127.0.0.1", running.port, calling="SENDER", called="SENTINODE", contexts=[(verification, [IMPLICIT])]

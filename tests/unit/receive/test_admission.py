@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.receive.admission import Refusal, admit
+from agent.receive.admission import Permit, Refusal, admit
 from agent.receive.settings import ALL_SERVICES, Peer, ReceiverSettings
 
 SETTINGS = ReceiverSettings(
@@ -34,7 +34,8 @@ SETTINGS = ReceiverSettings(
 )
 def test_title_and_address_decide_together(calling: str, address: str, expected: object) -> None:
     """All entries that fit add up; none that fits is a refusal."""
-    assert admit(SETTINGS, called="SENTINODE ", calling=calling, address=address) == expected
+    verdict = admit(SETTINGS, called="SENTINODE ", calling=calling, address=address)
+    assert (verdict.may if isinstance(verdict, Permit) else verdict) == expected
 
 
 def test_the_called_title_is_checked_first() -> None:
@@ -47,4 +48,5 @@ def test_the_called_title_is_checked_first() -> None:
 def test_anyone_may_do_everything_where_anyone_may_call() -> None:
     """The list of peers does not count then."""
     settings = replace(SETTINGS, accept_from="any")
-    assert admit(settings, called="SENTINODE", calling="PACS", address="10.0.0.6") == ALL_SERVICES
+    verdict = admit(settings, called="SENTINODE", calling="PACS", address="10.0.0.6")
+    assert verdict == Permit(ALL_SERVICES, None, ("", "10.0.0.6"))

@@ -1,0 +1,99 @@
+"""What the gate reads of an association request, before pynetdicom sees any of it (PS3.8 section 9.3.2). Pure."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+HEADER_BYTES: Final = 6
+A_ASSOCIATE_RQ: Final = 0x01
+A_ABORT: Final = 0x07
+MAX_REQUEST_BYTES: Final = 1 << 20
+"""Longest body. 128 presentation contexts with every transfer syntax there is take a fifth of it."""
+
+_FIXED_BYTES: Final = 68  # protocol version, AE titles, reserved
+_MOST_ITEMS: Final = 1024  # 128 presentation contexts, and what little stands beside them
+_ITEM_HEAD_BYTES: Final = 4
+_PRESENTATION_CONTEXT: Final = 0x20
+_ABSTRACT_SYNTAX: Final = 0x30
+_CONTEXT_HEAD_BYTES: Final = 4
+
+
+class MalformedRequest(Exception):
+    """It is no association request, or one whose lengths do not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationRequest:
+    """Who calls whom, and for what. AE titles are without the spaces around them."""
+
+    called: str
+    calling: str
+    abstract_syntaxes: frozenset[str]
+
+
+def body_length(header: bytes | bytearray) -> int:
+    """Return the length of the request's body.
+
+    Parameters
+    ----------
+    header
+        The first six bytes of a connection.
+
+    Raises
+    ------
+    MalformedRequest
+        If something else begins, or it is longer or shorter than a request may be.
+    """
+    kind, length = struct.unpack(">BxI", header)
+    if kind != A_ASSOCIATE_RQ:
+        raise MalformedRequest("no association request")
+    if length > MAX_REQUEST_BYTES:
+        raise MalformedRequest("longer than a request may be")
+    if length < _FIXED_BYTES:
+        raise MalformedRequest("shorter than a request can be")
+    return int(length)
+
+
+def parse_request(pdu: bytes | bytearray) -> AssociationRequest:
+    """Read a whole A-ASSOCIATE-RQ PDU.
+
+    Raises
+    ------
+    MalformedRequest
+        If an item is longer than what it stands in, or there are more than any request has.
+    """
+    body = memoryview(pdu)[HEADER_BYTES:]
+    proposed = set()
+    for count, (kind, value) in enumerate(_items(body[_FIXED_BYTES:])):
+        if count >= _MOST_ITEMS:
+            raise MalformedRequest("more items than a request has")
+        if kind == _PRESENTATION_CONTEXT:
+            proposed.add(_abstract_syntax(value[_CONTEXT_HEAD_BYTES:]))
+    return AssociationRequest(_text(body[4:20]), _text(body[20:36]), frozenset(proposed))
+
+
+def _abstract_syntax(items: memoryview) -> str:
+    for count, (kind, value) in enumerate(_items(items)):
+        if kind == _ABSTRACT_SYNTAX:
+            return _text(value)
+        if count >= _MOST_ITEMS:
+            break
+    raise MalformedRequest("a presentation context without abstract syntax")
+
+
+def _items(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    at = 0
+    while at < len(data):
+        if at + _ITEM_HEAD_BYTES > len(data):
+            raise MalformedRequest("an item that ends in its head")
+        kind, length = struct.unpack_from(">BxH", data, at)
+        at += _ITEM_HEAD_BYTES + length
+        if at > len(data):
+            raise MalformedRequest("an item longer than the rest")
+        yield kind, data[at - length : at]
+
+
+def _text(value: memoryview) -> str:
+    """Return a title or UID. Latin-1 gives every byte a character, so two that differ stay different."""
+    return bytes(value).decode("latin-1").strip(" \0")
