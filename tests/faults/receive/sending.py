@@ -2,7 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tests.faults.receive.ledger import Ledger, key
@@ -55,31 +57,28 @@ def store(association: RawAssociation, thing: Thing, ledger: Ledger) -> bool:
 
 
 def store_all(
-    opened: Iterator[RawAssociation] | None,
+    first: RawAssociation | None,
     open_one: Callable[[], RawAssociation],
     wanted: Sequence[Thing],
     ledger: Ledger,
     is_alive: Callable[[], bool],
 ) -> bool:
-    """Store until everything is acknowledged, over as many associations as it takes.
+    """Store until everything is acknowledged, over as many associations as it takes, `first` before others.
 
     Returns
     -------
     False if the receiver died, or did not receive everything in time.
     """
-    left, deadline = list(wanted), time.monotonic() + PATIENCE_S
+    left, deadline = deque(wanted), time.monotonic() + PATIENCE_S
     while left and is_alive() and time.monotonic() < deadline:
-        try:
-            with (next(opened) if opened else None) or open_one() as association:
-                opened = None
-                while left:
-                    if store(association, left[0], ledger):
-                        del left[0]
-                    elif not is_alive() or time.monotonic() >= deadline:
-                        break
-                    else:
-                        time.sleep(_AGAIN_S)
-        except (AssociationAborted, AssociationRejected, OSError):
-            opened = None
+        with suppress(AssociationAborted, AssociationRejected, OSError), first or open_one() as association:
+            first = None
+            while left and time.monotonic() < deadline:
+                if store(association, left[0], ledger):
+                    left.popleft()
+                else:  # on the same one: strace would let the n-th call of a new thread fail again
+                    time.sleep(_AGAIN_S)
+        if left:
             time.sleep(_AGAIN_S)
+        first = None
     return not left
