@@ -35,10 +35,6 @@ SIZES = (2_000, 40_000, LARGE, 90_000, 700)
 REPORT = b"\x08\x00\x95\x11\x06\x00\x00\x002.25.1"  # Transaction UID, implicit VR little endian
 
 
-class NotReceiving(Exception):
-    """A receiver that lives and did not take everything within 30 s."""
-
-
 @dataclass(frozen=True, slots=True)
 class Fault:
     """The n-th call of some kind goes wrong in some way, counted from some moment on."""
@@ -111,7 +107,7 @@ class Trials:
             came = injection.end() or receiver.wait_dead(0) == -signal.SIGKILL
             is_alive = receiver.is_alive()
         if not is_done and "KILL" not in fault.fault and (is_alive or not self._again(ledger)):
-            raise NotReceiving(str(fault))
+            self._tell(str(fault), Broken(stuck=frozenset(ledger.sent - ledger.acknowledged)))
         if came:
             self._tell(str(fault), check(self._spool, ledger))
         return came
@@ -160,7 +156,8 @@ class Trials:
 
     def _make_template(self, earlier: list[Thing]) -> None:
         """Leave a spool as a killed receiver leaves it, with some objects acknowledged."""
-        shutil.rmtree(self._spool, ignore_errors=True)
+        for old in (self._spool, self._template):
+            shutil.rmtree(old, ignore_errors=True)
         with ReceiverProcess(self._zygote, self._place) as receiver:
             receiver.go()
             receiver.wait_listening()

@@ -43,14 +43,17 @@ class Broken:
         Those of them of which nothing is there.
     invented
         There, and never sent so.
+    stuck
+        What a receiver that lives did not take within 30 s.
     """
 
     false: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
     invented: frozenset[str] = frozenset()
+    stuck: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.false or self.invented)
+        return bool(self.false or self.invented or self.stuck)
 
 
 def check(folder: Path, ledger: Ledger) -> Broken:

@@ -6,7 +6,7 @@ The receiver runs in this process, so that its calls and what the sender is told
 import errno
 import random
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -105,9 +105,11 @@ def lose_power(place: Path, seed: int, tell: Tell, *, every: int = 1, plant: Pla
     shutil.rmtree(place / "spool")
 
 
-def fail_calls(place: Path, seed: int, tell: Tell, *, every: int = 1, plant: Plant | None = None) -> None:
+def fail_calls(
+    place: Path, seed: int, tell: Tell, *, calls: Sequence[str] = CALLS, every: int = 1, plant: Plant | None = None
+) -> None:
     """Let the n-th call of each kind fail, for n = 1 until none does; then lose power, with each that may be left."""
-    for call in CALLS:
+    for call in calls:
         for error in ERRORS:
             number, has_failed = 1, True
             while has_failed:

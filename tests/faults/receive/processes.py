@@ -26,13 +26,14 @@ class Zygote:
     """What receivers are forked from. Its log is kept in the folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._log = (folder / "receivers.log").open("ab")
+        with (folder / "receivers.log").open("ab") as log:  # over a pipe: some may not write to files that are long
+            self._log = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.receive.zygote"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._log,
+            stderr=self._log.stdin,
             text=True,
         )
 
@@ -42,7 +43,7 @@ class Zygote:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._process.kill()  # its receivers die with it
         self._process.communicate()
-        self._log.close()
+        self._log.communicate()
 
     def __call__(self, order: str, *arguments: object) -> Any:
         """Have an order obeyed."""
