@@ -20,7 +20,7 @@ import structlog
 
 from bench.receive.figures import Bound, verdict
 from tests.faults.command import add_seed, prove
-from tests.faults.receive import planted
+from tests.faults.receive import lying_disks
 from tests.faults.receive.full import Full, may_mount
 from tests.faults.receive.injected import OURS, Fault, Trials
 from tests.faults.receive.ledger import Broken
@@ -30,7 +30,7 @@ from tests.faults.receive.processes import Zygote, strace
 TRIALS: Final = 2000
 SCENES: Final = 3  # in which power is lost
 DISKS: Final = [*range(200_000, 3_000_000, 140_000)]  # bytes
-LIMITS: Final = [*range(10_000, 400_000, 20_000)]
+LIMITS: Final = [*range(10_000, 300_000, 15_000)]  # bytes of one file, below the largest object
 BOUNDS: Final = {
     "trials": Bound(least=TRIALS),
     "false_acknowledgements": Bound(most=0),
@@ -84,11 +84,17 @@ class Finding:
 
 def find_planted(zygote: Zygote, folder: Path, seed: int) -> list[str]:
     """Return the planted defects that a few trials do not find."""
-    heard = {name: Finding() for name in planted.PLANTED}
+    heard = {name: Finding() for name in lying_disks.PLANTED}
     lose_power(
-        folder / "unsynced", seed, heard["acknowledges_before_sync"], every=9, plant=planted.acknowledges_before_sync
+        folder / "unsynced",
+        seed,
+        heard["acknowledges_before_sync"],
+        every=9,
+        plant=lying_disks.acknowledges_before_sync,
     )
-    fail_calls(folder / "again", seed, heard["syncs_again"], calls=("fdatasync",), every=4, plant=planted.syncs_again)
+    fail_calls(
+        folder / "again", seed, heard["syncs_again"], calls=("fdatasync",), every=4, plant=lying_disks.syncs_again
+    )
     for name in ("takes_errors_for_success", "acknowledges_what_it_keeps"):
         (folder / name).mkdir()
         trials = Trials(zygote, folder / name, heard[name], planted=name)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.receive import planted
+from tests.faults.receive import lying_disks
 from tests.faults.receive.__main__ import BOUNDS, Finding, Tally, is_proven, told
 from tests.faults.receive.full import Full, may_mount
 from tests.faults.receive.injected import OURS, PHASES, Fault, Trials
@@ -87,14 +87,14 @@ def test_a_full_disk_refuses_and_receives_again(zygote: Zygote, tmp_path: Path) 
 def test_an_acknowledgement_before_the_sync_is_found(tmp_path: Path) -> None:
     """Every trial of power that comes early enough finds it."""
     found = Finding()
-    lose_power(tmp_path / "power", SEED, found, every=25, plant=planted.acknowledges_before_sync)
+    lose_power(tmp_path / "power", SEED, found, every=25, plant=lying_disks.acknowledges_before_sync)
     assert found.found
 
 
 def test_a_sync_that_is_tried_again_is_found(tmp_path: Path) -> None:
     """The second one succeeds and writes nothing."""
     found = Finding()
-    fail_calls(tmp_path / "again", SEED, found, calls=("fdatasync",), every=6, plant=planted.syncs_again)
+    fail_calls(tmp_path / "again", SEED, found, calls=("fdatasync",), every=6, plant=lying_disks.syncs_again)
     assert found.found
 
 

@@ -23,7 +23,7 @@ from agent.bootstrap.receiver import run_receiver
 from agent.config import Config, load_config
 from agent.spool import Disk, SpoolWriter
 from tests.faults.receive.ledger import SEGMENT_BYTES
-from tests.faults.receive.planted import PLANTED
+from tests.faults.receive.lying_disks import PLANTED
 from tests.peers import ROOT
 
 _PR_SET_PTRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
@@ -35,7 +35,7 @@ def _receive(gate: int, kill_at: str, planted: str, config: Config) -> None:
     writer: Any = partial(SpoolWriter, segment_bytes=SEGMENT_BYTES)
     if planted:
         writer = partial(writer, disk=PLANTED[planted](Disk()))
-    agent.bootstrap.receiver.SpoolWriter = writer  # type: ignore[misc]  # segments of another size, and the defect
+    vars(agent.bootstrap.receiver)["SpoolWriter"] = writer  # segments of another size, and the defect
     agent.crashpoint._KILL_AT = kill_at  # type: ignore[misc]
     stop = Stop()
     stop.listen()
