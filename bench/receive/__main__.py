@@ -1,10 +1,10 @@
 """python -m bench.receive: how quickly the agent's receiver takes objects, beside storescp and Orthanc.
 
 Objects that are made here (MR of 0.5 MB, MG of 27 MB, and of 21 KB) are sent over loopback, in 1, 4 and 8 associations
-at once; the receivers take turns within each round, each on an empty folder, after one small object over each of eight
-associations. Ratios are of rounds, then their median. CPU time, memory and bytes written are those of the receiver's
-processes; calls that wait for the disk are counted under strace, in runs that are not timed. The last line is JSON; a
-figure that does not hold makes it exit with 1.
+at once; the receivers take turns within each round, each on a folder of its own, after a few small objects over eight
+associations at once. Ratios are of rounds, then their median. CPU time, memory and bytes written are those of the
+receiver's processes; calls that wait for the disk are counted under strace, in runs that are not timed. The last line
+is JSON; a figure that does not hold makes it exit with 1.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def fresh(folder: Path, first: Sequence[Sent], peer: Peer) -> Iterator[Running]:
     """Give a receiver that has taken some objects already, on a folder of its own that is gone afterwards."""
     with running(peer, folder) as receiver:
         if first:
-            send(receiver.port, AE_TITLE, first, len(first))
+            send(receiver.port, AE_TITLE, first, max(ASSOCIATIONS))
         yield receiver
     shutil.rmtree(folder)
 
@@ -108,7 +108,7 @@ def bench(folder: Path, *, rounds: int, is_quick: bool, is_cold: bool = False) -
             print(f"{peer.name} is not installed (Debian: apt install {peer.package}): its figures are missing")
     wanted = [replace(sort, count=QUICK_COUNT, rows=QUICK_ROWS) for sort in SORTS] if is_quick else SORTS
     sorts = {sort.name: make(sort, folder / "objects" / sort.name) for sort in wanted}
-    first = [] if is_cold else make(replace(FIRST, count=max(ASSOCIATIONS)), folder / "objects" / "first")
+    first = [] if is_cold else make(FIRST, folder / "objects" / "first")
     with ExitStack() as stack:
         opened = _opener(stack, folder, peers, first, is_quick=is_quick)
         results = measure_all(sorts, peers, rounds, opened)
@@ -147,7 +147,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sentinode-bench-", dir=place) as made:
         try:
             rounds = 1 if given.quick else given.rounds
-            results, said = bench(Path(made), rounds=rounds, is_quick=given.quick, is_cold=given.cold)
+            results, said = bench(Path(made), rounds=rounds, is_quick=given.quick, is_cold=given.cold or given.quick)
         except NoStart as error:
             sys.exit(str(error))
     print(json.dumps(said))

@@ -33,7 +33,8 @@ class Sort:
 MR: Final = Sort("mr", "1.2.840.10008.5.1.4.1.1.4", "MR", 512, 512, 400)
 MG: Final = Sort("mg", "1.2.840.10008.5.1.4.1.1.1.2", "MG", 4096, 3328, 16)
 SMALL: Final = Sort("small", "1.2.840.10008.5.1.4.1.1.2", "CT", 100, 100, 2000)
-FIRST: Final = Sort("first", SMALL.sop_class_uid, "CT", 100, 100, 8)
+FIRST: Final = Sort("first", SMALL.sop_class_uid, "CT", 100, 100, 128)
+"""What a receiver has taken before, over eight associations: one that is used has its segments."""
 SORTS: Final = (MR, MG, SMALL)
 
 
