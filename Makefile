@@ -11,8 +11,8 @@ INSTALLED := $(VENV)/.installed-$(ONNXRUNTIME)$(if $(EXTRAS),-$(subst $(comma),-
 unexport PYTHONDONTWRITEBYTECODE  # the images of containers set it; the suite and the demo start hundreds of processes
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
-.PHONY: help install demo test lint types contract unit viewer faults faults-cases faults-deliver bundle bench-bundle bench-assemble \
-	bench-send bench-report bench-flood docs clean
+.PHONY: help install demo test lint types contract unit viewer faults faults-cases faults-deliver faults-receive \
+	bundle bench-bundle bench-assemble bench-send bench-report bench-flood bench-receive docs clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -72,6 +72,9 @@ faults-cases: $(VENV)/.installed-dev  ## 10,000 random histories of patients, ea
 faults-deliver: $(VENV)/.installed-dev  ## kill -9 500 times while results are on their way to a PACS that is late (15 minutes); SEED=n repeats a run
 	@$(BIN)/python -m tests.faults.deliver $(if $(SEED),--seed $(SEED))
 
+faults-receive: $(VENV)/.installed-dev  ## what was acknowledged is there: kills, failing calls, power losses, full disks (8 minutes); SEED=n repeats it
+	@$(BIN)/python -m tests.faults.receive $(if $(SEED),--seed $(SEED))
+
 bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (half an hour on 2 cores)
 	$(BIN)/python -m models.fusion train
 	$(BIN)/python -m models.fusion evaluate
@@ -91,6 +94,9 @@ bench-report: $(INSTALLED)   ## what SRs, text and captures of four full-size ma
 
 bench-flood: $(INSTALLED)    ## a C-ECHO while 1,000 idle connections and 200 associations flood the receiver (a minute)
 	@$(BIN)/python -m bench.flood $(BENCH)
+
+bench-receive: $(VENV)/.installed-dev  ## the receiver beside storescp and Orthanc, on this disk (20 minutes)
+	@$(BIN)/python -m bench.receive $(BENCH)
 
 docs: $(INSTALLED)           ## render the pages that are made from the code
 	set -e; for page in configuration states clinical_facts roles conformance; do PYTHONPATH=. $(BIN)/python docs/make_$$page.py; done
