@@ -11,7 +11,7 @@ from typing import Final
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool.disk import Disk
-from agent.spool.draft import RESERVED_BYTES, Draft
+from agent.spool.draft import Draft
 from agent.spool.errors import SpoolFull, SpoolLocked, translated
 from agent.spool.lease import Lease
 from agent.spool.maker import SegmentMaker
@@ -113,10 +113,6 @@ class SpoolWriter:
     def channel(self) -> "Channel":
         """Return a channel for one association. It takes its first segment with its first record."""
         return Channel(self, Lease(self._pool))
-
-    def has_room(self) -> bool:
-        """Tell whether a small instance would be taken now."""
-        return self._is_above_watermark() and self._pool.may_take(RESERVED_BYTES)
 
     def shrink(self) -> None:
         """Give back the room of released segments, instead of using them anew. Raises SpoolFailed."""

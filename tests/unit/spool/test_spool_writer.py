@@ -78,9 +78,10 @@ def test_room_in_a_free_segment_counts_at_the_limit(open_writer: OpenWriter) -> 
     writer = open_writer(limit_bytes=1 << 16)
     channel = writer.channel()
     channel.append(INSTANCE, {}, b"x")
-    assert not writer.has_room()
+    with pytest.raises(SpoolFull):
+        writer.channel().append(INSTANCE, {}, b"y")
     channel.close()
-    assert writer.has_room()
+    writer.channel().append(INSTANCE, {}, b"y")
 
 
 def test_a_segment_is_allocated_whole(open_writer: OpenWriter, folder: Path) -> None:
@@ -179,7 +180,6 @@ def test_the_limit_is_kept(open_writer: OpenWriter, folder: Path) -> None:
     writer = open_writer(limit_bytes=1 << 16)
     channel = writer.channel()
     channel.append(INSTANCE, {}, bytes(30_000))
-    assert not writer.has_room()
     with pytest.raises(SpoolFull):
         channel.append(INSTANCE, {}, bytes(30_000))
     with pytest.raises(SpoolFull):
@@ -204,19 +204,19 @@ def test_below_the_watermark_instances_are_refused(open_writer: OpenWriter, fold
     channel = writer.channel()
     channel.append(INSTANCE, {}, b"first")
     free[0] = 4_999
-    assert not writer.has_room()
+    assert not writer.has_free_disk()
     with pytest.raises(SpoolFull):
         channel.append(INSTANCE, {}, b"refused")
     channel.append(RecordKind.ASSOCIATION_CLOSED, {}, b"")
     free[0] = 5_000
-    assert writer.has_room()
+    assert writer.has_free_disk()
     channel.append(INSTANCE, {}, b"again")
     assert _payloads(folder) == [b"first", b"", b"again"]
 
 
 def test_free_bytes_are_those_of_the_file_system(open_writer: OpenWriter, folder: Path) -> None:
     """Without a stand-in the watermark looks at the disk itself."""
-    assert open_writer(refuse_below_free_bytes=1).has_room()
+    assert open_writer(refuse_below_free_bytes=1).has_free_disk()
 
 
 def test_a_second_writer_is_refused(open_writer: OpenWriter) -> None:
