@@ -32,6 +32,7 @@ _LARGEST_MESSAGE: Final = 1 << 16
 _KEPT_BYTES: Final = 64 << 20  # of the memory in which images go over: most are smaller
 _TOO_LONG: Final = frozenset({signal.SIGALRM, signal.SIGPROF})
 _SEALED: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_WRITE
+_DTYPES: Final = {dtype: dtype for dtype in ("|u1", "|i1", "<u2", "<i2")}
 _log = structlog.get_logger()
 
 
@@ -230,8 +231,12 @@ def _mapped(descriptor: int) -> mmap.mmap:
 
 
 def _pixels(answer: Mapping[str, Any], memory: mmap.mmap | None) -> Pixels:
-    """Lay the pixels out; they stay where they are."""
-    shape, dtype = (int(answer["shape"][0]), int(answer["shape"][1])), np.dtype(answer["dtype"])
-    image_hw = np.frombuffer(memory or b"", dtype, shape[0] * shape[1]).reshape(shape)
-    grey = np.frombuffer(memory or b"", np.uint8, int(answer["grey"]), image_hw.nbytes)
-    return Pixels(image_hw, bool(answer["inverted"]), int(answer["lowest"]), grey, int(answer["frame"]))
+    """Lay the pixels out; they stay where they are. A child that a codec confused is believed nothing."""
+    try:
+        height, width = answer["shape"]
+        dtype = np.dtype(_DTYPES[answer["dtype"]])
+        image_hw = np.frombuffer(memory or b"", dtype, height * width).reshape(height, width)
+        grey = np.frombuffer(memory or b"", np.uint8, answer["grey"], image_hw.nbytes)
+        return Pixels(image_hw, bool(answer["inverted"]), int(answer["lowest"]), grey, int(answer["frame"]))
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        raise Rejected("the image cannot be decoded: the decoder says nonsense") from None
