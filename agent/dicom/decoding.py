@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import structlog
@@ -111,11 +111,11 @@ class Decoder:
             return self._ask_once(request, part10)
         except _Died as died:
             if died.by is not signal.SIGKILL:
-                raise _rejected(died) from None
+                _reject(died)
         try:
             return self._ask_once(request, part10)
         except _Died as died:
-            raise _rejected(died) from None
+            _reject(died)
 
     def _ask_once(self, request: Mapping[str, Any], part10: bytes) -> "_Answer":
         if self._child is None:
@@ -127,6 +127,8 @@ class Decoder:
             self._child = None
             _log.warning("decoder_died", reason=str(died))
             raise
+        if "exhausted" in answer:
+            raise Rejected("the image cannot be decoded: it takes too much memory")
         if "rejected" in answer:
             raise Rejected(str(answer["rejected"]))
         return answer, memory
@@ -143,10 +145,10 @@ class _Died(Exception):
         super().__init__(self.by.name if self.by else f"exit code {by}")
 
 
-def _rejected(died: _Died) -> Rejected:
+def _reject(died: _Died) -> NoReturn:
     if died.by in _TOO_LONG:
-        return Rejected("the image cannot be decoded: it takes too long")
-    return Rejected(f"the image cannot be decoded: the decoder crashes on it ({died})")
+        raise Rejected("the image cannot be decoded: it takes too long") from None
+    raise Rejected(f"the image cannot be decoded: the decoder crashes on it ({died})") from None
 
 
 class _Child:

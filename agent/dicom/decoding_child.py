@@ -52,7 +52,7 @@ class Server:
             except Rejected as exc:
                 answer, pixels = {"rejected": str(exc)}, None
             except MemoryError:
-                answer, pixels = {"rejected": "the image cannot be decoded: it takes too much memory"}, None
+                answer, pixels = {"exhausted": True}, None
                 self._held, self._frame = 0, None
             self._send(answer, pixels)
             self._watch(0, 0)

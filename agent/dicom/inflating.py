@@ -34,11 +34,11 @@ def inflate(payload: bytes, limit_bytes: int) -> bytes:
         raise Rejected("the deflated dataset takes too long to inflate") from None
     if ended.returncode == 0:
         return ended.stdout
-    reasons = {
-        _TOO_LARGE: f"the deflated dataset grows beyond {limit_bytes} bytes",
-        _ENDS_EARLY: "truncated: the deflated dataset ends early",
-    }
-    raise Rejected(reasons.get(ended.returncode, "not parsable: the deflated dataset is damaged"))
+    if ended.returncode == _TOO_LARGE:
+        raise Rejected(f"the deflated dataset is larger than {limit_bytes >> 20} MiB")
+    if ended.returncode == _ENDS_EARLY:
+        raise Rejected("the deflated dataset ends early")
+    raise Rejected("the deflated dataset is damaged")
 
 
 def main(limit_bytes: int, length: int) -> int:

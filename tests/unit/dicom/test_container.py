@@ -61,7 +61,7 @@ def test_a_deflated_file_is_inflated() -> None:
 @pytest.mark.parametrize(
     ("part10", "reason"),
     [
-        (deflate(bytes(5000)), "grows beyond 4096 bytes"),
+        (deflate(bytes(5000)), "larger than"),
         (deflate(b"dataset" * 9, cut=4), "ends early"),
         (deflate(b"", cut=2) + b"\xff" * 9, "damaged"),
     ],
