@@ -45,18 +45,6 @@ READING = (
     *(pixels, decoding, geometry, enhanced, codestream, container, inflating),
     *(preprocess_mri, preprocess_ultrasound, placement, reader),
 )
-    pixels,
-    decoding,
-    geometry,
-    enhanced,
-    codestream,
-    container,
-    inflating,
-    preprocess_mri,
-    preprocess_ultrasound,
-    placement,
-    reader,
-)
 INFER = (admission, answer, compute, dynamic, mammograms, mri, statement, ultrasound)
 SAMPLES = {"modality": "MR", "held": " and 7 frames"}
 REFUSALS = {"Rejected", "Unsuited"}
