@@ -15,6 +15,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
+from agent.receive.failing import break_off
 from agent.receive.journal import AssociationLog
 from agent.receive.laned import LanedAssociation
 from agent.receive.settings import ReceiverSettings
@@ -136,6 +137,8 @@ class StoreAssociation(LanedAssociation):
         """Serve the association; whatever ends it, its end is recorded."""
         try:
             super().run_reactor()
+        except Exception as error:  # noqa: BLE001 - the association loop: the others go on
+            break_off(self, error)
         finally:
             self.established.set()
             self.provider.give_back()
