@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed-$(ONNXRUNTIME)$(if $(EXTRAS),-$(subst $(comma),-
 unexport PYTHONDONTWRITEBYTECODE  # the images of containers set it; the suite and the demo start hundreds of processes
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
-.PHONY: help install demo test lint types contract unit viewer faults faults-cases faults-deliver bundle bench-bundle bench-assemble \
+.PHONY: help install demo test lint types contract unit viewer faults faults-cases faults-deliver fuzz bundle bench-bundle bench-assemble \
 	bench-send bench-report docs clean
 
 help:            ## list the targets
@@ -71,6 +71,9 @@ faults-cases: $(VENV)/.installed-dev  ## 10,000 random histories of patients, ea
 
 faults-deliver: $(VENV)/.installed-dev  ## kill -9 500 times while results are on their way to a PACS that is late (15 minutes); SEED=n repeats a run
 	@$(BIN)/python -m tests.faults.deliver $(if $(SEED),--seed $(SEED))
+
+fuzz: $(VENV)/.installed-dev  ## any bytes against the parsers, guided where atheris is (pip install --group fuzz); SECONDS=3600
+	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (half an hour on 2 cores)
 	$(BIN)/python -m models.fusion train
