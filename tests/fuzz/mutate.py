@@ -1,7 +1,7 @@
 """Small changes to bytes, as many as wanted: what is used where atheris is not, and by the tests."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 Change = Callable[[bytearray, Sequence[bytes], random.Random], None]
