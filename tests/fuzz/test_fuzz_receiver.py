@@ -28,7 +28,7 @@ REQUESTS = [
     *(one.data for one in corpus() if one.kind == "connection" and len(one.data) < 5000),
 ]
 STREAMS = [GOOD, *(one.data for one in corpus() if one.kind == "association" and len(one.data) < 20000)]
-PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+PATIENT = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
 @pytest.fixture(scope="module")
