@@ -43,9 +43,8 @@ def inflate(payload: bytes, limit_bytes: int) -> bytes:
 
 def main(limit_bytes: int, length: int) -> int:
     """Inflate standard input in this process, which gets no more memory than that can take; return the exit code."""
-    most = 3 * limit_bytes + 2 * length + _SPARE_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    _limit(resource.RLIMIT_AS, 3 * limit_bytes + 2 * length + _SPARE_BYTES)
+    _limit(resource.RLIMIT_CPU, CPU_S)
     stream, parts, left = zlib.decompressobj(-zlib.MAX_WBITS), [], limit_bytes
     rest = sys.stdin.buffer.read()
     try:
@@ -58,6 +57,13 @@ def main(limit_bytes: int, length: int) -> int:
         return _ENDS_EARLY if left else _TOO_LARGE
     sys.stdout.buffer.writelines(parts)
     return 0
+
+
+def _limit(what: int, most: int) -> None:
+    """Set a limit, or keep one that is lower: whoever decodes has limits of its own."""
+    hard = resource.getrlimit(what)[1]
+    least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (least, least))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Decoding in a child: the same pixels, and whatever a codec does costs one image."""
 
 import os
+import random
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 from pydicom.pixels.encoders import RLELosslessEncoder
@@ -14,7 +17,7 @@ from agent.core.errors import Rejected
 from agent.dicom import decoding
 from agent.dicom.decoding import Bounds, Decoder, DecoderFailed
 from agent.dicom.pixels import Pixels, decode, open_frames
-from tests.builders_pixels import CANARY, frames, native, ramp
+from tests.builders_pixels import CANARY, compressed, frames, image_dataset, native, ramp, write
 from tests.fakes.bad_codecs import MODULE
 
 ULTRASOUND = "1.2.840.10008.5.1.4.1.1.3.1"
@@ -73,6 +76,35 @@ def test_pixels_outlive_the_next_image_and_the_child() -> None:
         first = one.decode(GOOD)
         one.decode(native(ramp(start=100)))
     assert np.array_equal(first.image_hw, ramp())
+
+
+def test_a_deflated_image_is_decoded_under_limits_that_are_lower_than_its_own() -> None:
+    """What inflates it keeps to them."""
+    syntax = "1.2.840.10008.1.2.1.99"
+    with Decoder(Bounds(memory_bytes=1 << 30)) as one:
+        assert np.array_equal(one.decode(write(image_dataset(ramp()), syntax)).image_hw, ramp())
+
+
+CODECS = {
+    "1.2.840.10008.1.2.4.70": lambda image: imagecodecs.ljpeg_encode(image, bitspersample=16),
+    "1.2.840.10008.1.2.4.80": imagecodecs.jpegls_encode,
+    "1.2.840.10008.1.2.4.90": lambda image: imagecodecs.jpeg2k_encode(image, codecformat="j2k", reversible=True),
+}
+
+
+@pytest.mark.parametrize("syntax", CODECS)
+def test_changed_codestreams_never_reach_the_caller(decoder: Decoder, syntax: str) -> None:
+    """Each of a hundred ends as pixels of the size that was said, or as Rejected, and then a sound one is decoded."""
+    image = ramp(64, 48)
+    sound = compressed(CODECS[syntax](image), image, syntax)
+    start, chance = sound.index(b"\xff\xd8" if "4.90" not in syntax else b"\xff\x4f"), random.Random(7)
+    for _ in range(100):
+        changed = bytearray(sound)
+        for _ in range(chance.randint(1, 6)):
+            changed[chance.randrange(start, len(changed))] = chance.randrange(256)
+        with suppress(Rejected):
+            assert decoder.decode(bytes(changed)).image_hw.shape == image.shape
+    assert np.array_equal(decoder.decode(sound).image_hw, image)
 
 
 def test_what_cannot_be_decoded_is_rejected_in_the_same_words(decoder: Decoder) -> None:
