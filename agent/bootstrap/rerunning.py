@@ -8,6 +8,7 @@ from agent.bootstrap.inspect import open_store
 from agent.bootstrap.worker import build_answerer
 from agent.config import Config
 from agent.core.case import Case
+from agent.dicom.decoding import Decoder
 from agent.infer.recompute import read_kept, recompute
 from agent.infer.rerun import rerun
 from agent.operate.comparison import Comparison, compare
@@ -34,11 +35,12 @@ def rerun_dry(config: Config, case_id: int, say: Callable[[str], None]) -> Compa
     Permanent, Transient
         If there is no such case or answer, no bundle that may answer, or the engine fails.
     """
-    with closing(open_store(config)) as store:
-        with store.looking() as unit:
-            kept = read_kept(unit, case_id)
-        say("loading the bundles")
-        worker = build_answerer(config, store, "rerun")
-    say(f"computing from {len(kept.stored)} images")
-    now = recompute(kept, worker)
+    with Decoder() as decoder:
+        with closing(open_store(config)) as store:
+            with store.looking() as unit:
+                kept = read_kept(unit, case_id)
+            say("loading the bundles")
+            worker = build_answerer(config, store, "rerun", decoder)
+        say(f"computing from {len(kept.stored)} images")
+        now = recompute(kept, worker)
     return compare(case_id, kept.case.version, (kept.summary, kept.lineage), (now.summary, now.lineage))

@@ -2,6 +2,7 @@
 
 import faulthandler
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from multiprocessing import current_process
 from typing import Final
@@ -17,10 +18,11 @@ from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.core.ports import StoredInstance
 from agent.core.result import Kind, Result, ResultObject, SourceImage
+from agent.dicom.decoding import Decoder
 from agent.dicom.enhanced import mr_slices
 from agent.dicom.geometry import ultrasound_scale
 from agent.dicom.part10 import to_part10
-from agent.dicom.pixels import decode, header, open_frames
+from agent.dicom.pixels import header
 from agent.dicom.uids import device_uid
 from agent.infer.admission import ActiveBundle
 from agent.infer.answer import Answerer, AnswerSettings
@@ -60,17 +62,18 @@ def run_worker(config: Config, stop: Stop, *, agent_started: datetime | None = N
 
     `agent_started` is when the whole process tree was: what a worker held before then, it did not die on.
     """
-    store = open_store(config)
-    answerer = build_answerer(config, store, current_process().name, agent_started)
-    answerer.release_own()
-    structlog.get_logger().info("working")
-    while not stop.requested:
-        if not answerer.step():
-            stop.wait(IDLE_S)
-    store.close()
+    with Decoder() as decoder, closing(open_store(config)) as store:
+        answerer = build_answerer(config, store, current_process().name, decoder, agent_started)
+        answerer.release_own()
+        structlog.get_logger().info("working")
+        while not stop.requested:
+            if not answerer.step():
+                stop.wait(IDLE_S)
 
 
-def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: datetime | None = None) -> Answerer:
+def build_answerer(
+    config: Config, store: SqlStore, worker: str, decoder: Decoder, agent_started: datetime | None = None
+) -> Answerer:
     """Join spool, bundles, report and state."""
     keep = Quarantine(config.storage.quarantine).keep
 
@@ -93,11 +96,11 @@ def build_answerer(config: Config, store: SqlStore, worker: str, agent_started: 
         reader=ImageReader(
             spool=SpoolReader(config.storage.spool),
             to_part10=to_part10,
-            decode=decode,
+            decode=decoder.decode,
             header=header,
             ultrasound_scale=ultrasound_scale,
             mr_slices=mr_slices,
-            open_frames=open_frames,
+            open_frames=decoder.open_frames,
         ),
         compose=build_composer(config, store),
         quarantine=quarantine,

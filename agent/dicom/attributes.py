@@ -79,7 +79,7 @@ def _parts(ds: Structure) -> Iterator[bytes]:
             if tag == _SPECIFIC_CHARACTER_SET:
                 charsets[depth] = data[start : start + length].decode("ascii", "replace").strip("\0 ")
             continue
-        elif is_sequence and (n + 1 == len(steps) or steps[n + 1].depth <= depth):
+        elif is_sequence and (n + 1 == len(steps) or steps[n + 1][0] <= depth):
             continue  # it has no items
         value = data[start : start + length]
         if tag not in _WORD:

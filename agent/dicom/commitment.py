@@ -3,7 +3,6 @@
 import re
 import struct
 import warnings
-import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from io import BytesIO
@@ -16,8 +15,8 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 
 from agent.core.errors import Rejected
+from agent.dicom.structure import outline
 
-_CAP: Final = 4 * 1024 * 1024  # of an inflated report, in bytes
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _UNREADABLE: Final = (
     ArithmeticError,
@@ -31,7 +30,6 @@ _UNREADABLE: Final = (
     TypeError,
     ValueError,
     struct.error,
-    zlib.error,
 )  # what pydicom lets through on damaged input
 
 
@@ -61,14 +59,14 @@ def read_commitment(payload: bytes, transfer_syntax_uid: str) -> CommitmentRepor
     """
     syntax = UID(transfer_syntax_uid)
     try:
-        encoded = _inflated(payload) if syntax.is_deflated else payload
+        encoded = outline(payload, transfer_syntax_uid).data  # whole, not too deep, and inflated
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom quotes values; those that matter are checked below
             ds = read_dataset(BytesIO(encoded), syntax.is_implicit_VR, syntax.is_little_endian)
             failed = {_uid(item): _reason(item) for item in ds.get("FailedSOPSequence") or ()}
             named = tuple(_uid(item) for item in ds.get("ReferencedSOPSequence") or ())
             report = CommitmentReport(str(ds.TransactionUID), tuple(uid for uid in named if uid not in failed), failed)
-    except _UNREADABLE as exc:
+    except (*_UNREADABLE, Rejected) as exc:
         raise Rejected(f"storage commitment report cannot be read: {type(exc).__name__}") from exc
     if not all(_UID.fullmatch(uid) for uid in (report.transaction_uid, *report.done, *report.failed)):
         raise Rejected("storage commitment report with a missing or malformed UID")
@@ -82,7 +80,3 @@ def _uid(item: Dataset) -> str:
 def _reason(item: Dataset) -> int | None:
     reason = item.get("FailureReason")
     return reason if isinstance(reason, int) else None
-
-
-def _inflated(payload: bytes) -> bytes:
-    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(payload, _CAP)

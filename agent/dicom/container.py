@@ -1,10 +1,10 @@
 """A Part 10 file from outside: its transfer syntax, and its dataset no longer deflated (PS3.10 7.1, PS3.5 A.5)."""
 
 import struct
-import zlib
 from typing import Final
 
 from agent.core.errors import Rejected
+from agent.dicom.inflating import inflate
 
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 EXPLICIT_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
@@ -56,16 +56,7 @@ def inflated(part10: bytes, limit_bytes: int = LIMIT_BYTES) -> bytes:
     uid, offset = transfer_syntax(part10)
     if uid != DEFLATED:
         return part10
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        dataset = inflater.decompress(part10[offset:], limit_bytes)
-    except zlib.error:
-        raise Rejected("the deflated dataset is damaged") from None
-    if inflater.unconsumed_tail:
-        raise Rejected(f"the deflated dataset is larger than {limit_bytes >> 20} MiB")
-    if not inflater.eof:
-        raise Rejected("the deflated dataset ends early")
-    return _meta() + dataset
+    return _meta() + inflate(part10[offset:], limit_bytes)
 
 
 def _meta() -> bytes:

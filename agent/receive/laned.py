@@ -11,9 +11,10 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
+from agent.receive.failing import EndingProvider
 from agent.receive.intake import Intake
 from agent.receive.journal import AssociationLog
-from agent.receive.lane import Ending, Lane, LaneSettings, LendingProvider, Outcome, Wire
+from agent.receive.lane import Ending, Lane, LaneSettings, Outcome, Wire
 from agent.receive.negotiation import is_for_the_lane
 from agent.receive.settings import ReceiverSettings, Service
 
@@ -49,7 +50,7 @@ class LanedAssociation(Association):
         self._settings = settings
         self._is_recalled = threading.Event()
         self._wire: Wire | None = None
-        self.provider = LendingProvider(self, self._recall)
+        self.provider = EndingProvider(self, self._recall)
         self.dul = self.provider
         self._reactor_checkpoint = self.provider.checkpoint
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # they set its timers

@@ -16,6 +16,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, AssociationSocket, ThreadedAssociationServer
 
+from agent.receive.failing import break_off
 from agent.receive.gate import Asked
 from agent.receive.journal import AssociationLog
 from agent.receive.laned import LanedAssociation
@@ -159,6 +160,8 @@ class StoreAssociation(LanedAssociation):
         """Serve the association; whatever ends it, its end is recorded."""
         try:
             super().run_reactor()
+        except Exception as error:  # noqa: BLE001 - the association loop: the others go on
+            break_off(self, error)
         finally:
             self.established.set()
             self.provider.give_back()

@@ -21,6 +21,7 @@ def encode(finished: Finished) -> ResultObject:
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     ds.file_meta = meta
+    ds.preamble = bytes(128)  # never a program, whatever it was copied from (PS3.10 7.5)
     buffer = BytesIO()
     dcmwrite(buffer, ds, enforce_file_format=True)
     return ResultObject(

@@ -78,22 +78,6 @@ class SegmentPool:
         with self._lock:
             return any(segment.is_half_empty for segment in self._free)
 
-    def may_take(self, record_bytes: int) -> bool:
-        """Tell whether a segment with so much room is there or may be made."""
-        limit = self._limit()
-        with self._lock:
-            if any(segment.room >= record_bytes for segment in self._free):
-                return True
-            if self._used_bytes + self._maker.size_for(record_bytes) <= limit:
-                return True
-        try:
-            if any(_room(identity) >= record_bytes for identity in self._released()):
-                return True
-        except OSError:
-            return False
-        self.seal(is_full=True)
-        return False
-
     def seal(self, *, is_full: bool = False) -> None:
         """Close segments with records that nobody used for long, so that they can be released.
 

@@ -1,4 +1,4 @@
-"""The agent with a codec that never ends on the images of one patient, as a loop in a C library does; short leases.
+"""The agent with a worker that is stuck with the images of one patient, as by a loop in a C library; short leases.
 
 `python -m tests.fakes.hanging_agent serve ...`; the patient is the one of PATIENT_NUMBER.
 """
@@ -13,7 +13,7 @@ from agent import cli
 from agent.bootstrap import roles
 from agent.bootstrap.common import Stop
 from agent.config import Config
-from agent.dicom import pixels
+from agent.dicom.decoding import Decoder
 
 PATIENT_NUMBER: Final = 777
 LEASE: Final = timedelta(seconds=4)
@@ -23,10 +23,10 @@ _HOLDING_THE_INTERPRETER: Final = ctypes.PyDLL(None)  # as CDLL, but no other th
 
 def _hanging(decode: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(decode)
-    def decode_or_hang(part10: bytes, *rest: Any, **named: Any) -> Any:
+    def decode_or_hang(decoder: Decoder, part10: bytes) -> Any:
         while f"PH-{PATIENT_NUMBER:04d}".encode() in part10:
             _HOLDING_THE_INTERPRETER.sleep(3600)
-        return decode(part10, *rest, **named)
+        return decode(decoder, part10)
 
     return decode_or_hang
 
@@ -39,6 +39,6 @@ def _work(agent_started: datetime, config: Config, stop: Stop) -> None:
 
 
 if __name__ == "__main__":
-    pixels.decode = _hanging(pixels.decode)
+    Decoder.decode = _hanging(Decoder.decode)  # type: ignore[method-assign]
     roles._work = _work
     cli.main()

@@ -21,6 +21,7 @@ from agent.config import Config, load_config
 from agent.core.case import Case, CaseEvent
 from agent.core.instance import Arrival, End, Instance
 from agent.core.ports import RecordKind, Unit
+from agent.dicom.decoding import Decoder
 from agent.operate.comparison import Comparison
 from agent.spool import SpoolReader, SpoolWriter
 from agent.state.migration import migrate
@@ -114,8 +115,8 @@ class Installation:
 
     def work(self) -> None:
         """Let a worker answer what is ready."""
-        with closing(open_store(self.config)) as store:
-            while build_answerer(self.config, store, "worker-1").step():
+        with Decoder() as decoder, closing(open_store(self.config)) as store:
+            while build_answerer(self.config, store, "worker-1", decoder).step():
                 pass
 
     def apply(self, case: Case, *events: CaseEvent) -> Case:

@@ -8,7 +8,9 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from agent.core.errors import Rejected
-from agent.dicom.structure import MAX_DEPTH, inflate, outline
+from agent.dicom.inflating import inflate
+from agent.dicom.structure import MAX_INFLATED_BYTES, outline
+from agent.dicom.walking import MAX_DEPTH
 from tests.fakes.instances import BIG_ENDIAN, DEFLATED, IMPLICIT, encode, mammogram
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -144,20 +146,20 @@ def test_refuses_an_unknown_encoding() -> None:
 
 def test_inflates_under_a_cap() -> None:
     """A bomb stops at the cap; what is exactly as large as the cap passes."""
-    bomb = encode(mammogram(PixelData=bytes(1_000_000)), DEFLATED)
-    size = len(inflate(bomb))
+    bomb = encode(mammogram(PixelData=bytes(2_000_000)), DEFLATED)
+    size = len(inflate(bomb, MAX_INFLATED_BYTES))
     assert len(bomb) < size / 100
     assert len(inflate(bomb, size)) == size
-    with pytest.raises(Rejected, match="grows beyond 4096 bytes"):
-        inflate(bomb, 4096)
+    with pytest.raises(Rejected, match="larger than 1 MiB"):
+        inflate(bomb, 1 << 20)
 
 
 def test_refuses_a_damaged_deflation() -> None:
     """A stream that is none, or ends early, is refused."""
     with pytest.raises(Rejected, match="damaged"):
-        inflate(b"\xff\xff\xff\xff")
-    with pytest.raises(Rejected, match="truncated"):
-        inflate(encode(mammogram(), DEFLATED)[:-4])
+        inflate(b"\xff\xff\xff\xff", 4096)
+    with pytest.raises(Rejected, match="ends early"):
+        inflate(encode(mammogram(), DEFLATED)[:-4], 4096)
 
 
 def test_every_truncation_is_noticed() -> None:

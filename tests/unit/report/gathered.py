@@ -19,7 +19,7 @@ from agent.core.fact_values import RefusedValueError, day
 from agent.core.facts import FACTS
 from agent.core.prediction import Side
 from agent.core.role_rules import BUILT_IN
-from agent.dicom import codestream, container, enhanced, geometry, pixels
+from agent.dicom import codestream, container, decoding, enhanced, geometry, inflating, pixels
 from agent.infer import (
     admission,
     answer,
@@ -41,7 +41,10 @@ from tests.peers import ROOT
 
 NOW = datetime(2026, 1, 6, 9, 30, tzinfo=UTC)
 EVENTS = (*TREATMENTS.values(), DISSECTION)
-READING = (pixels, geometry, enhanced, codestream, container, preprocess_mri, preprocess_ultrasound, placement, reader)
+READING = (
+    *(pixels, decoding, geometry, enhanced, codestream, container, inflating),
+    *(preprocess_mri, preprocess_ultrasound, placement, reader),
+)
 INFER = (admission, answer, compute, dynamic, mammograms, mri, statement, ultrasound)
 SAMPLES = {"modality": "MR", "held": " and 7 frames"}
 REFUSALS = {"Rejected", "Unsuited"}

@@ -41,15 +41,6 @@ def test_without_room_all_but_the_emptiest_are_closed_at_once(open_writer: OpenW
     writer.close()
 
 
-def test_asking_for_room_closes_them_too(open_writer: OpenWriter, folder: Path) -> None:
-    """An association that is refused for lack of room brings nothing that would."""
-    writer = open_writer(limit_bytes=4 << 16)
-    _use_at_once(writer, 4)
-    assert not writer._pool.may_take(57_300)
-    assert _closed(folder) == [2, 3, 4]
-    writer.close()
-
-
 def test_where_there_is_room_they_are_closed_when_they_were_idle_for_long(
     open_writer: OpenWriter, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,68 @@
+"""Every fuzz target holds on what Hypothesis thinks of, and on changed seeds; the harness notices one that does not."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.mutate import mutated
+from tests.fuzz.targets import TARGETS, Target
+
+EXAMPLES = 150
+CHANGED = 400
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_any_bytes(name: str) -> None:
+    """From nothing."""
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.binary(max_size=300))
+    def holds(data: bytes) -> None:
+        TARGETS[name].run(data)
+
+    holds()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_changed_bytes(name: str) -> None:
+    """From what is right, and from what once broke something."""
+    target = TARGETS[name]
+    seeds = target.seeds()
+
+    @settings(max_examples=CHANGED, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.integers(0, 1 << 32))
+    def holds(seed: int) -> None:
+        target.run(mutated(seeds, random.Random(seed)))
+
+    for seed in seeds:
+        target.run(seed)
+    holds()
+
+
+def test_the_harness_runs_and_tells() -> None:
+    """Plainly, for a second, as `make fuzz` runs it where there is no atheris."""
+    command = [sys.executable, "-m", "tests.fuzz", "--seconds", "1", "--targets", "framing", "--plain", "--seed", "7"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["holds"]
+    assert last["figures"]["inputs"]["value"] > 100
+
+
+def test_an_input_that_breaks_a_target_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The harness fails, and leaves it behind."""
+    from tests.fuzz import one
+
+    def weak(data: bytes) -> None:
+        assert data == b"seed"
+
+    monkeypatch.setitem(TARGETS, "weak", Target(weak, lambda: [b"seed"]))
+    with pytest.raises(AssertionError):
+        one.main("weak", 5, 7, tmp_path / "found", plain=True)
+    (kept,) = (tmp_path / "found").iterdir()
+    assert kept.read_bytes() != b"seed"
