@@ -99,7 +99,10 @@ class LanedAssociation(Association):
         connection = self._connection.socket
         if connection is None:
             return Outcome(Ending.LOST)
-        self._wire = wire = Wire(connection)
+        try:
+            self._wire = wire = Wire(connection)
+        except OSError:  # closed since
+            return Outcome(Ending.LOST)
         try:
             if self._is_recalled.is_set():  # before there was a wire
                 wire.recall()
