@@ -18,19 +18,22 @@ class Lease:
     def __init__(self, pool: SegmentPool) -> None:
         self._pool = pool
         self._held: OpenSegment | None = None
-        self._usual_bytes = 0
+        self._large_bytes = 0  # length of the last large record
 
     def with_room(self, needed: int, *, likely: bool = False) -> OpenSegment:
         """Return a segment with so much room; `likely` for a record that may grow as large as the last large one.
+
+        Where there was none yet, half a segment is expected: a record that outgrows its segment is copied.
 
         Raises
         ------
         SpoolFull, SpoolFailed
             If there is none.
         """
-        if likely and self._usual_bytes > needed:
+        expected = self._large_bytes or self._pool.half_bytes
+        if likely and expected > needed:
             try:
-                return self._with_room(self._usual_bytes)
+                return self._with_room(expected)
             except SpoolFull:
                 pass  # it may turn out smaller
         return self._with_room(needed)
@@ -71,7 +74,7 @@ class Lease:
 
     def remember(self, record_bytes: int) -> None:
         """Expect that the next large record will be about as large as this one, as images of one series are."""
-        self._usual_bytes = record_bytes
+        self._large_bytes = record_bytes
 
     def give_up(self) -> None:
         """Take back what was not made durable, and never use the segment again."""
@@ -81,9 +84,9 @@ class Lease:
             self._held = None
 
     def give_back(self) -> None:
-        """Return the segment to the pool. Harmless when repeated."""
+        """Return the segment to the pool, which closes it if it lacks the room for another record like these."""
         if self._held is not None:
-            self._pool.give_back(self._held)
+            self._pool.give_back(self._held, least=self._large_bytes)
             self._held = None
 
     def _with_room(self, needed: int) -> OpenSegment:

@@ -73,6 +73,11 @@ class SegmentPool:
         self._used_bytes, self._last_number = used_bytes, last_number
 
     @property
+    def half_bytes(self) -> int:
+        """Half of a usual segment."""
+        return self._maker.size_for(0) // 2
+
+    @property
     def is_ready(self) -> bool:
         """Whether a segment with much room is there for the next user."""
         with self._lock:
@@ -133,9 +138,9 @@ class SegmentPool:
         with self._lock:
             self._free.append(segment)
 
-    def give_back(self, segment: OpenSegment) -> None:
-        """Take a segment back; one that is nearly full is closed for good."""
-        if segment.room < segment.identity.size // 8:
+    def give_back(self, segment: OpenSegment, *, least: int = 0) -> None:
+        """Take a segment back; one that is nearly full, or has less room than `least`, is closed for good."""
+        if segment.room < max(least, segment.identity.size // 8):
             segment.retire()
             return
         with self._lock:

@@ -139,6 +139,31 @@ def test_the_next_large_record_finds_room_at_once(open_writer: OpenWriter, folde
     assert [len(path.read_bytes().split(b"\2" * 9_000)) - 1 for path in sorted(folder.glob("*.spool"))] == [0, 5]
 
 
+def test_a_first_large_record_begins_where_there_is_half_a_segment(open_writer: OpenWriter) -> None:
+    """What may grow is not begun in the rest of a segment, from which it would have to be copied."""
+    writer = open_writer()
+    small = writer.channel()
+    small.append(INSTANCE, {}, bytes(40_000))
+    small.close()
+    draft = writer.channel().begin(INSTANCE, {})
+    _streamed(draft, bytes(1000))
+    assert draft.commit().segment == 2
+
+
+def test_a_segment_without_room_for_another_large_record_is_closed(open_writer: OpenWriter, folder: Path) -> None:
+    """So that it can be released when its records are needed no more; one with room for another stays open."""
+    writer = open_writer()
+    is_closed = []
+    for _ in range(2):
+        channel = writer.channel()
+        draft = channel.begin(INSTANCE, {})
+        _streamed(draft, bytes(20_000))
+        assert draft.commit().segment == 1
+        channel.close()
+        is_closed += [one.is_closed for one in segments(folder)]
+    assert is_closed == [False, True]
+
+
 def test_a_large_expectation_does_not_refuse_a_small_record(open_writer: OpenWriter, folder: Path) -> None:
     """What fits is taken, though another as large as the last would not."""
     channel = open_writer(limit_bytes=1 << 16).channel()
