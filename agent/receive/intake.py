@@ -78,7 +78,6 @@ class Intake:
             crashpoint("receive.after_success")
 
     def _store(self, sop_class: str, sop_instance: str, transfer_syntax: str) -> Answer:
-        log = self._log.bind(sop_instance_uid=sop_instance)
         meta = {
             **self._parties,
             "sop_class_uid": sop_class,
@@ -86,9 +85,9 @@ class Intake:
             "transfer_syntax_uid": transfer_syntax,
         }
         try:
-            return _Stored(self._association.begin(meta), log)
+            return _Stored(self._association.begin(meta), self._log, sop_instance)
         except Transient as error:
-            log.error("instance_refused", reason=str(error))
+            self._log.error("instance_refused", sop_instance_uid=sop_instance, reason=str(error))
             return _Settled(OUT_OF_RESOURCES)
 
 
@@ -112,9 +111,10 @@ class _Settled:
 class _Stored:
     """An object on its way into the spool. After an error the rest of it is dropped, and it is refused at its end."""
 
-    def __init__(self, draft: Draft, log: structlog.stdlib.BoundLogger) -> None:
+    def __init__(self, draft: Draft, log: structlog.stdlib.BoundLogger, sop_instance_uid: str) -> None:
         self._draft: Draft | None = draft
         self._log = log
+        self._sop_instance_uid = sop_instance_uid
 
     def write(self, chunks: Sequence[memoryview]) -> None:
         """Append a part; not yet durable."""
@@ -133,7 +133,7 @@ class _Stored:
         except Transient as error:
             self._refuse(error)
             return OUT_OF_RESOURCES
-        self._log.info("instance_stored")
+        self._log.info("instance_stored", sop_instance_uid=self._sop_instance_uid)
         return SUCCESS
 
     def abandon(self) -> None:
@@ -142,7 +142,7 @@ class _Stored:
             self._draft.abandon()
 
     def _refuse(self, error: Transient) -> None:
-        self._log.error("instance_refused", reason=str(error))
+        self._log.error("instance_refused", sop_instance_uid=self._sop_instance_uid, reason=str(error))
         self.abandon()
         self._draft = None
 

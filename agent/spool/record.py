@@ -35,6 +35,7 @@ _CODES: Final = {
     RecordKind.EVENT_REPORT: 5,
     RecordKind.HL7: 6,
 }
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))  # `dumps` would make one for each record
 _KINDS: Final = {code: kind for kind, code in _CODES.items()}
 
 
@@ -85,7 +86,7 @@ def encode_meta(meta: Mapping[str, str]) -> bytes:
     Permanent
         If it is longer than 65,535 bytes.
     """
-    encoded = json.dumps(dict(meta), separators=(",", ":")).encode("ascii")
+    encoded = _JSON.encode(dict(meta)).encode("ascii")
     if len(encoded) > MAX_META_BYTES:
         raise Permanent(f"the meta of a record is {len(encoded)} bytes long, more than {MAX_META_BYTES}")
     return encoded

@@ -1,10 +1,11 @@
 """python -m bench.receive: how quickly the agent's receiver takes objects, beside storescp and Orthanc.
 
 Objects that are made here (MR of 0.5 MB, MG of 27 MB, and of 21 KB) are sent over loopback, in 1, 4 and 8 associations
-at once; the receivers take turns within each round, each on a folder of its own, after a few small objects over eight
-associations at once. Ratios are of rounds, then their median. CPU time, memory and bytes written are those of the
-receiver's processes; calls that wait for the disk are counted under strace, in runs that are not timed. The last line
-is JSON; a figure that does not hold makes it exit with 1.
+at once. The receivers take turns within each round, each on a folder of its own, and each has taken as many others of
+that sort before; of those nothing is needed any more, so the agent uses their segments anew. Ratios are of rounds, then
+their median. CPU time, memory and bytes written are those of the receiver's processes; calls that wait for the disk are
+counted under strace, in runs that are not timed. The last line is JSON; a figure that does not hold makes it exit
+with 1.
 """
 
 import argparse
@@ -13,16 +14,17 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from agent.spool import release, segments
 from bench.receive.figures import ASSOCIATIONS, BOUNDS, verdict
-from bench.receive.objects import FIRST, SMALL, SORTS, Sent, make
-from bench.receive.peers import AE_TITLE, AGENT, FORKING, PEERS, NoStart, Peer, Running, running
+from bench.receive.objects import SMALL, SORTS, Sent, make
+from bench.receive.peers import AE_TITLE, AGENT, FORKING, PEERS, NoStart, Peer, Running, running, spool_of
 from bench.receive.results import HEAD, Measured, Results
 from bench.receive.sender import send
 from bench.receive.syncs import counting, strace
@@ -32,7 +34,9 @@ QUICK_COUNT: Final = max(ASSOCIATIONS)
 QUICK_ROWS: Final = 64
 QUICK_BYTES: Final = 4 << 30
 MANY: Final = 100_000
-Open = Callable[[Peer], AbstractContextManager[Running]]
+SETTLED_S: Final = 1.0
+"""So long after its last release an association is over for any receiver."""
+Open = Callable[[Peer, str, int], AbstractContextManager[Running]]
 Objects = Mapping[str, Sequence[Sent]]
 
 
@@ -54,7 +58,7 @@ def measure_all(sorts: Objects, peers: Sequence[Peer], rounds: int, opened: Open
         for associations in ASSOCIATIONS:
             for _ in range(rounds):
                 for peer in peers:
-                    with opened(peer) as receiver:
+                    with opened(peer, sort, associations) as receiver:
                         measured = measure(receiver, objects, associations)
                     results.rounds.setdefault((sort, associations, peer.name), []).append(measured)
             for peer in peers:
@@ -79,7 +83,7 @@ def count_syncs(sorts: Objects, peers: Sequence[Peer], folder: Path, results: Re
 
 def many(objects: Sequence[Sent], folder: Path, most: int) -> dict[str, float]:
     """Return the receiver's memory after a tenth of very many objects, and how much it grew until the last."""
-    with fresh(folder, [], AGENT) as receiver:
+    with fresh(folder, AGENT, [], 0) as receiver:
         sent, early = 0, 0.0
         while sent < most:
             measured = measure(receiver, objects, 8)
@@ -91,13 +95,23 @@ def many(objects: Sequence[Sent], folder: Path, most: int) -> dict[str, float]:
 
 
 @contextmanager
-def fresh(folder: Path, first: Sequence[Sent], peer: Peer) -> Iterator[Running]:
+def fresh(folder: Path, peer: Peer, first: Sequence[Sent], associations: int) -> Iterator[Running]:
     """Give a receiver that has taken some objects already, on a folder of its own that is gone afterwards."""
     with running(peer, folder) as receiver:
         if first:
-            send(receiver.port, AE_TITLE, first, max(ASSOCIATIONS))
+            send(receiver.port, AE_TITLE, first, associations)
+            time.sleep(SETTLED_S)
+        if peer is AGENT:
+            release_all(spool_of(folder))
         yield receiver
     shutil.rmtree(folder)
+
+
+def release_all(spool: Path) -> None:
+    """Say of every closed segment that nothing of it is needed, as the keeper does."""
+    for one in segments(spool):
+        if one.is_closed:
+            release(spool, one.number, one.generation)
 
 
 def bench(folder: Path, *, rounds: int, is_quick: bool, is_cold: bool = False) -> tuple[Results, dict[str, Any]]:
@@ -108,7 +122,7 @@ def bench(folder: Path, *, rounds: int, is_quick: bool, is_cold: bool = False) -
             print(f"{peer.name} is not installed (Debian: apt install {peer.package}): its figures are missing")
     wanted = [replace(sort, count=QUICK_COUNT, rows=QUICK_ROWS) for sort in SORTS] if is_quick else SORTS
     sorts = {sort.name: make(sort, folder / "objects" / sort.name) for sort in wanted}
-    first = [] if is_cold else make(FIRST, folder / "objects" / "first")
+    first = {} if is_cold else {sort.name: make(sort, folder / "first" / sort.name, sort.count) for sort in wanted}
     with ExitStack() as stack:
         opened = _opener(stack, folder, peers, first, is_quick=is_quick)
         results = measure_all(sorts, peers, rounds, opened)
@@ -120,12 +134,12 @@ def bench(folder: Path, *, rounds: int, is_quick: bool, is_cold: bool = False) -
     return results, said
 
 
-def _opener(stack: ExitStack, folder: Path, peers: Sequence[Peer], first: Sequence[Sent], *, is_quick: bool) -> Open:
+def _opener(stack: ExitStack, folder: Path, peers: Sequence[Peer], first: Objects, *, is_quick: bool) -> Open:
     """Return what gives a receiver: each time a new one, or, to be quick, always the same."""
     if not is_quick:
-        return partial(fresh, folder / "receiver", first)
-    ready = {peer: stack.enter_context(fresh(folder / peer.name, first, peer)) for peer in peers}
-    return lambda peer: nullcontext(ready[peer])
+        return lambda peer, sort, associations: fresh(folder / "receiver", peer, first.get(sort, []), associations)
+    ready = {peer: stack.enter_context(fresh(folder / peer.name, peer, [], 0)) for peer in peers}
+    return lambda peer, sort, associations: nullcontext(ready[peer])
 
 
 def in_memory() -> Path | None:

@@ -33,8 +33,6 @@ class Sort:
 MR: Final = Sort("mr", "1.2.840.10008.5.1.4.1.1.4", "MR", 512, 512, 400)
 MG: Final = Sort("mg", "1.2.840.10008.5.1.4.1.1.1.2", "MG", 4096, 3328, 16)
 SMALL: Final = Sort("small", "1.2.840.10008.5.1.4.1.1.2", "CT", 100, 100, 2000)
-FIRST: Final = Sort("first", SMALL.sop_class_uid, "CT", 100, 100, 128)
-"""What a receiver has taken before, over eight associations: one that is used has its segments."""
 SORTS: Final = (MR, MG, SMALL)
 
 
@@ -47,12 +45,12 @@ class Sent:
     path: Path
 
 
-def make(sort: Sort, folder: Path) -> list[Sent]:
-    """Write the objects of a sort, one series of one study."""
+def make(sort: Sort, folder: Path, behind: int = 0) -> list[Sent]:
+    """Write the objects of a sort, one series of one study, numbered from the one behind `behind`."""
     folder.mkdir(parents=True)
     pixels = random.Random(sort.name).randbytes(sort.pixel_bytes)  # noqa: S311 - a picture
     made = []
-    for number in range(1, sort.count + 1):
+    for number in range(behind + 1, behind + sort.count + 1):
         uid = f"2.25.{sum(map(ord, sort.name))}.{number}"
         one = Sent(sort.sop_class_uid, uid, folder / f"{number}")
         one.path.write_bytes(_encoded(sort, number, uid, number.to_bytes(4, "little") + pixels[4:]))

@@ -62,9 +62,14 @@ class Running:
     receives: int
 
 
+def spool_of(folder: Path) -> Path:
+    """Return where the agent keeps what it received."""
+    return folder / "spool"
+
+
 def _agent(port: int, folder: Path) -> list[str]:
     overrides = folder / "overrides.yaml"
-    storage = {"spool": str(folder / "spool"), "spool_bytes": "16GiB", "refuse_below_free_bytes": 0}
+    storage = {"spool": str(spool_of(folder)), "spool_bytes": "16GiB", "refuse_below_free_bytes": 0}
     dicom = {"ae_title": AE_TITLE, "port": port, "accept_from": "any", "max_pdu_bytes": PDU_BYTES}
     overrides.write_text(yaml.safe_dump({"dicom": dicom, "storage": storage, "operate": {"drain_s": 5}}))
     files = ["--config", str(ROOT / "config.yaml"), "--overrides", str(overrides)]
