@@ -59,7 +59,7 @@ class Retention:
         self._is_told = False
         self._stayed: set[tuple[int, int]] = set()  # uses of segments that stayed for the many records needed
         self._seen_up_to = _START
-        self._room = 0
+        self._room = self._limit = 0
         self._damaged: set[tuple[int, int]] = set()  # uses of segments whose records cannot all be copied
         self._may_copy = True
 
@@ -72,7 +72,8 @@ class Retention:
             If the database is away or the disk refuses.
         """
         segments = self._spool.segments()
-        self._room = room_bytes(segments, self._spool.limit_bytes)
+        self._limit = self._spool.limit_bytes
+        self._room = room_bytes(segments, self._limit)
         self._weigh()
         left = sorted((one for one in segments if one.may_be_looked_at and _age(one) > self._seen_up_to), key=_age)
         looked_at = left[: IN_NEED if self._pressure else AT_LEISURE]
@@ -94,7 +95,7 @@ class Retention:
 
     @property
     def _is_scarce(self) -> bool:
-        return is_scarce(self._room, self._spool.limit_bytes)
+        return is_scarce(self._room, self._limit)
 
     def _weigh(self) -> None:
         """Say how much has to go; where the room has just become scarce, begin with the oldest."""

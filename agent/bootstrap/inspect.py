@@ -28,6 +28,17 @@ def open_store(config: Config) -> SqlStore:
     return SqlStore(config.database.url, secret(config.database.password_env))
 
 
+def open_kept(config: Config) -> KeptSpool:
+    """Open the spool for whoever decides what is kept."""
+    storage = config.storage
+    return KeptSpool(
+        storage.spool,
+        limit_bytes=int(storage.spool_bytes),
+        refuse_below_free_bytes=int(storage.refuse_below_free_bytes),
+        now=utc_now,
+    )
+
+
 def overview(config: Config) -> views.Overview:
     """Count everything."""
     return _look(config, views.overview)
@@ -35,10 +46,10 @@ def overview(config: Config) -> views.Overview:
 
 def spool_status(config: Config) -> SpoolStatus:
     """Say how full the spool is, and since when a case has needed its images. Raises Transient if the disk refuses."""
-    limit_bytes = int(config.storage.spool_bytes)
-    segments = KeptSpool(config.storage.spool, limit_bytes=limit_bytes, now=utc_now).segments()
+    spool = open_kept(config)
+    segments = spool.segments()
     return SpoolStatus(
-        limit_bytes=limit_bytes,
+        limit_bytes=spool.limit_bytes,
         used_bytes=sum(one.size for one in segments),
         reusable_bytes=sum(one.size for one in segments if one.is_released),
         copied_bytes=sum(one.size for one in segments if one.number < 0),

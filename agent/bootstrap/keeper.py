@@ -18,7 +18,7 @@ from agent.assemble.resolve import Resolver
 from agent.assemble.retention import Retention
 from agent.assemble.settings import AssembleSettings
 from agent.bootstrap.common import Stop, patience_s, secret, utc_now
-from agent.bootstrap.inspect import open_store
+from agent.bootstrap.inspect import open_kept, open_store
 from agent.bootstrap.pacs import asking, destination_tls, pacs_ticks, poll_interval
 from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
@@ -41,7 +41,7 @@ from agent.dimse.client import PacsClient
 from agent.ehr.source import EhrSource
 from agent.preprocess.tabular import AGE, BIRTH_DATE
 from agent.record.quarantine import Quarantine
-from agent.spool import KeptSpool, SpoolReader
+from agent.spool import SpoolReader
 from agent.state import SqlStore
 from agent.tasks.embedded import Tick, Ticker
 
@@ -59,7 +59,7 @@ def run_keeper(config: Config, stop: Stop) -> None:
     couriers = build_courier(config, store).destinations
     unserved = build_unserved(config, store)
     unserved.report()
-    spool = KeptSpool(config.storage.spool, limit_bytes=int(config.storage.spool_bytes), now=utc_now)
+    spool = open_kept(config)
     retention = Retention(store, spool, episode=timedelta(days=config.cases.episode_days), now=utc_now)
     ticks = [
         Tick("index", build_indexer(config, store).tick, INDEX_EVERY_S),

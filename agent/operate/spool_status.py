@@ -8,7 +8,10 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class SpoolStatus:
-    """Bytes of the spool. `pinned_since`: when the oldest case was opened whose images must stay."""
+    """Bytes of the spool. `pinned_since`: when the oldest case was opened whose images must stay.
+
+    The limit is the configured one, or what the disk has above the watermark, if that is less.
+    """
 
     limit_bytes: int
     used_bytes: int  # by segments, copies' and released ones too

@@ -16,7 +16,7 @@ from agent.spool.disk import Disk
 from agent.spool.errors import translated
 from agent.spool.reader import KEPT, SpoolReader
 from agent.spool.released import release, segments
-from agent.spool.writer import Channel, SpoolWriter, segment_bytes_of
+from agent.spool.writer import Channel, SpoolWriter, free_bytes, segment_bytes_of
 
 
 def files_bytes(folder: Path) -> int:
@@ -43,17 +43,30 @@ class KeptSpool:
         The receiver's.
     limit_bytes
         Most bytes that all segments together may take.
+    refuse_below_free_bytes
+        The watermark below which the receiver refuses: so much of the disk is not the spool's.
     now
         The clock, timezone-aware UTC.
     disk
         The calls that change the disk. Tests pass some that fail.
+    free
+        Free bytes of the folder's file system.
     """
 
     def __init__(
-        self, folder: Path, *, limit_bytes: int, now: Callable[[], datetime], disk: Disk | None = None
+        self,
+        folder: Path,
+        *,
+        limit_bytes: int,
+        refuse_below_free_bytes: int = 0,
+        now: Callable[[], datetime],
+        disk: Disk | None = None,
+        free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
+        self._refuse_below_free_bytes = refuse_below_free_bytes
+        self._free = free
         self._now = now
         self._disk = disk or Disk()
         self._reader = SpoolReader(folder)
@@ -63,8 +76,14 @@ class KeptSpool:
 
     @property
     def limit_bytes(self) -> int:
-        """Most bytes that all segments together may take."""
-        return self._limit_bytes
+        """Most bytes that all segments together may take; less where the disk has less. Raises SpoolFailed."""
+        if not self._folder.is_dir():
+            return self._limit_bytes
+        try:
+            free = self._free(self._folder) - self._refuse_below_free_bytes
+        except OSError as error:
+            raise translated(error) from error
+        return min(self._limit_bytes, files_bytes(self._folder) + files_bytes(self._folder / KEPT) + free)
 
     def segments(self) -> Sequence[SegmentState]:
         """Every segment, as it stands now. Raises SpoolFailed."""

@@ -99,11 +99,11 @@ class SegmentPool:
         for segment in sealed:
             segment.retire()
 
-    def shrink(self) -> None:
-        """Give back the room of released segments. Raises SpoolFailed."""
+    def shrink(self, is_enough: Callable[[], bool] = lambda: False) -> None:
+        """Give back the room of released segments, until that is enough. Raises SpoolFailed."""
         try:
             with self._renewing:
-                self._remove_while(lambda: True)
+                self._remove_while(lambda: not is_enough())
         except OSError as error:
             raise translated(error) from error
 

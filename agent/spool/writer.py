@@ -12,7 +12,7 @@ from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool.disk import Disk
 from agent.spool.draft import Draft
-from agent.spool.errors import SpoolFull, SpoolLocked, translated
+from agent.spool.errors import SpoolFailed, SpoolFull, SpoolLocked, translated
 from agent.spool.lease import Lease
 from agent.spool.maker import SegmentMaker
 from agent.spool.pool import SegmentPool
@@ -121,8 +121,8 @@ class SpoolWriter:
     def has_free_disk(self) -> bool:
         """Tell whether free disk space is above the watermark; where it cannot be asked, an instance will tell."""
         try:
-            return self._is_above_watermark()
-        except OSError:
+            return self._has_free_disk()
+        except (OSError, SpoolFailed):
             return True
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class SpoolWriter:
         """Check the watermark, and see to it that there will be room. Raises SpoolFull."""
         if kind is not RecordKind.INSTANCE:
             return
-        if not self._is_above_watermark():
+        if not self._has_free_disk():
             raise SpoolFull("free disk space is below the watermark")
         if self._keep_spare and not self._pool.is_ready:
             self._spares.wake()
@@ -143,6 +143,13 @@ class SpoolWriter:
     def stamp(self, identity: Identity) -> Stamp:
         """Return what ties the next record to a segment and to its time."""
         return Stamp(identity.generation, identity.seed, self._next_sequence(), self._now())
+
+    def _has_free_disk(self) -> bool:
+        """Tell it after what is released was given back, where that was needed. Raises OSError, SpoolFailed."""
+        if self._is_above_watermark():
+            return True
+        self._pool.shrink(self._is_above_watermark)
+        return self._is_above_watermark()
 
     def _is_above_watermark(self, more_bytes: int = 0) -> bool:
         return self._free(self._folder) - more_bytes >= self._refuse_below_free_bytes

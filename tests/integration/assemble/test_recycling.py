@@ -150,6 +150,18 @@ def test_a_copy_is_the_record_as_it_came(world: World, tmp_path: Path) -> None:
             reader.read(other)
 
 
+def test_where_the_disk_has_less_than_the_limit_that_counts(tmp_path: Path) -> None:
+    """What others put on the disk makes finished cases' images go in time, before anything is refused."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    (folder / "segment-00000001.spool").write_bytes(bytes(3000))
+    kept = [
+        KeptSpool(folder, limit_bytes=10_000, refuse_below_free_bytes=500, now=Clock(), free=lambda _, n=n: n)
+        for n in (9000, 2000, 100)
+    ]
+    assert [one.limit_bytes for one in kept] == [10_000, 4500, 2600]
+
+
 def test_a_spool_that_is_not_there_yet_has_no_segments(tmp_path: Path) -> None:
     """The keeper may start before the receiver."""
     assert KeptSpool(tmp_path / "none", limit_bytes=ON_DISK_BYTES, now=Clock()).segments() == []

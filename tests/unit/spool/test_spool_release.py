@@ -141,6 +141,25 @@ def test_a_release_of_an_open_segment_is_no_harm_after_a_restart(open_writer: Op
     assert _payloads(folder) == [b"new"]
 
 
+def test_below_the_watermark_released_segments_are_given_back(open_writer: OpenWriter, folder: Path) -> None:
+    """As many as it takes: their room is the disk's again, and instances are taken."""
+    others = 0
+
+    def free(folder: Path) -> int:
+        return (6 << 16) - others - sum(path.stat().st_size for path in folder.glob("*.spool"))
+
+    writer = open_writer(refuse_below_free_bytes=2 << 16, free=free)
+    _filled(writer, 4)
+    others = 1
+    assert not writer.has_free_disk()
+    with pytest.raises(SpoolFull):
+        writer.channel().append(INSTANCE, {}, b"refused")
+    for number in (1, 2):
+        release(folder, number, 1)
+    assert writer.has_free_disk()
+    assert sorted(path.name for path in folder.glob("*.spool")) == [f"segment-{n:08}.spool" for n in (3, 4, 5)]
+
+
 def test_at_the_limit_released_segments_make_room(open_writer: OpenWriter, folder: Path) -> None:
     """Some that are too small for what comes are removed; the last number stays, so none is used twice."""
     writer = open_writer(limit_bytes=5 << 16)

@@ -62,7 +62,9 @@ class SpoolMachine(RuleBasedStateMachine):
         self.channels = [self.writer.channel() for _ in range(2)]
 
     def teardown(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind, also where the example ended while a death was due."""
+        if self.writer is not None:
+            self.failing.work()
         self.close()
         self.patch.undo()
         shutil.rmtree(self.root)
