@@ -126,7 +126,9 @@ class Storage(Section):
 
     spool: Path = Field(Path("var/spool"), description="Folder of the spool's segments.")
     spool_bytes: ByteSize = Field(
-        ByteSize(20 * 2**30), ge=256 * 2**20, description="The spool grows up to this size; then C-STORE gets 0xA700."
+        ByteSize(20 * 2**30),
+        ge=256 * 2**20,
+        description="The spool grows up to this size, then is used anew; with nothing left that may go: 0xA700.",
     )
     refuse_below_free_bytes: ByteSize = Field(
         ByteSize(5 * 2**30), description="Below this, associations for storage are refused as transient."
