@@ -1,6 +1,8 @@
 """Structured logs that cannot hold patient data: only keys known to be harmless are written."""
 
+import hashlib
 import logging
+import re
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -16,10 +18,12 @@ ALLOWED: Final = frozenset(
     sop_class_uid sop_instance_uid study_instance_uid transfer_syntax_uid status segment offset records bytes count
     case_id case_uuid version attempt state question axilla kind role reason rule end destination transaction_uid
     bundle device provider sequence seconds due_at pid exit_code restarts port bind tick worker revision
-    control_id outcome
+    control_id outcome more tls needed allowed since by failed case_ids certificate
     """.split()
 )
 """What a log line may hold: identifiers that we or devices made, numbers, and texts of our own."""
+
+_UID: Final = re.compile(r"[0-9.]{1,64}")
 
 QUIET: Final = ("pydicom", "pynetdicom", "highdicom", "PIL", "sqlalchemy", "hl7")
 """Libraries whose messages may quote values of objects."""
@@ -35,6 +39,7 @@ def configure(level: str, form: str, process: str) -> None:
             _Process(process),
             _exception_without_values,
             _only_allowed,
+            _only_uids,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -77,6 +82,16 @@ def _only_allowed(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> 
         del event[key]
     if dropped:
         event["dropped"] = dropped
+    return event
+
+
+def _only_uids(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write a digest for what stands where a UID should and is none: it may be anything (PS3.5 section 9.1)."""
+    for key in event:
+        if key.endswith("_uid") and not _UID.fullmatch(str(event[key])):
+            event[key] = (
+                f"no UID, SHA-256 {hashlib.sha256(str(event[key]).encode('utf-8', 'replace')).hexdigest()[:16]}"
+            )
     return event
 
 

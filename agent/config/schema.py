@@ -82,7 +82,7 @@ class Dicom(Section):
     port: Port = Field(11112, description="TCP port.")
     max_associations: int = Field(64, ge=1, le=1000, description="Open at once; more are refused as transient.")
     max_associations_per_peer: int = Field(
-        16, ge=1, le=1000, description="Open at once of one AE title and address; more are refused as transient."
+        16, ge=1, le=1000, description="Open at once of one AE title; more are refused as transient."
     )
     max_waiting: int = Field(
         512,

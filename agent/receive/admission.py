@@ -36,12 +36,18 @@ class Permit:
     sop_classes
         UIDs of the storage SOP classes that may be stored; None: all.
     account
-        Whose association it is when those of each peer are counted.
+        Whose association it is when those of each peer are counted: an AE title's, from wherever it may call, or where
+        AE titles count for nothing an address's.
     """
 
     may: frozenset[Service]
     sop_classes: frozenset[str] | None
     account: Account
+
+
+def is_known(settings: ReceiverSettings, address: str) -> bool:
+    """Tell whether any peer could call from an address, whatever it shows then."""
+    return settings.accept_from == "any" or any(peer.is_at(address) for peer in settings.peers)
 
 
 def is_expected(settings: ReceiverSettings, address: str, certificate: CertificateNames | None = None) -> bool:
@@ -81,7 +87,7 @@ def admit(
     if not matching:
         return Refusal.CALLING_AE_TITLE_NOT_RECOGNIZED
     may = frozenset[Service]().union(*(peer.may for peer in matching))
-    return Permit(may, _sop_classes(matching), (calling.strip(), address))
+    return Permit(may, _sop_classes(matching), (calling.strip(), ""))
 
 
 def _sop_classes(peers: list[Peer]) -> frozenset[str] | None:

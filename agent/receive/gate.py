@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from agent.receive.admission import Permit, Refusal, admit, is_expected
+from agent.receive.admission import Permit, Refusal, admit, is_expected, is_known
 from agent.receive.caller import Caller, Stage
 from agent.receive.complaints import Complaints
 from agent.receive.negotiation import STORAGE_SOP_CLASSES
@@ -138,7 +138,8 @@ class Gate:
                 if error.errno in _EXHAUSTED:
                     self._make_room(error)
                 return  # most of the time there is no other connection
-            if listener.tls is None and not is_expected(self._settings, address[0]):
+            may_be_one = is_expected if listener.tls is None else is_known
+            if not may_be_one(self._settings, address[0]):
                 self._complaints.tell("connection_refused", peer=address[0], reason="an address of no peer")
                 connection.close()
             else:

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 HEADER_BYTES: Final = 6
@@ -12,9 +13,14 @@ MAX_REQUEST_BYTES: Final = 1 << 20
 """Longest body. 128 presentation contexts with every transfer syntax there is take a fifth of it."""
 
 _FIXED_BYTES: Final = 68  # protocol version, AE titles, reserved
-_MOST_ITEMS: Final = 1024  # 128 presentation contexts, and what little stands beside them
+_MOST_CONTEXTS: Final = 128  # odd ids of a byte
+_MOST_ITEMS: Final = 256  # those, and what little stands beside them
+_MOST_WITHIN: Final = 6144
+"""Syntaxes and user items of all contexts together: 128 with 48 each. More would hold up who negotiates next."""
+
 _ITEM_HEAD_BYTES: Final = 4
 _PRESENTATION_CONTEXT: Final = 0x20
+_USER_INFORMATION: Final = 0x50
 _ABSTRACT_SYNTAX: Final = 0x30
 _CONTEXT_HEAD_BYTES: Final = 4
 
@@ -64,22 +70,34 @@ def parse_request(pdu: bytes | bytearray) -> AssociationRequest:
         If an item is longer than what it stands in, or there are more than any request has.
     """
     body = memoryview(pdu)[HEADER_BYTES:]
+    items = _most(body[_FIXED_BYTES:], _MOST_ITEMS)
+    contexts = [value[_CONTEXT_HEAD_BYTES:] for kind, value in items if kind == _PRESENTATION_CONTEXT]
+    if len(contexts) > _MOST_CONTEXTS:
+        raise MalformedRequest("more presentation contexts than there are ids")
+    left = _MOST_WITHIN
+    for about_users in (value for kind, value in items if kind == _USER_INFORMATION):
+        left -= len(_most(about_users, left))
     proposed = set()
-    for count, (kind, value) in enumerate(_items(body[_FIXED_BYTES:])):
-        if count >= _MOST_ITEMS:
-            raise MalformedRequest("more items than a request has")
-        if kind == _PRESENTATION_CONTEXT:
-            proposed.add(_abstract_syntax(value[_CONTEXT_HEAD_BYTES:]))
+    for context in contexts:
+        within = _most(context, left)
+        left -= len(within)
+        proposed.add(_abstract_syntax(within))
     return AssociationRequest(_text(body[4:20]), _text(body[20:36]), frozenset(proposed))
 
 
-def _abstract_syntax(items: memoryview) -> str:
-    for count, (kind, value) in enumerate(_items(items)):
+def _abstract_syntax(items: list[tuple[int, memoryview]]) -> str:
+    for kind, value in items:
         if kind == _ABSTRACT_SYNTAX:
             return _text(value)
-        if count >= _MOST_ITEMS:
-            break
     raise MalformedRequest("a presentation context without abstract syntax")
+
+
+def _most(data: memoryview, most: int) -> list[tuple[int, memoryview]]:
+    """Return the items; no more are looked at than there may be."""
+    found = list(islice(_items(data), most + 1))
+    if len(found) > most:
+        raise MalformedRequest("more items than a request has")
+    return found
 
 
 def _items(data: memoryview) -> Iterator[tuple[int, memoryview]]:

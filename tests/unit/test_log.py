@@ -1,11 +1,16 @@
+import ast
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from agent import log as logs
 from agent.core.errors import Transient
+from tests.peers import ROOT
+
+WRITES = {"debug", "info", "warning", "error", "exception", "bind", "tell"}
 
 
 @pytest.fixture
@@ -27,6 +32,31 @@ def test_only_known_keys_are_written(lines) -> None:
     assert line["sop_instance_uid"] == "1.2"
     assert line["dropped"] == ["patient_name"]
     assert "CANARY" not in json.dumps(line)
+
+
+def _keywords() -> Iterator[tuple[str, str]]:
+    """Where in the agent a log line is written, and each key that it is given."""
+    for path in sorted((ROOT / "agent").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITES:
+                yield from ((f"{path.name}:{node.lineno}", one.arg) for one in node.keywords if one.arg)
+
+
+def test_every_key_that_is_logged_is_known() -> None:
+    """Else the line lacks what its documentation promises, and says so only when it is needed."""
+    found = list(_keywords())
+    assert len(found) > 100
+    assert [one for one in found if one[1] not in logs.ALLOWED | {"exc_info"}] == []
+
+
+@pytest.mark.parametrize("value", ["CANARY^NAME", "1.2.CANARY", "1." + 64 * "2", ""])
+def test_what_is_no_uid_is_written_as_a_digest(lines, value: str) -> None:
+    """A peer may put anything where a UID belongs; equal ones can still be told to be equal."""
+    structlog.get_logger().info("instance_stored", sop_instance_uid=value, sop_class_uid="1.2.840")
+    (line,) = lines()
+    assert line["sop_instance_uid"].startswith("no UID, SHA-256 ")
+    assert line["sop_class_uid"] == "1.2.840"
+    assert value == "" or value not in json.dumps(line)
 
 
 def test_exception_text_of_others_is_not_written(lines) -> None:

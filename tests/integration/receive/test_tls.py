@@ -197,6 +197,16 @@ def _answer(port: int, context: ssl.SSLContext) -> bytes:
     return data
 
 
+def test_an_address_of_no_peer_gets_no_handshake(start_tls: StartTls) -> None:
+    """It is closed unread, as on the other port: a handshake costs more than a connection."""
+    running = start_tls()
+    with capture_logs() as logs:
+        with socket.create_connection(("127.0.0.1", running.receiver.tls_port), 10, ("127.0.0.9", 0)) as connection:
+            assert connection.recv(1) == b""
+        eventually(lambda: bool(logs))
+    assert [(entry["event"], entry["reason"]) for entry in logs] == [("connection_refused", "an address of no peer")]
+
+
 def test_without_tls_nothing_is_answered_there(start_tls: StartTls) -> None:
     """A plain association request gets TLS's alert at most, and the connection ends."""
     running = start_tls()

@@ -38,6 +38,16 @@ def test_title_and_address_decide_together(calling: str, address: str, expected:
     assert (verdict.may if isinstance(verdict, Permit) else verdict) == expected
 
 
+def test_a_peer_has_one_quota_wherever_it_calls_from() -> None:
+    """Or a network would have as many as it has addresses, and no other peer a place."""
+    accounts = set()
+    for address in ("10.0.0.5", "10.0.0.6", "10.0.0.7"):
+        verdict = admit(SETTINGS, called="SENTINODE", calling="PACS", address=address)
+        assert isinstance(verdict, Permit)
+        accounts.add(verdict.account)
+    assert len(accounts) == 1
+
+
 def test_the_called_title_is_checked_first() -> None:
     """Also where anyone may call."""
     for settings in (SETTINGS, replace(SETTINGS, accept_from="any")):

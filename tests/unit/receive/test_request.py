@@ -33,6 +33,12 @@ def test_a_header_that_no_request_has_is_refused(header: tuple[int, int]) -> Non
         body_length(struct.pack(">BxI", *header))
 
 
+def test_as_many_contexts_as_there_are_ids_are_read() -> None:
+    """Each with every transfer syntax there is."""
+    contexts = [item(0x20, b"\1\0\0\0" + item(0x30, b"1.2.%d" % n) + item(0x40, b"1.2") * 46) for n in range(128)]
+    assert len(parse_request(REQUEST[: HEADER_BYTES + 68] + b"".join(contexts)).abstract_syntaxes) == 128
+
+
 @pytest.mark.parametrize(
     "items",
     [
@@ -42,7 +48,10 @@ def test_a_header_that_no_request_has_is_refused(header: tuple[int, int]) -> Non
         item(0x20, b"\1\0\0\0" + item(0x40, b"1.2")),
         item(0x20, b"\1"),
         item(0x10, b"") * 1025,
-        item(0x20, b"\1\0\0\0" + item(0x40, b"") * 1100 + item(0x30, b"1.2")),
+        item(0x20, b"\1\0\0\0" + item(0x30, b"1.2")) * 129,
+        item(0x20, b"\1\0\0\0" + item(0x40, b"") * 6144 + item(0x30, b"1.2")),
+        item(0x20, b"\1\0\0\0" + item(0x30, b"1.2") + item(0x40, b"") * 48) * 128,
+        item(0x20, b"\1\0\0\0" + item(0x30, b"1.2")) + item(0x50, item(0x54, b"") * 6144),
     ],
 )
 def test_items_that_do_not_fit_are_refused(items: bytes) -> None:
