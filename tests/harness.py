@@ -49,6 +49,7 @@ class AgentProcess:
         self.ehr_path = folder / "ehr.db"
         self.overrides = folder / "overrides.yaml"
         self._process: subprocess.Popen[bytes] | Running | None = None
+        self._read = b""
         content = self._defaults(pacs_port)
         for section, values in (changes or {}).items():
             content[section] = {**content.get(section, {}), **values} if isinstance(values, Mapping) else values
@@ -114,7 +115,11 @@ class AgentProcess:
         return made
 
     def _config(self) -> Config:
-        return load_config(ROOT / "config.yaml", [self.overrides]).config
+        """As the files stand now; read again only where the overrides changed, for who waits asks often."""
+        content = self.overrides.read_bytes()
+        if content != self._read:
+            self._read, self._loaded = content, load_config(ROOT / "config.yaml", [self.overrides]).config
+        return self._loaded
 
     def start(self, program: str = "agent", *, anew: bool = False, **environment: str) -> None:
         """Start serving, in a process group that a crash point may kill as a whole. `program` is the module to run.

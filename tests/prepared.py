@@ -92,7 +92,7 @@ class Forks:
         err: int,
         env: Mapping[str, str],
         *,
-        new_session: bool = False,
+        session: bool = False,
     ) -> Running:
         """Run a module as `python -m` does, in ROOT. `out` and `err` are file descriptors."""
         control = self._control or self._start()
@@ -103,7 +103,7 @@ class Forks:
         return Running(status)
 
     def close(self) -> None:
-        """End it; what runs goes on."""
+        """End it, and what runs with it."""
         if self._control is not None and self._process is not None:
             self._control.close()
             self._process.wait(10)
@@ -159,7 +159,7 @@ class _Server:
     def _forked(self) -> Mapping[str, Any] | None:
         message, fds, _, _ = socket.recv_fds(self._control, _LONGEST, 3)
         if not message:
-            sys.exit()
+            self._end()
         pid = os.fork()
         if not pid:
             os.dup2(fds[0], 1)
@@ -173,6 +173,13 @@ class _Server:
         self._tell(told, pid)
         self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, told))
         return None
+
+    def _end(self) -> NoReturn:
+        """Let nothing run on for which nobody is there."""
+        for key in list(self._selector.get_map().values()):
+            if key.data:
+                signal.pidfd_send_signal(key.fd, signal.SIGKILL)
+        sys.exit()
 
     def _bury(self, key: selectors.SelectorKey) -> None:
         pid, told = key.data
