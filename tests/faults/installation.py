@@ -100,12 +100,6 @@ class Installation:
         changes["hl7"] = {"port": self.hl7_port}
         return changes | ({"database": {"url": database_url}} if database_url else {})
 
-    @property
-    def dialect(self) -> str:
-        """Which kind of database it has: "sqlite" or "postgresql"."""
-        with self.store.reading() as db:
-            return db.dialect.name
-
     def start(self) -> None:
         """Start serving, obedient to orders to die."""
         self.agent.start(self.program, SENTINODE_TEST_KILL_ORDER=str(self.order), SENTINODE_TEST_TRACE=str(self.trace))

@@ -28,7 +28,7 @@ KILLS = [
     ("postgresql", Kill("infer.after_estimate", 1, "alone", STRUCK)),
     ("postgresql", Kill("receive.after_hl7", 1, "tree", TWO_CHARTS)),
 ]
-RANDOM = {"sqlite": 5, "postgresql": 3}
+RANDOM = 5
 SEED = 20260101
 
 
@@ -92,7 +92,6 @@ def test_a_sender_whose_release_is_not_answered_closes_its_socket(
 
 def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
     """Tree and single processes die while three modalities send; all is there once, and the agent stops in order."""
-    count = RANDOM[place.dialect]
     kills: list[bool] = []
     broken: list[Violation] = []
 
@@ -100,9 +99,9 @@ def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
         kills.append(is_kill)
         broken.extend(violations)
 
-    seen = RandomKills(place, SEED).run(count, tell)
+    seen = RandomKills(place, SEED).run(RANDOM, tell)
     assert broken == []
-    assert kills == [True] * count + [False]
+    assert kills == [True] * RANDOM + [False]
     assert len(seen.acknowledged) > 12
 
 
