@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.faults.boundaries import Boundaries, Kill
 from tests.faults.evidence import Kind, Violation
 from tests.faults.installation import Installation, patient
 from tests.faults.invariants import check
+from tests.faults.news import merge, tell_until_taken
 from tests.faults.random_kills import RandomKills
 from tests.faults.senders import Ledger, mammograms, send
 from tests.faults.stories import ADDED, BILATERAL, CORRECTED, STRUCK, TWO_CHARTS
@@ -110,6 +112,10 @@ def test_damage_behind_the_agents_back_is_seen(place: Installation) -> None:
 
     What is sent under a key that was retired is seen where it arrives.
     """
+    place.up()
+    surviving, other = patient(place.next_patient()), patient(place.next_patient())
+    tell_until_taken(place.hl7_port, merge(surviving, other, "A40-damage"), place.ledger, Event())
+    assert place.wait_ended()
     place.agent.kill()
     place.forget()
     seen = place.look()
