@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed-$(ONNXRUNTIME)$(if $(EXTRAS),-$(subst $(comma),-
 unexport PYTHONDONTWRITEBYTECODE  # the images of containers set it; the suite and the demo start hundreds of processes
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
-.PHONY: help install demo test lint types contract unit viewer faults faults-cases faults-deliver faults-receive fuzz \
+.PHONY: help install demo test lint types contract unit viewer faults faults-cases faults-deliver faults-receive slow fuzz \
 	bundle bench-bundle bench-assemble bench-send bench-report bench-flood bench-receive docs clean
 
 help:            ## list the targets
@@ -74,6 +74,9 @@ faults-deliver: $(VENV)/.installed-dev  ## kill -9 500 times while results are o
 
 faults-receive: $(VENV)/.installed-dev  ## what was acknowledged is there: kills, failing calls, power losses, full disks (8 minutes); SEED=n repeats it
 	@$(BIN)/python -m tests.faults.receive $(if $(SEED),--seed $(SEED))
+
+slow: $(VENV)/.installed-dev  ## what the suite leaves out for its time (minutes)
+	$(BIN)/python -m pytest -m slow $(PYTEST)
 
 fuzz: $(VENV)/.installed-dev  ## any bytes against the parsers, guided where atheris is (pip install --group fuzz); SECONDS=3600
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))

@@ -8,6 +8,8 @@ import pytest
 from coverage import Coverage
 from hypothesis import settings
 
+from tests.prepared import forking
+
 settings.register_profile("sentinode", deadline=None)
 settings.load_profile("sentinode")
 
@@ -23,6 +25,13 @@ UNMEASURED = tuple(
 )
 # These wait more than they work: begun first, they leave the processor to the others and are not the end of the run.
 FIRST = tuple(TESTS / place for place in ("viewer", "faults", "acceptance"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_agents() -> Iterator[None]:
+    """The harness forks what it starts."""
+    with forking():
+        yield
 
 
 def _is_in(item: pytest.Item, places: tuple[Path, ...]) -> bool:

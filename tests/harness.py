@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import yaml
@@ -18,6 +19,7 @@ from agent.config import Config, load_config
 from agent.operate.status import to_json
 from agent.state.migration import migrate
 from tests.peers import ROOT
+from tests.prepared import FORKS, Running
 
 
 def free_port() -> int:
@@ -46,7 +48,8 @@ class AgentProcess:
         self.log_path = folder / "agent.log"
         self.ehr_path = folder / "ehr.db"
         self.overrides = folder / "overrides.yaml"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Running | None = None
+        self._read = b""
         content = self._defaults(pacs_port)
         for section, values in (changes or {}).items():
             content[section] = {**content.get(section, {}), **values} if isinstance(values, Mapping) else values
@@ -82,10 +85,24 @@ class AgentProcess:
     def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `sentinode` with this installation's configuration."""
         options = ["--config", str(ROOT / "config.yaml"), "--overrides", str(self.overrides)]
-        command = [sys.executable, "-m", "agent", *words, *options]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        if FORKS:
+            done = self._forked_cli([*words, *options])
+        else:
+            command = [sys.executable, "-m", "agent", *words, *options]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert not check or done.returncode == 0, done.stderr
         return done
+
+    def _forked_cli(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        with TemporaryFile("w+", encoding="utf-8") as out, TemporaryFile("w+", encoding="utf-8") as err:
+            running = FORKS[-1].run("agent", words, out.fileno(), err.fileno(), os.environ)
+            try:
+                code = running.wait(60)
+            finally:
+                running.kill()
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(words, code, out.read(), err.read())
 
     def cases(self) -> list[dict[str, Any]]:
         """What `sentinode cases --json` says, without starting a program for it."""
@@ -98,19 +115,31 @@ class AgentProcess:
         return made
 
     def _config(self) -> Config:
-        return load_config(ROOT / "config.yaml", [self.overrides]).config
+        """As the files stand now; read again only where the overrides changed, for who waits asks often."""
+        content = self.overrides.read_bytes()
+        if content != self._read:
+            self._read, self._loaded = content, load_config(ROOT / "config.yaml", [self.overrides]).config
+        return self._loaded
 
-    def start(self, program: str = "agent", **environment: str) -> None:
-        """Start serving, in a process group that a crash point may kill as a whole. `program` is the module to run."""
+    def start(self, program: str = "agent", *, anew: bool = False, **environment: str) -> None:
+        """Start serving, in a process group that a crash point may kill as a whole. `program` is the module to run.
+
+        While pytest runs it is forked from a process that has imported everything, unless it is to start `anew`.
+        """
         options = ["--config", str(ROOT / "config.yaml"), "--overrides", str(self.overrides)]
+        env = os.environ | environment
         with self.log_path.open("ab") as log:
+            if FORKS and not anew:
+                words = ["serve", *options]
+                self._process = FORKS[-1].run(program, words, log.fileno(), log.fileno(), env, session=True)
+                return
             self._process = subprocess.Popen(
                 [sys.executable, "-m", program, "serve", *options],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=os.environ | environment,
+                env=env,
             )
 
     def wait_listening(self, seconds: float = 30, *, or_dead: bool = False) -> None:

@@ -162,7 +162,7 @@ def test_sigterm_to_one_process_brings_a_new_one(hospital: Hospital, role: str) 
 def test_sigterm_during_the_start_ends_the_agent(quiet_hospital: Hospital, moment: str) -> None:
     """Whatever the start has come to: exit code 0, and no process is left."""
     agent = quiet_hospital.agent
-    agent.start()
+    agent.start(anew=True)
     wait_until(lambda: f'"{moment}"' in agent.log(), 30, f"{moment} was not reached", every_s=0.001)
     assert agent.stop(20) == 0
     assert not agent.has_processes()
@@ -172,7 +172,7 @@ def test_sigterm_before_anything_is_served_ends_the_agent(quiet_hospital: Hospit
     """While the configuration is read or checked nothing has begun: the agent ends at once, and nothing is left."""
     agent = quiet_hospital.agent
     for catches in (False, True):
-        agent.start()
+        agent.start(anew=True)
         if catches:
             wait_until(agent.catches_sigterm, 30, "no handler was set", every_s=0.001)
         assert agent.stop(20) == (0 if catches else -signal.SIGTERM)

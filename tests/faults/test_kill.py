@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.faults.boundaries import Boundaries, Kill
 from tests.faults.evidence import Kind, Violation
 from tests.faults.installation import Installation, patient
 from tests.faults.invariants import check
+from tests.faults.news import merge, tell_until_taken
 from tests.faults.random_kills import RandomKills
 from tests.faults.senders import Ledger, mammograms, send
 from tests.faults.stories import ADDED, BILATERAL, CORRECTED, STRUCK, TWO_CHARTS
@@ -46,6 +48,7 @@ def test_a_kill_at_a_boundary_breaks_no_promise(place: Installation, kill: Kill)
     assert not outcome.violations
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_an_order_that_comes_too_late_kills_nobody(place: Installation) -> None:
     """A boundary that is crossed fewer times than ordered is no kill, and is not counted as one."""
     place.up()
@@ -70,6 +73,7 @@ def test_succession_is_read_from_the_reports(place: Installation) -> None:
     assert any(v.what.endswith("has no capture") for v in check(replace(seen, versions=[*others, bare])))
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_a_sender_whose_release_is_not_answered_closes_its_socket(
     place: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +112,10 @@ def test_damage_behind_the_agents_back_is_seen(place: Installation) -> None:
 
     What is sent under a key that was retired is seen where it arrives.
     """
+    place.up()
+    surviving, other = patient(place.next_patient()), patient(place.next_patient())
+    tell_until_taken(place.hl7_port, merge(surviving, other, "A40-damage"), place.ledger, Event())
+    assert place.wait_ended()
     place.agent.kill()
     place.forget()
     seen = place.look()

@@ -1,7 +1,9 @@
 """`sentinode rerun`: the same numbers and bytes from what was saved, and never a row changed by looking."""
 
+import shutil
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -19,12 +21,36 @@ from tests.infer_scene import BOTH_SIDES, T0, facts, findings, four_views
 from tests.integration.lineage.conftest import Installation
 
 
-@pytest.fixture
-def case(installation: Installation) -> Case:
-    """Both axillae, estimated from four views and two facts."""
-    answered = installation.answered(four_views(), findings(axillae=BOTH_SIDES))
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Installation, Case, Path]:
+    """An installation in which a case was answered, and a copy of its folder."""
+    made = Installation(tmp_path_factory.mktemp("answered"))
+    answered = made.answered(four_views(), findings(axillae=BOTH_SIDES))
     assert answered.state is CaseState.DELIVERING, answered.reason
-    return answered
+    copy = tmp_path_factory.mktemp("copy") / "as-answered"
+    shutil.copytree(made.folder, copy)
+    return made, answered, copy
+
+
+@pytest.fixture
+def installation(answered: tuple[Installation, Case, Path]) -> Installation:
+    """The same folder for every test, for its lineage names paths; as it was when the case was answered."""
+    made, _, copy = answered
+    shutil.rmtree(made.folder)
+    shutil.copytree(copy, made.folder)
+    return made
+
+
+@pytest.fixture
+def case(answered: tuple[Installation, Case, Path]) -> Case:
+    """Both axillae, estimated from four views and two facts."""
+    return answered[1]
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Installation:
+    """Nothing received yet."""
+    return Installation(tmp_path)
 
 
 def test_the_same_numbers_and_the_same_bytes_come_out_again(installation: Installation, case: Case) -> None:
@@ -81,10 +107,10 @@ def test_a_later_version_is_worked_out_beside_the_one_that_it_supersedes(
     assert installation.dry(case).same
 
 
-def test_an_answer_without_a_number_is_the_same_too(installation: Installation) -> None:
+def test_an_answer_without_a_number_is_the_same_too(empty: Installation) -> None:
     """Its reason, and its pages."""
-    refused = installation.answered(four_views(), findings(reason="the treatment began before the images"))
-    seen = installation.dry(refused)
+    refused = empty.answered(four_views(), findings(reason="the treatment began before the images"))
+    seen = empty.dry(refused)
     assert seen.same
     assert seen.compared == 2
 
@@ -146,13 +172,13 @@ def test_bytes_that_are_others_are_named(installation: Installation, case: Case)
         installation.dry(case)
 
 
-def test_a_version_without_an_answer_has_nothing_to_compare(installation: Installation) -> None:
+def test_a_version_without_an_answer_has_nothing_to_compare(empty: Installation) -> None:
     """Nor has a number that no case has."""
-    collecting = installation.do(lambda unit: unit.open_case("aln", PATIENT, T0, UUID(int=5)))
+    collecting = empty.do(lambda unit: unit.open_case("aln", PATIENT, T0, UUID(int=5)))
     with pytest.raises(Permanent, match="is collecting: no answer with its lineage was saved"):
-        installation.dry(collecting)
+        empty.dry(collecting)
     with pytest.raises(Permanent, match="there is no case 7"):
-        installation.dry(replace(collecting, id=7))
+        empty.dry(replace(collecting, id=7))
 
 
 def test_a_patient_whose_id_was_merged_since_is_told(installation: Installation, case: Case) -> None:

@@ -52,10 +52,11 @@ def test_broken_object_is_refused_by_name(
     draft: Draft, sound: Sequence[Finished], rule: str, role: str, break_it: Callable[[Dataset], object]
 ) -> None:
     """The gate names the rule and the object's role."""
-    objects = [replace(o, ds=deepcopy(o.ds)) for o in sound]
-    break_it(next(o.ds for o in objects if o.slot.role == role))
+    one = next(o for o in sound if o.slot.role == role)
+    spoilt = replace(one, ds=deepcopy(one.ds))
+    break_it(spoilt.ds)
     with pytest.raises(Permanent, match=f"^{role} breaks the rule {rule}$"):
-        validate(draft, objects)
+        validate(draft, [spoilt])
 
 
 def test_sound_objects_pass(draft: Draft, sound: Sequence[Finished]) -> None:
