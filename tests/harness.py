@@ -64,7 +64,7 @@ class AgentProcess:
                 "spool": str(self.folder / "spool"),
                 "quarantine": str(self.folder / "quarantine"),
                 "refuse_below_free_bytes": "64MiB",
-                "spool_bytes": "4GiB",
+                "spool_bytes": "1GiB",  # of smaller segments: they are written with zeros
             },
             "database": {"url": f"sqlite:///{self.folder}/state.db"},
             "ehr": {"url": f"sqlite:///{self.ehr_path}", "refresh_s": 1},
