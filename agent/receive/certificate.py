@@ -17,6 +17,8 @@ _SHORT: Final = {
     "userId": "UID",
 }  # RFC 4514 section 3
 _BETWEEN: Final = re.compile(r"(?<!\\)[,+]")
+_NEEDS_ESCAPE: Final = re.compile(r"([,+])")
+_ESCAPED: Final = r"\\\1"
 _NAMES: Final = frozenset({"DNS", "URI", "email"})  # kinds of alternative names that can stand for an application
 
 Attribute = tuple[str, str]
@@ -36,6 +38,10 @@ class CertificateNames:
         alternative = {value for kind, value in certificate.get("subjectAltName", ()) if kind in _NAMES}
         common = {value for name, value in pairs if name == "commonName"}
         return cls(_sorted((_SHORT.get(name, name), value) for name, value in pairs), frozenset(common | alternative))
+
+    def __str__(self) -> str:
+        """Return the subject, as it may be written in a configuration."""
+        return ",".join(f"{name}={_NEEDS_ESCAPE.sub(_ESCAPED, value)}" for name, value in self.subject)
 
     def is_called(self, wanted: str) -> bool:
         """Tell whether it is the certificate that a configuration names.

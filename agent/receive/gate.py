@@ -188,7 +188,7 @@ class Gate:
         except MalformedRequest as error:
             self._refuse(caller, b"" if caller.is_aborting() else _ABORT, "connection_refused", str(error))
         except _Stranger:
-            self._refuse(caller, b"", "tls_refused", "a certificate of no peer")
+            self._refuse(caller, b"", "tls_refused", "a certificate of no peer", certificate=str(caller.certificate))
         except ssl.SSLError as error:  # TLS itself has sent its alert by now; no plain answer is given
             self._refuse(caller, b"", "tls_refused", _reason(error))
         except OSError:
@@ -220,7 +220,9 @@ class Gate:
             return
         found = self._verdict(caller, request)
         if isinstance(found, Refusal):
-            self._refuse(caller, found.pdu, "association_rejected", found.name.lower())
+            self._refuse(
+                caller, found.pdu, "association_rejected", found.name.lower(), calling_ae_title=request.calling
+            )
             return
         permit, place = found
         listener = self._forget(caller)
@@ -246,8 +248,8 @@ class Gate:
         place = self._quotas.take(permit.account)
         return place if isinstance(place, Refusal) else (permit, place)
 
-    def _refuse(self, caller: Caller, answer: bytes, event: str, reason: str) -> None:
-        self._complaints.tell(event, peer=caller.peer, reason=reason)
+    def _refuse(self, caller: Caller, answer: bytes, event: str, reason: str, **who: str) -> None:
+        self._complaints.tell(event, peer=caller.peer, reason=reason, **who)
         try:
             caller.dismiss(answer, time.monotonic() + LEAVE_WITHIN_S)
             self._selector.modify(caller.connection, caller.waits_for, caller)

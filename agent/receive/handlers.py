@@ -16,7 +16,7 @@ from agent.core.errors import Transient
 from agent.core.services import STORAGE_COMMITMENT
 from agent.crashpoint import crashpoint
 from agent.receive.journal import Journal
-from agent.receive.negotiation import acceptable
+from agent.receive.negotiation import acceptable, not_permitted
 from agent.receive.settings import ReceiverSettings
 from agent.receive.statuses import (
     NO_SUCH_SOP_CLASS,
@@ -59,14 +59,30 @@ class Handlers:
         association = _of(event)
         request = cast(A_ASSOCIATE, association.requestor.primitive)
         proposed = request.presentation_context_definition_list
+        if turned_away := not_permitted(proposed, association.sop_classes):
+            _log.warning(
+                "sop_class_not_permitted",
+                association_id=association.log.association_id,
+                peer=association.requestor.address,
+                calling_ae_title=association.parties["calling_ae_title"],
+                sop_class_uid=turned_away[0],
+                count=len(turned_away),
+            )
         association.acceptor.supported_contexts = acceptable(proposed, association.sop_classes)
 
     def on_accepted(self, event: evt.Event) -> None:
         """Record the association. Where that fails it goes on, for C-ECHO must answer on a full disk."""
         association = _of(event)
         crashpoint("receive.association_accepted")
+        parties = association.parties
+        _log.info(
+            "association_opened",
+            association_id=association.log.association_id,
+            peer=parties["peer"],
+            calling_ae_title=parties["calling_ae_title"],
+        )
         try:
-            association.log.open(association.parties)
+            association.log.open(parties)
         except Transient as error:
             _log.error("association_not_recorded_yet", association_id=association.log.association_id, reason=str(error))
 

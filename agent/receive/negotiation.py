@@ -85,6 +85,14 @@ def acceptable(
     return [_supported(uid, tuple(dict.fromkeys(syntaxes))) for uid, syntaxes in wanted.items()]
 
 
+def not_permitted(proposed: Sequence[PresentationContext], sop_classes: Container[str] | None) -> list[str]:
+    """Return the storage SOP classes that are proposed and that this peer may not store."""
+    if sop_classes is None:
+        return []
+    storage = (str(context.abstract_syntax) for context in proposed if context.abstract_syntax in STORAGE_SOP_CLASSES)
+    return [uid for uid in dict.fromkeys(storage) if uid not in sop_classes]
+
+
 def is_for_the_lane(accepted: Iterable[PresentationContext]) -> bool:
     """Tell whether an association was accepted for storage and verification alone, with us as provider."""
     return all(

@@ -57,3 +57,10 @@ def test_a_peer_without_subject_shows_its_title() -> None:
     assert title.shows(SHOWN) and title.shows(None)
     assert subject.shows(SHOWN) and not subject.shows(None)
     assert not Peer("A", "127.0.0.1", ECHO).shows(SHOWN)
+
+
+def test_a_subject_that_is_logged_can_be_configured() -> None:
+    """Commas and plus signs of its values are escaped."""
+    names = CertificateNames((("CN", "a, b+c"), ("O", "x")), frozenset())
+    assert str(names) == r"CN=a\, b\+c,O=x"
+    assert names.is_called(str(names))
