@@ -72,7 +72,7 @@ faults-cases: $(VENV)/.installed-dev  ## 10,000 random histories of patients, ea
 faults-deliver: $(VENV)/.installed-dev  ## kill -9 500 times while results are on their way to a PACS that is late (15 minutes); SEED=n repeats a run
 	@$(BIN)/python -m tests.faults.deliver $(if $(SEED),--seed $(SEED))
 
-faults-receive: $(VENV)/.installed-dev  ## what was acknowledged is there: kills, failing calls, power losses, full disks (8 minutes); SEED=n repeats it
+faults-receive: $(VENV)/.installed-dev  ## what was acknowledged is there: kills, failing calls, power losses, full disks (minutes); SEED=n repeats it
 	@$(BIN)/python -m tests.faults.receive $(if $(SEED),--seed $(SEED))
 
 slow: $(VENV)/.installed-dev  ## what the suite leaves out for its time (minutes)

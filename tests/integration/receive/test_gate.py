@@ -145,7 +145,7 @@ def test_who_has_asked_already_is_not_dropped(start: Start) -> None:
 
 
 def test_each_peer_has_a_quota(start: Start) -> None:
-    """Of its address and AE title; one beyond is rejected as transient, and a place is free again at an end."""
+    """Of its AE title; one beyond is rejected as transient, and a place is free again at an end."""
     running = start(peers=MANY, max_associations_per_peer=2)
     with ExitStack() as stack:
         first, _ = [stack.enter_context(open_association(running)) for _ in range(2)]
@@ -265,3 +265,24 @@ def test_a_connection_that_is_reset_leaves_nothing(start: Start) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
     eventually(lambda: running.receiver.waiting == 0)
+
+
+def test_the_log_says_who_was_let_in_and_who_was_not(start: Start) -> None:
+    """By AE title and address: a scanner whose title was mistyped is found by looking."""
+    running = start()
+    with capture_logs() as logs:
+        with pytest.raises(AssociationRejected):
+            open_association(running, calling="SENDR")
+        with open_association(running) as association:
+            assert association.echo(3) == SUCCESS
+    told = [(one["event"], one["calling_ae_title"], one["peer"]) for one in logs if "calling_ae_title" in one]
+    assert told == [("association_rejected", "SENDR", "127.0.0.1"), ("association_opened", "SENDER", "127.0.0.1")]
+
+
+def test_the_log_says_what_a_peer_may_not_store(start: Start) -> None:
+    """Once an association, with the first of these SOP classes."""
+    running = start(peers=(Peer("SENDER", "127.0.0.1", frozenset({"store", "echo"}), None, frozenset({"1.2.3"})),))
+    with capture_logs() as logs, open_association(running, contexts=[(SC, [EXPLICIT]), (VERIFICATION, [EXPLICIT])]):
+        pass
+    (told,) = (one for one in logs if one["event"] == "sop_class_not_permitted")
+    assert (told["sop_class_uid"], told["count"], told["calling_ae_title"]) == (SC, 1, "SENDER")
