@@ -25,7 +25,6 @@ MOST_MIB = 512
 
 def main(name: str, seconds: int, seed: int, folder: Path, *, plain: bool) -> int:
     """Fuzz; return the exit code."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     guide = None if plain else _atheris()
     with guide.instrument_imports(include=["agent"]) if guide else contextlib.nullcontext():
         targets = importlib.import_module("tests.fuzz.targets").TARGETS
@@ -83,4 +82,5 @@ def _guided(atheris: Any) -> Callable[..., int]:
 
 
 if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), plain=sys.argv[5:] == ["plain"]))
