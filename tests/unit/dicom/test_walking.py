@@ -1,7 +1,6 @@
 """The walk over a dataset is linear, ends at so many steps, and notes each of them."""
 
 import struct
-import time
 from collections.abc import Callable
 
 import pytest
@@ -59,14 +58,12 @@ FLOODS: dict[str, tuple[Callable[[int], bytes], str]] = {
 
 
 @pytest.mark.parametrize("kind", FLOODS)
-def test_a_flood_of_small_things_is_refused_at_once(kind: str) -> None:
-    """However many there are, the walk ends: within two seconds of CPU, on whatever machine."""
+def test_a_flood_of_small_things_is_refused(kind: str) -> None:
+    """However many there are, the walk ends at so many steps."""
     make, syntax = FLOODS[kind]
     data = make(MOST_STEPS + 1)
-    started = time.process_time()
     with pytest.raises(Broken, match=f"more than {MOST_STEPS} elements, items and fragments"):
         outline(data, syntax)
-    assert time.process_time() - started < 2.0
 
 
 @pytest.mark.parametrize("kind", FLOODS)
