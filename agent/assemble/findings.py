@@ -5,10 +5,11 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from agent.core.assessed import TREATMENTS
 from agent.core.clinical import ClinicalFacts, Fact, Refusal
 from agent.core.clinical_json import facts_to_json
 from agent.core.eligibility import Eligibility
-from agent.core.eligibility_rules import SPEAK_AGAINST, TREATMENTS
+from agent.core.eligibility_rules import SPEAK_AGAINST
 from agent.core.facts import OUTCOMES
 
 DAYS: Final = ("cutoff", "facts_cutoff", "earliest", "latest", "diagnosed_on")

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from agent.assemble.corrections import Again, pixels_told_apart, same_attributes, same_bytes
 from agent.assemble.relevance import irrelevance
-from agent.core.eligibility_rules import EVERY_MODEL, Range
+from agent.core.assessed import EVERY_MODEL, Range
 from agent.core.errors import Rejected
 from agent.core.identities import Standing, identity_digest
 from agent.core.instance import Arrival, Damaged, End, Instance, SpoolRef

@@ -23,7 +23,7 @@ from agent.bootstrap.pacs import asking, destination_tls, pacs_ticks, poll_inter
 from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
 from agent.config.schema import Destination
-from agent.core.eligibility_rules import Range
+from agent.core.assessed import Range
 from agent.core.evidence import Patience
 from agent.core.instance import Instance
 from agent.core.manifest import BundleManifest, parse_manifest

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
+from agent.core.assessed import DISSECTED, EVERY_MODEL, FUTURE, Assessed, Range
 from agent.core.clinical import ClinicalFacts, Refusal
 from agent.core.demographics import Demographics, contradiction
-from agent.core.eligibility_rules import DISSECTED, EVERY_MODEL, FUTURE, RULES, Assessed, Effect, Range, Rule
+from agent.core.eligibility_rules import RULES, Effect, Rule
 from agent.core.prediction import Side
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.core.eligibility_rules import COVERABLE
+from agent.core.assessed import COVERABLE
 from agent.core.errors import Permanent
 from agent.core.prediction import OperatingPoint
 from agent.core.writable import is_writable

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent.core.adt import PatientNews
-from agent.core.eligibility_rules import TREATMENTS
+from agent.core.assessed import TREATMENTS
 from agent.core.identities import identity_digest
 from agent.core.instance import Instance
 from agent.core.patient import PatientKey

@@ -13,11 +13,11 @@ from agent.assemble.judging import QuestionScope
 from agent.assemble.patients import Patients
 from agent.assemble.versions import Versions
 from agent.core.adt import PatientNews
+from agent.core.assessed import DISSECTED
 from agent.core.case import CaseEvent, CaseState
 from agent.core.clinical import ClinicalFacts
 from agent.core.conflict import Conflict, ConflictKind
 from agent.core.eligibility import APART, NO_IMAGE
-from agent.core.eligibility_rules import DISSECTED
 from agent.core.evidence import Patience
 from agent.core.identities import Retirement
 from agent.core.instance import SpoolRef

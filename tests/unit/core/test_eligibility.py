@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.assessed import COVERABLE, DCIS, DISSECTED, DISSECTION, LARGE, METASTATIC, NODE_POSITIVE, Range
 from agent.core.clinical import ClinicalFacts, Fact, Refusal, Value
 from agent.core.demographics import Demographics
 from agent.core.eligibility import (
@@ -18,18 +19,7 @@ from agent.core.eligibility import (
     known_until,
     no_longer,
 )
-from agent.core.eligibility_rules import (
-    COVERABLE,
-    DCIS,
-    DISSECTED,
-    DISSECTION,
-    LARGE,
-    METASTATIC,
-    NODE_POSITIVE,
-    RULES,
-    Effect,
-    Range,
-)
+from agent.core.eligibility_rules import RULES, Effect
 from agent.core.facts import SIDE_UNSAID, About
 from agent.core.prediction import Side
 

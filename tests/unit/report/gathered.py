@@ -11,9 +11,10 @@ from typing import Any
 
 from agent.assemble import circle, inquire
 from agent.core import eligibility, evidence, fact_rows, facts, usable
+from agent.core.assessed import DISSECTION, FUTURE, TREATMENTS
 from agent.core.clinical import ClinicalFacts, Fact
 from agent.core.demographics import Demographics
-from agent.core.eligibility_rules import DISSECTION, FUTURE, RULES, TREATMENTS
+from agent.core.eligibility_rules import RULES
 from agent.core.evidence import Counted, Observed, Patience
 from agent.core.fact_values import RefusedValueError, day
 from agent.core.facts import FACTS
