@@ -78,7 +78,7 @@ faults-receive: $(VENV)/.installed-dev  ## what was acknowledged is there: kills
 slow: $(VENV)/.installed-dev  ## what the suite leaves out for its time (minutes)
 	$(BIN)/python -m pytest -m slow $(PYTEST)
 
-fuzz: $(VENV)/.installed-dev  ## any bytes against the parsers, guided where atheris is (pip install --group fuzz); SECONDS=3600
+fuzz: $(VENV)/.installed-dev  ## any bytes against the parsers, guided where atheris has a wheel; SECONDS=3600
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (half an hour on 2 cores)

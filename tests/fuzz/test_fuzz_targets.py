@@ -15,6 +15,7 @@ from tests.fuzz.targets import TARGETS, Target
 
 EXAMPLES = 150
 CHANGED = 400
+GUIDED_S = 60
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -43,6 +44,19 @@ def test_changed_bytes(name: str) -> None:
     for seed in seeds:
         target.run(seed)
     holds()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_guided_bytes(name: str, tmp_path: Path) -> None:
+    """Led by what they cover, for its share of a minute."""
+    pytest.importorskip("atheris", reason="atheris is not installed: no wheel for this machine")
+    share = ["--seconds", str(GUIDED_S // len(TARGETS)), "--targets", name]
+    command = [sys.executable, "-m", "tests.fuzz", *share, "--seed", "7", "--folder", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["guided"]
+    assert last["figures"]["inputs"]["value"] > 100
 
 
 def test_the_harness_runs_and_tells() -> None:
