@@ -43,6 +43,10 @@ class _Found:
     entry: Entry
 
 
+class _SegmentGone(Permanent):
+    """A segment's file is not there any more."""
+
+
 class SpoolReader:
     """Reads a spool folder; satisfies `agent.core.ports.SpoolSource`.
 
@@ -65,11 +69,11 @@ class SpoolReader:
         SpoolFailed
             If the disk refuses.
         Permanent
-            If the spool was written by a later release, or a segment vanished meanwhile.
+            If the spool was written by a later release, or a segment vanished while it was read.
         """
         if not self._folder.is_dir():
             return
-        streams = [_behind(path, cursor.get(number)) for number, path in segment_files(self._folder).items()]
+        streams = [_new_in(path, cursor.get(number)) for number, path in segment_files(self._folder).items()]
         for found in heapq.merge(*streams, key=lambda found: found.entry.header.sequence):
             record = _load(found)
             if record is not None:
@@ -116,7 +120,7 @@ def _reading(path: Path) -> Iterator[int]:
         with opened(path) as fd:
             yield fd
     except FileNotFoundError:
-        raise Permanent("a spool segment is gone") from None
+        raise _SegmentGone("a spool segment is gone") from None
     except OSError as error:
         raise SpoolFailed("a spool segment could not be read") from error
 
@@ -124,6 +128,18 @@ def _reading(path: Path) -> Iterator[int]:
 def _of_generation(fd: int, generation: int) -> Identity | None:
     identity = read_identity(fd)
     return identity if identity is not None and identity.generation == generation else None
+
+
+def _new_in(path: Path, last: SpoolRef | None) -> Iterator[_Found]:
+    """Walk as `_behind` does. A segment that goes before anything was seen in it is passed over: it was not needed."""
+    found = _behind(path, last)
+    try:
+        first = next(found, None)
+    except _SegmentGone:
+        return
+    if first is not None:
+        yield first
+        yield from found
 
 
 def _behind(path: Path, last: SpoolRef | None) -> Iterator[_Found]:
