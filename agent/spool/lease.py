@@ -92,9 +92,9 @@ class Lease:
 
     def give_back(self) -> None:
         """Return the segment to the pool, which closes it if it lacks the room for another record like these."""
-        if self._held is not None:
-            self._pool.give_back(self._held, least=self._large_bytes)
-            self._held = None
+        held, self._held = self._held, None
+        if held is not None:
+            self._pool.give_back(held, least=self._large_bytes)
 
     def _with_room(self, needed: int) -> OpenSegment:
         held = self._held
