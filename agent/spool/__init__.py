@@ -7,7 +7,7 @@ from agent.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
 from agent.spool.kept import KeptSpool, set_aside
 from agent.spool.reader import SpoolReader
 from agent.spool.released import release, segments
-from agent.spool.watermark import Watermark
+from agent.spool.watermark import Watermark, free_bytes
 from agent.spool.writer import Channel, SpoolWriter, is_taken, max_object_bytes_of, segment_bytes_of
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "SpoolReader",
     "SpoolWriter",
     "Watermark",
+    "free_bytes",
     "is_taken",
     "max_object_bytes_of",
     "release",

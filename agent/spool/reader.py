@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +79,13 @@ class SpoolReader:
             record = _load(found)
             if record is not None:
                 yield record
+
+    def oldest_after(self, cursor: Mapping[int, SpoolRef]) -> datetime | None:
+        """Return when the oldest record behind the cursor was received; no payload is read. Raises as `after`."""
+        if not self._folder.is_dir():
+            return None
+        first = (next(_new_in(path, cursor.get(n)), None) for n, path in segment_files(self._folder).items())
+        return min((found.entry.header.received_at for found in first if found is not None), default=None)
 
     def read(self, ref: SpoolRef) -> Record:
         """Return one record again, its checksum verified.
