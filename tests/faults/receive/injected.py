@@ -17,7 +17,7 @@ from agent.crashpoint import POINTS
 from tests.faults.receive.ledger import Broken, Ledger, check, key
 from tests.faults.receive.processes import Injection, ReceiverProcess, Zygote, wait_for_threads
 from tests.faults.receive.sending import HOST, LARGE, Thing, associate, associate_for_storage, store, store_all, things
-from tests.faults.receive.used_anew import release_closed, waiting
+from tests.faults.receive.used_anew import came_into, release_closed
 from tests.hl7_sender import adt_a08, fields, send
 from tests.receivers import COMMITMENT, SUCCESS
 from tests.senders import AssociationAborted, RawAssociation
@@ -174,7 +174,7 @@ class Trials:
         assert self._before.acknowledged, "nothing that must stay"
         self._spool.rename(self._template)
         assert self._again(self._copy_template())
-        assert waiting(self._spool) < released, "no segment was used anew"
+        assert came_into(self._spool, released, {thing.key for thing in self._things}), "no segment was used anew"
 
     def _copy_template(self) -> Ledger:
         shutil.rmtree(self._spool, ignore_errors=True)

@@ -30,8 +30,8 @@ def take_in(folder: Path) -> Taken:
 
 def release_closed(
     folder: Path, ledger: Ledger, disk: Disk | None = None, note: Callable[[Taken, set[str]], object] | None = None
-) -> int:
-    """Take everything in and release what is closed, as if no case needed it; return how many segments that were.
+) -> set[int]:
+    """Take everything in and release what is closed, as if no case needed it; return which segments that were.
 
     Of what stood there nothing is asked any more. `note` is told that before anything is released.
     """
@@ -45,12 +45,13 @@ def release_closed(
     for number, generation in sorted(uses):
         with suppress(Transient):  # the keeper would try again later
             release(folder, number, generation, disk)
-    return len(closed)
+    return {one.number for one in closed}
 
 
-def waiting(folder: Path) -> int:
-    """Count releases that nobody has obeyed."""
-    return len(list(folder.glob("released/*")))
+def came_into(folder: Path, numbers: set[int], keys: set[str]) -> bool:
+    """Whether any of these things stands in one of these segments."""
+    records = (record for record in SpoolReader(folder).after({}) if record.kind in ACKNOWLEDGED_KINDS)
+    return any(record.ref.segment in numbers and key_of(record) in keys for record in records)
 
 
 @contextmanager
