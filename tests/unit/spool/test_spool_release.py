@@ -162,6 +162,21 @@ def test_below_the_watermark_released_segments_are_given_back(open_writer: OpenW
     assert sorted(path.name for path in folder.glob("*.spool")) == [f"segment-{n:08}.spool" for n in (3, 4, 5)]
 
 
+def test_releases_that_cannot_be_read_are_reported(open_writer: OpenWriter, folder: Path) -> None:
+    """Where a segment is needed it fails; below the watermark instances are refused, as if there were none."""
+    free = [1 << 30]
+    writer = open_writer(refuse_below_free_bytes=100, free=lambda _: free[0])
+    (folder / "released").touch()
+    with pytest.raises(SpoolFailed):
+        writer.channel().append(INSTANCE, {}, b"x")
+    free[0] = 99
+    with pytest.raises(SpoolFull, match="watermark"):
+        writer.channel().append(INSTANCE, {}, b"x")
+    with pytest.raises(SpoolFailed):
+        writer.shrink()
+    writer.close()
+
+
 def test_at_the_limit_released_segments_make_room(open_writer: OpenWriter, folder: Path) -> None:
     """Some that are too small for what comes are removed; the last number stays, so none is used twice."""
     writer = open_writer(limit_bytes=5 << 16)
