@@ -15,10 +15,11 @@ from uuid import uuid4
 
 from agent.receive import Receiver
 from agent.spool import Disk, SpoolFailed, SpoolFull, SpoolWriter
+from tests.faults.receive.events import Acknowledged, GivenUp
 from tests.faults.receive.ledger import SEGMENT_BYTES, Broken, Ledger, Taken, check
 from tests.faults.receive.sending import LARGE, Thing, associate, associate_for_storage, store, things
 from tests.faults.receive.used_anew import came_into, release_closed
-from tests.faults.receive.volatile import CALLS, MODES, Acknowledged, GivenUp, LoggingDisk, Remains
+from tests.faults.receive.volatile import CALLS, MODES, LoggingDisk, Remains
 from tests.receivers import SETTINGS
 from tests.senders import AssociationAborted, RawAssociation
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from agent.spool import Disk
 from agent.spool.record import Chunk
+from tests.faults.receive.events import Acknowledged, Event, GivenUp, Named, Settled, Sync, Wrote
 from tests.faults.receive.ledger import Taken
 
 SECTOR: Final = 512
@@ -24,59 +25,6 @@ MODES: Final = ("nothing", "everything", "first", "last", "any")
 """What of the sectors that nobody synced is there: of an order of writes the first, the last, or any."""
 CALLS: Final = ("open", "pwritev", "fdatasync", "fsync", "allocate", "rename", "unlink")
 _NAMES: Final = 0  # the folders as one file, for their syncs: a journal keeps all changes of names in one order
-
-
-@dataclass(frozen=True, slots=True)
-class Wrote:
-    """Bytes on their way to a file; none where it only grew."""
-
-    file: int
-    offset: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What was written there is durable now."""
-
-    file: int
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """A sync that began, or that ended: well or not."""
-
-    file: int
-    number: int
-    is_over: bool = False
-    has_failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A change of names in one step: name -> file, None for a name that is gone."""
-
-    names: dict[str, int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The sender has been told that it may forget."""
-
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """A keeper has taken everything in; what stood in segments that it releases is asked no more."""
-
-    taken: Taken
-    keys: frozenset[str]
-
-
-Event = Wrote | Settled | Sync | Named | Acknowledged | GivenUp
 
 
 class LoggingDisk:
