@@ -1,9 +1,12 @@
-"""What `sentinode doctor` asks: the clinical database and the bundles, whether or not the agent is running."""
+"""What `sentinode doctor` asks: clinical database, bundles and spool, whether or not the agent is running."""
 
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from agent.bootstrap.common import secret, utc_now
+from agent.bootstrap.inspect import open_kept, open_store
 from agent.config import Config
 from agent.config.schema import Model
 from agent.core.clinical import ClinicalFacts
@@ -12,6 +15,8 @@ from agent.core.patient import PatientKey
 from agent.ehr import EhrSource
 from agent.infer.bundle import read_bundle
 from agent.operate.doctor import Bundle, EhrExamination, examine
+from agent.operate.spool_doctor import SpoolExamination
+from agent.spool import SpoolFailed, SpoolReader, free_bytes, max_object_bytes_of
 
 
 def examine_ehr(config: Config, patient_id: str, issuer: str | None) -> EhrExamination:
@@ -49,3 +54,44 @@ def _bundle(model: Model) -> Bundle:
     except Permanent as exc:
         return Bundle(model.bundle.name, None, problem=f"cannot be read: {exc}")
     return Bundle(model.bundle.name, manifest, frozenset(model.demo_issuers), model.send_research)
+
+
+def examine_spool(config: Config) -> SpoolExamination:
+    """Look at the spool's segments and its disk, and how far it is read.
+
+    Raises
+    ------
+    Transient
+        If the database is away or the disk refuses.
+    Permanent
+        If a later release wrote the spool.
+    """
+    folder, configured = config.storage.spool, int(config.storage.spool_bytes)
+    with closing(open_store(config)) as store, store.unit() as unit:
+        cursor = unit.cursor()
+    spool = open_kept(config)
+    segments = spool.segments()
+    reusable = [one for one in segments if one.is_released]
+    return SpoolExamination(
+        free_bytes=_free_bytes(folder),
+        watermark_bytes=int(config.storage.refuse_below_free_bytes),
+        configured_bytes=configured,
+        limit_bytes=spool.limit_bytes,
+        used_bytes=sum(one.size for one in segments),
+        reusable_bytes=sum(one.size for one in reusable),
+        max_object_bytes=max_object_bytes_of(configured),
+        segments=len(segments),
+        segments_open=sum(not one.is_closed for one in segments),
+        segments_reusable=len(reusable),
+        segments_of_copies=sum(one.number < 0 for one in segments),
+        oldest_unindexed=SpoolReader(folder).oldest_after(cursor),
+    )
+
+
+def _free_bytes(folder: Path) -> int:
+    """Ask the disk; of a spool that is not there yet, that where it will be."""
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir())
+    try:
+        return free_bytes(there)
+    except OSError as exc:
+        raise SpoolFailed(f"the spool's disk cannot be asked: {exc.strerror}") from exc

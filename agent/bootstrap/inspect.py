@@ -16,7 +16,7 @@ from agent.core.instance import End, Instance
 from agent.core.roles import RoleTable, rule_in
 from agent.deliver.resend import resend
 from agent.operate.spool_status import SpoolStatus
-from agent.spool import KeptSpool
+from agent.spool import KeptSpool, Watermark
 from agent.state import SqlStore
 from agent.state import overview as views
 
@@ -34,8 +34,8 @@ def open_kept(config: Config) -> KeptSpool:
     return KeptSpool(
         storage.spool,
         limit_bytes=int(storage.spool_bytes),
-        refuse_below_free_bytes=int(storage.refuse_below_free_bytes),
         now=utc_now,
+        watermark=Watermark(int(storage.refuse_below_free_bytes)),
     )
 
 

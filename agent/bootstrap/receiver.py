@@ -14,7 +14,7 @@ from agent.config import Config, schema
 from agent.core.errors import Transient
 from agent.receive import Hl7Listener, Hl7Rules, Hl7Settings, Peer, Receiver, ReceiverSettings, TlsListener
 from agent.receive.negotiation import storage_sop_class
-from agent.spool import SpoolWriter, segment_bytes_of, set_aside
+from agent.spool import SpoolWriter, max_object_bytes_of, segment_bytes_of, set_aside
 
 HL7_AGAIN_S = 10.0
 _FILES_OF_ASSOCIATION: Final = 3  # its socket, what wakes it, its segment
@@ -30,6 +30,7 @@ def run_receiver(config: Config, stop: Stop) -> None:
         limit_bytes=limit_bytes,
         beside=partial(set_aside, storage.spool, limit_bytes),
         segment_bytes=segment_bytes_of(limit_bytes),
+        max_object_bytes=max_object_bytes_of(limit_bytes),
         refuse_below_free_bytes=int(storage.refuse_below_free_bytes),
         now=utc_now,
     )

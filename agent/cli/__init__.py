@@ -199,6 +199,25 @@ def doctor_ehr(
         raise typer.Exit(1)
 
 
+@doctor_app.command("spool")
+def doctor_spool(config: ConfigFile = DEFAULT, overrides: Overrides = None, *, as_json: AsJson = False) -> None:
+    """Look at the spool: the disk, the limits, its segments, and what came and is not read yet.
+
+    Exits with 1 where objects are refused for lack of room, 2 on errors.
+    """
+    from agent.bootstrap.doctor import examine_spool
+    from agent.operate.spool_doctor import spool_parts
+    from agent.operate.status import to_json
+
+    seen = examine_spool(load(config, overrides).config)
+    if as_json:
+        typer.echo(json.dumps(to_json(seen), indent=2))
+    else:
+        Console().print(*spool_parts(seen), sep="\n\n")
+    if seen.refuses:
+        raise typer.Exit(1)
+
+
 app.command()(ruling.resolve)
 app.command()(ruling.release)
 

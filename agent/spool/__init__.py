@@ -7,7 +7,8 @@ from agent.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
 from agent.spool.kept import KeptSpool, set_aside
 from agent.spool.reader import SpoolReader
 from agent.spool.released import release, segments
-from agent.spool.writer import Channel, SpoolWriter, is_taken, segment_bytes_of
+from agent.spool.watermark import Watermark, free_bytes
+from agent.spool.writer import Channel, SpoolWriter, is_taken, max_object_bytes_of, segment_bytes_of
 
 __all__ = [
     "Channel",
@@ -20,7 +21,10 @@ __all__ = [
     "SpoolLocked",
     "SpoolReader",
     "SpoolWriter",
+    "Watermark",
+    "free_bytes",
     "is_taken",
+    "max_object_bytes_of",
     "release",
     "segment_bytes_of",
     "segments",

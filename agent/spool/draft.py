@@ -1,11 +1,12 @@
 """A record that is being written while it arrives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
-from agent.spool.errors import SpoolFailed, translated
+from agent.spool.errors import SpoolFailed, SpoolFull, translated
 from agent.spool.lease import Lease
 from agent.spool.open_segment import OpenSegment
 from agent.spool.record import HEADER_BYTES, Chunk, Stamp, crc32c, encode, encode_header, padding, record_bytes
@@ -13,6 +14,8 @@ from agent.spool.segment import Identity
 
 RESERVED_BYTES: Final = 4096
 """Left free behind every instance, so that the end of its association can be recorded on a full disk."""
+MAX_OBJECT_BYTES: Final = (1 << 32) - 2
+"""The longest value that has a length (PS3.5 section 7.1.1); no object of practice comes near it."""
 
 
 class Draft:
@@ -22,8 +25,17 @@ class Draft:
     After an error, `commit` or `abandon` the draft is over.
     """
 
-    def __init__(self, lease: Lease, kind: RecordKind, meta: bytes, stamp: Callable[[Identity], Stamp]) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        kind: RecordKind,
+        meta: bytes,
+        stamp: Callable[[Identity], Stamp],
+        *,
+        max_payload_bytes: int = MAX_OBJECT_BYTES,
+    ) -> None:
         self._lease = lease
+        self._max_payload_bytes = max_payload_bytes
         self._kind = kind
         self._meta = meta
         self._stamp = stamp
@@ -40,12 +52,8 @@ class Draft:
         SpoolFull, SpoolFailed
             The draft is over.
         """
-        self._begin_step()
-        try:
+        with self._step():
             self._extend(chunks)
-        except OSError as error:
-            self._lease.give_up()
-            raise translated(error) from error
         self._is_over = False
 
     def commit(self, chunks: Sequence[Chunk] = ()) -> SpoolRef:
@@ -57,25 +65,40 @@ class Draft:
             Nothing of the record will be shown. The segment is given up if the disk refused, for after a failed sync
             nobody knows what of it is on the disk.
         """
-        self._begin_step()
-        try:
+        with self._step():
             return self._commit_whole(chunks) if self._segment is None else self._commit_rest(chunks)
-        except OSError as error:
-            self._lease.give_up()
-            raise translated(error) from error
 
     def abandon(self) -> None:
         """Forget what was written. Harmless when repeated, and after the end."""
-        self._is_over = True
+        if not self._is_over:
+            self._is_over = True
+            self._lease.let_go()
 
-    def _begin_step(self) -> None:
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """Take a step that ends the draft unless it says otherwise; what refuses it leaves nothing behind."""
         if self._is_over:
             raise SpoolFailed("the record was given up before")
-        self._is_over = True  # until the step has succeeded
+        self._is_over = True
+        try:
+            yield
+        except OSError as error:
+            self._lease.give_up()
+            raise translated(error) from error
+        except (SpoolFull, SpoolFailed):
+            self._lease.let_go()
+            raise
 
     def _needed(self, more_bytes: int) -> int:
+        """Return what a record needs with so much more payload. Raises SpoolFull if that is more than is taken."""
+        payload_bytes = self._payload_bytes + more_bytes
+        if payload_bytes > self._max_payload_bytes:
+            raise SpoolFull(f"the object is larger than {self._max_payload_bytes} bytes")
+        return self._room_for(payload_bytes)
+
+    def _room_for(self, payload_bytes: int) -> int:
         reserved = RESERVED_BYTES if self._kind is RecordKind.INSTANCE else 0
-        return record_bytes(len(self._meta), self._payload_bytes + more_bytes) + reserved
+        return record_bytes(len(self._meta), payload_bytes) + reserved
 
     def _commit_whole(self, chunks: Sequence[Chunk]) -> SpoolRef:
         length = _length(chunks)
@@ -116,7 +139,8 @@ class Draft:
             self._crc = crc32c(self._meta, segment.identity.seed)
         elif segment.room < needed:
             written = HEADER_BYTES + len(self._meta) + self._payload_bytes
-            segment, self._crc = self._lease.moved(needed, written, self._crc)
+            expected = min(2 * needed, self._room_for(self._max_payload_bytes))
+            segment, self._crc = self._lease.moved(needed, written, self._crc, expected=expected)
         self._segment = segment
         return segment
 

@@ -16,7 +16,8 @@ from agent.spool.disk import Disk
 from agent.spool.errors import translated
 from agent.spool.reader import KEPT, SpoolReader
 from agent.spool.released import release, segments
-from agent.spool.writer import Channel, SpoolWriter, free_bytes, segment_bytes_of
+from agent.spool.watermark import Watermark
+from agent.spool.writer import Channel, SpoolWriter, segment_bytes_of
 
 
 def files_bytes(folder: Path) -> int:
@@ -43,14 +44,12 @@ class KeptSpool:
         The receiver's.
     limit_bytes
         Most bytes that all segments together may take.
-    refuse_below_free_bytes
-        The watermark below which the receiver refuses: so much of the disk is not the spool's.
     now
         The clock, timezone-aware UTC.
+    watermark
+        That below which the receiver refuses.
     disk
         The calls that change the disk. Tests pass some that fail.
-    free
-        Free bytes of the folder's file system.
     """
 
     def __init__(
@@ -58,15 +57,13 @@ class KeptSpool:
         folder: Path,
         *,
         limit_bytes: int,
-        refuse_below_free_bytes: int = 0,
         now: Callable[[], datetime],
+        watermark: Watermark | None = None,
         disk: Disk | None = None,
-        free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
-        self._refuse_below_free_bytes = refuse_below_free_bytes
-        self._free = free
+        self._watermark = watermark or Watermark()
         self._now = now
         self._disk = disk or Disk()
         self._reader = SpoolReader(folder)
@@ -80,7 +77,7 @@ class KeptSpool:
         if not self._folder.is_dir():
             return self._limit_bytes
         try:
-            free = self._free(self._folder) - self._refuse_below_free_bytes
+            free = self._watermark.spare_bytes(self._folder)
         except OSError as error:
             raise translated(error) from error
         return min(self._limit_bytes, files_bytes(self._folder) + files_bytes(self._folder / KEPT) + free)
@@ -146,6 +143,7 @@ class KeptSpool:
                 beside=lambda: files_bytes(self._folder),
                 refuse_below_free_bytes=0,
                 segment_bytes=segment_bytes_of(self._limit_bytes),
+                max_object_bytes=self._limit_bytes,  # what was taken before is no longer to be judged
                 keep_spare=False,
                 now=lambda: self._copied_at or self._now(),
                 disk=self._disk,

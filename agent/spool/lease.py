@@ -38,8 +38,8 @@ class Lease:
                 pass  # it may turn out smaller
         return self._with_room(needed)
 
-    def moved(self, needed: int, written: int, crc: int) -> tuple[OpenSegment, int]:
-        """Move a record that outgrew its segment to one with twice the room it needs by now, if there is one.
+    def moved(self, needed: int, written: int, crc: int, *, expected: int) -> tuple[OpenSegment, int]:
+        """Move a record that outgrew its segment to one with as much room as is expected, if there is one.
 
         Parameters
         ----------
@@ -49,6 +49,8 @@ class Lease:
             Bytes of it that are there, the header's place included.
         crc
             Their checksum without the header, continued from the segment's seed.
+        expected
+            Bytes that it may come to need.
 
         Returns
         -------
@@ -63,7 +65,7 @@ class Lease:
         """
         old = self._held
         assert old is not None  # noqa: S101 - a record that was written to lies in a segment
-        self._held = self._larger(needed)
+        self._held = self._larger(needed, expected)
         try:
             copied = _copy(old, self._held, written, crc)
         except OSError:
@@ -76,6 +78,11 @@ class Lease:
         """Expect that the next large record will be about as large as this one, as images of one series are."""
         self._large_bytes = record_bytes
 
+    def let_go(self) -> None:
+        """Return a segment that was made for a large record which did not come to its end."""
+        if self._held is not None and self._held.is_empty and self._pool.is_oversized(self._held):
+            self.give_back()
+
     def give_up(self) -> None:
         """Take back what was not made durable, and never use the segment again."""
         if self._held is not None:
@@ -85,9 +92,9 @@ class Lease:
 
     def give_back(self) -> None:
         """Return the segment to the pool, which closes it if it lacks the room for another record like these."""
-        if self._held is not None:
-            self._pool.give_back(self._held, least=self._large_bytes)
-            self._held = None
+        held, self._held = self._held, None
+        if held is not None:
+            self._pool.give_back(held, least=self._large_bytes)
 
     def _with_room(self, needed: int) -> OpenSegment:
         held = self._held
@@ -98,9 +105,9 @@ class Lease:
             self._pool.roll(held)
         return self._held
 
-    def _larger(self, needed: int) -> OpenSegment:
+    def _larger(self, needed: int, expected: int) -> OpenSegment:
         try:
-            return self._pool.take(2 * needed)
+            return self._pool.take(expected)
         except SpoolFull:
             return self._pool.take(needed)
 

@@ -9,7 +9,7 @@ from agent.core.instance import SpoolRef
 from agent.crashpoint import crashpoint
 from agent.spool.disk import Disk
 from agent.spool.record import HEADER_BYTES, Chunk
-from agent.spool.segment import PAGE, SEARCH_BYTES, Horizon, Identity, write_horizon
+from agent.spool.segment import DATA_START, PAGE, SEARCH_BYTES, Horizon, Identity, write_horizon
 
 _ZEROS: Final = bytes(PAGE + HEADER_BYTES)
 _NOT_SUPPORTED: Final = (EOPNOTSUPP, ENOSYS, EINVAL)
@@ -47,6 +47,11 @@ class OpenSegment:
     def room(self) -> int:
         """Bytes left."""
         return self.identity.size - self.end
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no record stands in it."""
+        return self.end == DATA_START
 
     @property
     def is_half_empty(self) -> bool:

@@ -4,22 +4,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 import structlog
 
-from agent.spool.disk import Disk
 from agent.spool.errors import SpoolFull, translated
 from agent.spool.maker import SegmentMaker
 from agent.spool.open_segment import OpenSegment
-from agent.spool.released import forget, identity_of, released
-from agent.spool.segment import DATA_START, Identity, segment_name
+from agent.spool.room import Room
+from agent.spool.segment import DATA_START, Identity
 
 IDLE_S: Final = 600.0
 """A segment with records that nobody used for so long is closed, so that it can be released."""
 _LARGE_BYTES: Final = 1 << 20
 """A larger record does not wait for zeros to be written: its one sync may as well commit which blocks hold data."""
+_FITTING: Final = 2
+"""A released segment so many times as large as one that would be made is used anew only if none can be made."""
 
 _log = structlog.get_logger()
 
@@ -29,12 +29,10 @@ class SegmentPool:
 
     Parameters
     ----------
-    folder
-        Where they lie.
     maker
         Makes them.
-    limit
-        Returns the most bytes that all segments together may take now.
+    room
+        What they may take.
     may_grow
         Whether the disk has so many bytes to spare for a segment that nobody waits for.
     clock
@@ -43,18 +41,14 @@ class SegmentPool:
 
     def __init__(
         self,
-        folder: Path,
-        disk: Disk,
         maker: SegmentMaker,
+        room: Room,
         *,
-        limit: Callable[[], int],
         may_grow: Callable[[int], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder = folder
-        self._disk = disk
         self._maker = maker
-        self._limit = limit
+        self._room = room
         self._may_grow = may_grow
         self._clock = clock
         self._lock = threading.Lock()
@@ -63,14 +57,12 @@ class SegmentPool:
         self._free: list[OpenSegment] = []
         self._free_since: dict[int, float] = {}  # by number: those that were used
         self._refused: set[int] = set()  # released, and the disk would not have them renewed
-        self._used_bytes = 0
-        self._last_number = 0
+        self._has_refused = False  # since a segment could be made
 
-    def adopt(self, segments: Iterable[OpenSegment], used_bytes: int, last_number: int) -> None:
+    def adopt(self, segments: Iterable[OpenSegment]) -> None:
         """Begin with what an earlier run left."""
-        self._free.extend(segments)
-        self._free_since = {one.identity.number: self._clock() for one in self._free if one.end > DATA_START}
-        self._used_bytes, self._last_number = used_bytes, last_number
+        for segment in segments:
+            self.give_back(segment)
 
     @property
     def half_bytes(self) -> int:
@@ -138,15 +130,28 @@ class SegmentPool:
         with self._lock:
             self._free.append(segment)
 
+    def is_oversized(self, segment: OpenSegment) -> bool:
+        """Whether it was made for a record that is larger than a usual segment."""
+        return segment.identity.size > self._maker.size_for(0)
+
     def give_back(self, segment: OpenSegment, *, least: int = 0) -> None:
-        """Take a segment back; one that is nearly full, or has less room than `least`, is closed for good."""
-        if segment.room < max(least, segment.identity.size // 8):
+        """Take a segment back; one that is nearly full, or has less room than `least`, is closed for good.
+
+        One that was made for a large record and holds none goes at once: nobody shall wait for what an object took
+        that never came to its end. Where somebody was refused for lack of room, what holds records is closed too.
+        """
+        if segment.is_empty and self.is_oversized(segment) and self._room.may_remove(segment.identity):
+            self._remove(segment)
+            return
+        if not segment.is_empty and segment.room < max(least, segment.identity.size // 8):
             segment.retire()
             return
         with self._lock:
             self._free.append(segment)
-            if segment.end > DATA_START:
+            if not segment.is_empty:
                 self._free_since[segment.identity.number] = self._clock()
+        if self._has_refused:
+            self.seal(is_full=True)
 
     def roll(self, segment: OpenSegment) -> None:
         """Take back a segment that had no room for its user's next record."""
@@ -175,81 +180,95 @@ class SegmentPool:
         size = self._maker.size_for(record_bytes)
         self.seal()
         try:
-            with self._renewing:
-                self._make_room(0)  # the limit may be lower than it was
-                segment = self._renewed(record_bytes)
-                if segment is not None:
-                    return segment
-                if not is_awaited and not self._may_grow(size):
-                    raise SpoolFull("free disk space is near the watermark")
-                self._make_room(size)
-            return self._created(size, is_zeroed=is_zeroed)
-        except SpoolFull:
-            self.seal(is_full=True)
-            raise
-        except OSError as error:
-            raise translated(error) from error
+            segment = self._renewed_or_created(record_bytes, size, is_zeroed=is_zeroed, is_awaited=is_awaited)
+        except (SpoolFull, OSError) as error:
+            self._has_refused |= is_awaited
+            segment = self._rescued(record_bytes, error)
+        self._has_refused = False
+        return segment
 
-    def _renewed(self, record_bytes: int) -> OpenSegment | None:
-        """Use the smallest released segment that has the room."""
-        for identity in sorted(self._released(), key=lambda identity: identity.size):
-            if _room(identity) < record_bytes:
+    def _renewed_or_created(self, record_bytes: int, size: int, *, is_zeroed: bool, is_awaited: bool) -> OpenSegment:
+        with self._renewing:
+            self._make_room(0)  # the limit may be lower than it was
+            segment = self._renewed(record_bytes, _FITTING * size)
+            if segment is not None:
+                return segment
+            if not is_awaited and not self._may_grow(size):
+                raise SpoolFull("free disk space is near the watermark")
+            self._make_room(size)
+        return self._created(size, is_zeroed=is_zeroed)
+
+    def _rescued(self, record_bytes: int, error: SpoolFull | OSError) -> OpenSegment:
+        """Use any released segment where none can be made. Raises SpoolFull, SpoolFailed if there is none."""
+        told = translated(error) if isinstance(error, OSError) else error
+        try:
+            with self._renewing:
+                segment = self._renewed(record_bytes)
+        except OSError as another:
+            raise translated(another) from another
+        if segment is not None:
+            return segment
+        if isinstance(told, SpoolFull):
+            self.seal(is_full=True)
+        raise told from error
+
+    def _renewed(self, record_bytes: int, most_bytes: int | None = None) -> OpenSegment | None:
+        """Use the smallest released segment that has the room and takes no more than that. Raises OSError."""
+        for identity in sorted(self._room.released(), key=lambda identity: identity.size):
+            if _room(identity) < record_bytes or identity.number in self._refused:
                 continue
+            if most_bytes is not None and identity.size > most_bytes:
+                return None
             try:
                 segment = self._maker.renew(identity)
             except OSError as error:
                 self._refused.add(identity.number)
                 _log.error("spool_segment_not_renewed", segment=identity.number, reason=str(translated(error)))
                 continue
-            self._forget(identity.number, identity.generation)
+            self._room.forget(identity)
             return segment
         return None
 
     def _created(self, size: int, *, is_zeroed: bool) -> OpenSegment:
-        limit = self._limit()
-        with self._lock:
-            if self._used_bytes + size > limit:
-                raise SpoolFull("the spool has reached its limit")
-            self._used_bytes += size
-            self._last_number += 1
-            number = self._last_number
+        number = self._room.claim(size)
         try:
-            return self._maker.create(number, size, is_zeroed=is_zeroed)
+            segment = self._maker.create(number, size, is_zeroed=is_zeroed)
         except OSError:
-            with self._lock:
-                self._used_bytes -= size
+            self._room.unclaim(size)
             raise
+        self._room.made(number)
+        self._remove_empty(lambda: True, above_bytes=self._maker.size_for(0))  # what was the highest may go now
+        return segment
 
     def _make_room(self, size: int) -> None:
-        """Remove released segments that are too small for what is needed, as far as the limit asks for it."""
-        limit = self._limit()
-        if self._used_bytes + size > limit:
-            self._remove_while(lambda: self._used_bytes + size > limit)
+        """Remove released segments and empty ones, as far as the limit asks for it. Raises OSError, SpoolFailed."""
+        is_lacking = self._room.lacking(size)
+        if is_lacking():
+            self._remove_while(is_lacking)
 
     def _remove_while(self, is_needed: Callable[[], bool]) -> None:
-        for identity in self._released():
-            if not is_needed():
-                return
-            if identity.number != self._last_number:  # or its number would be used again after a restart
-                self._disk.unlink(self._folder / segment_name(identity.number))
-                self._forget(identity.number, identity.generation)
-                with self._lock:
-                    self._used_bytes -= identity.size
+        self._room.remove_released(is_needed)
+        self._remove_empty(is_needed)
 
-    def _released(self) -> list[Identity]:
-        """Return the segments that were released and not used anew since; forget stale releases."""
-        found: list[Identity] = []
-        for number, generation in sorted(released(self._folder)):
-            identity = identity_of(self._folder, number)
-            if identity is None or identity.generation != generation:
-                self._forget(number, generation)
-            elif number not in self._refused:
-                found.append(identity)
-        return found
+    def _remove_empty(self, is_needed: Callable[[], bool], above_bytes: int = 0) -> None:
+        """Remove segments that nobody uses and in which nothing stands, the largest first."""
+        while is_needed():
+            with self._lock:
+                found = max(
+                    (one for one in self._free if one.is_empty and self._room.may_remove(one.identity)),
+                    key=lambda one: one.identity.size,
+                    default=None,
+                )
+                if found is None or found.identity.size <= above_bytes:
+                    return
+                self._free.remove(found)
+            self._remove(found)
 
-    def _forget(self, number: int, generation: int) -> None:
-        with suppress(OSError):  # a stale release is harmless: it names a use that is over
-            forget(self._folder, number, generation, self._disk)
+    def _remove(self, segment: OpenSegment) -> None:
+        """Close an empty segment and remove its file; if the disk refuses, the reading side will release it."""
+        segment.retire()
+        with suppress(OSError):
+            self._room.remove(segment.identity)
 
 
 def _room(identity: Identity) -> int:

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,10 @@ class _Found:
     entry: Entry
 
 
+class _SegmentGone(Permanent):
+    """A segment's file is not there any more."""
+
+
 class SpoolReader:
     """Reads a spool folder; satisfies `agent.core.ports.SpoolSource`.
 
@@ -65,15 +70,22 @@ class SpoolReader:
         SpoolFailed
             If the disk refuses.
         Permanent
-            If the spool was written by a later release, or a segment vanished meanwhile.
+            If the spool was written by a later release, or a segment vanished while it was read.
         """
         if not self._folder.is_dir():
             return
-        streams = [_behind(path, cursor.get(number)) for number, path in segment_files(self._folder).items()]
+        streams = [_new_in(path, cursor.get(number)) for number, path in segment_files(self._folder).items()]
         for found in heapq.merge(*streams, key=lambda found: found.entry.header.sequence):
             record = _load(found)
             if record is not None:
                 yield record
+
+    def oldest_after(self, cursor: Mapping[int, SpoolRef]) -> datetime | None:
+        """Return when the oldest record behind the cursor was received; no payload is read. Raises as `after`."""
+        if not self._folder.is_dir():
+            return None
+        first = (next(_new_in(path, cursor.get(n)), None) for n, path in segment_files(self._folder).items())
+        return min((found.entry.header.received_at for found in first if found is not None), default=None)
 
     def read(self, ref: SpoolRef) -> Record:
         """Return one record again, its checksum verified.
@@ -116,7 +128,7 @@ def _reading(path: Path) -> Iterator[int]:
         with opened(path) as fd:
             yield fd
     except FileNotFoundError:
-        raise Permanent("a spool segment is gone") from None
+        raise _SegmentGone("a spool segment is gone") from None
     except OSError as error:
         raise SpoolFailed("a spool segment could not be read") from error
 
@@ -124,6 +136,18 @@ def _reading(path: Path) -> Iterator[int]:
 def _of_generation(fd: int, generation: int) -> Identity | None:
     identity = read_identity(fd)
     return identity if identity is not None and identity.generation == generation else None
+
+
+def _new_in(path: Path, last: SpoolRef | None) -> Iterator[_Found]:
+    """Walk as `_behind` does. A segment that goes before anything was seen in it is passed over: it was not needed."""
+    found = _behind(path, last)
+    try:
+        first = next(found, None)
+    except _SegmentGone:
+        return
+    if first is not None:
+        yield first
+        yield from found
 
 
 def _behind(path: Path, last: SpoolRef | None) -> Iterator[_Found]:

@@ -4,6 +4,7 @@ import fcntl
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -11,18 +12,21 @@ from typing import Final
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool.disk import Disk
-from agent.spool.draft import Draft
+from agent.spool.draft import MAX_OBJECT_BYTES, Draft
 from agent.spool.errors import SpoolFailed, SpoolFull, SpoolLocked, translated
 from agent.spool.lease import Lease
 from agent.spool.maker import SegmentMaker
 from agent.spool.pool import SegmentPool
 from agent.spool.record import Chunk, Stamp, encode_meta
 from agent.spool.recovery import recover
+from agent.spool.room import Room
 from agent.spool.segment import PAGE, Identity
 from agent.spool.spare import SpareKeeper
+from agent.spool.watermark import DiskWatch, Watermark, free_bytes
 
 SEGMENT_BYTES: Final = 64 << 20
 _LEAST_SEGMENTS: Final = 32
+_LARGEST_SHARE: Final = 4
 
 
 def segment_bytes_of(limit_bytes: int) -> int:
@@ -30,10 +34,12 @@ def segment_bytes_of(limit_bytes: int) -> int:
     return min(SEGMENT_BYTES, limit_bytes // _LEAST_SEGMENTS // PAGE * PAGE)
 
 
-def free_bytes(folder: Path) -> int:
-    """Return how many bytes an unprivileged process may still write below a folder."""
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize
+def max_object_bytes_of(limit_bytes: int) -> int:
+    """Return the size of the largest object that a spool takes: one alone never takes more than half of the room.
+
+    While an object of unknown length grows it is moved, and both places are taken. So a quarter; at most 4 GiB - 2.
+    """
+    return min(MAX_OBJECT_BYTES, limit_bytes // _LARGEST_SHARE)
 
 
 class SpoolWriter:
@@ -54,6 +60,8 @@ class SpoolWriter:
         an association still go in.
     segment_bytes
         Size of a segment; a larger record gets one of its own size.
+    max_object_bytes
+        A record with a longer payload is refused as soon as it is.
     keep_spare
         Whether the next segment is made before it is needed, once instances arrive.
     now
@@ -79,15 +87,16 @@ class SpoolWriter:
         refuse_below_free_bytes: int,
         beside: Callable[[], int] = lambda: 0,
         segment_bytes: int = SEGMENT_BYTES,
+        max_object_bytes: int = MAX_OBJECT_BYTES,
         keep_spare: bool = True,
         now: Callable[[], datetime],
         disk: Disk | None = None,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._folder = folder
-        self._refuse_below_free_bytes = refuse_below_free_bytes
+        self._watermark = Watermark(refuse_below_free_bytes, free)
+        self._max_object_bytes = max_object_bytes
         self._now = now
-        self._free = free
         self._keep_spare = keep_spare
         disk = disk or Disk()
         try:
@@ -104,11 +113,14 @@ class SpoolWriter:
         sequence = itertools.count(found.last_sequence + 1)
         self._next_sequence: Callable[[], int] = sequence.__next__  # atomic: no lock between channels
         maker = SegmentMaker(folder, disk, segment_bytes=segment_bytes, next_sequence=self._next_sequence, now=now)
-        self._pool = SegmentPool(
-            folder, disk, maker, limit=lambda: limit_bytes - beside(), may_grow=self._is_above_watermark
-        )
-        self._pool.adopt(found.segments, found.used_bytes, found.last_number)
+        room = Room(folder, disk, lambda: limit_bytes - beside())
+        room.adopt(found.used_bytes, found.last_number)
+        self._pool = SegmentPool(maker, room, may_grow=self._is_above_watermark)
+        self._pool.adopt(found.segments)
         self._spares = SpareKeeper(self._pool.prepare)
+        self._watch = DiskWatch(self._has_free_disk)
+        if refuse_below_free_bytes:
+            self._watch.start()
 
     def channel(self) -> "Channel":
         """Return a channel for one association. It takes its first segment with its first record."""
@@ -119,14 +131,15 @@ class SpoolWriter:
         self._pool.shrink()
 
     def has_free_disk(self) -> bool:
-        """Tell whether free disk space is above the watermark; where it cannot be asked, an instance will tell."""
-        try:
-            return self._has_free_disk()
-        except (OSError, SpoolFailed):
-            return True
+        """Tell whether free disk space is above the watermark, as far as is known: this asks no disk.
+
+        A thread looks every second; where the disk cannot be asked, an instance will tell.
+        """
+        return self._watch.has_free_disk
 
     def close(self) -> None:
         """Give the folder up. Channels must be closed before."""
+        self._watch.stop()
         self._spares.stop()
         self._pool.close()
         os.close(self._lock_fd)
@@ -135,24 +148,29 @@ class SpoolWriter:
         """Check the watermark, and see to it that there will be room. Raises SpoolFull."""
         if kind is not RecordKind.INSTANCE:
             return
-        if not self._has_free_disk():
+        if not self._watch.refresh():
             raise SpoolFull("free disk space is below the watermark")
         if self._keep_spare and not self._pool.is_ready:
             self._spares.wake()
 
-    def stamp(self, identity: Identity) -> Stamp:
+    def draft(self, lease: Lease, kind: RecordKind, meta: bytes) -> Draft:
+        """Return a record that is to be written."""
+        return Draft(lease, kind, meta, self._stamp, max_payload_bytes=self._max_object_bytes)
+
+    def _stamp(self, identity: Identity) -> Stamp:
         """Return what ties the next record to a segment and to its time."""
         return Stamp(identity.generation, identity.seed, self._next_sequence(), self._now())
 
     def _has_free_disk(self) -> bool:
-        """Tell it after what is released was given back, where that was needed. Raises OSError, SpoolFailed."""
+        """Tell it after what is released was given back, where that was needed. Raises OSError."""
         if self._is_above_watermark():
             return True
-        self._pool.shrink(self._is_above_watermark)
+        with suppress(SpoolFailed):
+            self._pool.shrink(self._is_above_watermark)
         return self._is_above_watermark()
 
     def _is_above_watermark(self, more_bytes: int = 0) -> bool:
-        return self._free(self._folder) - more_bytes >= self._refuse_below_free_bytes
+        return self._watermark.spare_bytes(self._folder) >= more_bytes
 
 
 class Channel:
@@ -192,7 +210,7 @@ class Channel:
         self._abandon()
         encoded = encode_meta(meta)
         self._writer.admit(kind)
-        self._draft = Draft(self._lease, kind, encoded, self._writer.stamp)
+        self._draft = self._writer.draft(self._lease, kind, encoded)
         return self._draft
 
     def close(self) -> None:

@@ -1,11 +1,15 @@
-"""`sentinode doctor ehr` against the demonstration's clinical database and bundle."""
+"""`sentinode doctor`: the demonstration's clinical database and bundle, and a spool."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from agent.core.ports import RecordKind
+from agent.spool import SpoolWriter
 from demo import ehr
+from tests.fakes.spool import NOW
 from tests.harness import AgentProcess
 
 CANARY = "7314159"
@@ -83,3 +87,57 @@ def test_the_query_of_outcomes_is_checked_too(agent: AgentProcess, tmp_path: Pat
     assert done.returncode == 2
     assert "ehr.outcomes_query" in done.stderr and "recorded_date is the parameter :as_of" in done.stderr
     assert "ehr.query" not in done.stderr
+
+
+@pytest.fixture
+def spooled(agent: AgentProcess) -> AgentProcess:
+    """The same with a database, and two instances in its spool that nobody has read."""
+    agent.migrate()
+    with closing(_writer(agent)) as writer, closing(writer.channel()) as channel:
+        for payload in (b"first", b"second"):
+            channel.append(RecordKind.INSTANCE, {}, payload)
+    return agent
+
+
+def _writer(agent: AgentProcess) -> SpoolWriter:
+    folder = agent.folder / "spool"
+    return SpoolWriter(
+        folder, limit_bytes=1 << 28, refuse_below_free_bytes=0, segment_bytes=1 << 20, keep_spare=False, now=lambda: NOW
+    )
+
+
+def test_the_spool_is_told(spooled: AgentProcess) -> None:
+    """Limits, segments, and since when something waits to be read."""
+    told = json.loads(spooled.cli("doctor", "spool", "--json").stdout)
+    assert told["free_bytes"] > 0
+    assert told["configured_bytes"] == 1 << 30
+    assert told["watermark_bytes"] == 64 << 20
+    assert told["max_object_bytes"] == 1 << 28
+    assert (told["used_bytes"], told["segments"], told["segments_open"], told["segments_reusable"]) == (
+        1 << 20,
+        1,
+        1,
+        0,
+    )
+    assert told["oldest_unindexed"] == NOW.isoformat()
+    page = spooled.cli("doctor", "spool").stdout
+    for words in ("free on the disk", "largest object", "not read yet: what came since", "objects are taken"):
+        assert words in page
+
+
+def test_a_spool_that_is_not_there_yet_is_told(agent: AgentProcess) -> None:
+    """The disk where it will be is asked."""
+    agent.migrate()
+    told = json.loads(agent.cli("doctor", "spool", "--json").stdout)
+    assert told["free_bytes"] > 0
+    assert (told["segments"], told["oldest_unindexed"]) == (0, None)
+
+
+def test_a_spool_that_refuses_ends_with_one(spooled: AgentProcess) -> None:
+    """The disk has never so much free; without a database it ends with two."""
+    spooled.override("storage", refuse_below_free_bytes=str(1 << 60))
+    done = spooled.cli("doctor", "spool", check=False)
+    assert done.returncode == 1
+    assert "objects are refused: the disk has less" in " ".join(done.stdout.split())
+    spooled.override("database", url="sqlite:////nowhere/state.db")
+    assert spooled.cli("doctor", "spool", check=False).returncode == 2

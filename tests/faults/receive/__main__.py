@@ -26,6 +26,7 @@ from tests.faults.receive.injected import OURS, Fault, Trials
 from tests.faults.receive.ledger import Broken
 from tests.faults.receive.power import fail_calls, lose_power
 from tests.faults.receive.processes import Zygote, strace
+from tests.faults.receive.used_anew import keeps_generation
 
 TRIALS: Final = 2000
 SCENES: Final = 3  # in which power is lost
@@ -84,7 +85,9 @@ class Finding:
 
 def find_planted(zygote: Zygote, folder: Path, seed: int) -> list[str]:
     """Return the planted defects that a few trials do not find."""
-    heard = {name: Finding() for name in lying_disks.PLANTED}
+    heard = {name: Finding() for name in (*lying_disks.PLANTED, keeps_generation.__name__)}
+    with keeps_generation():
+        lose_power(folder / "generation", seed, heard[keeps_generation.__name__], every=9)
     lose_power(
         folder / "unsynced",
         seed,

@@ -17,6 +17,7 @@ from agent.crashpoint import POINTS
 from tests.faults.receive.ledger import Broken, Ledger, check, key
 from tests.faults.receive.processes import Injection, ReceiverProcess, Zygote, wait_for_threads
 from tests.faults.receive.sending import HOST, LARGE, Thing, associate, associate_for_storage, store, store_all, things
+from tests.faults.receive.used_anew import came_into, release_closed
 from tests.hl7_sender import adt_a08, fields, send
 from tests.receivers import COMMITMENT, SUCCESS
 from tests.senders import AssociationAborted, RawAssociation
@@ -31,7 +32,8 @@ CALLS = {
 }
 FAULTS = ("signal=SIGKILL", "error=EIO", "error=ENOSPC")
 PHASES = ("start", "serving", "association")
-SIZES = (2_000, 40_000, LARGE, 90_000, 700)
+OLD_SIZES = (5_000, 100_000, 100_000, 100_000, 130_000, 30_000)  # some segments are full
+SIZES = (2_000, 90_000, 40_000, LARGE, 700)
 REPORT = b"\x08\x00\x95\x11\x06\x00\x00\x002.25.1"  # Transaction UID, implicit VR little endian
 
 
@@ -51,6 +53,8 @@ class Fault:
 class Trials:
     """Receivers that are tried one after the other, each on a copy of one spool that a killed one left.
 
+    Some of its segments are released, so that what comes goes into them.
+
     Parameters
     ----------
     place
@@ -67,7 +71,7 @@ class Trials:
         self._before = Ledger()
         self._spool = place / "spool"
         self._template = place / "template"
-        self._make_template(things(seed + 1, (5_000, 30_000, 130_000)))
+        self._make_template(things(seed + 1, OLD_SIZES))
 
     def kill_at_points(self, points: tuple[str, ...] = OURS, most: int | None = None) -> set[str]:
         """Kill at every crossing of every point until a run crosses it no more; return where a kill came."""
@@ -155,7 +159,10 @@ class Trials:
         return store_all(first, open_one, wanted, ledger, receiver.is_alive)
 
     def _make_template(self, earlier: list[Thing]) -> None:
-        """Leave a spool as a killed receiver leaves it, with some objects acknowledged."""
+        """Leave a spool as a killed receiver and a keeper leave it, with some objects acknowledged.
+
+        Without a fault a receiver uses segments of it anew.
+        """
         for old in (self._spool, self._template):
             shutil.rmtree(old, ignore_errors=True)
         with ReceiverProcess(self._zygote, self._place) as receiver:
@@ -163,7 +170,11 @@ class Trials:
             receiver.wait_listening()
             open_one = partial(associate_for_storage, receiver.port)
             assert store_all(None, open_one, earlier, self._before, receiver.is_alive)
+        released = release_closed(self._spool, self._before)
+        assert self._before.acknowledged, "nothing that must stay"
         self._spool.rename(self._template)
+        assert self._again(self._copy_template())
+        assert came_into(self._spool, released, {thing.key for thing in self._things}), "no segment was used anew"
 
     def _copy_template(self) -> Ledger:
         shutil.rmtree(self._spool, ignore_errors=True)

@@ -15,20 +15,26 @@ from uuid import uuid4
 
 from agent.receive import Receiver
 from agent.spool import Disk, SpoolFailed, SpoolFull, SpoolWriter
-from tests.faults.receive.ledger import SEGMENT_BYTES, Broken, Ledger, check
+from tests.faults.receive.events import Acknowledged, GivenUp
+from tests.faults.receive.ledger import SEGMENT_BYTES, Broken, Ledger, Taken, check
 from tests.faults.receive.sending import LARGE, Thing, associate, associate_for_storage, store, things
-from tests.faults.receive.volatile import CALLS, MODES, Acknowledged, LoggingDisk, Remains
+from tests.faults.receive.used_anew import came_into, release_closed
+from tests.faults.receive.volatile import CALLS, MODES, LoggingDisk, Remains
 from tests.receivers import SETTINGS
 from tests.senders import AssociationAborted, RawAssociation
 
 Tell = Callable[[str, Broken], None]
+_APART = 1_000_000  # of seeds: their objects have other UIDs
 ERRORS = (errno.EIO, errno.ENOSPC)
 Plant = Callable[[Disk], Disk]
+FULL_SIZES = (100_000,) * 4  # one a segment
 SIZES = (700, 21_000, 4_096, LARGE, 60_000, 2_048, 90_000, 300, 40_000, 8_150)
 
 
 class Scene:
     """One receiver on a new folder, and what it was sent: over two associations by turns, one of each way.
+
+    It receives some, and is started again; then a keeper releases what is full, and the rest comes into it.
 
     Parameters
     ----------
@@ -46,7 +52,9 @@ class Scene:
         self.log = LoggingDisk(folder)
         self._folder = folder
         self._disk = plant(self.log.disk) if plant else self.log.disk
-        self._things = things(seed, random.Random(seed).sample(SIZES, len(SIZES)))
+        self._old = things(seed + _APART, FULL_SIZES)
+        self._things = things(seed, [*FULL_SIZES, *random.Random(seed).sample(SIZES, len(SIZES))])
+        self._released: set[int] = set()
 
     def play(self) -> None:
         """Send everything, once again what was refused, and end. One that does not come up is started again."""
@@ -57,10 +65,23 @@ class Scene:
 
     def _play(self) -> None:
         with self._receiving() as port:
-            opens = (associate_for_storage, associate)
-            left = [self._send(port, open_one, self._things[turn::2]) for turn, open_one in enumerate(opens)]
-            for open_one, refused in zip(opens, left, strict=True):
-                self._send(port, open_one, refused)
+            self._send_all(port, self._old)
+        with self._receiving() as port:
+            self._released |= release_closed(self._folder, self.ledger, self._disk, self._note)
+            self._send_all(port, self._things)
+
+    def _note(self, taken: Taken, keys: set[str]) -> None:
+        self.log.note(GivenUp(taken, frozenset(keys)))
+
+    def has_used_anew(self) -> bool:
+        """Whether anything came into a segment that was released."""
+        return came_into(self._folder, self._released, {thing.key for thing in self._things})
+
+    def _send_all(self, port: int, wanted: Sequence[Thing]) -> None:
+        opens = (associate_for_storage, associate)
+        left = [self._send(port, open_one, wanted[turn::2]) for turn, open_one in enumerate(opens)]
+        for open_one, refused in zip(opens, left, strict=True):
+            self._send(port, open_one, refused)
 
     def _send(self, port: int, open_one: Callable[[int], RawAssociation], wanted: Iterable[Thing]) -> list[Thing]:
         refused = list(wanted)
@@ -94,6 +115,7 @@ def lose_power(place: Path, seed: int, tell: Tell, *, every: int = 1, plant: Pla
     """Let one receiver take objects; lose power at every n-th place, and leave of what was not synced what may be."""
     scene = Scene(place / "spool", seed, plant)
     scene.play()
+    assert scene.has_used_anew(), "no segment was used anew"
     remains, chance = Remains(), random.Random(seed)
     cuts = ((number, mode) for number in range(1, len(scene.log.events) + 1) for mode in MODES)
     seen = 0
@@ -133,5 +155,8 @@ def _judge(
     left = place / "left"
     left.mkdir()
     remains.leave(left, mode, chance)
-    tell(f"power lost at {what}, left: {mode}", check(left, Ledger(scene.ledger.sent, remains.acknowledged)))
+    tell(
+        f"power lost at {what}, left: {mode}",
+        check(left, Ledger(scene.ledger.sent, remains.acknowledged, remains.taken)),
+    )
     shutil.rmtree(left)

@@ -12,6 +12,7 @@ from tests.faults.receive.injected import OURS, PHASES, Fault, Trials
 from tests.faults.receive.ledger import Broken
 from tests.faults.receive.power import fail_calls, lose_power
 from tests.faults.receive.processes import Zygote
+from tests.faults.receive.used_anew import keeps_generation
 from tests.peers import program
 
 SEED = 20261122
@@ -46,7 +47,7 @@ def test_a_kill_at_every_named_point_loses_nothing(zygote: Zygote, tmp_path: Pat
     assert heard.broken == []
 
 
-@pytest.mark.parametrize(("phase", "every"), list(zip(PHASES, (24, 24, 3), strict=True)))
+@pytest.mark.parametrize(("phase", "every"), list(zip(PHASES, (24, 24, 5), strict=True)))
 def test_calls_that_kill_or_fail_lose_nothing(zygote: Zygote, tmp_path: Path, phase: str, every: int) -> None:
     """Some of each kind, until a run comes through: it is received again in time, and all is there."""
     program("strace")
@@ -95,6 +96,22 @@ def test_a_sync_that_is_tried_again_is_found(tmp_path: Path) -> None:
     """The second one succeeds and writes nothing."""
     found = Finding()
     fail_calls(tmp_path / "again", SEED, found, calls=("fdatasync",), every=6, plant=lying_disks.syncs_again)
+    assert found.found
+
+
+def test_a_generation_that_is_not_raised_is_found(tmp_path: Path) -> None:
+    """What is new in a segment that is used anew is not seen by who goes on from its old use; old places show it."""
+    found = Finding()
+    with keeps_generation():
+        lose_power(tmp_path / "power", SEED, found, every=25)
+    assert found.found
+
+
+def test_a_generation_that_is_not_raised_is_found_after_a_kill(zygote: Zygote, tmp_path: Path) -> None:
+    """At the first crossing of a point behind an acknowledgement, with the new record in a used segment."""
+    found = Finding()
+    trials = Trials(zygote, tmp_path, found, seed=SEED, planted="keeps_generation")
+    trials.kill_at_points(("receive.after_success",))
     assert found.found
 
 

@@ -17,57 +17,14 @@ from typing import Final
 
 from agent.spool import Disk
 from agent.spool.record import Chunk
+from tests.faults.receive.events import Acknowledged, Event, GivenUp, Named, Settled, Sync, Wrote
+from tests.faults.receive.ledger import Taken
 
 SECTOR: Final = 512
 MODES: Final = ("nothing", "everything", "first", "last", "any")
 """What of the sectors that nobody synced is there: of an order of writes the first, the last, or any."""
 CALLS: Final = ("open", "pwritev", "fdatasync", "fsync", "allocate", "rename", "unlink")
-_NAMES: Final = 0  # the folder as a file, for its syncs
-
-
-@dataclass(frozen=True, slots=True)
-class Wrote:
-    """Bytes on their way to a file; none where it only grew."""
-
-    file: int
-    offset: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What was written there is durable now."""
-
-    file: int
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """A sync that began, or that ended: well or not."""
-
-    file: int
-    number: int
-    is_over: bool = False
-    has_failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A change of names in one step: name -> file, None for a name that is gone."""
-
-    names: dict[str, int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The sender has been told that it may forget."""
-
-    key: str
-
-
-Event = Wrote | Settled | Sync | Named | Acknowledged
+_NAMES: Final = 0  # the folders as one file, for their syncs: a journal keeps all changes of names in one order
 
 
 class LoggingDisk:
@@ -118,6 +75,9 @@ class LoggingDisk:
             error, self._order = self._order[2], None
             return OSError(error, os.strerror(error))
 
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self._folder))
+
     def _file(self, fd: int) -> int:
         return self._files[os.fstat(fd).st_ino]
 
@@ -128,7 +88,7 @@ class LoggingDisk:
         fd = os.open(path, flags | os.O_CLOEXEC, 0o640)
         if is_new:
             number = self._files[os.fstat(fd).st_ino] = next(self._numbers)
-            self.note(Named({path.name: number}))
+            self.note(Named({self._name(path): number}))
         return fd
 
     def _write(self, fd: int, chunks: Sequence[Chunk], offset: int, flags: int) -> int:
@@ -148,7 +108,7 @@ class LoggingDisk:
         path = Path(os.readlink(f"/proc/self/fd/{fd}"))
         if path == self._folder.parent:
             return  # that the folder is there is not asked
-        file = _NAMES if path == self._folder else self._file(fd)
+        file = _NAMES if path.is_dir() else self._file(fd)
         number = next(self._syncs)
         self.note(Sync(file, number))
         error = self._is_to_fail(call)
@@ -167,13 +127,13 @@ class LoggingDisk:
             raise error
         number = self._files[old.stat().st_ino]
         old.rename(new)
-        self.note(Named({old.name: None, new.name: number}))
+        self.note(Named({self._name(old): None, self._name(new): number}))
 
     def _unlink(self, path: Path) -> None:
         if error := self._is_to_fail("unlink"):
             raise error
         path.unlink()
-        self.note(Named({path.name: None}))
+        self.note(Named({self._name(path): None}))
 
 
 @dataclass
@@ -255,6 +215,7 @@ class Remains:
 
     def __init__(self) -> None:
         self.acknowledged: set[str] = set()
+        self.taken = Taken()
         self._files: dict[int, _File] = {}
         self._names: dict[str, int | None] = {}
         self._changes: list[Named] = []
@@ -265,6 +226,9 @@ class Remains:
         match event:
             case Acknowledged():
                 self.acknowledged.add(event.key)
+            case GivenUp():
+                self.taken = event.taken
+                self.acknowledged -= event.keys
             case Named():
                 self._changes.append(event)
             case Sync(file=file) if file == _NAMES:
@@ -285,6 +249,7 @@ class Remains:
         for name, number in names.items():
             if number is not None:
                 file = self._files.get(number)
+                (into / name).parent.mkdir(exist_ok=True)
                 (into / name).write_bytes(file.left(mode, chance) if file else b"")
 
     def _sync_names(self, event: Sync) -> None:

@@ -8,8 +8,7 @@ import ctypes
 import json
 import os
 import sys
-from contextlib import suppress
-from functools import partial
+from contextlib import nullcontext, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from agent.config import Config, load_config
 from agent.spool import Disk, SpoolWriter
 from tests.faults.receive.ledger import SEGMENT_BYTES
 from tests.faults.receive.lying_disks import PLANTED
+from tests.faults.receive.used_anew import keeps_generation
 from tests.peers import ROOT
 
 _PR_SET_PTRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
@@ -32,16 +32,17 @@ _PR_SET_PTRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
 def _receive(gate: int, kill_at: str, planted: str, config: Config) -> None:
     os.setpgid(0, 0)
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYBODY)  # strace is no parent of ours
-    writer: Any = partial(SpoolWriter, segment_bytes=SEGMENT_BYTES)
-    if planted:
-        writer = partial(writer, disk=PLANTED[planted](Disk()))
-    vars(agent.bootstrap.receiver)["SpoolWriter"] = writer  # segments of another size, and the defect
+    forced: dict[str, Any] = {"segment_bytes": SEGMENT_BYTES}
+    if planted in PLANTED:
+        forced["disk"] = PLANTED[planted](Disk())
+    vars(agent.bootstrap.receiver)["SpoolWriter"] = lambda *given, **named: SpoolWriter(*given, **(named | forced))
     agent.crashpoint._KILL_AT = kill_at  # type: ignore[misc]
     stop = Stop()
     stop.listen()
     with suppress(OSError):
         os.read(gate, 1)
-    serve._run(run_receiver, "receiver", config, stop)
+    with keeps_generation() if planted == keeps_generation.__name__ else nullcontext():
+        serve._run(run_receiver, "receiver", config, stop)
 
 
 class _Zygote:

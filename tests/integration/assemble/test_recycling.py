@@ -15,7 +15,7 @@ from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent, Transient
 from agent.core.instance import SpoolRef
 from agent.crashpoint import HOUSEKEEPING
-from agent.spool import KeptSpool, SpoolReader
+from agent.spool import KeptSpool, SpoolReader, Watermark
 from agent.state import SqlStore
 from agent.state.migration import migrate
 from tests.clock import Clock
@@ -156,7 +156,7 @@ def test_where_the_disk_has_less_than_the_limit_that_counts(tmp_path: Path) -> N
     folder.mkdir()
     (folder / "segment-00000001.spool").write_bytes(bytes(3000))
     kept = [
-        KeptSpool(folder, limit_bytes=10_000, refuse_below_free_bytes=500, now=Clock(), free=lambda _, n=n: n)
+        KeptSpool(folder, limit_bytes=10_000, now=Clock(), watermark=Watermark(500, lambda _, n=n: n))
         for n in (9000, 2000, 100)
     ]
     assert [one.limit_bytes for one in kept] == [10_000, 4500, 2600]

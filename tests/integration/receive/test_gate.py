@@ -200,6 +200,7 @@ def test_below_the_watermark_only_storage_is_turned_away(start: Start) -> None:
         open_association(running, contexts=[verification, (SC, [EXPLICIT])])
     assert rejected.value.reason == (2, 3, 2)
     free[0] = 10
+    eventually(running.writer.has_free_disk)
     with open_association(running) as association:
         assert association.store(1, SC, "1.2", b"x") == SUCCESS
 

@@ -17,7 +17,7 @@ from pynetdicom import AE
 
 from agent.core.ports import RecordKind
 from tests.peers import program, shared
-from tests.receivers import COMMITMENT, Running, open_association
+from tests.receivers import COMMITMENT, Running, eventually, open_association
 from tests.senders import EXPLICIT, IMPLICIT, AssociationRejected, RawAssociation, Sendable, send_raw, split_part10
 
 Start = Callable[..., Running]
@@ -200,6 +200,7 @@ def test_below_the_watermark_storage_is_rejected_as_transient_and_echo_still_ans
     ) as association:
         assert association.echo(1) == SUCCESS
     free[0] = 10_000
+    eventually(running.writer.has_free_disk)
     assert _send(running, item) == [SUCCESS]
     assert len(running.records(INSTANCE)) == 1
 

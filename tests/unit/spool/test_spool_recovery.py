@@ -138,6 +138,15 @@ def test_a_segment_that_vanishes_while_it_is_read_is_permanent(folder: Path, thr
         list(records)
 
 
+def test_the_oldest_record_behind_a_cursor_is_told(folder: Path, three: list[int]) -> None:
+    """Without its payload; none where everything was read, or there is no spool."""
+    reader = SpoolReader(folder)
+    first, *_, last = reader.after({})
+    assert reader.oldest_after({}) == first.received_at
+    assert reader.oldest_after({last.ref.segment: last.ref}) is None
+    assert SpoolReader(folder / "none").oldest_after({}) is None
+
+
 def test_a_cursor_on_a_damaged_record_goes_on_behind_it(folder: Path, three: list[int]) -> None:
     """The next whole record is found by its magic."""
     reader = SpoolReader(folder)

@@ -14,6 +14,7 @@ from agent.core.ports import RecordKind
 from agent.spool import SpoolFailed, SpoolFull, SpoolReader, SpoolWriter, release, segments
 from agent.spool.segment import DATA_START, PAGE
 from tests.fakes.disks import Dead, FailingDisk
+from tests.harness import wait_until
 
 OpenWriter = Callable[..., SpoolWriter]
 INSTANCE = RecordKind.INSTANCE
@@ -151,13 +152,29 @@ def test_below_the_watermark_released_segments_are_given_back(open_writer: OpenW
     writer = open_writer(refuse_below_free_bytes=2 << 16, free=free)
     _filled(writer, 4)
     others = 1
-    assert not writer.has_free_disk()
     with pytest.raises(SpoolFull):
         writer.channel().append(INSTANCE, {}, b"refused")
+    assert not writer.has_free_disk()
     for number in (1, 2):
         release(folder, number, 1)
-    assert writer.has_free_disk()
+    wait_until(writer.has_free_disk, 10, "room is made")
+    writer.close()
     assert sorted(path.name for path in folder.glob("*.spool")) == [f"segment-{n:08}.spool" for n in (3, 4, 5)]
+
+
+def test_releases_that_cannot_be_read_are_reported(open_writer: OpenWriter, folder: Path) -> None:
+    """Where a segment is needed it fails; below the watermark instances are refused, as if there were none."""
+    free = [1 << 30]
+    writer = open_writer(refuse_below_free_bytes=100, free=lambda _: free[0])
+    (folder / "released").touch()
+    with pytest.raises(SpoolFailed):
+        writer.channel().append(INSTANCE, {}, b"x")
+    free[0] = 99
+    with pytest.raises(SpoolFull, match="watermark"):
+        writer.channel().append(INSTANCE, {}, b"x")
+    with pytest.raises(SpoolFailed):
+        writer.shrink()
+    writer.close()
 
 
 def test_at_the_limit_released_segments_make_room(open_writer: OpenWriter, folder: Path) -> None:

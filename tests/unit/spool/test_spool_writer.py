@@ -12,6 +12,7 @@ from agent.core.ports import Record, RecordKind
 from agent.spool import Disk, SpoolFailed, SpoolFull, SpoolLocked, SpoolReader, SpoolWriter
 from agent.spool.record import HEADER_BYTES
 from agent.spool.segment import DATA_START, segment_files
+from tests.harness import wait_until
 
 OpenWriter = Callable[..., SpoolWriter]
 INSTANCE = RecordKind.INSTANCE
@@ -204,19 +205,22 @@ def test_below_the_watermark_instances_are_refused(open_writer: OpenWriter, fold
     channel = writer.channel()
     channel.append(INSTANCE, {}, b"first")
     free[0] = 4_999
-    assert not writer.has_free_disk()
+    wait_until(lambda: not writer.has_free_disk(), 10, "it is seen")
     with pytest.raises(SpoolFull):
         channel.append(INSTANCE, {}, b"refused")
     channel.append(RecordKind.ASSOCIATION_CLOSED, {}, b"")
     free[0] = 5_000
-    assert writer.has_free_disk()
     channel.append(INSTANCE, {}, b"again")
+    assert writer.has_free_disk()
+    writer.close()
     assert _payloads(folder) == [b"first", b"", b"again"]
 
 
 def test_free_bytes_are_those_of_the_file_system(open_writer: OpenWriter, folder: Path) -> None:
     """Without a stand-in the watermark looks at the disk itself."""
-    assert open_writer(refuse_below_free_bytes=1).has_free_disk()
+    writer = open_writer(refuse_below_free_bytes=1)
+    assert writer.has_free_disk()
+    writer.close()
 
 
 def test_a_second_writer_is_refused(open_writer: OpenWriter) -> None:

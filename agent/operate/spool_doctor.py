@@ -1,0 +1,84 @@
+"""What the spool has room for, and how far it is read, for people and for programs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolExamination:
+    """Everything that `sentinode doctor spool` says. Bytes, and numbers of segments."""
+
+    free_bytes: int  # of the file system
+    watermark_bytes: int  # so much of them must stay free
+    configured_bytes: int  # storage.spool_bytes
+    limit_bytes: int  # the same, or what the disk has above the watermark, if that is less
+    used_bytes: int  # by segments, copies' and released ones too
+    reusable_bytes: int  # of these, released
+    max_object_bytes: int
+    segments: int
+    segments_open: int  # records may still come to these
+    segments_reusable: int
+    segments_of_copies: int
+    oldest_unindexed: datetime | None  # when the oldest record came that no row knows yet
+
+    @property
+    def room_bytes(self) -> int:
+        """What may still be received before anything more has to go."""
+        return self.limit_bytes - self.used_bytes + self.reusable_bytes
+
+    @property
+    def refuses(self) -> str:
+        """Why objects are refused now; empty where they are taken."""
+        if self.free_bytes + self.reusable_bytes < self.watermark_bytes:
+            return "the disk has less than storage.refuse_below_free_bytes: make room on it"
+        if self.room_bytes <= 0 and not self.segments_open:
+            return "storage.spool_bytes is used up, and nothing may go: end held and failed cases, or give it more"
+        return ""
+
+
+def spool_parts(seen: SpoolExamination) -> Iterator[Table | Text]:
+    """Bytes in MiB, numbers of segments, and whether objects are taken."""
+    yield _bytes(seen)
+    yield _segments(seen)
+    since = seen.oldest_unindexed
+    yield Text(f"not read yet: what came since {since:%Y-%m-%d %H:%M:%S}" if since else "everything is read")
+    yield Text(f"objects are refused: {seen.refuses}" if seen.refuses else "objects are taken")
+
+
+def _bytes(seen: SpoolExamination) -> Table:
+    table = _table("spool", "MiB")
+    for name, number in (
+        ("free on the disk", seen.free_bytes),
+        ("of these not the spool's", seen.watermark_bytes),
+        ("limit as configured", seen.configured_bytes),
+        ("limit as the disk allows", seen.limit_bytes),
+        ("used by segments", seen.used_bytes),
+        ("of these reusable", seen.reusable_bytes),
+        ("room", seen.room_bytes),
+        ("largest object", seen.max_object_bytes),
+    ):
+        table.add_row(name, f"{number / 2**20:,.0f}")
+    return table
+
+
+def _segments(seen: SpoolExamination) -> Table:
+    table = _table("segments", "number")
+    for name, number in (
+        ("all", seen.segments),
+        ("of these open", seen.segments_open),
+        ("of these reusable", seen.segments_reusable),
+        ("of these of copies", seen.segments_of_copies),
+    ):
+        table.add_row(name, f"{number:,}")
+    return table
+
+
+def _table(title: str, unit: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in ("", unit):
+        table.add_column(heading, overflow="fold")
+    return table

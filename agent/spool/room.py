@@ -1,0 +1,98 @@
+"""What the segments of a folder take of the limit, and their files that go where the room is needed."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from agent.spool.disk import Disk
+from agent.spool.errors import SpoolFull
+from agent.spool.released import forget, identity_of, released
+from agent.spool.segment import Identity, segment_name
+
+
+class Room:
+    """Counts bytes and numbers of segments, and removes files. Threads may share it.
+
+    Parameters
+    ----------
+    folder
+        Where the segments lie.
+    limit
+        Returns the most bytes that all of them together may take now. Raises SpoolFailed.
+    """
+
+    def __init__(self, folder: Path, disk: Disk, limit: Callable[[], int]) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._used_bytes = 0
+        self._last_number = 0
+        self._highest = 0  # of the files that have their name
+
+    def adopt(self, used_bytes: int, last_number: int) -> None:
+        """Begin with what an earlier run left."""
+        self._used_bytes, self._last_number, self._highest = used_bytes, last_number, last_number
+
+    def lacking(self, size: int) -> Callable[[], bool]:
+        """Return what tells whether so many more bytes would pass the limit as it is now. Raises SpoolFailed."""
+        limit = self._limit()
+        return lambda: self._used_bytes + size > limit
+
+    def claim(self, size: int) -> int:
+        """Count a segment of so many bytes and return its number. Raises SpoolFull, SpoolFailed."""
+        limit = self._limit()
+        with self._lock:
+            if self._used_bytes + size > limit:
+                raise SpoolFull("the spool has reached its limit")
+            self._used_bytes += size
+            self._last_number += 1
+            return self._last_number
+
+    def made(self, number: int) -> None:
+        """Take note that a segment has its name, durably."""
+        with self._lock:
+            self._highest = max(self._highest, number)
+
+    def unclaim(self, size: int) -> None:
+        """Count a segment no more."""
+        with self._lock:
+            self._used_bytes -= size
+
+    def may_remove(self, identity: Identity) -> bool:
+        """Whether a segment's file may go: not the highest, or its number would be used again after a restart."""
+        return identity.number < self._highest
+
+    def remove(self, identity: Identity) -> None:
+        """Remove a segment's file. Raises OSError."""
+        self._disk.unlink(self._folder / segment_name(identity.number))
+        self.unclaim(identity.size)
+
+    def remove_released(self, is_needed: Callable[[], bool]) -> None:
+        """Remove released segments as long as that is needed, the largest first. Raises OSError."""
+        for identity in sorted(self.released(), key=lambda identity: -identity.size):
+            if not is_needed():
+                return
+            if self.may_remove(identity):
+                self.remove(identity)
+                self.forget(identity)
+
+    def released(self) -> list[Identity]:
+        """Return the segments that were released and not used anew since; forget stale releases. Raises OSError."""
+        found: list[Identity] = []
+        for number, generation in sorted(released(self._folder)):
+            identity = identity_of(self._folder, number)
+            if identity is None or identity.generation != generation:
+                self._forget(number, generation)
+            else:
+                found.append(identity)
+        return found
+
+    def forget(self, identity: Identity) -> None:
+        """Take the release of a use of a segment back that was obeyed."""
+        self._forget(identity.number, identity.generation)
+
+    def _forget(self, number: int, generation: int) -> None:
+        with suppress(OSError):  # a stale release is harmless: it names a use that is over
+            forget(self._folder, number, generation, self._disk)

@@ -1,0 +1,72 @@
+"""How much of the disk is the spool's, and a thread that keeps the answer so that nobody waits for the disk."""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+LOOK_EVERY_S: Final = 1.0
+"""So old may an answer be, and as much older as the disk takes to answer and to give back what is released."""
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes an unprivileged process may still write below a folder."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """Free bytes of a file system that are not the spool's: of the folder's, where `refuse_below_bytes` must stay."""
+
+    refuse_below_bytes: int = 0
+    free: Callable[[Path], int] = free_bytes
+
+    def spare_bytes(self, folder: Path) -> int:
+        """Return what is free above it; negative below it. Raises OSError."""
+        return self.free(folder) - self.refuse_below_bytes
+
+
+class DiskWatch:
+    """Asks again and again whether there is free disk, in a thread of its own; its answer costs nothing.
+
+    Parameters
+    ----------
+    look
+        Tells it. Raises OSError: it counts as free then, an object will tell.
+    pause
+        Waits so many seconds, less if it is stopped meanwhile: tells whether it was. The default waits.
+    """
+
+    def __init__(self, look: Callable[[], bool], pause: Callable[[float], bool] | None = None) -> None:
+        self._look = look
+        self._stopped = threading.Event()
+        self._pause = pause or self._stopped.wait
+        self._thread: threading.Thread | None = None
+        self.has_free_disk = True
+
+    def start(self) -> None:
+        """Have a first answer, and go on."""
+        self.refresh()
+        self._thread = threading.Thread(target=self._run, name="spool-watermark", daemon=True)
+        self._thread.start()
+
+    def refresh(self) -> bool:
+        """Look now, and return the answer."""
+        try:
+            self.has_free_disk = self._look()
+        except OSError:
+            self.has_free_disk = True
+        return self.has_free_disk
+
+    def stop(self) -> None:
+        """Return when the thread has ended. Harmless when repeated."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._pause(LOOK_EVERY_S):
+            self.refresh()

@@ -1,0 +1,68 @@
+"""What `sentinode doctor spool` says."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import StringIO
+
+from rich.console import Console
+
+from agent.operate.spool_doctor import SpoolExamination, spool_parts
+
+MIB = 1 << 20
+SEEN = SpoolExamination(
+    free_bytes=9000 * MIB,
+    watermark_bytes=5000 * MIB,
+    configured_bytes=20_480 * MIB,
+    limit_bytes=6048 * MIB,
+    used_bytes=2048 * MIB,
+    reusable_bytes=512 * MIB,
+    max_object_bytes=4096 * MIB,
+    segments=32,
+    segments_open=3,
+    segments_reusable=8,
+    segments_of_copies=1,
+    oldest_unindexed=datetime(2026, 11, 20, 9, 0, tzinfo=UTC),
+)
+
+
+def _shown(seen: SpoolExamination) -> str:
+    page = StringIO()
+    Console(file=page, width=140).print(*spool_parts(seen))
+    return page.getvalue()
+
+
+def test_the_page_shows_disk_limits_and_segments() -> None:
+    """Bytes in MiB, numbers as they are, and since when something is unread."""
+    page = _shown(SEEN)
+    rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in page.splitlines() if "│" in line]
+    assert rows == [
+        ["free on the disk", "9,000"],
+        ["of these not the spool's", "5,000"],
+        ["limit as configured", "20,480"],
+        ["limit as the disk allows", "6,048"],
+        ["used by segments", "2,048"],
+        ["of these reusable", "512"],
+        ["room", "4,512"],
+        ["largest object", "4,096"],
+        ["all", "32"],
+        ["of these open", "3"],
+        ["of these reusable", "8"],
+        ["of these of copies", "1"],
+    ]
+    assert "not read yet: what came since 2026-11-20 09:00:00" in page
+    assert "objects are taken" in page
+
+
+def test_an_end_is_told() -> None:
+    """Where everything is read."""
+    assert "everything is read" in _shown(replace(SEEN, oldest_unindexed=None))
+
+
+def test_why_objects_are_refused_is_told() -> None:
+    """The disk, or the limit; what is released or open is room."""
+    low = replace(SEEN, free_bytes=4000 * MIB)
+    assert "refused: the disk has less than storage.refuse_below_free_bytes" in _shown(low)
+    assert not replace(SEEN, free_bytes=4600 * MIB).refuses
+    full = replace(SEEN, limit_bytes=2048 * MIB, reusable_bytes=0)
+    assert not full.refuses
+    assert "refused: storage.spool_bytes is used up" in _shown(replace(full, segments_open=0))
