@@ -1,4 +1,4 @@
-"""An association whose data phase is served by the lane where it is for storage and verification alone."""
+"""An association whose data phase is served by the lane."""
 
 import socket
 import threading
@@ -15,7 +15,6 @@ from agent.receive.failing import EndingProvider
 from agent.receive.intake import Intake
 from agent.receive.journal import AssociationLog
 from agent.receive.lane import Ending, Lane, LaneSettings, Outcome, Wire
-from agent.receive.negotiation import is_for_the_lane
 from agent.receive.settings import ReceiverSettings, Service
 
 _log = structlog.get_logger()
@@ -52,7 +51,6 @@ class LanedAssociation(Association):
         self._wire: Wire | None = None
         self.provider = EndingProvider(self, self._recall)
         self.dul = self.provider
-        self._reactor_checkpoint = self.provider.checkpoint
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # they set its timers
 
     @property
@@ -73,10 +71,9 @@ class LanedAssociation(Association):
                 socket.socket.shutdown(connection, socket.SHUT_RD)  # of TLS too: there is still something to say
 
     def _run_reactor(self) -> None:
-        """Serve storage and verification in the lane; all else, and what is left, goes pynetdicom's way."""
+        """Serve the data phase in the lane; the end goes pynetdicom's way."""
         try:
-            if is_for_the_lane(self._accepted_cx.values()):
-                self._end(self._serve_lane())
+            self._end(self._serve_lane())
         except Exception as error:  # noqa: BLE001 - the association loop: the others go on
             _log.error("lane_failed", association_id=self.log.association_id, reason=type(error).__name__)
             self._end(Outcome(Ending.INVALID_MESSAGE))
@@ -115,10 +112,10 @@ class LanedAssociation(Association):
         """Let pynetdicom's state machine go on from where the lane ended."""
         if outcome.why:
             _log.warning("association_broken_off", association_id=self.log.association_id, reason=outcome.why)
+        self.dul._idle_timer.restart()  # it saw nothing of the data phase, and would abort once more
         match outcome.ending:
             case Ending.HANDED_OVER:
                 self._connection.unread(outcome.unread)
-                self.dul._idle_timer.restart()
             case Ending.LOST | Ending.STALLED:
                 if outcome.ending is Ending.STALLED:
                     self._connection.drop()
@@ -126,11 +123,11 @@ class LanedAssociation(Association):
             case Ending.INVALID_PDU:
                 self._connection.turn_deaf()
                 self.acse.send_ap_abort(int(outcome.reason or 0))
-            case Ending.INVALID_MESSAGE:
+            case Ending.INVALID_MESSAGE | Ending.IDLE:
                 self._connection.turn_deaf()
                 self.acse.send_abort(0x00)
-            case Ending.IDLE | Ending.RECALLED:
-                return  # its idle timer has expired; somebody else has sent an abort
+            case Ending.RECALLED:
+                return  # somebody else has sent an abort
 
     def _recall(self) -> None:
         self._is_recalled.set()

@@ -16,10 +16,9 @@ from pynetdicom.ae import ApplicationEntity
 from agent.core.errors import Transient
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from agent.receive.gate import Gate
-from agent.receive.handlers import Handlers
+from agent.receive.handlers import bound
 from agent.receive.intake import MAX_UID_LENGTH
 from agent.receive.journal import Journal, Spool
-from agent.receive.negotiation import register_storage_sop_classes
 from agent.receive.settings import ReceiverSettings
 from agent.receive.transport import StoreAssociation, StoreServer
 
@@ -57,7 +56,6 @@ class Receiver:
             If the address cannot be listened on.
         """
         quiet_pynetdicom()
-        register_storage_sop_classes()
         try:
             self._journal.start()
         except Transient as error:
@@ -125,8 +123,7 @@ class Receiver:
         ae.maximum_pdu_size = settings.max_pdu_bytes
         ae.network_timeout = settings.idle_timeout_s
         ae.acse_timeout = settings.pdu_timeout_s
-        ae.dimse_timeout = settings.idle_timeout_s
-        handlers = Handlers(settings, self._journal).bound()
+        handlers = bound()
         places: list[tuple[str, int, ssl.SSLContext | None]] = [(settings.bind, settings.port, None)]
         if settings.tls is not None:
             places.append((settings.tls.bind, settings.tls.port, settings.tls.context))
@@ -160,7 +157,7 @@ def _join(associations: Sequence[StoreAssociation]) -> None:
 
 
 def quiet_pynetdicom() -> None:
-    """Set pynetdicom's own switches: it logs nothing (it would log identifiers), and decodes no object.
+    """Set pynetdicom's own switches: it logs nothing, for it would log identifiers.
 
     UIDs that break the rules (too long, with letters) come from real modalities. Aborting for one would hold up all
     that its sender has queued behind it, so they are taken as they are.
@@ -171,7 +168,6 @@ def quiet_pynetdicom() -> None:
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False
     _config.LOG_RESPONSE_IDENTIFIERS = False
-    _config.STORE_RECV_CHUNKED_DATASET = False
     _config.UNRESTRICTED_STORAGE_SERVICE = False
     _config.VALIDATORS["UI"] = _is_bearable_uid
 

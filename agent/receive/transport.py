@@ -4,7 +4,6 @@ import select
 import socket
 import ssl
 import struct
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -152,8 +151,6 @@ class StoreAssociation(LanedAssociation):
         super().__init__(ae, log, settings)
         self.may = asked.permit.may
         self.sop_classes = asked.permit.sop_classes
-        self.is_acknowledging = False
-        self.established = threading.Event()
         self._place: Place = asked.place
 
     def run_reactor(self) -> None:
@@ -163,7 +160,6 @@ class StoreAssociation(LanedAssociation):
         except Exception as error:  # noqa: BLE001 - the association loop: the others go on
             break_off(self, error)
         finally:
-            self.established.set()
             self.provider.give_back()
             self.log.close()
             self._place.give_back()

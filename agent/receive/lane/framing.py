@@ -37,19 +37,18 @@ class AbortReason(IntEnum):
 class InvalidPdu(Exception):
     """What came is no PDU that may come now."""
 
-    def __init__(self, reason: AbortReason) -> None:
-        super().__init__(reason.name.lower())
+    def __init__(self, reason: AbortReason, why: str = "") -> None:
+        super().__init__(why or reason.name.lower())
         self.reason = reason
 
 
 class Fragment(NamedTuple):
-    """One presentation data value: a fragment of a message's command or dataset. `end` is its end within the body."""
+    """One presentation data value: a fragment of a message's command or dataset."""
 
     context_id: int
     is_command: bool
     is_last: bool
     value: memoryview
-    end: int
 
 
 def header(data: memoryview) -> tuple[int, int]:
@@ -77,13 +76,8 @@ def fragments(body: memoryview) -> Iterator[Fragment]:
         if length < _COUNTED_BYTES or end > size:
             raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE)
         value = body[at + _ITEM_HEADER_BYTES : end]
-        yield Fragment(context_id, bool(control & _IS_COMMAND), bool(control & _IS_LAST), value, end)
+        yield Fragment(context_id, bool(control & _IS_COMMAND), bool(control & _IS_LAST), value)
         at = end
-
-
-def encode_pdu(kind: PduType, body: bytes | memoryview) -> bytes:
-    """Return a PDU."""
-    return _PDU.pack(kind, len(body)) + body
 
 
 def encode_command(context_id: int, command: bytes, max_pdu_bytes: int) -> bytes:

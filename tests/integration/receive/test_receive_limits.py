@@ -3,7 +3,6 @@
 import select
 import socket
 import struct
-import time
 
 import pytest
 
@@ -24,15 +23,6 @@ def test_no_more_associations_than_allowed(start: Start) -> None:
     eventually(lambda: len(running.receiver.associations) < 2)
     open_association(running).release()
     second.release()
-
-
-def test_small_answers_are_not_delayed(start: Start) -> None:
-    """Nagle is off on accepted connections."""
-    running = start()
-    with open_association(running):
-        (association,) = running.receiver.associations
-        accepted = association.dul.socket.socket
-        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def _closed_within(connection: socket.socket, seconds: float) -> bool:
@@ -79,25 +69,6 @@ def test_a_connection_that_falls_silent_is_closed(start: Start, beginning: bytes
         assert _closed_within(connection, 8)
 
 
-def test_a_pdu_that_drips_is_cut_off(start: Start) -> None:
-    """A byte now and then does not prolong the deadline."""
-    running = start(pdu_timeout_s=0.6)
-    association = open_association(running)
-    begun = time.monotonic()
-    association.socket.sendall(struct.pack(">BBI", 4, 0, 1000))
-    with pytest.raises(ConnectionError):
-        _drip(association.socket, begun + 8)
-    assert 0.6 <= time.monotonic() - begun < 5
-    association.socket.close()
-    running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
-
-
-def _drip(connection: socket.socket, until: float) -> None:
-    while time.monotonic() < until:
-        connection.sendall(b"x")
-        time.sleep(0.02)
-
-
 def test_connections_that_ask_for_nothing_take_no_place(start: Start) -> None:
     """Callers that connect and close do not count against the limit."""
     running = start(max_associations=2)
@@ -112,12 +83,3 @@ def test_connections_that_ask_for_nothing_take_no_place(start: Start) -> None:
             return False
 
     eventually(is_admitted)
-
-
-def test_an_idle_association_is_aborted(start: Start) -> None:
-    """After the idle timeout, and recorded as closed."""
-    running = start(idle_timeout_s=0.5)
-    association = open_association(running)
-    assert association.read_pdu()[0] == 7
-    association.socket.close()
-    running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)

@@ -17,7 +17,7 @@ from pynetdicom import AE
 
 from agent.core.ports import RecordKind
 from tests.peers import program, shared
-from tests.receivers import COMMITMENT, Running, open_association
+from tests.receivers import Running, open_association
 from tests.senders import EXPLICIT, IMPLICIT, AssociationRejected, RawAssociation, Sendable, send_raw, split_part10
 
 Start = Callable[..., Running]
@@ -155,14 +155,13 @@ def test_hostile_uids_reach_no_path(start: Start, tmp_path: Path) -> None:
     ]
     assert _send(running, *((SC, uid, EXPLICIT, b"x" * 10) for uid in uids)) == [SUCCESS] * len(uids)
     kept = [record.meta["sop_instance_uid"] for record in running.records(INSTANCE)]
-    assert kept == [uid.partition("\\")[0] for uid in uids]  # of several values pynetdicom keeps the first
+    assert kept == [uid.partition("\\")[0] for uid in uids]  # of several values the first counts
     assert sorted(tmp_path.rglob("*")) == sorted(
         {running.folder, running.folder / "lock", *running.folder.glob("segment-*.spool")}
     )
 
 
-@pytest.mark.parametrize("contexts", [CONTEXTS, [*CONTEXTS, (COMMITMENT, [IMPLICIT])]], ids=["lane", "ordinary"])
-def test_a_failed_sync_is_answered_out_of_resources(start: Start, contexts: list[tuple[str, list[str]]]) -> None:
+def test_a_failed_sync_is_answered_out_of_resources(start: Start) -> None:
     """0xA700 for that object alone; the next one of the same association is stored."""
     failures: list[bytes] = []
 
@@ -173,7 +172,7 @@ def test_a_failed_sync_is_answered_out_of_resources(start: Start, contexts: list
         os.fdatasync(fd)
 
     running = start(spool={"sync": sync})
-    with open_association(running, contexts=contexts) as association:
+    with open_association(running) as association:
         assert association.store(1, SC, "1.1", b"first") == SUCCESS
         failures.append(b"once")
         assert association.store(1, SC, "1.2", b"lost") == OUT_OF_RESOURCES
