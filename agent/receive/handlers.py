@@ -54,7 +54,7 @@ def on_accepted(event: evt.Event) -> None:
     try:
         association.log.open(parties)
     except Transient as error:
-        _log.error("association_not_recorded_yet", association_id=association.log.association_id, reason=str(error))
+        association.complain("association_not_recorded_yet", str(error), level="error")
 
 
 def on_connection_closed(event: evt.Event) -> None:

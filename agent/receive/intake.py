@@ -1,13 +1,14 @@
 """What the data loop's requests lead to: echoes are answered, objects and reports go to the spool as they come."""
 
-from collections.abc import Container, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Final, Protocol
 
 import structlog
 
 from agent.core.errors import Transient
 from agent.core.services import STORAGE_COMMITMENT
 from agent.crashpoint import crashpoint
+from agent.receive.complaints import Level
 from agent.receive.journal import AssociationLog, Draft
 from agent.receive.lane import Answer, Operation, Request
 from agent.receive.negotiation import STORAGE_SOP_CLASSES
@@ -31,6 +32,13 @@ MAX_REPORT_BYTES: Final = 1 << 20
 _log = structlog.get_logger()
 
 
+class Complain(Protocol):
+    """Warns of something in an association."""
+
+    def __call__(self, event: str, reason: str, *, level: Level = "warning", **ids: str) -> None:
+        """Warn; `ids` say of what."""
+
+
 class Intake:
     """Answers the requests of one association. What is no service of ours is refused, whatever it is.
 
@@ -46,6 +54,8 @@ class Intake:
         Accepted presentation contexts: id -> (abstract syntax, transfer syntax).
     sop_classes
         UIDs of what may be stored; None: all.
+    complain
+        Warns of what is refused.
     """
 
     def __init__(
@@ -55,12 +65,15 @@ class Intake:
         may: frozenset[Service],
         contexts: Mapping[int, tuple[str, str]],
         sop_classes: Container[str] | None = None,
+        *,
+        complain: Complain,
     ) -> None:
         self._association = log
         self._parties = parties
         self._may = may
         self._contexts = contexts
         self._sop_classes = sop_classes
+        self._complain = complain
         self._log = _log.bind(association_id=log.association_id)
 
     def begin(self, request: Request, context_id: int) -> Answer:
@@ -86,7 +99,7 @@ class Intake:
             return _Settled(SOP_CLASS_NOT_SUPPORTED)
         sop_class, sop_instance = _text(request.sop_class_uid), _text(request.sop_instance_uid)
         if not (request.has_dataset and _is_bearable(sop_class) and _is_bearable(sop_instance)):
-            self._log.warning("instance_refused", reason="the request lacks its dataset or a UID")
+            self._complain("instance_refused", "the request lacks its dataset or a UID")
             return _Settled(CANNOT_UNDERSTAND)
         if self._sop_classes is not None and sop_class not in self._sop_classes:
             return _Settled(SOP_CLASS_NOT_SUPPORTED)
@@ -101,7 +114,9 @@ class Intake:
         if request.event_type_id is None:
             return _Settled(NO_SUCH_EVENT_TYPE)
         meta = {"event_type_id": str(request.event_type_id), "transfer_syntax_uid": transfer_syntax}
-        return _Reported(self._association, meta, self._log)
+        return _Reported(
+            self._association, meta, lambda reason: self._complain("event_report_refused", reason, level="error")
+        )
 
     def _store(self, sop_class: str, sop_instance: str, transfer_syntax: str) -> Answer:
         meta = {
@@ -110,10 +125,16 @@ class Intake:
             "sop_instance_uid": sop_instance,
             "transfer_syntax_uid": transfer_syntax,
         }
+        log = self._log.bind(sop_instance_uid=sop_instance)
+
+        def refused(reason: str) -> None:
+            log.debug("instance_refused", reason=reason)
+            self._complain("instance_refused", reason, level="error", sop_instance_uid=sop_instance)
+
         try:
-            return _Stored(self._association.begin(meta), self._log, sop_instance)
+            return _Stored(self._association.begin(meta), log, refused)
         except Transient as error:
-            self._log.error("instance_refused", sop_instance_uid=sop_instance, reason=str(error))
+            refused(str(error))
             return _Settled(OUT_OF_RESOURCES)
 
 
@@ -137,10 +158,10 @@ class _Settled:
 class _Stored:
     """An object on its way into the spool. After an error the rest of it is dropped, and it is refused at its end."""
 
-    def __init__(self, draft: Draft, log: structlog.stdlib.BoundLogger, sop_instance_uid: str) -> None:
+    def __init__(self, draft: Draft, log: structlog.stdlib.BoundLogger, refused: Callable[[str], None]) -> None:
         self._draft: Draft | None = draft
         self._log = log
-        self._sop_instance_uid = sop_instance_uid
+        self._refused = refused
 
     def write(self, chunks: Sequence[memoryview]) -> None:
         """Append a part; not yet durable."""
@@ -159,7 +180,7 @@ class _Stored:
         except Transient as error:
             self._refuse(error)
             return OUT_OF_RESOURCES
-        self._log.info("instance_stored", sop_instance_uid=self._sop_instance_uid)
+        self._log.info("instance_stored")
         return SUCCESS
 
     def abandon(self) -> None:
@@ -168,7 +189,7 @@ class _Stored:
             self._draft.abandon()
 
     def _refuse(self, error: Transient) -> None:
-        self._log.error("instance_refused", sop_instance_uid=self._sop_instance_uid, reason=str(error))
+        self._refused(str(error))
         self.abandon()
         self._draft = None
 
@@ -176,10 +197,10 @@ class _Stored:
 class _Reported:
     """An event report on its way into the spool. One that is too long is dropped, and refused at its end."""
 
-    def __init__(self, association: AssociationLog, meta: Mapping[str, str], log: structlog.stdlib.BoundLogger) -> None:
+    def __init__(self, association: AssociationLog, meta: Mapping[str, str], refused: Callable[[str], None]) -> None:
         self._association = association
         self._meta = meta
-        self._log = log
+        self._refused = refused
         self._information = bytearray()
         self._is_too_long = False
 
@@ -208,7 +229,7 @@ class _Reported:
         """Nothing was kept."""
 
     def _refuse(self, reason: str) -> int:
-        self._log.error("event_report_refused", reason=reason)
+        self._refused(reason)
         return RESOURCE_LIMITATION
 
 

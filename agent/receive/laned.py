@@ -5,19 +5,18 @@ import threading
 from contextlib import suppress
 from typing import Protocol, cast
 
-import structlog
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
+from agent.receive.boundary import contained
+from agent.receive.complaints import Complaints, Level
 from agent.receive.failing import EndingProvider
 from agent.receive.intake import Intake
 from agent.receive.journal import AssociationLog
 from agent.receive.lane import Ending, Lane, LaneSettings, Outcome, Wire
 from agent.receive.settings import ReceiverSettings, Service
-
-_log = structlog.get_logger()
 
 
 class RewindableSocket(Protocol):
@@ -41,9 +40,12 @@ class LanedAssociation(Association):
     The socket belongs to one of two: pynetdicom's provider before and after the data phase, the lane in between.
     """
 
-    def __init__(self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings) -> None:
+    def __init__(
+        self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings, complaints: Complaints
+    ) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self.log = log
+        self._complaints = complaints
         self.may: frozenset[Service] = frozenset()
         self.sop_classes: frozenset[str] | None = None  # that may be stored; None: all
         self._settings = settings
@@ -63,6 +65,11 @@ class LanedAssociation(Association):
             "peer": self.requestor.address,
         }
 
+    def complain(self, event: str, reason: str, *, level: Level = "warning", **ids: str) -> None:
+        """Warn of this association; `ids` say of what in it."""
+        ids["association_id"] = self.log.association_id
+        self._complaints.tell(event, peer=self.requestor.address, reason=reason, level=level, ids=ids)
+
     def cut(self) -> None:
         """Let nothing more be read from the connection."""
         connection = self.dul.socket.socket if self.dul.socket else None
@@ -72,14 +79,13 @@ class LanedAssociation(Association):
 
     def _run_reactor(self) -> None:
         """Serve the data phase in the lane; the end goes pynetdicom's way."""
-        try:
-            self._end(self._serve_lane())
-        except Exception as error:  # noqa: BLE001 - the association loop: the others go on
-            _log.error("lane_failed", association_id=self.log.association_id, reason=type(error).__name__)
-            self._end(Outcome(Ending.INVALID_MESSAGE))
-        finally:
-            self.provider.give_back()
+        contained(lambda: self._end(self._serve_lane()), self._fail)
+        self.provider.give_back()
         super()._run_reactor()
+
+    def _fail(self, error: Exception) -> None:
+        self.complain("lane_failed", type(error).__name__, level="error")
+        self._end(Outcome(Ending.INVALID_MESSAGE))
 
     def _serve_lane(self) -> Outcome:
         contexts = {
@@ -103,7 +109,7 @@ class LanedAssociation(Association):
         try:
             if self._is_recalled.is_set():  # before there was a wire
                 wire.recall()
-            intake = Intake(self.log, self.parties, self.may, contexts, self.sop_classes)
+            intake = Intake(self.log, self.parties, self.may, contexts, self.sop_classes, complain=self.complain)
             return Lane(wire, intake, settings).serve()
         finally:
             wire.close()
@@ -111,7 +117,7 @@ class LanedAssociation(Association):
     def _end(self, outcome: Outcome) -> None:
         """Let pynetdicom's state machine go on from where the lane ended."""
         if outcome.why:
-            _log.warning("association_broken_off", association_id=self.log.association_id, reason=outcome.why)
+            self.complain("association_broken_off", outcome.why)
         self.dul._idle_timer.restart()  # it saw nothing of the data phase, and would abort once more
         match outcome.ending:
             case Ending.HANDED_OVER:

@@ -15,6 +15,7 @@ from pynetdicom.ae import ApplicationEntity
 
 from agent.core.errors import Transient
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from agent.receive.complaints import Complaints
 from agent.receive.gate import Gate
 from agent.receive.handlers import bound
 from agent.receive.intake import MAX_UID_LENGTH
@@ -45,6 +46,7 @@ class Receiver:
         self._journal = Journal(spool, new_run_id())
         self._spool = spool
         self._servers: list[StoreServer] = []
+        self._complaints = Complaints()
         self._gate: Gate | None = None
 
     def start(self) -> None:
@@ -61,7 +63,7 @@ class Receiver:
         except Transient as error:
             _log.error("receiver_start_not_recorded_yet", reason=str(error))
         self._servers = servers = self._listen()
-        self._gate = Gate(self._settings, list(servers), self._spool.has_free_disk, self._between)
+        self._gate = Gate(self._settings, list(servers), self._spool.has_free_disk, self._between, self._complaints)
         self._gate.start()
         for server in servers:
             _log.info("listening", bind=server.server_address[0], port=server.server_address[1], tls=bool(server.tls))
@@ -103,6 +105,7 @@ class Receiver:
                 association.join(max(deadline - time.monotonic(), 0))
         _end([association for association in associations if association.is_alive()])
         self._journal.catch_up(at_once=True)
+        self._complaints.sum_up(at_once=True)
         self._servers = []
 
     def _between(self) -> None:
@@ -129,9 +132,16 @@ class Receiver:
             places.append((settings.tls.bind, settings.tls.port, settings.tls.context))
         servers: list[StoreServer] = []
         for bind, port, tls in places:
-            new_log = self._journal.association
             try:
-                server = StoreServer(ae, settings, at=(bind, port), tls=tls, evt_handlers=handlers, new_log=new_log)
+                server = StoreServer(
+                    ae,
+                    settings,
+                    at=(bind, port),
+                    tls=tls,
+                    evt_handlers=handlers,
+                    new_log=self._journal.association,
+                    complaints=self._complaints,
+                )
             except OSError as error:
                 for one in servers:
                     one.server_close()

@@ -10,11 +10,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-import structlog
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, AssociationSocket, ThreadedAssociationServer
 
+from agent.receive.boundary import contained
+from agent.receive.complaints import Complaints
 from agent.receive.failing import break_off
 from agent.receive.gate import Asked
 from agent.receive.journal import AssociationLog
@@ -28,7 +29,7 @@ _MAX_CONTROL_BYTES: Final = 1 << 10
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # what is unsent is dropped, the connection is reset
 _DROPPED_READS: Final = 64
 _DROPPED_BYTES: Final = 1 << 16
-_log = structlog.get_logger()
+_A_ABORT: Final = bytes.fromhex("07 00 00000004 00000206")  # PS3.8 section 9.3.8: invalid PDU parameter value
 
 
 class GuardedSocket(AssociationSocket):
@@ -69,6 +70,14 @@ class GuardedSocket(AssociationSocket):
     def turn_deaf(self) -> None:
         """Understand nothing more: what comes from now on is dropped, so that an abort is the last word."""
         self._is_deaf = True
+
+    def end_with(self, pdu: bytes) -> None:
+        """Send a last PDU, and understand nothing more."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.sendall(pdu)
+        self.turn_deaf()
+        self._drop_what_came()  # closed with bytes unread, the connection would be reset, and the PDU lost
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read a PDU's header or body; shorter only if the peer closed the connection.
@@ -113,7 +122,6 @@ class GuardedSocket(AssociationSocket):
             self.socket.close()
 
     def _drop_what_came(self) -> None:
-        """Closing a connection with bytes unread would reset it, and the peer might not see our last PDU."""
         connection = self.socket
         if connection is not None:
             with suppress(OSError):
@@ -125,7 +133,8 @@ class GuardedSocket(AssociationSocket):
     def _check_length(self, pdu_type: int, length: int) -> None:
         limits = {_P_DATA_TF: self._max_pdu_bytes, A_ASSOCIATE_RQ: MAX_REQUEST_BYTES}
         if length > limits.get(pdu_type, _MAX_CONTROL_BYTES):
-            _log.warning("pdu_too_long", kind=pdu_type, bytes=length)
+            cast(StoreAssociation, self.assoc).complain("association_broken_off", "a PDU longer than allowed")
+            self.end_with(_A_ABORT)
             raise ConnectionAbortedError("the PDU is longer than allowed")
 
     def _read(self, length: int) -> bytearray:
@@ -147,8 +156,8 @@ class GuardedSocket(AssociationSocket):
 class StoreAssociation(LanedAssociation):
     """An association as acceptor, that was admitted. It gives its place back at its end."""
 
-    def __init__(self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings, asked: Asked) -> None:
-        super().__init__(ae, log, settings)
+    def __init__(self, server: "StoreServer", asked: Asked) -> None:
+        super().__init__(server.ae, server.new_log(), server.settings, server.complaints)
         self.may = asked.permit.may
         self.sop_classes = asked.permit.sop_classes
         self._place: Place = asked.place
@@ -156,9 +165,7 @@ class StoreAssociation(LanedAssociation):
     def run_reactor(self) -> None:
         """Serve the association; whatever ends it, its end is recorded."""
         try:
-            super().run_reactor()
-        except Exception as error:  # noqa: BLE001 - the association loop: the others go on
-            break_off(self, error)
+            contained(super().run_reactor, lambda error: break_off(self, error))
         finally:
             self.provider.give_back()
             self.log.close()
@@ -189,6 +196,8 @@ class StoreServer(ThreadedAssociationServer):
         What makes TLS of its connections.
     evt_handlers
         (event, handler) for each event of an association.
+    complaints
+        Takes what goes wrong.
     new_log
         Gives the log of a new association.
     """
@@ -204,10 +213,12 @@ class StoreServer(ThreadedAssociationServer):
         at: tuple[str, int],
         tls: ssl.SSLContext | None,
         evt_handlers: list[Any],
+        complaints: Complaints,
         new_log: Callable[[], AssociationLog],
     ) -> None:
         self.settings = settings
         self.tls = tls
+        self.complaints = complaints
         self.new_log = new_log
         super().__init__(ae, at, settings.ae_title, [], evt_handlers=evt_handlers)
 
@@ -229,7 +240,7 @@ class StoreServer(ThreadedAssociationServer):
     def _association(self, asked: Asked) -> StoreAssociation:
         """Return an association; the counterpart of pynetdicom's own making of one, without its copies."""
         ae = self.ae
-        association = StoreAssociation(ae, self.new_log(), self.settings, asked)
+        association = StoreAssociation(self, asked)
         association._server = self
         association.name = f"AcceptorThread@{datetime.now(UTC):%Y%m%d%H%M%S}"  # pynetdicom counts threads so named
         guarded = GuardedSocket(association, asked.connection, self.settings)

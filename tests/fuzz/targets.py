@@ -156,6 +156,13 @@ class _Connection:
     def settimeout(self, seconds: float) -> None:
         """Take a deadline."""
 
+    def sendall(self, data: bytes) -> None:
+        """Take a last word."""
+
+    def recv(self, size: int) -> bytes:
+        """End."""
+        return b""
+
     def recv_into(self, into: memoryview) -> int:
         """Bring what there is room for."""
         self.most = max(self.most, len(into))
@@ -167,7 +174,9 @@ class _Connection:
 def guarded(data: bytes) -> None:
     """Nothing longer than a PDU may be is ever made room for."""
     connection = _Connection(data)
-    association: Any = SimpleNamespace(dul=SimpleNamespace(event_queue=Queue()), network_timeout=1)
+    association: Any = SimpleNamespace(
+        dul=SimpleNamespace(event_queue=Queue()), network_timeout=1, complain=lambda *_: None
+    )
     settings: ReceiverSettings = SETTINGS
     guard = GuardedSocket(association, connection, settings)  # type: ignore[arg-type]
     with suppress(OSError):

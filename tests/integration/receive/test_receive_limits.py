@@ -3,12 +3,16 @@
 import select
 import socket
 import struct
+from contextlib import suppress
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent.core.ports import RecordKind
 from tests.receivers import SUCCESS, Start, eventually, open_association
 from tests.senders import AssociationRejected
+
+ABORT_BY_PROVIDER = bytes.fromhex("07 00 00000004 000002")
 
 
 def test_no_more_associations_than_allowed(start: Start) -> None:
@@ -37,26 +41,37 @@ def _closed_within(connection: socket.socket, seconds: float) -> bool:
     return True
 
 
+def _ended_with(connection: socket.socket) -> bytes:
+    data = b""
+    with suppress(ConnectionResetError):
+        while part := connection.recv(4096):
+            data += part
+    return data
+
+
 @pytest.mark.parametrize(
     "header",
     [
         struct.pack(">BBI", 1, 0, 0xFFFFFFFF),
         struct.pack(">BBI", 4, 0, 1 << 20),
         struct.pack(">BBI", 5, 0, 1 << 16),
+        struct.pack(">BBI", 7, 0, 1 << 16),
         b"GET / HTTP/1.1\r\n\r\n",
     ],
 )
 def test_a_pdu_longer_than_allowed_is_not_read(start: Start, header: bytes) -> None:
-    """The connection is closed at once, whatever length the header claims; others are served."""
+    """It is aborted at once, whatever length the header claims, and told of by its association; others are served."""
     running = start()
     with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
         connection.sendall(header)
         assert _closed_within(connection, 8)
-    with open_association(running) as association:
+    with capture_logs() as logs, open_association(running) as association:
         association.socket.sendall(header)
-        assert _closed_within(association.socket, 8)
+        assert _ended_with(association.socket)[:9] == ABORT_BY_PROVIDER
         association.socket.close()
-    running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
+        (closed,) = running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
+    (told,) = (one for one in logs if one["event"] == "association_broken_off")
+    assert (told["association_id"], told["peer"]) == (closed.meta["association_id"], "127.0.0.1")
 
 
 @pytest.mark.parametrize("beginning", [b"", b"\1\0\0", struct.pack(">BBI", 1, 0, 300) + b"x" * 10])

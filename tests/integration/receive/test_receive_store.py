@@ -14,6 +14,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE
+from structlog.testing import capture_logs
 
 from agent.core.ports import RecordKind
 from tests.peers import program, shared
@@ -201,6 +202,21 @@ def test_below_the_watermark_storage_is_rejected_as_transient_and_echo_still_ans
     free[0] = 10_000
     assert _send(running, item) == [SUCCESS]
     assert len(running.records(INSTANCE)) == 1
+
+
+def test_a_full_disk_does_not_fill_the_log(start: Start) -> None:
+    """The first object that is refused is named, the others are counted by the end at the latest."""
+    free = [10_000]
+    running = start(spool={"refuse_below_free_bytes": 5_000, "free": lambda _: free[0]})
+    with capture_logs() as logs:
+        with open_association(running) as association:
+            free[0] = 0
+            assert {association.store(1, SC, f"1.{n}", b"x") for n in range(50)} == {OUT_OF_RESOURCES}
+        running.receiver.stop(5)
+    told = [one for one in logs if one["event"] == "instance_refused" and one["log_level"] != "debug"]
+    assert [(one["log_level"], one["peer"]) for one in told] == [("error", "127.0.0.1")] * 2
+    assert told[0]["sop_instance_uid"] == "1.0" and told[1]["more"] == 49
+    running.receiver.start()  # for the fixture to stop
 
 
 @pytest.fixture

@@ -86,13 +86,17 @@ class Served:
         max_pdu: int = 4096,
         peer_max_pdu: int = 0,
     ) -> None:
+        self.complaints: list[tuple[str, str, str, dict[str, str]]] = []
         self.channel = channel or FakeChannel()
         self.wire = wire or ScriptedWire(list(pieces))
         log = Journal(self.channel, UUID(int=7)).association()
         log.open({"peer": "127.0.0.1"})
-        intake = Intake(log, {"peer": "127.0.0.1"}, may, CONTEXTS)  # type: ignore[arg-type]
+        intake = Intake(log, {"peer": "127.0.0.1"}, may, CONTEXTS, complain=self._complain)  # type: ignore[arg-type]
         limits = LaneSettings(frozenset(CONTEXTS), max_pdu, peer_max_pdu, 300, 30)
         self.outcome: Outcome = Lane(self.wire, intake, limits).serve()
+
+    def _complain(self, event: str, reason: str, *, level: str = "warning", **ids: str) -> None:
+        self.complaints.append((level, event, reason, ids))
 
     @property
     def sent(self) -> bytes:
@@ -191,17 +195,18 @@ def test_a_record_says_what_the_object_is() -> None:
 
 
 def test_an_object_is_logged_once() -> None:
-    """When it is stored, by its UID and its association's id; one that is refused likewise."""
+    """When it is stored, by its UID and its association's id; one that is refused is complained of."""
     with capture_logs() as log:
         Served(STORE)
         channel = FakeChannel()
         channel.fail_at = {"commit"}
-        Served(STORE, channel=channel)
+        served = Served(STORE, channel=channel)
     ids = {"association_id": f"{UUID(int=7)}/1", "sop_instance_uid": "1.2.3"}
     assert log == [
         {"event": "instance_stored", "log_level": "info", **ids},
-        {"event": "instance_refused", "log_level": "error", "reason": "told to", **ids},
+        {"event": "instance_refused", "log_level": "debug", "reason": "told to", **ids},
     ]
+    assert served.complaints == [("error", "instance_refused", "told to", {"sop_instance_uid": "1.2.3"})]
 
 
 def test_a_large_object_goes_through_in_parts() -> None:
@@ -323,6 +328,7 @@ def test_no_more_of_a_report_is_held_than_it_may_have(surplus: int) -> None:
     """One that is longer is taken to its end, refused and forgotten; the next one is kept."""
     served = Served(_report(bytes(MAX_REPORT_BYTES + surplus)) + _report(b"short"))
     assert [len(data) for _, data in _reports(served)] == ([] if surplus else [MAX_REPORT_BYTES]) + [5]
+    assert [event for _, event, _, _ in served.complaints] == ["event_report_refused"] * bool(surplus)
     assert served.sent == report_rsp(status=0x0213 if surplus else 0) + report_rsp()
 
 
