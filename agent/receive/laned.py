@@ -99,6 +99,9 @@ class LanedAssociation(Association):
             idle_timeout_s=self._settings.idle_timeout_s,
             pdu_timeout_s=self._settings.pdu_timeout_s,
         )
+        self.provider.borrow()
+        if self._is_recalled.is_set():
+            return Outcome(Ending.RECALLED)
         connection = self._connection.socket
         if connection is None:
             return Outcome(Ending.LOST)
@@ -107,7 +110,7 @@ class LanedAssociation(Association):
         except OSError:  # closed since
             return Outcome(Ending.LOST)
         try:
-            if self._is_recalled.is_set():  # before there was a wire
+            if self._is_recalled.is_set():  # meanwhile
                 wire.recall()
             intake = Intake(self.log, self.parties, self.may, contexts, self.sop_classes, complain=self.complain)
             return Lane(wire, intake, settings).serve()

@@ -23,8 +23,16 @@ class LendingProvider(DULServiceProvider):
 
     def __init__(self, association: Any, recall: Callable[[], None]) -> None:
         super().__init__(association)
+        self._is_lent = threading.Event()
         self._is_back = threading.Event()
         self._recall = recall
+
+    def borrow(self) -> None:
+        """Wait until the socket is not used here any more, nor will be before it was given back.
+
+        The acceptance may still be on its way when its answer is already there, and TLS bears no two threads at once.
+        """
+        self._is_lent.wait()
 
     def give_back(self) -> None:
         """Let it read on. Harmless when repeated."""
@@ -35,9 +43,18 @@ class LendingProvider(DULServiceProvider):
         super().send_pdu(primitive)
         if isinstance(primitive, A_ABORT | A_P_ABORT) and not self._is_back.is_set():
             self._recall()
+            self._is_lent.set()  # who waits to borrow it finds it recalled
+
+    def run_reactor(self) -> None:
+        """Run pynetdicom's loop."""
+        try:
+            super().run_reactor()
+        finally:
+            self._is_lent.set()
 
     def _is_transport_event(self) -> bool:
         if self.state_machine.current_state == _ESTABLISHED and not self._is_back.is_set():
+            self._is_lent.set()
             self._is_back.wait()
             return False  # what was queued meanwhile goes first
         return super()._is_transport_event()
