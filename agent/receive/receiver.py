@@ -71,12 +71,12 @@ class Receiver:
     @property
     def port(self) -> int:
         """The port listened on, without TLS."""
-        return self._running()[0].server_address[1]
+        return self._port(has_tls=False)
 
     @property
     def tls_port(self) -> int:
         """The port listened on for TLS."""
-        return self._running()[1].server_address[1]
+        return self._port(has_tls=True)
 
     @property
     def waiting(self) -> int:
@@ -112,6 +112,12 @@ class Receiver:
         """Do what is due between connections."""
         self._journal.catch_up()
 
+    def _port(self, *, has_tls: bool) -> int:
+        for server in self._running():
+            if bool(server.tls) == has_tls:
+                return server.server_address[1]
+        raise Transient(f"there is no port {'for' if has_tls else 'without'} TLS")
+
     def _running(self) -> list[StoreServer]:
         if not self._servers:
             raise Transient("the receiver is not running")
@@ -127,7 +133,9 @@ class Receiver:
         ae.network_timeout = settings.idle_timeout_s
         ae.acse_timeout = settings.pdu_timeout_s
         handlers = bound()
-        places: list[tuple[str, int, ssl.SSLContext | None]] = [(settings.bind, settings.port, None)]
+        places: list[tuple[str, int, ssl.SSLContext | None]] = []
+        if settings.port is not None:
+            places.append((settings.bind, settings.port, None))
         if settings.tls is not None:
             places.append((settings.tls.bind, settings.tls.port, settings.tls.context))
         servers: list[StoreServer] = []
