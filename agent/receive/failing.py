@@ -1,11 +1,10 @@
 """An end to associations in which pynetdicom fails: its loops would leave them open, and say nothing to the peer."""
 
-from typing import Any, Final
+from typing import Any
 
 from agent.receive.boundary import contained
+from agent.receive.lane.framing import AbortReason, encode_abort
 from agent.receive.lane.lending import LendingProvider
-
-_A_ABORT: Final = bytes.fromhex("07 00 00000004 00000200")  # PS3.8 section 9.3.8: by the provider, no reason given
 
 
 class EndingProvider(LendingProvider):
@@ -24,6 +23,6 @@ def break_off(association: Any, error: Exception) -> None:
     association._kill = provider._kill_thread = True
     connection = provider.socket
     if connection is not None:
-        connection.end_with(_A_ABORT)
+        connection.end_with(encode_abort(AbortReason.NOT_SPECIFIED))
         connection.close()
     provider.to_user_queue.put(None)  # whoever waits for a request

@@ -15,6 +15,7 @@ from agent.receive.admission import Permit, Refusal, admit, is_expected, is_know
 from agent.receive.boundary import contained
 from agent.receive.caller import Caller, Stage
 from agent.receive.complaints import Complaints
+from agent.receive.lane.framing import encode_abort
 from agent.receive.negotiation import STORAGE_SOP_CLASSES
 from agent.receive.quotas import Place, Quotas
 from agent.receive.request import AssociationRequest, MalformedRequest, parse_request
@@ -25,7 +26,7 @@ TICK_S: Final = 0.1
 LEAVE_WITHIN_S: Final = 5.0
 _ACCEPTED_AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.05
-_ABORT: Final = bytes.fromhex("07 00 00000004 00000000")  # by the user: PS3.8 table 9-10, action AA-1
+_ABORT: Final = encode_abort()  # PS3.8 table 9-10, action AA-1
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 

@@ -19,17 +19,16 @@ from agent.receive.complaints import Complaints
 from agent.receive.failing import break_off
 from agent.receive.gate import Asked
 from agent.receive.journal import AssociationLog
+from agent.receive.lane.framing import HEADER_BYTES, AbortReason, PduType, encode_abort, header
 from agent.receive.laned import LanedAssociation
 from agent.receive.quotas import Place
-from agent.receive.request import A_ASSOCIATE_RQ, HEADER_BYTES, MAX_REQUEST_BYTES
+from agent.receive.request import MAX_REQUEST_BYTES
 from agent.receive.settings import ReceiverSettings
 
-_P_DATA_TF: Final = 4
 _MAX_CONTROL_BYTES: Final = 1 << 10
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # what is unsent is dropped, the connection is reset
 _DROPPED_READS: Final = 64
 _DROPPED_BYTES: Final = 1 << 16
-_A_ABORT: Final = bytes.fromhex("07 00 00000004 00000206")  # PS3.8 section 9.3.8: invalid PDU parameter value
 
 
 class GuardedSocket(AssociationSocket):
@@ -91,7 +90,7 @@ class GuardedSocket(AssociationSocket):
             self._deadline = time.monotonic() + self._timeout_s
         data = self._read(nr_bytes)
         if self._expects_header and len(data) == HEADER_BYTES:
-            self._check_length(data[0], int.from_bytes(data[2:], "big"))
+            self._check_length(*header(memoryview(data)))
         self._expects_header = not self._expects_header
         return data
 
@@ -130,11 +129,11 @@ class GuardedSocket(AssociationSocket):
                     if not connection.recv(_DROPPED_BYTES):
                         break
 
-    def _check_length(self, pdu_type: int, length: int) -> None:
-        limits = {_P_DATA_TF: self._max_pdu_bytes, A_ASSOCIATE_RQ: MAX_REQUEST_BYTES}
-        if length > limits.get(pdu_type, _MAX_CONTROL_BYTES):
+    def _check_length(self, kind: int, length: int) -> None:
+        limits: dict[int, int] = {PduType.P_DATA_TF: self._max_pdu_bytes, PduType.A_ASSOCIATE_RQ: MAX_REQUEST_BYTES}
+        if length > limits.get(kind, _MAX_CONTROL_BYTES):
             cast(StoreAssociation, self.assoc).complain("association_broken_off", "a PDU longer than allowed")
-            self.end_with(_A_ABORT)
+            self.end_with(encode_abort(AbortReason.INVALID_PDU_PARAMETER_VALUE))
             raise ConnectionAbortedError("the PDU is longer than allowed")
 
     def _read(self, length: int) -> bytearray:

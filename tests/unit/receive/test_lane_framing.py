@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.receive.lane.framing import AbortReason, InvalidPdu, encode_command, fragments, header
-from tests.pdus import pdu, pdv
+from agent.receive.lane.framing import AbortReason, InvalidPdu, encode_abort, encode_command, fragments, header
+from tests.pdus import ABORT, aborted, pdu, pdv
 
 
 def _all(body: bytes) -> list[tuple[int, bool, bool, bytes]]:
@@ -64,3 +64,9 @@ def test_a_command_is_split_where_the_peer_takes_less() -> None:
     """Each PDU keeps to the limit, and only the last fragment says so."""
     assert encode_command(5, b"command", 9) == pdu(pdv(5, 1, b"com")) + pdu(pdv(5, 1, b"man")) + pdu(pdv(5, 3, b"d"))
     assert encode_command(5, b"ab", 1) == pdu(pdv(5, 1, b"a")) + pdu(pdv(5, 3, b"b"))
+
+
+def test_an_abort_says_who_and_why() -> None:
+    """Provider and reason, or the user, who gives none."""
+    assert encode_abort() == ABORT
+    assert [encode_abort(reason) for reason in AbortReason] == [aborted(2, reason) for reason in (0, 1, 2, 6)]
