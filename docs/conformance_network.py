@@ -104,7 +104,7 @@ C_STORE_SCP: Final = (
     (
         statuses.SOP_CLASS_NOT_SUPPORTED,
         "refused: SOP class not supported",
-        "it came over a presentation context for verification",
+        "it came over a presentation context for verification or commitment, or is not in the peer's `sop_classes`",
     ),
     (
         statuses.CANNOT_UNDERSTAND,
@@ -116,7 +116,8 @@ N_EVENT_REPORT_SCP: Final = (
     (statuses.SUCCESS, "success", "the report is durable; one of a transaction that is not ours changes nothing"),
     (statuses.NOT_AUTHORIZED, "refused: not authorised", "the peer may not `commit`"),
     (statuses.NO_SUCH_SOP_CLASS, "no such SOP class", "it came over the presentation context of another SOP class"),
-    (statuses.RESOURCE_LIMITATION, "resource limitation", "the report could not be made durable"),
+    (statuses.NO_SUCH_EVENT_TYPE, "no such event type", "the request lacks its Event Type ID"),
+    (statuses.RESOURCE_LIMITATION, "resource limitation", "the report could not be made durable, or exceeds 1 MiB"),
 )
 
 

@@ -183,8 +183,12 @@ def _asked(config: Config) -> Iterator[Problem]:
     except SentinodeError as exc:
         yield Problem(key, _one_line(exc))
         return
+    if ask.retrieve == "get" and dicom.port is None:
+        what = "get passes what came on to our own port without TLS, and dicom.port is null: set it, or say move"
+        yield Problem(("cases", "ask_pacs", "retrieve"), what)
     may_store = [peer.ae_title for peer in dicom.peers if "store" in peer.may]
-    if dicom.accept_from == "listed" and sender not in may_store:
+    is_judged = dicom.accept_from == "listed" or sender in {peer.ae_title for peer in dicom.peers}
+    if is_judged and sender not in may_store:
         yield Problem(key, f"what is retrieved comes from {sender}, which dicom.peers does not let store")
 
 
@@ -253,7 +257,7 @@ def _port(config: Config) -> Iterator[Problem]:
         (("hl7",), config.hl7),
     ]
     for section, listener in listeners:
-        if listener is not None:
+        if listener is not None and listener.port is not None:
             yield from _taken((*section, "port"), listener.bind, listener.port)
 
 

@@ -73,6 +73,8 @@ def retrieving(config: Config, ask: AskPacs, counted: Routed) -> PacsRetrieve:
     if ask.retrieve == "move":
         return Mover(peer)
     dicom = config.dicom
+    if dicom.port is None:
+        raise Permanent("what C-GET brings is passed on to our own port without TLS, and dicom.port is null")
     host = "127.0.0.1" if dicom.bind in EVERYWHERE else dicom.bind
     receiver = PacsClient(dicom.ae_title, dicom.ae_title, host, dicom.port)
     classes = (uid for by_modality in counted.values() for uids in by_modality.values() for uid in sorted(uids))

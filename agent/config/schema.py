@@ -79,7 +79,9 @@ class Dicom(Section):
 
     ae_title: AeTitle = Field("SENTINODE", description="Our AE title; associations that call another are refused.")
     bind: str = Field("127.0.0.1", description="Address to listen on.")
-    port: Port = Field(11112, description="TCP port.")
+    port: int | None = Field(
+        11112, ge=1, le=65535, strict=True, description="TCP port without TLS; null: there is none, but that of `tls`."
+    )
     max_associations: int = Field(64, ge=1, le=1000, description="Open at once; more are refused as transient.")
     max_associations_per_peer: int = Field(
         16, ge=1, le=1000, description="Open at once of one AE title; more are refused as transient."
@@ -95,9 +97,17 @@ class Dicom(Section):
     pdu_timeout_s: float = Field(
         25, gt=0, le=300, description="A PDU once begun, or a connection's association request, is complete by then."
     )
-    accept_from: Literal["listed", "any"] = Field("listed", description="`any` takes every calling AE title.")
+    accept_from: Literal["listed", "any"] = Field(
+        "listed", description="`any` takes every calling AE title; what a peer `may` is asked of those listed alone."
+    )
     peers: tuple[Peer, ...] = Field((), description="Who may connect.")
     tls: DicomTls | None = None
+
+    @model_validator(mode="after")
+    def _listens(self) -> "Dicom":
+        if self.port is None and self.tls is None:
+            raise ValueError("port is null and there is no tls: nothing would be listened for; give one of them")
+        return self
 
 
 class Hl7(Section):

@@ -67,6 +67,8 @@ def admit(
 ) -> Permit | Refusal:
     """Return what a caller may do, or why it is turned away.
 
+    Where any may call, one that is listed may still do no more than its entry says.
+
     Parameters
     ----------
     settings
@@ -81,9 +83,11 @@ def admit(
     if called.strip() != settings.ae_title.strip():
         return Refusal.CALLED_AE_TITLE_NOT_RECOGNIZED
     named = [peer for peer in settings.peers if peer.ae_title.strip() == calling.strip()]
-    if settings.accept_from == "any" and not any(peer.certificate_subject for peer in named):
+    is_open = settings.accept_from == "any"  # then a certificate counts for those alone that say which
+    at_home = [peer for peer in named if peer.is_at(address)]
+    if is_open and not at_home and not any(peer.certificate_subject for peer in named):
         return Permit(ALL_SERVICES, None, ("", address))
-    matching = [peer for peer in named if peer.is_at(address) and peer.shows(certificate)]
+    matching = [p for p in at_home if p.shows(certificate) or (is_open and p.certificate_subject is None)]
     if not matching:
         return Refusal.CALLING_AE_TITLE_NOT_RECOGNIZED
     may = frozenset[Service]().union(*(peer.may for peer in matching))

@@ -8,7 +8,8 @@ from enum import Enum, auto
 from typing import Final
 
 from agent.receive.certificate import CertificateNames
-from agent.receive.request import A_ABORT, HEADER_BYTES, body_length
+from agent.receive.lane.framing import HEADER_BYTES, PduType
+from agent.receive.request import body_length
 
 _AT_ONCE_BYTES: Final = 1 << 16
 
@@ -81,7 +82,7 @@ class Caller:
 
     def is_aborting(self) -> bool:
         """Tell whether it began with an A-ABORT, which has no answer (PS3.8 table 9-10, Sta2, Evt16)."""
-        return self.request[:1] == bytes([A_ABORT])
+        return self.request[:1] == bytes([PduType.A_ABORT])
 
     def dismiss(self, answer: bytes, deadline: float) -> None:
         """Send a last word, and wait for the peer to end the connection.

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agent.receive.admission import Permit, Refusal, admit, is_expected, is_known
+from agent.receive.boundary import contained
 from agent.receive.caller import Caller, Stage
 from agent.receive.complaints import Complaints
+from agent.receive.lane.framing import encode_abort
 from agent.receive.negotiation import STORAGE_SOP_CLASSES
 from agent.receive.quotas import Place, Quotas
 from agent.receive.request import AssociationRequest, MalformedRequest, parse_request
@@ -24,7 +26,7 @@ TICK_S: Final = 0.1
 LEAVE_WITHIN_S: Final = 5.0
 _ACCEPTED_AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.05
-_ABORT: Final = bytes.fromhex("07 00 00000004 00000000")  # by the user: PS3.8 table 9-10, action AA-1
+_ABORT: Final = encode_abort()  # PS3.8 table 9-10, action AA-1
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -75,6 +77,8 @@ class Gate:
         Whether storage may be proposed.
     service
         What is due now and then.
+    complaints
+        Takes who is turned away.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Gate:
         listeners: list[Listener],
         has_free_disk: Callable[[], bool],
         service: Callable[[], None],
+        complaints: Complaints,
     ) -> None:
         self._settings = settings
         self._listeners = listeners
@@ -91,7 +96,7 @@ class Gate:
         self._quotas = Quotas(settings.max_associations, settings.max_associations_per_peer)
         self._waiting = WaitingRoom(settings.max_waiting)
         self._listener_of: dict[int, Listener] = {}
-        self._complaints = Complaints()
+        self._complaints = complaints
         self._selector = selectors.DefaultSelector()
         self._is_stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="receiver", daemon=True)
@@ -119,7 +124,7 @@ class Gate:
                 if not isinstance(key.data, Caller):
                     self._accept(key.data)
                 elif id(key.data) in self._listener_of:  # else it was closed meanwhile
-                    self._attend_safely(key.data)
+                    self._attend(key.data)
             self._send_away_the_late()
             self._complaints.sum_up()
             self._service()
@@ -127,7 +132,6 @@ class Gate:
             listener.server_close()
         for caller in self._waiting:
             self._close(caller)
-        self._complaints.sum_up(at_once=True)
         self._selector.close()
 
     def _accept(self, listener: Listener) -> None:
@@ -167,21 +171,21 @@ class Gate:
         self._selector.register(connection, caller.waits_for, caller)
         surplus = self._waiting.add(caller)
         if surplus is not None:
-            self._attend_safely(surplus)  # its request may be there, not yet read
+            self._attend(surplus)  # its request may be there, not yet read
             if id(surplus) in self._listener_of:
                 self._complaints.tell("connection_dropped", peer=surplus.peer, reason="too many wait")
                 self._close(surplus)
 
-    def _attend_safely(self, caller: Caller) -> None:
-        try:
-            self._attend(caller)
-        except Exception as error:  # noqa: BLE001 - the association loop: the others go on
-            self._complaints.tell("connection_failed", peer=caller.peer, reason=type(error).__name__)
-            if id(caller) in self._listener_of:
-                self._close(caller)
-
     def _attend(self, caller: Caller) -> None:
         """Go on with a connection that has something to say."""
+        contained(lambda: self._hear(caller), lambda error: self._fail(caller, error))
+
+    def _fail(self, caller: Caller, error: Exception) -> None:
+        self._complaints.tell("connection_failed", peer=caller.peer, reason=type(error).__name__)
+        if id(caller) in self._listener_of:
+            self._close(caller)
+
+    def _hear(self, caller: Caller) -> None:
         waited_for = caller.waits_for
         try:
             self._go_on(caller)
@@ -249,7 +253,7 @@ class Gate:
         return place if isinstance(place, Refusal) else (permit, place)
 
     def _refuse(self, caller: Caller, answer: bytes, event: str, reason: str, **who: str) -> None:
-        self._complaints.tell(event, peer=caller.peer, reason=reason, **who)
+        self._complaints.tell(event, peer=caller.peer, reason=reason, who=who)
         try:
             caller.dismiss(answer, time.monotonic() + LEAVE_WITHIN_S)
             self._selector.modify(caller.connection, caller.waits_for, caller)

@@ -91,7 +91,7 @@ class Journal:
         return AssociationLog(self, self._spool.channel(), f"{self._run_id}/{next(self._numbers)}")
 
     def report(self, meta: Mapping[str, str], payload: bytes) -> None:
-        """Record an event report, over a channel of its own: it arrives in another thread. Raises Transient."""
+        """Record an event report, over a channel of its own. Raises Transient."""
         self.start()
         self.note(RecordKind.EVENT_REPORT, meta, payload)
 
@@ -150,17 +150,15 @@ class AssociationLog:
         self._opening = {"association_id": self.association_id, **meta}
         self._record_opening()
 
-    def store(self, meta: Mapping[str, str], payload: bytes) -> None:
-        """Record an instance; it is durable on return. Raises Transient."""
-        self._record_opening()
-        self._has_stored = True
-        self._channel.append(RecordKind.INSTANCE, {"association_id": self.association_id, **meta}, payload)
-
     def begin(self, meta: Mapping[str, str]) -> Draft:
         """Begin to record an instance that is still to come. Raises Transient."""
         self._record_opening()
         self._has_stored = True
         return self._channel.begin(RecordKind.INSTANCE, {"association_id": self.association_id, **meta})
+
+    def report(self, meta: Mapping[str, str], payload: bytes) -> None:
+        """Record an event report; it is durable on return. Raises Transient."""
+        self._journal.report({"association_id": self.association_id, **meta}, payload)
 
     def close(self) -> None:
         """Record the end, if the beginning was recorded, and give the channel back."""

@@ -1,24 +1,22 @@
-"""An association whose data phase is served by the lane where it is for storage and verification alone."""
+"""An association whose data phase is served by the lane."""
 
 import socket
 import threading
 from contextlib import suppress
 from typing import Protocol, cast
 
-import structlog
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
+from agent.receive.boundary import contained
+from agent.receive.complaints import Complaints, Level
 from agent.receive.failing import EndingProvider
 from agent.receive.intake import Intake
 from agent.receive.journal import AssociationLog
 from agent.receive.lane import Ending, Lane, LaneSettings, Outcome, Wire
-from agent.receive.negotiation import is_for_the_lane
 from agent.receive.settings import ReceiverSettings, Service
-
-_log = structlog.get_logger()
 
 
 class RewindableSocket(Protocol):
@@ -42,9 +40,12 @@ class LanedAssociation(Association):
     The socket belongs to one of two: pynetdicom's provider before and after the data phase, the lane in between.
     """
 
-    def __init__(self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings) -> None:
+    def __init__(
+        self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings, complaints: Complaints
+    ) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self.log = log
+        self._complaints = complaints
         self.may: frozenset[Service] = frozenset()
         self.sop_classes: frozenset[str] | None = None  # that may be stored; None: all
         self._settings = settings
@@ -52,7 +53,6 @@ class LanedAssociation(Association):
         self._wire: Wire | None = None
         self.provider = EndingProvider(self, self._recall)
         self.dul = self.provider
-        self._reactor_checkpoint = self.provider.checkpoint
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout  # they set its timers
 
     @property
@@ -65,6 +65,11 @@ class LanedAssociation(Association):
             "peer": self.requestor.address,
         }
 
+    def complain(self, event: str, reason: str, *, level: Level = "warning", **ids: str) -> None:
+        """Warn of this association; `ids` say of what in it."""
+        ids["association_id"] = self.log.association_id
+        self._complaints.tell(event, peer=self.requestor.address, reason=reason, level=level, ids=ids)
+
     def cut(self) -> None:
         """Let nothing more be read from the connection."""
         connection = self.dul.socket.socket if self.dul.socket else None
@@ -73,16 +78,14 @@ class LanedAssociation(Association):
                 socket.socket.shutdown(connection, socket.SHUT_RD)  # of TLS too: there is still something to say
 
     def _run_reactor(self) -> None:
-        """Serve storage and verification in the lane; all else, and what is left, goes pynetdicom's way."""
-        try:
-            if is_for_the_lane(self._accepted_cx.values()):
-                self._end(self._serve_lane())
-        except Exception as error:  # noqa: BLE001 - the association loop: the others go on
-            _log.error("lane_failed", association_id=self.log.association_id, reason=type(error).__name__)
-            self._end(Outcome(Ending.INVALID_MESSAGE))
-        finally:
-            self.provider.give_back()
+        """Serve the data phase in the lane; the end goes pynetdicom's way."""
+        contained(lambda: self._end(self._serve_lane()), self._fail)
+        self.provider.give_back()
         super()._run_reactor()
+
+    def _fail(self, error: Exception) -> None:
+        self.complain("lane_failed", type(error).__name__, level="error")
+        self._end(Outcome(Ending.INVALID_MESSAGE))
 
     def _serve_lane(self) -> Outcome:
         contexts = {
@@ -96,6 +99,9 @@ class LanedAssociation(Association):
             idle_timeout_s=self._settings.idle_timeout_s,
             pdu_timeout_s=self._settings.pdu_timeout_s,
         )
+        self.provider.borrow()
+        if self._is_recalled.is_set():
+            return Outcome(Ending.RECALLED)
         connection = self._connection.socket
         if connection is None:
             return Outcome(Ending.LOST)
@@ -104,9 +110,9 @@ class LanedAssociation(Association):
         except OSError:  # closed since
             return Outcome(Ending.LOST)
         try:
-            if self._is_recalled.is_set():  # before there was a wire
+            if self._is_recalled.is_set():  # meanwhile
                 wire.recall()
-            intake = Intake(self.log, self.parties, self.may, contexts, self.sop_classes)
+            intake = Intake(self.log, self.parties, self.may, contexts, self.sop_classes, complain=self.complain)
             return Lane(wire, intake, settings).serve()
         finally:
             wire.close()
@@ -114,11 +120,11 @@ class LanedAssociation(Association):
     def _end(self, outcome: Outcome) -> None:
         """Let pynetdicom's state machine go on from where the lane ended."""
         if outcome.why:
-            _log.warning("association_broken_off", association_id=self.log.association_id, reason=outcome.why)
+            self.complain("association_broken_off", outcome.why)
+        self.dul._idle_timer.restart()  # it saw nothing of the data phase, and would abort once more
         match outcome.ending:
             case Ending.HANDED_OVER:
                 self._connection.unread(outcome.unread)
-                self.dul._idle_timer.restart()
             case Ending.LOST | Ending.STALLED:
                 if outcome.ending is Ending.STALLED:
                     self._connection.drop()
@@ -126,11 +132,11 @@ class LanedAssociation(Association):
             case Ending.INVALID_PDU:
                 self._connection.turn_deaf()
                 self.acse.send_ap_abort(int(outcome.reason or 0))
-            case Ending.INVALID_MESSAGE:
+            case Ending.INVALID_MESSAGE | Ending.IDLE:
                 self._connection.turn_deaf()
                 self.acse.send_abort(0x00)
-            case Ending.IDLE | Ending.RECALLED:
-                return  # its idle timer has expired; somebody else has sent an abort
+            case Ending.RECALLED:
+                return  # somebody else has sent an abort
 
     def _recall(self) -> None:
         self._is_recalled.set()

@@ -4,7 +4,7 @@ No object is decoded on receipt, so an unknown compression is no reason to refus
 speak Implicit or Explicit VR Little Endian.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -15,8 +15,6 @@ from pydicom.uid import (
     MediaStorageDirectoryStorage,
 )
 from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.service_class import ServiceClass, StorageServiceClass
-from pynetdicom.sop_class import register_uid, uid_to_service_class
 
 from agent.core.services import (
     LATER_TRANSFER_SYNTAXES,
@@ -58,13 +56,6 @@ def storage_sop_class(name: str) -> str:
     return uid
 
 
-def register_storage_sop_classes() -> None:
-    """Teach pynetdicom the storage SOP classes that it does not know. Harmless when repeated."""
-    for uid, keyword in STORAGE_SOP_CLASSES.items():
-        if uid_to_service_class(uid) is ServiceClass:
-            register_uid(uid, keyword, StorageServiceClass)
-
-
 def acceptable(
     proposed: Sequence[PresentationContext], sop_classes: Container[str] | None = None
 ) -> list[PresentationContext]:
@@ -91,14 +82,6 @@ def not_permitted(proposed: Sequence[PresentationContext], sop_classes: Containe
         return []
     storage = (str(context.abstract_syntax) for context in proposed if context.abstract_syntax in STORAGE_SOP_CLASSES)
     return [uid for uid in dict.fromkeys(storage) if uid not in sop_classes]
-
-
-def is_for_the_lane(accepted: Iterable[PresentationContext]) -> bool:
-    """Tell whether an association was accepted for storage and verification alone, with us as provider."""
-    return all(
-        context.as_scp and context.abstract_syntax in _TAKEN and context.abstract_syntax != STORAGE_COMMITMENT
-        for context in accepted
-    )
 
 
 def _explicit_first(offered: list[str]) -> list[str]:

@@ -15,11 +15,11 @@ from pynetdicom.ae import ApplicationEntity
 
 from agent.core.errors import Transient
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from agent.receive.complaints import Complaints
 from agent.receive.gate import Gate
-from agent.receive.handlers import Handlers
+from agent.receive.handlers import bound
 from agent.receive.intake import MAX_UID_LENGTH
 from agent.receive.journal import Journal, Spool
-from agent.receive.negotiation import register_storage_sop_classes
 from agent.receive.settings import ReceiverSettings
 from agent.receive.transport import StoreAssociation, StoreServer
 
@@ -46,6 +46,7 @@ class Receiver:
         self._journal = Journal(spool, new_run_id())
         self._spool = spool
         self._servers: list[StoreServer] = []
+        self._complaints = Complaints()
         self._gate: Gate | None = None
 
     def start(self) -> None:
@@ -57,13 +58,12 @@ class Receiver:
             If the address cannot be listened on.
         """
         quiet_pynetdicom()
-        register_storage_sop_classes()
         try:
             self._journal.start()
         except Transient as error:
             _log.error("receiver_start_not_recorded_yet", reason=str(error))
         self._servers = servers = self._listen()
-        self._gate = Gate(self._settings, list(servers), self._spool.has_free_disk, self._between)
+        self._gate = Gate(self._settings, list(servers), self._spool.has_free_disk, self._between, self._complaints)
         self._gate.start()
         for server in servers:
             _log.info("listening", bind=server.server_address[0], port=server.server_address[1], tls=bool(server.tls))
@@ -71,12 +71,12 @@ class Receiver:
     @property
     def port(self) -> int:
         """The port listened on, without TLS."""
-        return self._running()[0].server_address[1]
+        return self._port(has_tls=False)
 
     @property
     def tls_port(self) -> int:
         """The port listened on for TLS."""
-        return self._running()[1].server_address[1]
+        return self._port(has_tls=True)
 
     @property
     def waiting(self) -> int:
@@ -105,11 +105,18 @@ class Receiver:
                 association.join(max(deadline - time.monotonic(), 0))
         _end([association for association in associations if association.is_alive()])
         self._journal.catch_up(at_once=True)
+        self._complaints.sum_up(at_once=True)
         self._servers = []
 
     def _between(self) -> None:
         """Do what is due between connections."""
         self._journal.catch_up()
+
+    def _port(self, *, has_tls: bool) -> int:
+        for server in self._running():
+            if bool(server.tls) == has_tls:
+                return server.server_address[1]
+        raise Transient(f"there is no port {'for' if has_tls else 'without'} TLS")
 
     def _running(self) -> list[StoreServer]:
         if not self._servers:
@@ -125,16 +132,24 @@ class Receiver:
         ae.maximum_pdu_size = settings.max_pdu_bytes
         ae.network_timeout = settings.idle_timeout_s
         ae.acse_timeout = settings.pdu_timeout_s
-        ae.dimse_timeout = settings.idle_timeout_s
-        handlers = Handlers(settings, self._journal).bound()
-        places: list[tuple[str, int, ssl.SSLContext | None]] = [(settings.bind, settings.port, None)]
+        handlers = bound()
+        places: list[tuple[str, int, ssl.SSLContext | None]] = []
+        if settings.port is not None:
+            places.append((settings.bind, settings.port, None))
         if settings.tls is not None:
             places.append((settings.tls.bind, settings.tls.port, settings.tls.context))
         servers: list[StoreServer] = []
         for bind, port, tls in places:
-            new_log = self._journal.association
             try:
-                server = StoreServer(ae, settings, at=(bind, port), tls=tls, evt_handlers=handlers, new_log=new_log)
+                server = StoreServer(
+                    ae,
+                    settings,
+                    at=(bind, port),
+                    tls=tls,
+                    evt_handlers=handlers,
+                    new_log=self._journal.association,
+                    complaints=self._complaints,
+                )
             except OSError as error:
                 for one in servers:
                     one.server_close()
@@ -160,7 +175,7 @@ def _join(associations: Sequence[StoreAssociation]) -> None:
 
 
 def quiet_pynetdicom() -> None:
-    """Set pynetdicom's own switches: it logs nothing (it would log identifiers), and decodes no object.
+    """Set pynetdicom's own switches: it logs nothing, for it would log identifiers.
 
     UIDs that break the rules (too long, with letters) come from real modalities. Aborting for one would hold up all
     that its sender has queued behind it, so they are taken as they are.
@@ -171,7 +186,6 @@ def quiet_pynetdicom() -> None:
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False
     _config.LOG_RESPONSE_IDENTIFIERS = False
-    _config.STORE_RECV_CHUNKED_DATASET = False
     _config.UNRESTRICTED_STORAGE_SERVICE = False
     _config.VALIDATORS["UI"] = _is_bearable_uid
 

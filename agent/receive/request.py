@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-HEADER_BYTES: Final = 6
-A_ASSOCIATE_RQ: Final = 0x01
-A_ABORT: Final = 0x07
+from agent.receive.lane.framing import HEADER_BYTES, PduType, header
+
 MAX_REQUEST_BYTES: Final = 1 << 20
 """Longest body. 128 presentation contexts with every transfer syntax there is take a fifth of it."""
 
@@ -38,12 +37,12 @@ class AssociationRequest:
     abstract_syntaxes: frozenset[str]
 
 
-def body_length(header: bytes | bytearray) -> int:
+def body_length(beginning: bytes | bytearray) -> int:
     """Return the length of the request's body.
 
     Parameters
     ----------
-    header
+    beginning
         The first six bytes of a connection.
 
     Raises
@@ -51,14 +50,14 @@ def body_length(header: bytes | bytearray) -> int:
     MalformedRequest
         If something else begins, or it is longer or shorter than a request may be.
     """
-    kind, length = struct.unpack(">BxI", header)
-    if kind != A_ASSOCIATE_RQ:
+    kind, length = header(memoryview(beginning))
+    if kind != PduType.A_ASSOCIATE_RQ:
         raise MalformedRequest("no association request")
     if length > MAX_REQUEST_BYTES:
         raise MalformedRequest("longer than a request may be")
     if length < _FIXED_BYTES:
         raise MalformedRequest("shorter than a request can be")
-    return int(length)
+    return length
 
 
 def parse_request(pdu: bytes | bytearray) -> AssociationRequest:

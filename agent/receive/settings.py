@@ -80,14 +80,15 @@ class TlsListener:
 
 @dataclass(frozen=True, slots=True)
 class ReceiverSettings:
-    """The receiver's settings. `port` 0 takes a free one; `max_pdu_bytes` bounds what a sender may put in one PDU.
+    """The receiver's settings. `port` 0 takes a free one; with None nobody is listened to without TLS.
 
-    `max_waiting` bounds the connections that have not yet sent a whole association request.
+    `max_pdu_bytes` bounds what a sender may put in one PDU, `max_waiting` the connections that have not yet sent a
+    whole association request.
     """
 
     ae_title: str
     bind: str
-    port: int
+    port: int | None
     peers: tuple[Peer, ...]
     accept_from: Literal["listed", "any"] = "listed"
     max_associations: int = 64

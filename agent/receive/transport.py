@@ -4,32 +4,31 @@ import select
 import socket
 import ssl
 import struct
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-import structlog
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, AssociationSocket, ThreadedAssociationServer
 
+from agent.receive.boundary import contained
+from agent.receive.complaints import Complaints
 from agent.receive.failing import break_off
 from agent.receive.gate import Asked
 from agent.receive.journal import AssociationLog
+from agent.receive.lane.framing import HEADER_BYTES, AbortReason, PduType, encode_abort, header
 from agent.receive.laned import LanedAssociation
 from agent.receive.quotas import Place
-from agent.receive.request import A_ASSOCIATE_RQ, HEADER_BYTES, MAX_REQUEST_BYTES
+from agent.receive.request import MAX_REQUEST_BYTES
 from agent.receive.settings import ReceiverSettings
 
-_P_DATA_TF: Final = 4
 _MAX_CONTROL_BYTES: Final = 1 << 10
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # what is unsent is dropped, the connection is reset
 _DROPPED_READS: Final = 64
 _DROPPED_BYTES: Final = 1 << 16
-_log = structlog.get_logger()
 
 
 class GuardedSocket(AssociationSocket):
@@ -71,6 +70,14 @@ class GuardedSocket(AssociationSocket):
         """Understand nothing more: what comes from now on is dropped, so that an abort is the last word."""
         self._is_deaf = True
 
+    def end_with(self, pdu: bytes) -> None:
+        """Send a last PDU, and understand nothing more."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.sendall(pdu)
+        self.turn_deaf()
+        self._drop_what_came()  # closed with bytes unread, the connection would be reset, and the PDU lost
+
     def recv(self, nr_bytes: int) -> bytearray:
         """Read a PDU's header or body; shorter only if the peer closed the connection.
 
@@ -83,7 +90,7 @@ class GuardedSocket(AssociationSocket):
             self._deadline = time.monotonic() + self._timeout_s
         data = self._read(nr_bytes)
         if self._expects_header and len(data) == HEADER_BYTES:
-            self._check_length(data[0], int.from_bytes(data[2:], "big"))
+            self._check_length(*header(memoryview(data)))
         self._expects_header = not self._expects_header
         return data
 
@@ -114,7 +121,6 @@ class GuardedSocket(AssociationSocket):
             self.socket.close()
 
     def _drop_what_came(self) -> None:
-        """Closing a connection with bytes unread would reset it, and the peer might not see our last PDU."""
         connection = self.socket
         if connection is not None:
             with suppress(OSError):
@@ -123,10 +129,11 @@ class GuardedSocket(AssociationSocket):
                     if not connection.recv(_DROPPED_BYTES):
                         break
 
-    def _check_length(self, pdu_type: int, length: int) -> None:
-        limits = {_P_DATA_TF: self._max_pdu_bytes, A_ASSOCIATE_RQ: MAX_REQUEST_BYTES}
-        if length > limits.get(pdu_type, _MAX_CONTROL_BYTES):
-            _log.warning("pdu_too_long", kind=pdu_type, bytes=length)
+    def _check_length(self, kind: int, length: int) -> None:
+        limits: dict[int, int] = {PduType.P_DATA_TF: self._max_pdu_bytes, PduType.A_ASSOCIATE_RQ: MAX_REQUEST_BYTES}
+        if length > limits.get(kind, _MAX_CONTROL_BYTES):
+            cast(StoreAssociation, self.assoc).complain("association_broken_off", "a PDU longer than allowed")
+            self.end_with(encode_abort(AbortReason.INVALID_PDU_PARAMETER_VALUE))
             raise ConnectionAbortedError("the PDU is longer than allowed")
 
     def _read(self, length: int) -> bytearray:
@@ -148,22 +155,17 @@ class GuardedSocket(AssociationSocket):
 class StoreAssociation(LanedAssociation):
     """An association as acceptor, that was admitted. It gives its place back at its end."""
 
-    def __init__(self, ae: ApplicationEntity, log: AssociationLog, settings: ReceiverSettings, asked: Asked) -> None:
-        super().__init__(ae, log, settings)
+    def __init__(self, server: "StoreServer", asked: Asked) -> None:
+        super().__init__(server.ae, server.new_log(), server.settings, server.complaints)
         self.may = asked.permit.may
         self.sop_classes = asked.permit.sop_classes
-        self.is_acknowledging = False
-        self.established = threading.Event()
         self._place: Place = asked.place
 
     def run_reactor(self) -> None:
         """Serve the association; whatever ends it, its end is recorded."""
         try:
-            super().run_reactor()
-        except Exception as error:  # noqa: BLE001 - the association loop: the others go on
-            break_off(self, error)
+            contained(super().run_reactor, lambda error: break_off(self, error))
         finally:
-            self.established.set()
             self.provider.give_back()
             self.log.close()
             self._place.give_back()
@@ -193,6 +195,8 @@ class StoreServer(ThreadedAssociationServer):
         What makes TLS of its connections.
     evt_handlers
         (event, handler) for each event of an association.
+    complaints
+        Takes what goes wrong.
     new_log
         Gives the log of a new association.
     """
@@ -208,10 +212,12 @@ class StoreServer(ThreadedAssociationServer):
         at: tuple[str, int],
         tls: ssl.SSLContext | None,
         evt_handlers: list[Any],
+        complaints: Complaints,
         new_log: Callable[[], AssociationLog],
     ) -> None:
         self.settings = settings
         self.tls = tls
+        self.complaints = complaints
         self.new_log = new_log
         super().__init__(ae, at, settings.ae_title, [], evt_handlers=evt_handlers)
 
@@ -233,7 +239,7 @@ class StoreServer(ThreadedAssociationServer):
     def _association(self, asked: Asked) -> StoreAssociation:
         """Return an association; the counterpart of pynetdicom's own making of one, without its copies."""
         ae = self.ae
-        association = StoreAssociation(ae, self.new_log(), self.settings, asked)
+        association = StoreAssociation(self, asked)
         association._server = self
         association.name = f"AcceptorThread@{datetime.now(UTC):%Y%m%d%H%M%S}"  # pynetdicom counts threads so named
         guarded = GuardedSocket(association, asked.connection, self.settings)

@@ -1,6 +1,7 @@
 """A spool's writing side in memory, whose drafts can fail."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from agent.core.errors import Transient
 from agent.core.instance import SpoolRef
@@ -50,7 +51,7 @@ class FakeChannel:
 class FakeDraft:
     """Copies what it gets, as the buffers are used again."""
 
-    def __init__(self, channel: FakeChannel, kind: RecordKind, meta: Mapping[str, str]) -> None:
+    def __init__(self, channel: Any, kind: RecordKind, meta: Mapping[str, str]) -> None:
         self._channel, self._kind, self._meta = channel, kind, meta
         self._data = b""
         self._is_over = False

@@ -1,6 +1,6 @@
-"""The data phase of an association for storage and verification: from the socket to the spool, undecoded, uncopied.
+"""The data phase of an association: from the socket to the spool, undecoded, uncopied.
 
-pynetdicom negotiates, and takes over again at the first thing that is neither C-STORE nor C-ECHO.
+pynetdicom negotiates, and takes over again at the end. No message reaches it, so it can gather none.
 """
 
 from agent.receive.lane.commands import Operation, Request

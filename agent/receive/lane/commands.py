@@ -1,4 +1,4 @@
-"""Command sets of C-STORE and C-ECHO, Implicit VR Little Endian (PS3.7 sections 6.3, 9.3.1, 9.3.5, annex E). Pure."""
+"""Command sets, Implicit VR Little Endian (PS3.7 sections 6.3, 9.3, 10.3, annex E). Pure."""
 
 import struct
 from dataclasses import dataclass
@@ -10,21 +10,27 @@ _US: Final = struct.Struct("<H")
 _UL: Final = struct.Struct("<I")
 _GROUP_LENGTH: Final = 0x0000
 _AFFECTED_SOP_CLASS_UID: Final = 0x0002
+_REQUESTED_SOP_CLASS_UID: Final = 0x0003
 _COMMAND_FIELD: Final = 0x0100
 _MESSAGE_ID: Final = 0x0110
 _MESSAGE_ID_BEING_RESPONDED_TO: Final = 0x0120
 _COMMAND_DATA_SET_TYPE: Final = 0x0800
 _STATUS: Final = 0x0900
 _AFFECTED_SOP_INSTANCE_UID: Final = 0x1000
+_REQUESTED_SOP_INSTANCE_UID: Final = 0x1001
+_EVENT_TYPE_ID: Final = 0x1002
+_ACTION_TYPE_ID: Final = 0x1008
 _NO_DATASET: Final = 0x0101
 _IS_RESPONSE: Final = 0x8000
+_CANCEL: Final = 0x0FFF
 
 
 class Operation(IntEnum):
-    """The requests that are answered here; the number is the Command Field (PS3.7 section E.1)."""
+    """The requests that are served; the number is the Command Field (PS3.7 section E.1)."""
 
     STORE = 0x0001
     ECHO = 0x0030
+    EVENT_REPORT = 0x0100
 
 
 class MalformedCommand(Exception):
@@ -33,17 +39,39 @@ class MalformedCommand(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request. The UIDs are the bytes that came, padding included; None where there was none."""
+    """What a command asks for. UIDs and types are the bytes that came, padding included; None where there is none.
 
-    operation: Operation
-    message_id: int
+    Parameters
+    ----------
+    field
+        Its Command Field, also one that is no `Operation`.
+    message_id
+        What the response refers to; None where there is to be no response: to C-CANCEL, and to a response itself.
+    has_dataset
+        Whether a dataset follows.
+    sop_class_uid, sop_instance_uid
+        Affected or Requested, whichever there is.
+    event_type, action_type
+        Event and Action Type ID.
+    """
+
+    field: int
+    message_id: int | None
     has_dataset: bool
     sop_class_uid: bytes | None
     sop_instance_uid: bytes | None
+    event_type: bytes | None = None
+    action_type: bytes | None = None
+
+    @property
+    def event_type_id(self) -> int | None:
+        """The Event Type ID as a number; None if it is none."""
+        value = self.event_type or b""
+        return int(_US.unpack(value)[0]) if len(value) == _US.size else None
 
 
-def parse(command: bytes) -> Request | None:
-    """Return the request that a command set makes, None if it is another than C-STORE or C-ECHO.
+def parse(command: bytes) -> Request:
+    """Return what a command set asks for.
 
     Priority and the fields that say who moves the object change nothing here.
 
@@ -54,29 +82,40 @@ def parse(command: bytes) -> Request | None:
     """
     elements = _elements(command)
     field = _number(elements, _COMMAND_FIELD)
-    if field not in (Operation.STORE, Operation.ECHO):
-        return None
+    is_answered = field != _CANCEL and not field & _IS_RESPONSE
     return Request(
-        Operation(field),
-        _number(elements, _MESSAGE_ID),
+        field,
+        _number(elements, _MESSAGE_ID) if is_answered else None,
         _number(elements, _COMMAND_DATA_SET_TYPE) != _NO_DATASET,
-        elements.get(_AFFECTED_SOP_CLASS_UID),
-        elements.get(_AFFECTED_SOP_INSTANCE_UID),
+        elements.get(_AFFECTED_SOP_CLASS_UID, elements.get(_REQUESTED_SOP_CLASS_UID)),
+        elements.get(_AFFECTED_SOP_INSTANCE_UID, elements.get(_REQUESTED_SOP_INSTANCE_UID)),
+        elements.get(_EVENT_TYPE_ID),
+        elements.get(_ACTION_TYPE_ID),
     )
 
 
 def encode_response(request: Request, status: int) -> bytes:
-    """Return the command set that answers a request. It has no dataset, and repeats the UIDs as they came."""
-    parts = [
-        _uid(_AFFECTED_SOP_CLASS_UID, request.sop_class_uid),
-        _us(_COMMAND_FIELD, request.operation | _IS_RESPONSE),
-        _us(_MESSAGE_ID_BEING_RESPONDED_TO, request.message_id),
-        _us(_COMMAND_DATA_SET_TYPE, _NO_DATASET),
-        _us(_STATUS, status),
-    ]
-    if request.operation is Operation.STORE:
-        parts.append(_uid(_AFFECTED_SOP_INSTANCE_UID, request.sop_instance_uid))
-    body = b"".join(parts)
+    """Return the command set that answers a request. It has no dataset, and repeats UIDs and types as they came.
+
+    Raises
+    ------
+    ValueError
+        If there is to be no response.
+    """
+    if request.message_id is None:
+        raise ValueError("it has no response")
+    body = b"".join(
+        (
+            _bytes(_AFFECTED_SOP_CLASS_UID, request.sop_class_uid),
+            _us(_COMMAND_FIELD, request.field | _IS_RESPONSE),
+            _us(_MESSAGE_ID_BEING_RESPONDED_TO, request.message_id),
+            _us(_COMMAND_DATA_SET_TYPE, _NO_DATASET),
+            _us(_STATUS, status),
+            _bytes(_AFFECTED_SOP_INSTANCE_UID, request.sop_instance_uid),
+            _bytes(_EVENT_TYPE_ID, request.event_type),
+            _bytes(_ACTION_TYPE_ID, request.action_type),
+        )
+    )
     return _ELEMENT.pack(0, _GROUP_LENGTH, _UL.size) + _UL.pack(len(body)) + body
 
 
@@ -106,5 +145,5 @@ def _us(element: int, value: int) -> bytes:
     return _ELEMENT.pack(0, element, _US.size) + _US.pack(value)
 
 
-def _uid(element: int, value: bytes | None) -> bytes:
+def _bytes(element: int, value: bytes | None) -> bytes:
     return b"" if value is None else _ELEMENT.pack(0, element, len(value)) + value

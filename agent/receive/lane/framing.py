@@ -10,6 +10,9 @@ _ITEM_HEADER_BYTES: Final = 6  # length, presentation context id, message contro
 _COUNTED_BYTES: Final = 2  # the length counts context id and message control header
 _PDU: Final = struct.Struct(">BxI")
 _ITEM: Final = struct.Struct(">IBB")
+_ABORT: Final = struct.Struct(">xxBB")
+_BY_USER: Final = 0
+_BY_PROVIDER: Final = 2
 _IS_COMMAND: Final = 0x01
 _IS_LAST: Final = 0x02
 
@@ -29,6 +32,7 @@ class PduType(IntEnum):
 class AbortReason(IntEnum):
     """Why a service provider aborts: PS3.8 section 9.3.8, Reason/Diag."""
 
+    NOT_SPECIFIED = 0
     UNRECOGNIZED_PDU = 1
     UNEXPECTED_PDU = 2
     INVALID_PDU_PARAMETER_VALUE = 6
@@ -37,19 +41,18 @@ class AbortReason(IntEnum):
 class InvalidPdu(Exception):
     """What came is no PDU that may come now."""
 
-    def __init__(self, reason: AbortReason) -> None:
-        super().__init__(reason.name.lower())
+    def __init__(self, reason: AbortReason, why: str = "") -> None:
+        super().__init__(why or reason.name.lower())
         self.reason = reason
 
 
 class Fragment(NamedTuple):
-    """One presentation data value: a fragment of a message's command or dataset. `end` is its end within the body."""
+    """One presentation data value: a fragment of a message's command or dataset."""
 
     context_id: int
     is_command: bool
     is_last: bool
     value: memoryview
-    end: int
 
 
 def header(data: memoryview) -> tuple[int, int]:
@@ -77,13 +80,14 @@ def fragments(body: memoryview) -> Iterator[Fragment]:
         if length < _COUNTED_BYTES or end > size:
             raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE)
         value = body[at + _ITEM_HEADER_BYTES : end]
-        yield Fragment(context_id, bool(control & _IS_COMMAND), bool(control & _IS_LAST), value, end)
+        yield Fragment(context_id, bool(control & _IS_COMMAND), bool(control & _IS_LAST), value)
         at = end
 
 
-def encode_pdu(kind: PduType, body: bytes | memoryview) -> bytes:
-    """Return a PDU."""
-    return _PDU.pack(kind, len(body)) + body
+def encode_abort(reason: AbortReason | None = None) -> bytes:
+    """Return an A-ABORT PDU of the service's provider, with its reason; None: of its user (PS3.8 section 9.3.8)."""
+    source, why = (_BY_USER, 0) if reason is None else (_BY_PROVIDER, reason)
+    return _PDU.pack(PduType.A_ABORT, _ABORT.size) + _ABORT.pack(source, why)
 
 
 def encode_command(context_id: int, command: bytes, max_pdu_bytes: int) -> bytes:

@@ -14,15 +14,6 @@ class OutOfOrder(Exception):
     """A fragment that does not belong where it stands."""
 
 
-class Foreign(Exception):
-    """The message is another than C-STORE or C-ECHO."""
-
-    def __init__(self, context_id: int, command: bytes) -> None:
-        super().__init__("another message")
-        self.context_id = context_id
-        self.command = command
-
-
 class Answer(Protocol):
     """What becomes of one request. A dataset that is not wanted is taken and dropped."""
 
@@ -43,7 +34,7 @@ class Service(Protocol):
         """Begin to answer a request, before its dataset came."""
 
     def answered(self, request: Request, status: int) -> None:
-        """Note that the response went out."""
+        """Note that the response went out, where there is to be one."""
 
 
 class Incoming:
@@ -75,8 +66,6 @@ class Incoming:
             If it is of another message, or a dataset's before its command.
         MalformedCommand
             If the command cannot be understood.
-        Foreign
-            If it completes the command of another operation.
         """
         if self.context_id not in (None, fragment.context_id):
             raise OutOfOrder("fragments of two messages")
@@ -122,9 +111,6 @@ class Incoming:
             raise MalformedCommand("too long")
         if not fragment.is_last:
             return False
-        request = parse(self._command)
-        if request is None:
-            raise Foreign(fragment.context_id, self._command)
-        self.request = request
+        self.request = request = parse(self._command)
         self._answer = self._service.begin(request, fragment.context_id)
         return not request.has_dataset

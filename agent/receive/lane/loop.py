@@ -13,11 +13,10 @@ from agent.receive.lane.framing import (
     InvalidPdu,
     PduType,
     encode_command,
-    encode_pdu,
     fragments,
     header,
 )
-from agent.receive.lane.incoming import Foreign, Incoming, OutOfOrder, Service
+from agent.receive.lane.incoming import Incoming, OutOfOrder, Service
 from agent.receive.lane.wire import Recalled, Wire
 
 _ENDS_IN_ORDER: Final = (PduType.A_RELEASE_RQ, PduType.A_ABORT)
@@ -28,7 +27,7 @@ class Ending(Enum):
     """Why the loop ended."""
 
     HANDED_OVER = auto()
-    """Something that is not answered here: another message, a release, an abort, a PDU longer than allowed."""
+    """A release or an abort."""
     IDLE = auto()
     """Nothing came for the idle timeout."""
     LOST = auto()
@@ -45,7 +44,7 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the loop ended. `unread` is what came and is still to be read, from the beginning of a PDU on.
+    """How the loop ended. `unread` is what came and is still to be read, from the beginning of that PDU on.
 
     `why` says what the peer did wrong, in words of our own.
     """
@@ -74,7 +73,7 @@ class _Ended(Exception):
 
 
 class Lane:
-    """Serves C-STORE and C-ECHO of one association, in the thread that calls.
+    """Serves the requests of one association, in the thread that calls. No message is held whole, however long it is.
 
     Parameters
     ----------
@@ -122,7 +121,7 @@ class Lane:
         if kind != PduType.P_DATA_TF:
             self._end_at(kind)
         if length > self._settings.max_pdu_bytes:
-            raise _Ended(Outcome(Ending.HANDED_OVER, self._unread()))
+            raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE, "a PDU longer than allowed")
         self._need(HEADER_BYTES + length)
         self._deadline = None
         body = buffer.peek(HEADER_BYTES, HEADER_BYTES + length)
@@ -130,28 +129,25 @@ class Lane:
         for fragment in fragments(body):
             if fragment.context_id not in self._settings.context_ids:
                 raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE)
-            try:
-                is_complete = self._incoming.take(fragment)
-            except Foreign as message:
-                raise _Ended(self._handed_over(message, body[fragment.end :])) from message
-            if is_complete:
+            if self._incoming.take(fragment):
                 self._respond(fragment.context_id)
 
     def _end_at(self, kind: int) -> None:
         """End at a PDU that carries no data."""
         if kind in _ENDS_IN_ORDER:
-            raise _Ended(Outcome(Ending.HANDED_OVER, self._unread()))
+            raise _Ended(Outcome(Ending.HANDED_OVER, bytes(self._buffer.peek(0, self._buffer.filled))))
         raise InvalidPdu(AbortReason.UNEXPECTED_PDU if kind in _KNOWN_TYPES else AbortReason.UNRECOGNIZED_PDU)
 
     def _respond(self, context_id: int) -> None:
-        """Finish a message that is complete, and send its response."""
+        """Finish a message that is complete, and send its response where there is to be one."""
         incoming, settings = self._incoming, self._settings
         request = incoming.request
         assert request is not None  # noqa: S101 - it is complete
         status = incoming.finish()
         incoming.clear()
-        response = encode_command(context_id, encode_response(request, status), settings.max_response_pdu_bytes)
-        self._wire.send(response, time.monotonic() + settings.pdu_timeout_s)
+        if request.message_id is not None:
+            response = encode_command(context_id, encode_response(request, status), settings.max_response_pdu_bytes)
+            self._wire.send(response, time.monotonic() + settings.pdu_timeout_s)
         self._service.answered(request, status)
 
     def _need(self, count: int) -> None:
@@ -187,12 +183,3 @@ class Lane:
         if not count:
             raise _Ended(Outcome(Ending.LOST))
         self._buffer.received(count)
-
-    def _unread(self) -> bytes:
-        return bytes(self._buffer.peek(0, self._buffer.filled))
-
-    def _handed_over(self, message: Foreign, rest: memoryview) -> Outcome:
-        """Return the whole message, as far as it came, as PDUs."""
-        command = encode_command(message.context_id, message.command, self._settings.max_pdu_bytes)
-        follows = encode_pdu(PduType.P_DATA_TF, rest) if rest else b""
-        return Outcome(Ending.HANDED_OVER, command + follows + self._unread())

@@ -133,7 +133,7 @@ class Trials:
         return came
 
     def _send_others(self, receiver: ReceiverProcess, ledger: Ledger) -> None:
-        """Send what goes pynetdicom's way, a commitment report, and an HL7 message, unless it dies meanwhile."""
+        """Send objects and a commitment report over one association, and an HL7 message, unless it dies meanwhile."""
         with suppress(AssociationAborted, OSError), associate(receiver.port) as association:
             for thing in things(99, (3_000, 150_000)):
                 store(association, thing, ledger)

@@ -37,7 +37,7 @@ def things(seed: int, sizes: Sequence[int]) -> list[Thing]:
 
 
 def associate(port: int) -> RawAssociation:
-    """Open an association for storage, reports and echoes: it goes pynetdicom's way."""
+    """Open an association for storage, reports and echoes."""
     return RawAssociation(HOST, port, calling="SENDER", called="SENTINODE", contexts=EVERYTHING, timeout_s=PATIENCE_S)
 
 

@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -10,15 +9,19 @@ from agent.core.ports import RecordKind
 from agent.receive.lane import loop
 from tests.pdus import (
     ABORT,
+    FIND_RQ,
     RELEASE_RP,
     RELEASE_RQ,
     aborted,
+    action_rq,
+    action_rsp,
     command,
     echo_rq,
     echo_rsp,
-    element,
     pdu,
     pdv,
+    report_rq,
+    report_rsp,
     store_rq,
     store_rsp,
 )
@@ -160,29 +163,36 @@ def test_what_the_caller_may_not_do_is_refused(start: Start, calling: str, answe
     assert payloads(running) == kept
 
 
-def test_another_message_is_answered_by_pynetdicom_and_the_association_goes_on(start: Start) -> None:
-    """An event report where none was negotiated is refused; objects that follow are stored the ordinary way."""
+def test_storage_and_commitment_share_an_association(start: Start) -> None:
+    """Objects, an echo, a result of commitment and a request for it, however they follow each other."""
     running = start()
-    report = command(
-        {0x0002: b"1.2.840.10008.1.20.1", 0x0100: 0x0100, 0x0110: 4, 0x0800: 1, 0x1000: b"1.2\0", 0x1002: 1}
-    )
-    with connect(running) as connection:
-        connection.sendall(STORE + pdu(pdv(1, 1, report[:9])) + pdu(pdv(1, 3, report[9:]) + pdv(1, 2, b"\0\0")))
-        assert _read(connection, len(store_rsp())) == store_rsp()
-        answer = _read(connection, int.from_bytes(_read(connection, 6)[2:], "big"))
-        assert element(0x0900, 0x0118) in answer  # no such SOP class
-        assert element(0x0120, 4) in answer
-        connection.sendall(pdu(pdv(1, 3, store_rq(b"1.9\0"))) + pdu(pdv(1, 2, b"later")) + pdu(pdv(3, 3, echo_rq())))
-        connection.sendall(RELEASE_RQ)
-        assert read_to_end(connection).endswith(RELEASE_RP)
-    assert payloads(running) == [b"data", b"later"]
+    report = pdu(pdv(5, 1, report_rq()[:9])) + pdu(pdv(5, 3, report_rq()[9:]) + pdv(5, 2, b"result"))
+    action = pdu(pdv(5, 3, action_rq())) + pdu(pdv(5, 2, b"request"))
+    stream = STORE + report + pdu(pdv(3, 3, echo_rq())) + action + STORE + RELEASE_RQ
+    with open_association(running) as association:
+        association.socket.sendall(stream)
+        answer = store_rsp() + report_rsp() + echo_rsp() + action_rsp() + store_rsp() + RELEASE_RP
+        assert read_to_end(association.socket) == answer
+        association.socket.close()
+    assert payloads(running) == [b"data"] * 2
+    assert [record.payload for record in running.records(RecordKind.EVENT_REPORT)] == [b"result"]
     running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
 
 
-def test_a_pdu_longer_than_allowed_is_not_read(start: Start) -> None:
-    """The connection is closed at once; what was begun leaves nothing."""
+def test_a_message_that_is_no_service_of_ours_is_refused_and_the_association_goes_on(start: Start) -> None:
+    """A C-FIND over a presentation context for storage."""
     running = start()
-    assert converse(running, COMMAND + pdu(b"", kind=4)[:2] + (1 << 20).to_bytes(4, "big")) == b""
+    find = command({0x0100: FIND_RQ, 0x0110: 5, 0x0800: 1})
+    refusal = pdu(pdv(1, 3, command({0x0100: FIND_RQ | 0x8000, 0x0120: 5, 0x0800: 0x0101, 0x0900: 0x0211})))
+    stream = pdu(pdv(1, 3, find)) + pdu(pdv(1, 2, b"keys")) + STORE + RELEASE_RQ
+    assert converse(running, stream) == refusal + store_rsp() + RELEASE_RP
+    assert payloads(running) == [b"data"]
+
+
+def test_a_pdu_longer_than_allowed_is_not_read(start: Start) -> None:
+    """The association is aborted at once; what was begun leaves nothing."""
+    running = start()
+    assert converse(running, COMMAND + pdu(b"", kind=4)[:2] + (1 << 20).to_bytes(4, "big")) == INVALID
     assert payloads(running) == []
     running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
 
@@ -212,10 +222,14 @@ def test_silence_between_messages_is_aborted(start: Start) -> None:
     running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
 
 
-def test_silence_within_a_message_is_not_waited_out(start: Start) -> None:
-    """A command is there and its dataset never comes: the PDU timeout counts, not the longer one between messages."""
+@pytest.mark.parametrize("begun", [COMMAND, pdu(pdv(5, 3, report_rq())) + pdu(pdv(5, 0, b"half"))], ids=len)
+def test_silence_within_a_message_is_not_waited_out(start: Start, begun: bytes) -> None:
+    """Its command is there, its dataset never comes: the PDU timeout counts, not the longer one between messages."""
     running = start(pdu_timeout_s=0.5, idle_timeout_s=60)
-    assert converse(running, COMMAND) == b""
+    with open_association(running) as association:
+        association.socket.sendall(begun)
+        assert read_to_end(association.socket) == b""
+        association.socket.close()
     running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
 
 
@@ -261,25 +275,6 @@ def test_a_failure_of_our_own_ends_one_association(start: Start, monkeypatch: py
         assert converse(running, STORE) == BY_USER
     running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
     assert converse(running, STORE + RELEASE_RQ) == store_rsp() + RELEASE_RP
-
-
-def test_an_association_for_more_goes_pynetdicoms_way(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where storage commitment was negotiated beside storage, the loop is not asked; objects are stored."""
-    served: list[object] = []
-    original: Callable[..., object] = loop.Lane.serve
-
-    def count(self: loop.Lane) -> object:
-        served.append(self)
-        return original(self)
-
-    monkeypatch.setattr(loop.Lane, "serve", count)
-    running = start()
-    with open_association(running) as association:
-        assert association.store(1, SC, "1.2", b"x") == 0
-    assert served == []
-    assert converse(running, STORE + RELEASE_RQ) == store_rsp() + RELEASE_RP
-    assert len(served) == 1
-    assert payloads(running) == [b"x", b"data"]
 
 
 def test_both_options_that_keep_answers_quick_are_set(start: Start) -> None:

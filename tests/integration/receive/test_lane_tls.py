@@ -9,7 +9,8 @@ import pytest
 
 from agent.core.ports import RecordKind
 from agent.receive import TlsListener
-from agent.receive.lane import Wire
+from agent.receive.lane import Lane, Outcome, Wire
+from agent.receive.transport import GuardedSocket
 from tests.certificates import Authority
 from tests.pdus import RELEASE_RP, RELEASE_RQ, aborted, pdu, pdv, store_rq, store_rsp
 from tests.receivers import SC, Start
@@ -71,6 +72,33 @@ def test_objects_are_stored_over_tls(start: Start, contexts: TlsContexts) -> Non
         assert _read_to_end(connection) == store_rsp() + store_rsp(b"1.1\0") * 3 + RELEASE_RP
     assert [record.payload for record in running.records(RecordKind.INSTANCE)] == [large, *[b"small"] * 3]
     running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
+
+
+def test_the_socket_is_lent_once_the_acceptance_is_sent(
+    start: Start, contexts: TlsContexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first object may be there before the thread that sent the acceptance goes on: it is not read till then."""
+    running = start(tls=TlsListener("127.0.0.1", 0, contexts[0]))
+    serving, is_sending, seen = threading.Event(), threading.Event(), list[bool]()
+    send, serve = GuardedSocket.send, Lane.serve
+
+    def send_slowly(self: GuardedSocket, data: bytes) -> None:
+        is_sending.set()
+        send(self, data)
+        serving.wait(0.3)
+        is_sending.clear()
+
+    def serve_seen(self: Lane) -> Outcome:
+        seen.append(is_sending.is_set())
+        serving.set()
+        return serve(self)
+
+    monkeypatch.setattr(GuardedSocket, "send", send_slowly)
+    monkeypatch.setattr(Lane, "serve", serve_seen)
+    with _associated(running.receiver.tls_port, contexts[1]) as connection:
+        connection.sendall(pdu(pdv(1, 3, store_rq()) + pdv(1, 2, b"x")) + RELEASE_RQ)
+        assert _read_to_end(connection) == store_rsp() + RELEASE_RP
+    assert seen == [False]
 
 
 def test_an_abort_goes_through_tls_as_well(start: Start, contexts: TlsContexts) -> None:

@@ -3,12 +3,12 @@
 import os
 from io import BytesIO
 
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pynetdicom import AE, build_role
 from pynetdicom.dsutils import decode
 
 from agent.core.ports import RecordKind
-from tests.receivers import COMMITMENT, SUCCESS, Start, open_association
+from tests.receivers import COMMITMENT, SC, SUCCESS, Start, open_association
 from tests.senders import EXPLICIT, IMPLICIT
 
 
@@ -78,3 +78,28 @@ def test_other_event_reports_and_commitment_requests_are_refused(start: Start) -
     requestor.release()
     assert status.Status == 0x0211
     assert running.records(RecordKind.EVENT_REPORT) == []
+
+
+def test_one_sender_stores_asks_and_reports_over_one_association(start: Start) -> None:
+    """Pynetdicom as a PACS that proposes both roles of commitment beside storage."""
+    running = start()
+    ae = AE(ae_title="SENDER")
+    ae.add_requested_context(SC, EXPLICIT)
+    ae.add_requested_context(COMMITMENT, IMPLICIT)
+    role = build_role(COMMITMENT, scu_role=True, scp_role=True)
+    association = ae.associate("127.0.0.1", running.port, ae_title="SENTINODE", ext_neg=[role])
+    assert association.is_established
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = SC, "1.2.3"
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = EXPLICIT
+    result = Dataset()
+    result.TransactionUID = "1.2.3.4"
+    stored = association.send_c_store(ds)
+    asked, _ = association.send_n_action(result, 1, COMMITMENT, COMMITMENT + ".1")
+    reported, _ = association.send_n_event_report(result, 1, COMMITMENT, COMMITMENT + ".1")
+    again = association.send_c_store(ds)
+    association.release()
+    assert [one.Status for one in (stored, asked, reported, again)] == [SUCCESS, 0x0211, SUCCESS, SUCCESS]
+    assert len(running.records(RecordKind.INSTANCE)) == 2
+    assert len(running.records(RecordKind.EVENT_REPORT)) == 1

@@ -14,10 +14,11 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE
+from structlog.testing import capture_logs
 
 from agent.core.ports import RecordKind
 from tests.peers import program, shared
-from tests.receivers import COMMITMENT, Running, eventually, open_association
+from tests.receivers import Running, eventually, open_association
 from tests.senders import EXPLICIT, IMPLICIT, AssociationRejected, RawAssociation, Sendable, send_raw, split_part10
 
 Start = Callable[..., Running]
@@ -155,14 +156,13 @@ def test_hostile_uids_reach_no_path(start: Start, tmp_path: Path) -> None:
     ]
     assert _send(running, *((SC, uid, EXPLICIT, b"x" * 10) for uid in uids)) == [SUCCESS] * len(uids)
     kept = [record.meta["sop_instance_uid"] for record in running.records(INSTANCE)]
-    assert kept == [uid.partition("\\")[0] for uid in uids]  # of several values pynetdicom keeps the first
+    assert kept == [uid.partition("\\")[0] for uid in uids]  # of several values the first counts
     assert sorted(tmp_path.rglob("*")) == sorted(
         {running.folder, running.folder / "lock", *running.folder.glob("segment-*.spool")}
     )
 
 
-@pytest.mark.parametrize("contexts", [CONTEXTS, [*CONTEXTS, (COMMITMENT, [IMPLICIT])]], ids=["lane", "ordinary"])
-def test_a_failed_sync_is_answered_out_of_resources(start: Start, contexts: list[tuple[str, list[str]]]) -> None:
+def test_a_failed_sync_is_answered_out_of_resources(start: Start) -> None:
     """0xA700 for that object alone; the next one of the same association is stored."""
     failures: list[bytes] = []
 
@@ -173,7 +173,7 @@ def test_a_failed_sync_is_answered_out_of_resources(start: Start, contexts: list
         os.fdatasync(fd)
 
     running = start(spool={"sync": sync})
-    with open_association(running, contexts=contexts) as association:
+    with open_association(running) as association:
         assert association.store(1, SC, "1.1", b"first") == SUCCESS
         failures.append(b"once")
         assert association.store(1, SC, "1.2", b"lost") == OUT_OF_RESOURCES
@@ -203,6 +203,21 @@ def test_below_the_watermark_storage_is_rejected_as_transient_and_echo_still_ans
     eventually(running.writer.has_free_disk)
     assert _send(running, item) == [SUCCESS]
     assert len(running.records(INSTANCE)) == 1
+
+
+def test_a_full_disk_does_not_fill_the_log(start: Start) -> None:
+    """The first object that is refused is named, the others are counted by the end at the latest."""
+    free = [10_000]
+    running = start(spool={"refuse_below_free_bytes": 5_000, "free": lambda _: free[0]})
+    with capture_logs() as logs:
+        with open_association(running) as association:
+            free[0] = 0
+            assert {association.store(1, SC, f"1.{n}", b"x") for n in range(50)} == {OUT_OF_RESOURCES}
+        running.receiver.stop(5)
+    told = [one for one in logs if one["event"] == "instance_refused" and one["log_level"] != "debug"]
+    assert [(one["log_level"], one["peer"]) for one in told] == [("error", "127.0.0.1")] * 2
+    assert told[0]["sop_instance_uid"] == "1.0" and told[1]["more"] == 49
+    running.receiver.start()  # for the fixture to stop
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from agent.core.errors import Transient
 from agent.core.ports import RecordKind
 from agent.receive import Peer, TlsListener
 from tests.certificates import Authority, Signed
@@ -99,6 +100,16 @@ def test_a_certificate_is_bound_to_an_ae_title(
     with pytest.raises(AssociationRejected) as rejected:
         open_association(running, calling="SENDER", tls=tls)
     assert rejected.value.reason == (1, 1, 3)
+
+
+def test_there_may_be_tls_alone(start_tls: StartTls, authority: Authority, sender: Signed) -> None:
+    """One port, and the one without TLS is not there."""
+    running = start_tls(port=None)
+    with open_association(running, tls=authority.client(sender)) as association:
+        assert association.store(1, SC, "1.2", b"x") == SUCCESS
+    assert [bool(server.tls) for server in running.receiver._servers] == [True]
+    with pytest.raises(Transient, match="without TLS"):
+        _ = running.port
 
 
 @pytest.mark.parametrize("calling", ["MAMMO", "NAMED"])

@@ -9,8 +9,9 @@ import yaml
 from agent.assemble.inquire import NOTHING, Asking
 from agent.assemble.judging import QuestionScope
 from agent.bootstrap.checks import find_problems
-from agent.bootstrap.pacs import asking, pacs_ticks, poll_interval
+from agent.bootstrap.pacs import asking, pacs_ticks, poll_interval, retrieving
 from agent.config import ConfigError, LoadedConfig, load_config
+from agent.core.errors import Permanent
 from tests.fakes.store import FakeStore
 from tests.peers import ROOT
 
@@ -79,6 +80,22 @@ def test_what_is_retrieved_must_be_let_in(tmp_path: Path) -> None:
     (line,) = told(tmp_path, {"peer": "pacs", "retrieve": "get"})
     assert line == ".peer: what is retrieved comes from SENTINODE, which dicom.peers does not let store"
     assert told(tmp_path, {"peer": "pacs", "retrieve": "get"}, dicom={"accept_from": "any"}) == []
+    ours = [{"ae_title": "SENTINODE", "host": "127.0.0.1", "may": ["echo"]}]
+    (line,) = told(tmp_path, {"peer": "pacs", "retrieve": "get"}, dicom={"accept_from": "any", "peers": ours})
+    assert "does not let store" in line
+
+
+def test_what_is_retrieved_needs_a_port_without_tls(tmp_path: Path) -> None:
+    """Where C-GET is the way: what comes is passed on to it."""
+    tls = {"certificate": "a.pem", "key": "a.key", "ca": "ca.pem"}
+    dicom = {"port": None, "accept_from": "any", "tls": tls}
+    assert told(tmp_path, {"peer": "pacs"}, dicom=dicom) == []
+    (line,) = told(tmp_path, {"peer": "pacs", "retrieve": "get"}, dicom=dicom)
+    assert line.startswith(".retrieve: get passes what came on to our own port without TLS")
+    config = loaded(tmp_path, {"peer": "pacs", "retrieve": "get"}, dicom=dicom).config
+    assert config.cases.ask_pacs is not None
+    with pytest.raises(Permanent, match="port is null"):
+        retrieving(config, config.cases.ask_pacs, {})
 
 
 @pytest.mark.parametrize("wrong", [{}, {"peer": ""}, {"peer": "pacs", "days_back": 0}, {"peer": "pacs", "by": "get"}])

@@ -63,6 +63,15 @@ def test_without_the_section_there_is_no_tls(tmp_path: Path) -> None:
     assert _settings(configured(tmp_path)).tls is None
 
 
+def test_there_may_be_tls_alone(authority: Authority, own: Signed, tmp_path: Path) -> None:
+    """Without `port`; without either there would be no listener."""
+    config = configured(tmp_path, dicom={"port": None, "tls": section(authority, own)})
+    assert list(dicom_problems(config, NOW)) == []
+    assert _settings(config).port is None
+    with pytest.raises(Permanent, match="port is null and there is no tls"):
+        configured(tmp_path, dicom={"port": None})
+
+
 def test_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     """Of the listener's files and of a destination's."""
     files = {"certificate": "tls/a.pem", "key": "tls/a.key", "ca": "tls/ca.pem"}

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from agent.receive.admission import Permit, Refusal, admit
+from agent.receive.certificate import CertificateNames
 from agent.receive.settings import ALL_SERVICES, Peer, ReceiverSettings
 
+OTHER = CertificateNames((), frozenset({"other"}))
 SETTINGS = ReceiverSettings(
     "SENTINODE",
     "127.0.0.1",
@@ -55,8 +57,34 @@ def test_the_called_title_is_checked_first() -> None:
         assert verdict is Refusal.CALLED_AE_TITLE_NOT_RECOGNIZED
 
 
-def test_anyone_may_do_everything_where_anyone_may_call() -> None:
-    """The list of peers does not count then."""
+@pytest.mark.parametrize(("calling", "address"), [("NEW", "10.0.0.6"), ("PACS", "192.0.2.1")])
+@pytest.mark.parametrize("certificate", [None, OTHER])
+def test_anyone_may_do_everything_where_anyone_may_call(
+    calling: str, address: str, certificate: CertificateNames | None
+) -> None:
+    """A title that is not listed, and one that is listed elsewhere."""
     settings = replace(SETTINGS, accept_from="any")
-    verdict = admit(settings, called="SENTINODE", calling="PACS", address="10.0.0.6")
-    assert verdict == Permit(ALL_SERVICES, None, ("", "10.0.0.6"))
+    verdict = admit(settings, called="SENTINODE", calling=calling, address=address, certificate=certificate)
+    assert verdict == Permit(ALL_SERVICES, None, ("", address))
+
+
+@pytest.mark.parametrize("certificate", [None, OTHER])
+def test_a_listed_peer_keeps_its_limits_where_anyone_may_call(certificate: CertificateNames | None) -> None:
+    """Its services, its SOP classes and its own quota; a certificate that it was not given does not lift them."""
+    narrow = Peer("US1", "10.0.0.0/24", frozenset({"store"}), sop_classes=frozenset({"1.2"}))
+    settings = replace(SETTINGS, accept_from="any", peers=(narrow,))
+    verdict = admit(settings, called="SENTINODE", calling="US1", address="10.0.0.6", certificate=certificate)
+    assert verdict == Permit(frozenset({"store"}), frozenset({"1.2"}), ("US1", ""))
+
+
+@pytest.mark.parametrize(("address", "certificate"), [("10.0.0.5", None), ("10.0.0.5", OTHER), ("192.0.2.1", OTHER)])
+def test_a_title_that_is_bound_to_a_certificate_stays_bound_where_anyone_may_call(
+    address: str, certificate: CertificateNames | None
+) -> None:
+    """From anywhere, with none or another's; with its own it may do what its entry says."""
+    settings = replace(SETTINGS, accept_from="any", peers=(Peer("US1", "10.0.0.5", frozenset({"echo"}), "us1"),))
+    refused = admit(settings, called="SENTINODE", calling="US1", address=address, certificate=certificate)
+    assert refused is Refusal.CALLING_AE_TITLE_NOT_RECOGNIZED
+    own = CertificateNames((), frozenset({"us1"}))
+    verdict = admit(settings, called="SENTINODE", calling="US1", address="10.0.0.5", certificate=own)
+    assert verdict == Permit(frozenset({"echo"}), None, ("US1", ""))

@@ -111,6 +111,17 @@ def test_complaints_are_few() -> None:
     assert len(logs) == 4
 
 
+def test_complaints_name_the_first_and_count_the_others() -> None:
+    """Ids make no kind of their own; what is worse than a warning says so both times."""
+    complaints = Complaints(lambda: 0.0)
+    with capture_logs() as logs:
+        for number in range(3):
+            complaints.tell("refused", peer="a", reason="x", level="error", who={"name": "n"}, ids={"id": str(number)})
+        complaints.sum_up(at_once=True)
+    what = {"event": "refused", "log_level": "error", "peer": "a", "reason": "x", "name": "n"}
+    assert logs == [what | {"id": "0"}, what | {"more": 2}]
+
+
 def test_very_many_addresses_are_not_all_named() -> None:
     """Nor remembered."""
     complaints = Complaints(lambda: 0.0)

@@ -7,7 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.receive.lane.commands import MalformedCommand, Operation, Request, encode_response, parse
-from tests.pdus import FIND_RQ, SC, VERIFICATION, command, echo_rq, element, store_rq
+from tests.pdus import (
+    CANCEL_RQ,
+    COMMITMENT,
+    COMMITMENT_INSTANCE,
+    FIND_RQ,
+    SC,
+    VERIFICATION,
+    action_rq,
+    command,
+    echo_rq,
+    element,
+    pdu,
+    pdv,
+    report_rq,
+    report_rsp,
+    store_rq,
+)
 
 
 def test_a_store_request_is_read() -> None:
@@ -30,15 +46,45 @@ def test_what_does_not_matter_is_passed_over() -> None:
 @pytest.mark.parametrize("kind", [0x0000, 0x0102, 0xFFFF])
 def test_any_dataset_type_but_0101_announces_a_dataset(kind: int) -> None:
     """PS3.7 section E.1: 0101H is the null value, all others tell that one follows."""
-    request = parse(store_rq(x0800=kind))
-    assert request is not None
-    assert request.has_dataset
+    assert parse(store_rq(x0800=kind)).has_dataset
 
 
-@pytest.mark.parametrize("field", [FIND_RQ, 0x8001, 0x0FFF, 0x0100])
-def test_other_operations_are_not_ours(field: int) -> None:
-    """Other requests, responses, cancels: whatever else they hold or lack."""
-    assert parse(command({0x0100: field})) is None
+def test_an_event_report_is_read() -> None:
+    """With its type; one that is no number is none."""
+    request = parse(report_rq())
+    assert request == Request(Operation.EVENT_REPORT, 4, True, COMMITMENT, COMMITMENT_INSTANCE, b"\2\0")
+    assert request.event_type_id == 2
+    assert parse(report_rq(x1002=b"\2")).event_type_id is None
+    assert parse(report_rq(x1002=None)).event_type_id is None
+
+
+def test_what_is_requested_stands_for_what_is_affected() -> None:
+    """N-ACTION names class and instance so, and its response names them as affected (PS3.7 section 10.3.4)."""
+    assert parse(action_rq()) == Request(0x0130, 6, True, COMMITMENT, COMMITMENT_INSTANCE, None, b"\1\0")
+
+
+@pytest.mark.parametrize("field", [FIND_RQ, 0x0021, 0x0140, 0x0150, 0x7FFF])
+def test_any_other_request_is_read(field: int) -> None:
+    """It is answered, too."""
+    request = parse(command({0x0100: field, 0x0110: 5, 0x0800: 1}))
+    assert request == Request(field, 5, True, None, None)
+    assert encode_response(request, 0x0211) == command(
+        {0x0100: field | 0x8000, 0x0120: 5, 0x0800: 0x0101, 0x0900: 0x0211}
+    )
+
+
+@pytest.mark.parametrize("field", [0x8001, 0x8100, 0xFFFF, CANCEL_RQ])
+def test_responses_and_cancels_have_no_response(field: int) -> None:
+    """Whatever message they are about, and whether it is ours."""
+    request = parse(command({0x0100: field, 0x0120: 5, 0x0800: 0x0101}))
+    assert request == Request(field, None, False, None, None)
+    with pytest.raises(ValueError, match="no response"):
+        encode_response(request, 0)
+
+
+def test_a_report_is_answered_with_its_type() -> None:
+    """PS3.7 table 10.3-2."""
+    assert pdu(pdv(5, 3, encode_response(parse(report_rq()), 0))) == report_rsp()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +112,6 @@ def test_what_cannot_be_answered_is_malformed(broken: bytes) -> None:
 def test_a_response_repeats_what_was_asked(uid: bytes | None) -> None:
     """Message id and UIDs as they came, to the byte; no element for a UID that was not there."""
     request = parse(store_rq(x1000=uid, message_id=0xFFFF))
-    assert request is not None
     expected = {0x0002: SC, 0x0100: 0x8001, 0x0120: 0xFFFF, 0x0800: 0x0101, 0x0900: 0xA700, 0x1000: uid}
     assert encode_response(request, 0xA700) == command(expected)
 

@@ -10,16 +10,39 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from agent.core.ports import RecordKind
-from agent.receive.intake import Intake
+from agent.receive.intake import MAX_REPORT_BYTES, Intake
 from agent.receive.journal import Journal
 from agent.receive.lane import Ending, Lane, LaneSettings, Outcome, Wire
 from agent.receive.lane.buffer import LEAST_BYTES
+from agent.receive.lane.framing import AbortReason
 from agent.receive.lane.wire import Recalled
 from tests.fakes.drafts import FakeChannel
-from tests.pdus import ABORT, FIND_RQ, RELEASE_RQ, SC, command, echo_rq, echo_rsp, pdu, pdv, store_rq, store_rsp
+from tests.pdus import (
+    ABORT,
+    CANCEL_RQ,
+    FIND_RQ,
+    RELEASE_RQ,
+    SC,
+    action_rq,
+    action_rsp,
+    command,
+    echo_rq,
+    echo_rsp,
+    pdu,
+    pdv,
+    report_rq,
+    report_rsp,
+    store_rq,
+    store_rsp,
+)
 
-EVERYTHING = frozenset({"store", "echo"})
-CONTEXTS = {1: (SC.decode().rstrip("\0"), "1.2.840.10008.1.2.1"), 3: ("1.2.840.10008.1.1", "1.2.840.10008.1.2")}
+EVERYTHING = frozenset({"store", "echo", "commit"})
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+CONTEXTS = {
+    1: (SC.decode().rstrip("\0"), EXPLICIT),
+    3: ("1.2.840.10008.1.1", IMPLICIT),
+    5: ("1.2.840.10008.1.20.1", IMPLICIT),
+}
 STORE = pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 2, b"dataset"))
 
 
@@ -63,13 +86,17 @@ class Served:
         max_pdu: int = 4096,
         peer_max_pdu: int = 0,
     ) -> None:
+        self.complaints: list[tuple[str, str, str, dict[str, str]]] = []
         self.channel = channel or FakeChannel()
         self.wire = wire or ScriptedWire(list(pieces))
         log = Journal(self.channel, UUID(int=7)).association()
         log.open({"peer": "127.0.0.1"})
-        intake = Intake(log, {"peer": "127.0.0.1"}, may, CONTEXTS)  # type: ignore[arg-type]
+        intake = Intake(log, {"peer": "127.0.0.1"}, may, CONTEXTS, complain=self._complain)  # type: ignore[arg-type]
         limits = LaneSettings(frozenset(CONTEXTS), max_pdu, peer_max_pdu, 300, 30)
         self.outcome: Outcome = Lane(self.wire, intake, limits).serve()
+
+    def _complain(self, event: str, reason: str, *, level: str = "warning", **ids: str) -> None:
+        self.complaints.append((level, event, reason, ids))
 
     @property
     def sent(self) -> bytes:
@@ -168,17 +195,18 @@ def test_a_record_says_what_the_object_is() -> None:
 
 
 def test_an_object_is_logged_once() -> None:
-    """When it is stored, by its UID and its association's id; one that is refused likewise."""
+    """When it is stored, by its UID and its association's id; one that is refused is complained of."""
     with capture_logs() as log:
         Served(STORE)
         channel = FakeChannel()
         channel.fail_at = {"commit"}
-        Served(STORE, channel=channel)
+        served = Served(STORE, channel=channel)
     ids = {"association_id": f"{UUID(int=7)}/1", "sop_instance_uid": "1.2.3"}
     assert log == [
         {"event": "instance_stored", "log_level": "info", **ids},
-        {"event": "instance_refused", "log_level": "error", "reason": "told to", **ids},
+        {"event": "instance_refused", "log_level": "debug", "reason": "told to", **ids},
     ]
+    assert served.complaints == [("error", "instance_refused", "told to", {"sop_instance_uid": "1.2.3"})]
 
 
 def test_a_large_object_goes_through_in_parts() -> None:
@@ -252,10 +280,11 @@ def test_what_the_caller_may_not_do_is_refused_after_it_was_taken() -> None:
         (pdu(pdv(1, 3, store_rq(b"")) + pdv(1, 2, b"x")), store_rsp(b"", status=0xC000)),
         (pdu(pdv(1, 3, store_rq(b"1" * 256)) + pdv(1, 2, b"x")), store_rsp(b"1" * 256, status=0xC000)),
         (pdu(pdv(3, 3, store_rq()) + pdv(3, 2, b"x")), store_rsp(status=0x0122, context_id=3)),
+        (pdu(pdv(5, 3, store_rq()) + pdv(5, 2, b"x")), store_rsp(status=0x0122, context_id=5)),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_and_the_association_goes_on(stream: bytes, answer: bytes) -> None:
-    """Without dataset, without a UID, with an endless one, over the context for verification."""
+    """Without dataset, without a UID, with an endless one, over the contexts for verification and commitment."""
     served = Served(stream + STORE)
     assert served.sent == answer + store_rsp()
     assert served.payloads == [b"dataset"]
@@ -274,26 +303,88 @@ def test_a_response_keeps_to_what_the_peer_takes() -> None:
     assert Served(STORE, peer_max_pdu=50).sent == expected
 
 
-FIND = command({0x0100: FIND_RQ, 0x0110: 5, 0x0800: 1})
+def _reports(served: Served) -> list[tuple[dict[str, str], bytes]]:
+    return [(meta, data) for kind, meta, data in served.channel.records if kind is RecordKind.EVENT_REPORT]
 
 
-def test_another_message_is_handed_over_whole() -> None:
-    """Its command in one piece, what follows it in its PDU and behind it as it came; what was stored stays."""
-    tail = pdu(pdv(1, 2, b"identifier")) + STORE
-    stream = STORE + pdu(pdv(1, 1, FIND[:20])) + pdu(pdv(1, 3, FIND[20:]) + pdv(1, 0, b"more")) + tail
-    served = Served(stream)
-    assert served.outcome == Outcome(Ending.HANDED_OVER, pdu(pdv(1, 3, FIND)) + pdu(pdv(1, 0, b"more")) + tail)
+def _report(information: bytes, context_id: int = 5, **changes: bytes | int | None) -> bytes:
+    parts = [information[at : at + 4000] for at in range(0, len(information), 4000)] or [b""]
+    data = (pdv(context_id, 2 if n == len(parts) - 1 else 0, part) for n, part in enumerate(parts))
+    return pdu(pdv(context_id, 3, report_rq(**changes))) + b"".join(map(pdu, data))
+
+
+def test_an_event_report_is_kept_as_it_came() -> None:
+    """Between objects, in parts, or without information at all; the record says what it is."""
+    information = bytes(range(256)) * 100
+    served = Served(STORE + _report(information) + pdu(pdv(5, 3, report_rq(x0800=0x0101))) + STORE)
+    meta = {"association_id": f"{UUID(int=7)}/1", "event_type_id": "2", "transfer_syntax_uid": IMPLICIT}
+    assert _reports(served) == [(meta, information), (meta, b"")]
+    assert served.sent == store_rsp() + report_rsp() * 2 + store_rsp()
+    assert served.payloads == [b"dataset"] * 2
+
+
+@pytest.mark.parametrize("surplus", [0, 1, 3 * LEAST_BYTES])
+def test_no_more_of_a_report_is_held_than_it_may_have(surplus: int) -> None:
+    """One that is longer is taken to its end, refused and forgotten; the next one is kept."""
+    served = Served(_report(bytes(MAX_REPORT_BYTES + surplus)) + _report(b"short"))
+    assert [len(data) for _, data in _reports(served)] == ([] if surplus else [MAX_REPORT_BYTES]) + [5]
+    assert [event for _, event, _, _ in served.complaints] == ["event_report_refused"] * bool(surplus)
+    assert served.sent == report_rsp(status=0x0213 if surplus else 0) + report_rsp()
+
+
+def test_a_report_that_is_not_kept_is_refused() -> None:
+    """Without leave, over the context of another SOP class, without a type; nothing of it is recorded."""
+    refused = Served(_report(b"x"), may=frozenset({"store", "echo"}))
+    assert refused.sent == report_rsp(status=0x0124)
+    elsewhere = Served(_report(b"x", context_id=1))
+    assert elsewhere.sent == report_rsp(status=0x0118, context_id=1)
+    typeless = Served(_report(b"x", x1002=None))
+    assert typeless.sent == report_rsp(status=0x0113, event_type=None)
+    assert _reports(refused) == _reports(elsewhere) == _reports(typeless) == []
+
+
+def test_a_report_that_ends_half_way_leaves_nothing() -> None:
+    """Nor an answer."""
+    served = Served(pdu(pdv(5, 3, report_rq())) + pdu(pdv(5, 0, b"half")) + ABORT)
+    assert (served.sent, _reports(served)) == (b"", [])
+
+
+def test_a_request_to_commit_to_storage_is_refused() -> None:
+    """N-ACTION: this is no archive; its dataset is dropped, however long, and the association goes on."""
+    served = Served(pdu(pdv(5, 3, action_rq())) + pdu(pdv(5, 0, bytes(4000))) * 1000 + pdu(pdv(5, 2, b"")) + STORE)
+    assert served.sent == action_rsp() + store_rsp()
     assert served.payloads == [b"dataset"]
 
 
-def test_a_message_that_ends_its_pdu_is_handed_over_alone() -> None:
-    """No empty PDU behind it."""
-    assert Served(pdu(pdv(1, 3, FIND))).outcome == Outcome(Ending.HANDED_OVER, pdu(pdv(1, 3, FIND)))
+@pytest.mark.parametrize(("field", "context_id"), [(FIND_RQ, 1), (0x0021, 3), (0x0110, 5), (0x7FFF, 1)])
+def test_any_other_request_is_refused(field: int, context_id: int) -> None:
+    """As an unrecognised operation, behind its whole dataset, and the association goes on."""
+    rq, rsp = {0x0100: field, 0x0110: 5, 0x0800: 1}, {0x0100: field | 0x8000, 0x0120: 5, 0x0800: 0x0101, 0x0900: 0x0211}
+    served = Served(pdu(pdv(context_id, 3, command(rq)) + pdv(context_id, 0, b"more")) + pdu(pdv(context_id, 2, b"")))
+    assert served.sent == pdu(pdv(context_id, 3, command(rsp)))
+    assert served.outcome.ending is Ending.LOST
 
 
-@pytest.mark.parametrize("end", [RELEASE_RQ, ABORT, pdu(bytes(4097))])
+@pytest.mark.parametrize("field", [0x8001, CANCEL_RQ])
+def test_what_has_no_response_gets_none(field: int) -> None:
+    """A cancel, and a response to what was never asked: dropped with the dataset, and the association goes on."""
+    message = pdu(pdv(1, 3, command({0x0100: field, 0x0120: 5, 0x0800: 1, 0x0900: 0}))) + pdu(pdv(1, 2, b"data"))
+    served = Served(message + STORE)
+    assert (served.sent, served.payloads) == (store_rsp(), [b"dataset"])
+
+
+def test_a_pdu_longer_than_allowed_is_not_read() -> None:
+    """It is an invalid parameter; what was begun is abandoned."""
+    served = Served(pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 0, b"half")) + pdu(bytes(4097)))
+    assert served.outcome == Outcome(
+        Ending.INVALID_PDU, reason=AbortReason.INVALID_PDU_PARAMETER_VALUE, why="a PDU longer than allowed"
+    )
+    assert (served.payloads, served.channel.abandoned, served.sent) == ([], 1, b"")
+
+
+@pytest.mark.parametrize("end", [RELEASE_RQ, ABORT])
 def test_the_end_within_an_object_abandons_it(end: bytes) -> None:
-    """A release, an abort, a PDU that is too long: pynetdicom reads it, and nothing of the object is kept."""
+    """A release, an abort: pynetdicom reads it, and nothing of the object is kept."""
     served = Served(pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 0, b"half")) + end)
     assert served.outcome.ending is Ending.HANDED_OVER
     assert served.outcome.unread == end

@@ -9,6 +9,7 @@ from agent.core.errors import Transient
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.receive.journal import Journal
+from tests.fakes.drafts import FakeDraft
 from tests.fakes.spool import FakeSpool
 
 RUN = UUID(int=7)
@@ -32,6 +33,12 @@ class _Spool:
         if self.is_full:
             raise Transient("full")
         return self.source.add(kind, meta, payload)
+
+    def begin(self, kind: RecordKind, meta: Mapping[str, str]) -> FakeDraft:
+        return FakeDraft(self, kind, meta)
+
+    def check(self, call: str) -> None:
+        pass
 
     def close(self) -> None:
         self.open_channels -= 1
@@ -58,17 +65,17 @@ def test_the_start_comes_before_everything_of_the_run() -> None:
     with pytest.raises(Transient):
         log.open({})
     with pytest.raises(Transient):
-        log.store({}, b"")
+        log.begin({})
     spool.is_full = False
-    log.store({}, b"")
+    log.begin({}).commit()
     journal.start()
-    journal.report({}, b"")
+    log.report({}, b"")
     log.close()
     assert spool.kinds == [
         "receiver_started:",
         "association_opened:1",
         "instance:1",
-        "event_report:",
+        "event_report:1",
         "association_closed:1",
     ]
     assert spool.open_channels == 0
