@@ -106,7 +106,8 @@ class _History:
             now = [unit.case(case.id) for case in self.cases]
         pinned = [one for one in now if one.state in PINNED]
         pinned = [one for one in pinned if one.state is not CaseState.FAILED or one.changed_at >= closed_before]
-        self.world.lost(self.cases)  # raises if it reads another record's bytes
+        others = [one for one in now if one not in pinned]
+        self.world.lost(others)  # raises if it reads another record's bytes
         over = self.world.spool.used_bytes - self.world.keeper.limit_bytes
         return self.world.lost(pinned) + ([f"{over} bytes above the limit"] if over > 0 else [])
 
