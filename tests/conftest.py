@@ -21,12 +21,13 @@ UNMEASURED = tuple(
     for place in (
         *("acceptance", "faults", "models", "viewer", "unit/demo", "integration/demo", "unit/test_conformance.py"),
         *("unit/report/test_valid_iod.py", "unit/report/test_questions.py", "unit/report/test_bench_report.py"),
-        "unit/assemble/test_retention_histories.py",
+        *("unit/report/test_german.py", "unit/assemble/test_retention_histories.py"),
+        *("integration/assemble/test_bench_assemble.py", "integration/dimse/test_bench_sending.py"),
     )
 )
-# Being traced more than doubles the time of the libraries that these call, and the later cases of a parametrised test
-# go the way of its first one; the core, of which every branch is to be seen, is not among them.
-FIRST_CASE_MEASURED = tuple(TESTS / place for place in ("unit/report", "rooms"))
+# Being traced doubles the time of the libraries that these call; later cases of a parametrised test, and random ones,
+# go the way of the first; the core, of which every branch is to be seen, is not among them.
+FIRST_CASE_MEASURED = tuple(TESTS / place for place in ("unit/report", "rooms", "integration/lineage"))
 # These wait more than they work: begun first, they leave the processor to the others and are not the end of the run.
 FIRST = tuple(TESTS / place for place in ("viewer", "faults", "acceptance"))
 
@@ -50,7 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _is_measured(item: pytest.Item) -> bool:
     call = getattr(item, "callspec", None)
     is_later_case = call is not None and any(call.indices.values())
-    return not (_is_in(item, UNMEASURED) or (is_later_case and _is_in(item, FIRST_CASE_MEASURED)))
+    is_random = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    return not (_is_in(item, UNMEASURED) or ((is_later_case or is_random) and _is_in(item, FIRST_CASE_MEASURED)))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
