@@ -14,7 +14,7 @@ from agent.assemble.judging import QuestionScope
 from agent.assemble.resolve import Request, Resolver
 from agent.core.adt import PatientNews, news_to_json
 from agent.core.case import Case, CaseEvent, CaseState
-from agent.core.conflict import Ruling
+from agent.core.conflict import Conflict, ConflictKind, Ruling
 from agent.core.instance import Arrival, End
 from agent.core.patient import PatientKey
 from agent.core.ports import Record, RecordKind, StoredInstance, Unit
@@ -132,3 +132,21 @@ class House:
         """What a version holds."""
         with self.store.unit() as unit:
             return [stored.instance.sop_instance_uid for stored in unit.instances(case.id)]
+
+
+def answered(house: House) -> None:
+    """Let the newest version be answered and delivered."""
+    life = (CaseEvent.COMPLETE, CaseEvent.CLAIMED, CaseEvent.RESULT_SAVED, CaseEvent.ALL_CONFIRMED)
+    house.move(*life)
+
+
+def held_for(house: House, patient_id: str) -> list[Conflict]:
+    """What a patient's case is held for, if it is."""
+    case = house.heads()[patient_id]
+    with house.store.unit() as unit:
+        return list(unit.conflicts(case.id)) if case.state is CaseState.HELD else []
+
+
+def kinds(house: House, patient_id: str) -> list[ConflictKind]:
+    """Of what kinds that is."""
+    return [conflict.kind for conflict in held_for(house, patient_id)]

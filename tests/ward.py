@@ -74,6 +74,10 @@ class Ward:
                 case = unit.open_version(case, self.clock())
             return unit.add_instance(case, instance, arrival, self.clock() + QUIET)
 
+    def know(self, **changes: object) -> None:
+        """Let the clinical database say something of Alice's cancer."""
+        self.clinical.know(ALICE, "2026-11-01", **{**CANCER, "grade": 2, **changes})
+
     def pass_time(self, span: timedelta = QUIET) -> None:
         """Let time pass, and the assembler look."""
         self.clock.advance(span)

@@ -27,7 +27,7 @@ from agent.spool import SpoolReader
 from agent.state import SqlStore
 from agent.state.cases import case_of
 from agent.state.store import SqlUnit
-from agent.state.tables import cases
+from agent.state.tables import cases, outbox
 from demo import ehr
 from tests.faults.evidence import Bytes, Evidence, Message, Version, Witness
 from tests.faults.senders import Ledger
@@ -135,9 +135,11 @@ class Installation:
 
     def let_time_pass(self) -> None:
         """Do as if the quarter of an hour were over after which an archive is asked anew for a commitment."""
+        asked_about = sa.select(outbox.c.case_id).where(outbox.c.error == ASKED).distinct().order_by(outbox.c.case_id)
         with self._reading() as db:
-            overdue = {item.case_id for v in self._versions(db) for item in v.outbox if _is_unanswered(item)}
-        for case_id in sorted(overdue):
+            unit = SqlUnit(db)
+            overdue = [one for one in db.scalars(asked_about) if any(map(_is_unanswered, unit.outbox_of(one)))]
+        for case_id in overdue:
             with self.store.unit() as unit:
                 unit.lock(case_id)
                 for item in filter(_is_unanswered, unit.outbox_of(case_id)):
@@ -152,11 +154,11 @@ class Installation:
         return True
 
     def has_ended(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether nothing is left to do; asked often, so no result is read for it."""
         self.let_time_pass()
         with self._reading() as db:
             taken_in = SqlUnit(db).cursor()
-            states = {version.case.state for version in self._versions(db)}
+            states = set(db.scalars(sa.select(cases.c.state).distinct()))
         left = next(SpoolReader(self.folder / "spool").after(taken_in), None)
         return left is None and states <= ENDED
 

@@ -59,6 +59,7 @@ def test_an_order_that_comes_too_late_kills_nobody(place: Installation) -> None:
     assert place.agent.living() == before
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_succession_is_read_from_the_reports(place: Installation) -> None:
     """The version that adds modalities names the one before; one that does not, or that has no capture, is found."""
     assert set(Boundaries(place).crossings(ADDED)) == set(POINTS)
@@ -107,6 +108,7 @@ def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
     assert len(seen.acknowledged) > 12
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_damage_behind_the_agents_back_is_seen(place: Installation) -> None:
     """The evidence is read from the disks: bytes changed in the spool and a file gone from an archive are losses.
 

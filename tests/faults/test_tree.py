@@ -10,6 +10,7 @@ from tests.faults.tree import Tree
 from tests.harness import wait_until
 
 ROLES = {"receiver", "keeper", "worker-1"}
+pytestmark = pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # who lives is no matter of the database
 
 
 def all_living(agent: Tree) -> dict[str, int]:

@@ -21,15 +21,14 @@ from tests.peers import program
 SOMEONE = phantom.patient(1, "P-1", sides=("R",), name="Παπαδοπούλου^Ελένη")
 
 
-def check(folder: Path, kind: str, datasets: Sequence[Dataset]) -> None:
-    """Let the validator look at every dataset."""
-    dciodvfy = program("dciodvfy")
+def faulty(folder: Path, kind: str, datasets: Sequence[Dataset]) -> list[str]:
+    """Return what the validator says of each dataset that it finds an error in, or takes for another kind."""
+    dciodvfy, told = program("dciodvfy"), []
     for i, ds in enumerate(datasets):
         path = folder / f"{i}.dcm"
         ds.save_as(path, enforce_file_format=True)
-        said = subprocess.run([dciodvfy, str(path)], capture_output=True, text=True, check=False)
-        assert kind in said.stderr
-        assert "Error" not in said.stderr
+        told.append(subprocess.run([dciodvfy, str(path)], capture_output=True, text=True, check=False).stderr)
+    return [said for said in told if kind not in said or "Error" in said]
 
 
 def part10(ds: Dataset) -> bytes:
@@ -43,19 +42,20 @@ def part10(ds: Dataset) -> bytes:
 def test_every_view_is_valid(tmp_path: Path, inverted: bool) -> None:
     """The validator finds no error in any of the four views."""
     views = phantom.mammography(SOMEONE, inverted=inverted, rows=160, columns=128)
-    check(tmp_path, "MammographyImageForPresentation", views)
+    assert faulty(tmp_path, "MammographyImageForPresentation", views) == []
 
 
 @pytest.mark.parametrize("colour", [False, True])
 def test_ultrasound_is_valid(tmp_path: Path, colour: bool) -> None:
     """The validator finds no error in ultrasound of both sides, grey or in colour."""
-    check(tmp_path, "USImage", phantom.ultrasound_study(SOMEONE, sides=("L", "R"), colour=colour))
+    stills = phantom.ultrasound_study(SOMEONE, sides=("L", "R"), colour=colour)
+    assert faulty(tmp_path, "USImage", stills) == []
 
 
 def test_mr_is_valid(tmp_path: Path) -> None:
     """The validator finds no error in the first and last image of each phase."""
     images = phantom.mri_study(SOMEONE, rows=60, columns=96)
-    check(tmp_path, "MRImage", images[::8] + images[7::8])
+    assert faulty(tmp_path, "MRImage", images[::8] + images[7::8]) == []
 
 
 def test_a_study_has_four_views_of_one_patient() -> None:

@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from agent.assemble.complete import MOST_PER_TICK
-from agent.assemble.judging import QuestionScope
 from agent.core.case import UNCHANGED, CaseEvent, CaseState
 from agent.core.evidence import Patience
 from agent.core.patient import PatientKey
@@ -20,10 +19,6 @@ DONE, READY, CLOSED, FAILED = CaseState.DONE, CaseState.READY, CaseState.CLOSED,
 def ward() -> Ward:
     """Give a ward that expects a mammogram."""
     return Ward()
-
-
-def _know(ward: Ward, **changes: object) -> None:
-    ward.clinical.know(ALICE, "2026-11-01", **{**CANCER, "grade": 2, **changes})
 
 
 UNCHANGING: list[dict[str, object]] = [
@@ -40,7 +35,7 @@ UNCHANGING: list[dict[str, object]] = [
 def test_what_would_not_change_the_answer_opens_nothing(ward: Ward, change: dict[str, object]) -> None:
     """Facts that no model reads, a later date of surgery, what surgery found: the answer stands, and is watched on."""
     ward.answered()
-    _know(ward, **change)
+    ward.know(**change)
     for _ in range(3):
         ward.pass_time(REFRESH)
     assert ward.cases() == [("aln", 1, DONE)]
@@ -63,7 +58,7 @@ def test_a_fact_that_changes_the_answer_opens_the_next_version(
 ) -> None:
     """Once, with the images that are here; the first version stays what it was."""
     first = ward.answered()
-    _know(ward, **change)
+    ward.know(**change)
     ward.pass_time(REFRESH)
     ward.pass_time(QUIET)
     assert ward.cases() == [("aln", 1, DONE), ("aln", 2, READY)]
@@ -87,7 +82,7 @@ def test_a_fact_that_changes_the_answer_opens_the_next_version(
 def test_a_diagnosis_that_is_withdrawn_takes_the_answer_back(ward: Ward, diagnosis: str | None, because: str) -> None:
     """The estimate must not stand: the next version says why there is none, and says it once."""
     ward.answered()
-    _know(ward, diagnosis=diagnosis)
+    ward.know(diagnosis=diagnosis)
     ward.pass_time(REFRESH)
     ward.pass_time(QUIET)
     assert ward.case().state is READY and ward.case().version == 2
@@ -101,7 +96,7 @@ def test_a_diagnosis_that_is_withdrawn_takes_the_answer_back(ward: Ward, diagnos
 def test_a_diagnosis_withdrawn_before_any_answer_only_sleeps(ward: Ward) -> None:
     """Nothing was said that would have to be corrected."""
     ward.image()
-    _know(ward, diagnosis="benign")
+    ward.know(diagnosis="benign")
     ward.pass_time()
     assert ward.cases() == [("aln", 1, CaseState.DORMANT)]
 
@@ -122,11 +117,11 @@ def test_what_nobody_says_takes_nothing_back(ward: Ward) -> None:
 def test_the_correction_waits_for_no_modality_again() -> None:
     """What the first version waited for in vain does not hold the second."""
     ward = Ward(Patience(QUIET, ("MG", "US"), {"US": 4 * HOUR}))
-    _know(ward)
+    ward.know()
     ward.image()
     ward.pass_time(4 * HOUR)
     ward.answer()
-    _know(ward, node_biopsy="positive")
+    ward.know(node_biopsy="positive")
     ward.pass_time(REFRESH)
     ward.pass_time(QUIET)
     assert (ward.case().version, ward.case().state) == (2, READY)
@@ -134,7 +129,7 @@ def test_the_correction_waits_for_no_modality_again() -> None:
 
 def test_a_failed_version_is_watched_and_keeps_its_reason(ward: Ward) -> None:
     """Facts may make of it what it could not be."""
-    _know(ward)
+    ward.know()
     ward.image()
     ward.pass_time()
     with ward.store.unit() as unit:
@@ -146,7 +141,7 @@ def test_a_failed_version_is_watched_and_keeps_its_reason(ward: Ward) -> None:
     ward.clinical.wrong = False
     ward.pass_time(REFRESH)
     assert (ward.case().state, ward.case().reason) == (FAILED, "broken pixels")
-    _know(ward, grade=3)
+    ward.know(grade=3)
     ward.pass_time(REFRESH)
     ward.pass_time(QUIET)
     assert ward.cases() == [("aln", 1, FAILED), ("aln", 2, READY)]
@@ -159,7 +154,7 @@ def test_a_diagnosis_withdrawn_after_a_failure_has_nothing_to_take_back(ward: Wa
         claimed = unit.claim(ward.clock(), ward.clock() + HOUR, "worker")
         assert claimed is not None
         unit.apply(claimed, CaseEvent.GAVE_UP, ward.clock(), reason="broken pixels")
-    _know(ward, diagnosis="benign")
+    ward.know(diagnosis="benign")
     ward.pass_time(REFRESH)
     ward.pass_time(QUIET)
     assert ward.cases() == [("aln", 1, FAILED), ("aln", 2, FAILED), ("aln", 3, CaseState.DORMANT)]
@@ -169,7 +164,7 @@ def test_when_the_episode_is_over_nobody_looks_any_more(ward: Ward) -> None:
     """An answer of last year costs nothing, and is not corrected."""
     ward.answered()
     asked = len(ward.clinical.asked)
-    _know(ward, diagnosis="benign")
+    ward.know(diagnosis="benign")
     ward.pass_time(EPISODE + HOUR)
     assert (ward.case().state, ward.case().due_at, len(ward.clinical.asked)) == (DONE, None, asked)
 
@@ -180,7 +175,7 @@ def test_only_the_newest_version_is_looked_at(ward: Ward) -> None:
     ward.image()
     ward.pass_time()
     ward.answer()
-    _know(ward, grade=3)
+    ward.know(grade=3)
     ward.pass_time(REFRESH)
     ward.pass_time(QUIET)
     assert ward.cases() == [("aln", 1, DONE), ("aln", 2, DONE), ("aln", 3, READY)]
@@ -216,7 +211,7 @@ def test_after_a_version_that_changed_nothing_the_answer_is_still_corrected(ward
     ward.answered()
     ward.image(laterality="R")
     ward.pass_time()
-    _know(ward, node_biopsy="positive")
+    ward.know(node_biopsy="positive")
     ward.pass_time(REFRESH)
     ward.pass_time(QUIET)
     assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED), ("aln", 3, READY)]
@@ -225,7 +220,7 @@ def test_after_a_version_that_changed_nothing_the_answer_is_still_corrected(ward
 
 def test_while_the_version_before_is_being_answered_nobody_knows_whether_anything_changes(ward: Ward) -> None:
     """The next one waits for it, then sees that it would say the same."""
-    _know(ward)
+    ward.know()
     ward.image()
     ward.pass_time()
     with ward.store.unit() as unit:
@@ -244,13 +239,13 @@ def test_while_the_version_before_is_being_answered_nobody_knows_whether_anythin
 def test_facts_that_change_back_before_the_answer_change_nothing() -> None:
     """The version that they opened is withdrawn."""
     ward = Ward(Patience(HOUR, ("MG",)))
-    _know(ward)
+    ward.know()
     ward.image()
     ward.pass_time(HOUR)
     ward.answer()
-    _know(ward, grade=3)
+    ward.know(grade=3)
     ward.pass_time(REFRESH)
-    _know(ward)
+    ward.know()
     ward.pass_time(HOUR)
     assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED)]
 
@@ -271,7 +266,7 @@ def test_a_question_that_is_no_longer_asked_here_is_left_alone() -> None:
     """Without a model nobody could answer the next version."""
     ward = Ward(scopes=())
     ward.answered()
-    _know(ward, node_biopsy="positive")
+    ward.know(node_biopsy="positive")
     ward.pass_time(REFRESH)
     assert ward.cases() == [("aln", 1, DONE)]
 
@@ -309,7 +304,7 @@ def test_another_cancer_is_another_case() -> None:
     first = ward.answered()
     ward.clock.advance(LATER)
     ward.image(acquired_on=date(2027, 6, 1))
-    _know(ward, diagnosis_date="2027-06-05")
+    ward.know(diagnosis_date="2027-06-05")
     ward.pass_time()
     ward.pass_time()
     assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED), ("aln", 1, READY)]
@@ -323,7 +318,7 @@ def test_another_cancer_is_seen_while_an_answer_is_watched(ward: Ward) -> None:
     ward.answered()
     ward.image(acquired_on=date(2027, 3, 10))
     ward.pass_time()
-    _know(ward, diagnosis_date="2027-03-20", side_date="2027-03-20")
+    ward.know(diagnosis_date="2027-03-20", side_date="2027-03-20")
     ward.clock.advance(EPISODE - HOUR)
     ward.assembler.tick()
     ward.pass_time()
@@ -334,114 +329,13 @@ def test_another_cancer_is_seen_while_an_answer_is_watched(ward: Ward) -> None:
 def test_another_cancer_without_an_image_waits_for_one(ward: Ward) -> None:
     """Nothing can be asked yet; an old image that comes then changes nothing."""
     ward.answered()
-    _know(ward, diagnosis_date="2027-03-20", side_date="2027-03-20")
+    ward.know(diagnosis_date="2027-03-20", side_date="2027-03-20")
     ward.clock.advance(EPISODE - HOUR)
     ward.assembler.tick()
     assert ward.cases() == [("aln", 1, DONE)]
     ward.image(laterality="R")
     ward.pass_time()
     assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED)] and ward.case().reason == UNCHANGED
-
-
-NSLN = (
-    QuestionScope("aln", frozenset({"MG"}), facts=frozenset({"grade"})),
-    QuestionScope("nsln", frozenset({"MG"}), facts=frozenset({"sentinel_positive"})),
-)
-FOUND: dict[str, object] = {
-    "axillary_surgery_date": "2026-11-20",
-    "sentinel_positive": 1,
-    "sentinel_positive_date": "2026-11-20",
-}
-
-
-def test_positive_sentinel_nodes_ask_about_the_others() -> None:
-    """The question arises with the result, from the images that are here, and never before; the first answer stands."""
-    ward = Ward(scopes=NSLN)
-    first = ward.answered()
-    for change in ({"axillary_surgery_date": "2026-11-20"}, {**FOUND, "sentinel_positive": 0}):
-        _know(ward, **change)
-        ward.pass_time(REFRESH)
-    assert ward.cases() == [("aln", 1, DONE)]
-    _know(ward, **FOUND)
-    ward.pass_time(REFRESH)
-    ward.pass_time(QUIET)
-    assert ward.cases() == [("aln", 1, DONE), ("nsln", 1, READY)]
-    case = ward.case(question="nsln")
-    found = ward.findings(case)
-    assert ward.uids(case) == ward.uids(first)
-    assert (found["facts"]["sentinel_positive"]["value"], found["eligibility"]["facts_cutoff"]) == (1, None)
-    assert found["eligibility"]["cutoff"] == "2026-11-20"
-    for _ in range(3):
-        ward.pass_time(REFRESH)
-    assert len(ward.cases()) == 2
-
-
-def test_a_question_that_arises_needs_a_side() -> None:
-    """Nobody could say of which axilla."""
-    ward = Ward(scopes=NSLN)
-    ward.image()
-    _know(ward, **FOUND, side=None)
-    ward.pass_time()
-    assert [question for question, _, _ in ward.cases()] == ["aln"]
-
-
-def test_a_corrected_sentinel_result_takes_the_answer_back() -> None:
-    """Three positive nodes are another matter."""
-    ward = Ward(scopes=NSLN)
-    ward.answered()
-    _know(ward, **FOUND)
-    ward.pass_time(REFRESH)
-    ward.pass_time(QUIET)
-    ward.answer()
-    _know(ward, **{**FOUND, "sentinel_positive": 3})
-    ward.pass_time(REFRESH)
-    ward.pass_time(QUIET)
-    assert ward.cases()[1:] == [("nsln", 1, DONE), ("nsln", 2, READY)]
-    reason = ward.findings(ward.case(question="nsln"))["eligibility"]["reason"]
-    assert reason == "The question no longer applies: more than two sentinel nodes are positive."
-
-
-@pytest.mark.parametrize("away", [False, True])
-def test_a_slide_is_answered_whatever_the_clinical_database_says(ward: Ward, away: bool) -> None:
-    """It waits for the quiet period alone: neither for facts nor for a mammogram."""
-    ward.clinical.away = away
-    ward.image(modality="SM", laterality="", acquired_on=None, question="histology")
-    ward.pass_time()
-    assert ward.cases() == [("histology", 1, READY)]
-    assert ward.findings(ward.case(question="histology"))["eligibility"]["reason"] == ""
-
-
-def test_the_sentinel_nodes_of_another_cancer_ask_again() -> None:
-    """Once an episode, not once a patient."""
-    ward = Ward(scopes=NSLN)
-    ward.answered()
-    _know(ward, **FOUND)
-    ward.pass_time(REFRESH)
-    ward.pass_time(QUIET)
-    ward.answer()
-    ward.clock.advance(LATER)
-    ward.image(acquired_on=date(2027, 6, 1))
-    again = {"axillary_surgery_date": "2027-06-07", "sentinel_positive": 2}
-    ward.clinical.know(ALICE, "2027-06-05", **{**CANCER, **again})
-    ward.pass_time(timedelta(days=2))
-    ward.pass_time(QUIET)
-    ward.pass_time(QUIET)
-    assert [case for case in ward.cases() if case[0] == "nsln"] == [("nsln", 1, DONE), ("nsln", 1, READY)]
-    assert len(ward.uids(ward.case(question="nsln"))) == 1
-
-
-def test_another_slide_is_another_answer() -> None:
-    """Every slide counts; without another one nothing changes."""
-    ward = Ward(scopes=(QuestionScope("histology", frozenset({"SM"})),))
-    slide: dict[str, Any] = {"modality": "SM", "laterality": "", "question": "histology"}
-    ward.image(**slide)
-    ward.pass_time()
-    ward.answer()
-    ward.pass_time(REFRESH)
-    assert ward.cases() == [("histology", 1, DONE)]
-    ward.image(**slide)
-    ward.pass_time()
-    assert ward.cases() == [("histology", 1, DONE), ("histology", 2, READY)]
 
 
 def test_an_answer_is_watched_again_when_the_next_version_was_withdrawn(ward: Ward) -> None:
@@ -452,7 +346,7 @@ def test_an_answer_is_watched_again_when_the_next_version_was_withdrawn(ward: Wa
     ward.assembler.tick()  # the answer is looked at while the next version waits
     ward.pass_time(QUIET)
     assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED)]
-    _know(ward, grade=3)
+    ward.know(grade=3)
     ward.pass_time(2 * REFRESH)
     ward.pass_time(QUIET)
     assert ward.cases()[2:] == [("aln", 3, READY)]
@@ -462,12 +356,12 @@ def test_an_answer_is_watched_again_when_the_next_version_was_withdrawn(ward: Wa
 def test_an_answer_that_changed_there_and_back_is_still_watched(ward: Ward) -> None:
     """A fact that was entered by mistake and taken back leaves an answer that later news corrects."""
     ward.answered()
-    _know(ward, grade=3)
+    ward.know(grade=3)
     ward.assembler.tick()  # the next version is open
-    _know(ward, grade=2)
+    ward.know(grade=2)
     ward.pass_time(REFRESH)
     assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED)]
-    _know(ward, grade=1)
+    ward.know(grade=1)
     ward.pass_time(2 * REFRESH)
     ward.pass_time(REFRESH)
     assert ward.cases()[2:] == [("aln", 3, READY)]
@@ -478,7 +372,7 @@ def test_an_absorbed_answer_is_watched_no_more(ward: Ward) -> None:
     first = ward.answered()
     with ward.store.unit() as unit:
         unit.absorb(unit.case(first.id), UUID(int=99))
-    _know(ward, grade=3)
+    ward.know(grade=3)
     ward.pass_time(2 * REFRESH)
     assert ward.cases() == [("aln", 1, DONE)]
 
@@ -505,7 +399,7 @@ def test_an_answer_is_watched_again_when_its_key_survives_again(ward: Ward) -> N
         unit.rekey(unit.case(away.id), ALICE, ward.clock(), "")
     ward.pass_time(QUIET)
     assert ward.cases() == [("aln", 1, DONE), ("aln", 2, CLOSED)]
-    _know(ward, grade=3)
+    ward.know(grade=3)
     ward.pass_time(2 * REFRESH)
     ward.pass_time(QUIET)
     assert ward.cases()[2:] == [("aln", 3, READY)]

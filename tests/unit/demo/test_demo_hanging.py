@@ -2,6 +2,7 @@
 
 import random
 from datetime import date
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,13 +20,19 @@ MAKERS = {
     "MR": (phantom.mri_study, ["pre", "post 1", "post 2", "post 3"]),
     "CT": (chest_ct, ["slice 2", "slice 4", "slice 6", "slice 8"]),
 }
-STUDIES = {modality: make(WHO, date(2026, 1, 2)) for modality, (make, _) in MAKERS.items()}
+
+
+@cache
+def study(modality: str) -> list[Dataset]:
+    """Return the images of a study, made when the first test wants them."""
+    make, _ = MAKERS[modality]
+    return list(make(WHO, date(2026, 1, 2)))
 
 
 @pytest.mark.parametrize("modality", MAKERS)
 def test_images_hang_in_their_order(modality: str) -> None:
     """Whatever the order in which they came; the caption says what each is."""
-    images = list(STUDIES[modality])
+    images = list(study(modality))
     random.Random(3).shuffle(images)
     assert [caption(ds) for ds in hung(thumbnails(images))] == MAKERS[modality][1]
 
@@ -38,11 +45,11 @@ def test_breasts_hang_back_to_back() -> None:
         half = len(brightness) // 2
         return bool(brightness[:half].mean() > brightness[half:].mean())
 
-    assert [weight_at_left(ds) for ds in hung(STUDIES["MG"])] == [False, True, False, True]
+    assert [weight_at_left(ds) for ds in hung(study("MG"))] == [False, True, False, True]
 
 
 def test_image_without_a_view_hangs_last() -> None:
     """A header may say less; what it says still stands below the image."""
     bare = Dataset()
     bare.Modality, bare.ImageLaterality = "MG", "R"
-    assert [caption(ds) for ds in hung([bare, *STUDIES["MG"]])][-1] == "R"
+    assert [caption(ds) for ds in hung([bare, *study("MG")])][-1] == "R"

@@ -28,6 +28,7 @@ from agent.report.rejection import rejections
 from agent.report.slot import Finished
 from agent.report.validate import RULES, validate, validate_one
 from tests import builders
+from tests.refusing import refusal
 from tests.unit.report import overlays, scenes
 from tests.unit.report.breaking import container, drop, first, group, move, number
 from tests.unit.report.broken import EVERYTHING, OF_COMPARISONS, finished
@@ -314,7 +315,7 @@ def test_broken_attribute_is_named(
 
 def test_sound_objects_pass(draft: Draft, sound: Sequence[Finished]) -> None:
     """What the room makes keeps every rule."""
-    validate(draft, sound)
+    assert refusal(validate, draft, sound) == ""
 
 
 def test_invented_predecessor_is_refused() -> None:

@@ -17,6 +17,7 @@ from agent.report.draft import DeviceIdentity, Draft
 from agent.report.slot import Finished
 from agent.report.validate import RULES, validate
 from tests import builders
+from tests.refusing import refusal
 from tests.unit.report import scenes
 from tests.unit.report.breaking import first
 from tests.unit.report.broken import (
@@ -61,7 +62,7 @@ def test_broken_object_is_refused_by_name(
 
 def test_sound_objects_pass(draft: Draft, sound: Sequence[Finished]) -> None:
     """What the room makes keeps every rule."""
-    validate(draft, sound)
+    assert refusal(validate, draft, sound) == ""
 
 
 @pytest.mark.parametrize("said", ["42.0 %", "below 10.0 %, LOW", "25.0 % of such patients"])
