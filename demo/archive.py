@@ -26,6 +26,7 @@ from agent.core.errors import SentinodeError
 from agent.core.services import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from agent.dimse.association import RequestorAe
 from agent.dimse.client import PacsClient
+from agent.dimse.still import hold_still
 from demo.contexts import offered
 from demo.query import level_keys, matches
 
@@ -225,6 +226,7 @@ class Archive:
         )
         if assoc.is_established:
             kind = 2 if missing else 1
+            hold_still(assoc)
             assoc.send_n_event_report(report, kind, UID(STORAGE_COMMITMENT), UID(STORAGE_COMMITMENT_INSTANCE))
             assoc.release()
 

@@ -8,6 +8,7 @@ from pynetdicom import AE, build_role
 from pynetdicom.dsutils import decode
 
 from agent.core.ports import RecordKind
+from agent.dimse.still import hold_still
 from tests.receivers import COMMITMENT, SC, SUCCESS, Start, open_association
 from tests.senders import EXPLICIT, IMPLICIT
 
@@ -39,6 +40,7 @@ def test_pynetdicom_reports_commitment(start: Start) -> None:
     assert association.is_established
     ds = Dataset()
     ds.TransactionUID = "1.2.3.4"
+    hold_still(association)
     status, _ = association.send_n_event_report(ds, 1, COMMITMENT, COMMITMENT + ".1")
     association.release()
     assert status.Status == SUCCESS
@@ -74,6 +76,7 @@ def test_other_event_reports_and_commitment_requests_are_refused(start: Start) -
     requestor = ae.associate("127.0.0.1", running.port, ae_title="SENTINODE")
     ds = Dataset()
     ds.TransactionUID = "1.2.3.4"
+    hold_still(requestor)
     status, _ = requestor.send_n_action(ds, 1, COMMITMENT, COMMITMENT + ".1")
     requestor.release()
     assert status.Status == 0x0211
@@ -95,9 +98,13 @@ def test_one_sender_stores_asks_and_reports_over_one_association(start: Start) -
     ds.file_meta.TransferSyntaxUID = EXPLICIT
     result = Dataset()
     result.TransactionUID = "1.2.3.4"
+    hold_still(association)
     stored = association.send_c_store(ds)
+    hold_still(association)
     asked, _ = association.send_n_action(result, 1, COMMITMENT, COMMITMENT + ".1")
+    hold_still(association)
     reported, _ = association.send_n_event_report(result, 1, COMMITMENT, COMMITMENT + ".1")
+    hold_still(association)
     again = association.send_c_store(ds)
     association.release()
     assert [one.Status for one in (stored, asked, reported, again)] == [SUCCESS, 0x0211, SUCCESS, SUCCESS]

@@ -17,6 +17,7 @@ from pynetdicom import AE
 from structlog.testing import capture_logs
 
 from agent.core.ports import RecordKind
+from agent.dimse.still import hold_still
 from tests.peers import program, shared
 from tests.receivers import Running, eventually, open_association
 from tests.senders import EXPLICIT, IMPLICIT, AssociationRejected, RawAssociation, Sendable, send_raw, split_part10
@@ -124,6 +125,7 @@ def test_pynetdicom_sends_over_one_association(start: Start) -> None:
         ds.InstanceNumber = number
         ds.file_meta = FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = EXPLICIT
+        hold_still(association)
         assert association.send_c_store(ds).Status == SUCCESS
     association.release()
     records = running.records(INSTANCE)
