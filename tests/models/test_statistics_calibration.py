@@ -131,7 +131,7 @@ def test_ece_by_luck_is_that_of_outcomes_drawn_one_by_one() -> None:
     found = reliability.calibration_error(p, y, np.random.default_rng(0))
     rng = np.random.default_rng(1)
     plain = [reliability.expected_calibration_error(p, rng.random(300) < p) for _ in range(1000)]
-    assert found.value == reliability.expected_calibration_error(p, y)
+    assert found.value == pytest.approx(reliability.expected_calibration_error(p, y))
     assert found.by_luck_mean == pytest.approx(np.mean(plain), rel=0.03)
     assert found.by_luck == pytest.approx(np.percentile(plain, 95), rel=0.05)
 
@@ -147,7 +147,7 @@ def test_luck_explains_a_calibrated_model_and_not_a_bold_one(width: bool) -> Non
         reliability.calibration_error(b, y, rng, width=width, draws=200).within_range
         for b, (_, y) in zip(bold, sets, strict=True)
     ]
-    assert 34 <= sum(good)
+    assert sum(good) >= 34
     assert not any(bad)
 
 
