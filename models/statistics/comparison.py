@@ -50,7 +50,7 @@ def paired_auc_test(first: ArrayLike, second: ArrayLike, labels: ArrayLike) -> D
 
 
 def equal_areas(scores: ArrayLike, labels: ArrayLike) -> Equality:
-    """Test that the areas of K >= 2 scores of the same patients are all equal (DeLong 1988, equation 5).
+    """Test that the areas of K >= 2 scores of the same patients are all equal (DeLong 1988, section 2).
 
     Parameters
     ----------

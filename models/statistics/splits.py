@@ -1,6 +1,6 @@
 """Who is trained on and who is scored: splits that never have a patient on both sides."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,20 @@ def repeated_folds(
         for fold, (_, held_out) in enumerate(dealt):
             test = np.isin(patients, held_out)
             yield Split(np.flatnonzero(~test), np.flatnonzero(test), repeat, fold)
+
+
+def fold_of(found: Iterable[Split], rows: int) -> Rows:
+    """Tell in which fold each row is held out, as `summarise` asks for; -1 where in none.
+
+    Parameters
+    ----------
+    found : iterable of Split
+        Of one repeat.
+    """
+    folds = np.full(rows, -1)
+    for s in found:
+        folds[s.test] = s.fold
+    return folds
 
 
 def leave_one_site_out(sites: ArrayLike, *, groups: ArrayLike | None = None) -> Iterator[Split]:

@@ -1,5 +1,7 @@
 """Areas under ROC curves against their definition, published figures and other implementations."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -20,7 +22,7 @@ ABNORMAL = np.arange(109) >= 58
 
 
 def by_definition(scores: Floats, positive: Bools) -> tuple[Floats, Floats]:
-    """Areas (K,) and covariance (K, K) from all pairs, as DeLong 1988 writes them (equations 2 to 4)."""
+    """Areas (K,) and covariance (K, K) from all pairs, as DeLong 1988 (section 2) defines them."""
     kernels = [
         np.sign(row[positive][:, None] - row[~positive][None, :]) / 2 + 0.5 for row in scores
     ]  # (K) of (cases, controls)
@@ -83,11 +85,12 @@ def test_perfect_order_still_has_an_interval() -> None:
     assert (reverse.value, reverse.low, reverse.high) == pytest.approx((0, 0, 1 - exact.low))
 
 
+@pytest.mark.parametrize("measure", [delong.areas, delong.interval])
 @pytest.mark.parametrize("scores", [[1.0, np.nan, 2.0], [1.0, 2.0]])
-def test_scores_must_be_finite_and_as_many_as_labels(scores: list[float]) -> None:
+def test_scores_must_be_finite_and_as_many_as_labels(scores: list[float], measure: Callable[..., object]) -> None:
     """Neither a missing score nor a missing label is passed over."""
     with pytest.raises(ValueError, match=r"finite|labels"):
-        delong.areas(scores, [0, 1, 0])
+        measure(scores, [0, 1, 0])
 
 
 def test_labels_are_not_scores() -> None:

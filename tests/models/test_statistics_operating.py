@@ -128,6 +128,8 @@ def test_patients_of_several_rows_are_drawn_whole() -> None:
 def test_a_patient_is_in_one_fold() -> None:
     """Otherwise the threshold would be chosen on the patient it judges."""
     p, y = drawn(20, 7)
+    (fine,) = operating.cross_fitted(p, y, np.arange(20) // 10, [SENSITIVE], groups=np.arange(20) // 2, seed=0, draws=2)
+    assert len(fine.thresholds) == 2
     with pytest.raises(ValueError, match="two folds"):
         operating.cross_fitted(p, y, np.arange(20) % 2, [SENSITIVE], groups=np.arange(20) // 2, seed=0)
 

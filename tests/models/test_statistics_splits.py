@@ -49,7 +49,14 @@ def test_each_row_is_held_out_once_a_repeat(seed: int) -> None:
     for repeat in (0, 1):
         held = np.concatenate([s.test for s in found if s.repeat == repeat])
         assert np.array_equal(np.sort(held), np.arange(len(labels)))
+        folds = splits.fold_of([s for s in found if s.repeat == repeat], len(labels))
+        assert all(np.array_equal(np.flatnonzero(folds == s.fold), s.test) for s in found if s.repeat == repeat)
     assert all(len(s.train) + len(s.test) == len(labels) for s in found)
+
+
+def test_who_is_never_held_out_is_in_no_fold() -> None:
+    """A temporal split scores the later rows alone."""
+    assert splits.fold_of([splits.temporal([1, 1, 2])], 3).tolist() == [-1, -1, 0]
 
 
 def test_folds_have_the_same_share_of_positive_patients() -> None:
