@@ -139,7 +139,7 @@ def transported(
         np.arange(len(p)) if g is None else np.asarray(g) for p, g in ((before[0], set_groups), (after[0], groups))
     ]
     named = np.unique([f"{part} {g}" for part in (0, 1) for g in whose[part]], return_inverse=True)[1]
-    return _judge(joined[0], joined[1], folds, (1,), goals, named, seed, draws)
+    return _judge(joined[0], joined[1], folds, (1,), goals, groups=named, seed=seed, draws=draws)
 
 
 def cross_fitted(
@@ -172,7 +172,7 @@ def cross_fitted(
         parted = np.unique(np.column_stack((np.unique(groups, return_inverse=True)[1], part)), axis=0)
         if len(parted) > len(np.unique(groups)):
             raise ValueError("a patient is in two folds")
-    return _judge(found, positive, part, tuple(range(part.max() + 1)), goals, groups, seed, draws)
+    return _judge(found, positive, part, tuple(range(part.max() + 1)), goals, groups=groups, seed=seed, draws=draws)
 
 
 def _judge(
@@ -181,6 +181,7 @@ def _judge(
     folds: Rows,
     judged: tuple[int, ...],
     goals: Sequence[Goal],
+    *,
     groups: ArrayLike | None,
     seed: int,
     draws: int,

@@ -100,14 +100,14 @@ def summarise(
             "brier_of_prevalence": float(positive.mean() * (1 - positive.mean())),
             "log_loss": again["log_loss"],
         },
-        "operating_points": _points(found, positive, goals, folds, groups, set_on, seed, draws),
+        "operating_points": _points(found, positive, goals, folds, set_on, groups=groups, seed=seed, draws=draws),
         "fixed_thresholds": {k: asdict(operating.at_fixed(found, positive, t)) for k, t in (fixed or {}).items()},
         "decision_curve": [
             asdict(d) for d in decision_curve(found, positive, thresholds, groups=groups, seed=seed, draws=draws)
         ],
         **_subgroups(found, positive, subgroups or {}),
-        "abstention": _abstention(found, positive, uncertainty, groups, seed, draws),
-        "against": _against(found, positive, against or {}, groups, seed, draws),
+        "abstention": _abstention(found, positive, uncertainty, groups=groups, seed=seed, draws=draws),
+        "against": _against(found, positive, against or {}, groups=groups, seed=seed, draws=draws),
     }
     known: Json = plain(summary)
     return known
@@ -176,17 +176,15 @@ def _points(
     positive: Bools,
     goals: Sequence[operating.Goal],
     folds: ArrayLike | None,
-    groups: ArrayLike | None,
     set_on: tuple[ArrayLike, ArrayLike] | None,
-    seed: int,
-    draws: int,
+    **drawn: Any,
 ) -> dict[str, Json]:
     """Operating points whose thresholds others chose, by goal."""
     if folds is not None:
-        points = operating.cross_fitted(found, positive, folds, goals, groups=groups, seed=seed, draws=draws)
+        points = operating.cross_fitted(found, positive, folds, goals, **drawn)
     elif set_on is not None:
         others = set_on[1], set_on[0]
-        points = operating.transported(*others, found, positive, goals, groups=groups, seed=seed, draws=draws)
+        points = operating.transported(*others, found, positive, goals, **drawn)
     else:
         return {}
     return {str(g): asdict(p) for g, p in zip(goals, points, strict=True)}
@@ -197,12 +195,10 @@ def _subgroups(found: Floats, positive: Bools, variables: Mapping[str, ArrayLike
     return {"subgroups": [asdict(r) for r in rows], "heterogeneity": [asdict(h) for h in heterogeneity(rows)]}
 
 
-def _abstention(
-    found: Floats, positive: Bools, uncertainty: ArrayLike | None, groups: ArrayLike | None, seed: int, draws: int
-) -> list[Json]:
+def _abstention(found: Floats, positive: Bools, uncertainty: ArrayLike | None, **drawn: Any) -> list[Json]:
     if uncertainty is None:
         return []
-    curve = abstention_curve(found, positive, uncertainty, shares=SHARES, groups=groups, seed=seed, draws=draws)
+    curve = abstention_curve(found, positive, uncertainty, shares=SHARES, **drawn)
     return [asdict(a) for a in curve]
 
 
@@ -210,9 +206,7 @@ def _against(
     found: Floats,
     positive: Bools,
     others: Mapping[str, ArrayLike],
-    groups: ArrayLike | None,
-    seed: int,
-    draws: int,
+    **drawn: Any,
 ) -> dict[str, Json]:
     """Differences to other models, this one minus the other, with p-values adjusted for how many there are."""
     known = {name: predicted(other, positive)[0] for name, other in others.items()}
@@ -222,9 +216,7 @@ def _against(
     measures = {"auc": delong.area, "brier": scores.brier, "log_loss": scores.log_loss}
 
     def apart(other: Floats) -> Json:
-        found_again = paired_differences(
-            tuple(measures.values()), found, other, positive, groups=groups, seed=seed, draws=draws
-        )
+        found_again = paired_differences(tuple(measures.values()), found, other, positive, **drawn)
         return {f"{m}_bootstrap": asdict(i) for m, i in zip(measures, found_again, strict=True)}
 
     return {

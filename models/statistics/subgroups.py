@@ -73,7 +73,7 @@ def forest(
         if len(levels) != len(found):
             raise ValueError(f"{len(found)} rows need as many levels of {name}")
         for level in sorted(set(levels.tolist()), key=lambda v: (v == MISSING, v)):
-            rows.append(_subgroup(name, level, found, positive, levels == level, fewest))
+            rows.append(_subgroup(name, level, found[levels == level], positive[levels == level], fewest))
     return rows
 
 
@@ -93,8 +93,7 @@ def levels_of(given: ArrayLike) -> NDArray[np.object_]:
     return np.array([MISSING if v is None or v != v or v == "" else str(v) for v in values], dtype=object)
 
 
-def _subgroup(name: str, level: str, found: Floats, positive: Bools, inside: Bools, fewest: int) -> Subgroup:
-    p, y = found[inside], positive[inside]
+def _subgroup(name: str, level: str, p: Floats, y: Bools, fewest: int) -> Subgroup:
     cases = int(y.sum())
     if min(cases, len(y) - cases) < fewest:
         return Subgroup(name, level, len(y), cases, True, None, None, None)
