@@ -59,7 +59,7 @@ class Study:
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     def train(self, questions: Iterable[Question], systems: Sequence[str]) -> None:
-        """Run every outer fold that is not yet there."""
+        """Run every outer fold that is not yet there, in a process each."""
         jobs = [
             (self, question, name, number)
             for question in questions

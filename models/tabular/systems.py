@@ -95,7 +95,8 @@ class Trees:
 
 
 def _logistic(facts: Sequence[Fact], setting: Setting, seed: int) -> Model:
-    return Linear(Encoder(facts, setting.get("knots", 0)), LogisticRegression(C=setting["C"], max_iter=2000))
+    encoder = Encoder(facts, setting.get("knots", 0), crossed=setting.get("crossed", False))
+    return Linear(encoder, LogisticRegression(C=setting["C"], max_iter=2000))
 
 
 def _elastic_net(facts: Sequence[Fact], setting: Setting, seed: int) -> Model:
@@ -137,6 +138,7 @@ def _grid(**choices: Sequence[Any]) -> tuple[Setting, ...]:
 _LISTED: Final = (
     System("logistic", _grid(C=(0.03, 0.1, 0.3, 1.0)), _logistic, simple=True),
     System("splines", _grid(C=(0.1, 1.0), knots=(3, 4)), _logistic, simple=True),
+    System("interactions", _grid(C=(0.03, 0.1), knots=(0, 4), crossed=(True,)), _logistic, simple=True),
     System("elastic_net", _grid(C=(0.1, 0.5), l1_ratio=(0.2, 0.8)), _elastic_net, simple=True),
     System("forest", _grid(min_samples_leaf=(5, 10, 20, 40)), _forest),
     System("boosting", _grid(learning_rate=(0.03, 0.1), max_leaf_nodes=(4, 12)), _boosting),
