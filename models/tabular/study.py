@@ -110,7 +110,7 @@ def held_out(study: Study, question: Question, system: str) -> HeldOut:
         found = tried[name]
         at = found["repeat"], found["rows"]
         probabilities[at], folds[at] = found["probabilities"], found["fold"]
-        widths[at] = np.nan if found["widths"] is None else found["widths"]
+        widths[at] = np.array(found["widths"] or np.nan, np.float64)
         settings.append(f"{name} {found['setting']}, {found['recalibration']}")
     return HeldOut(probabilities, widths, folds, tuple(settings))
 
