@@ -17,8 +17,8 @@ _HEAD: Final = """# Results on tables
 Written by `make models-tables` from its JSON results; nothing here was typed. Nested cross-validation: settings and
 recalibration are chosen inside the training part of each outer fold, each system tries as many settings as the others,
 and every figure is of patients that a model did not learn from. Figures are of the first repeat; the AUCs of all
-repeats stand beside. `served` takes of each outer fold the simple system that its inner folds favoured; the baseline is a
-straight logistic regression. Tables are parts of the published ones (see `docs/tables.md`).
+repeats stand beside. `served` takes of each outer fold the simple system that its inner folds favoured; the baseline
+is a straight logistic regression. Tables are parts of the published ones (see `docs/tables.md`).
 """
 LOW: Final = str(Goal("sensitivity", 0.95))
 _COLUMNS: Final = (
@@ -40,8 +40,9 @@ def compared(judged: Json) -> str:
         avoided = summary["operating_points"][LOW]["exact"]["biopsies_avoided"]
         lines.append(
             f"| {name} | {span(summary['discrimination']['auc'])} | {repeats} | {difference} |"
-            f" {adjusted.get(name, '–')} | {span(summary['calibration']['slope'], 2)} | {error['value']:.3f} ({error['by_luck']:.3f}) |"
-            f" {summary['scores']['brier']['value']:.3f} | {span(avoided)} |"
+            f" {adjusted.get(name, '–')} | {span(summary['calibration']['slope'], 2)} |"
+            f" {error['value']:.3f} ({error['by_luck']:.3f}) | {summary['scores']['brier']['value']:.3f} |"
+            f" {span(avoided)} |"
         )
     return "\n".join(lines)
 

@@ -91,7 +91,8 @@ class ServedNetwork(nn.Module):
         """Return the centred columns of one fact, of its values (N, 1)."""
         code, centre = self.encoder.codes[index], self.encoder.centres[index]
         if not isinstance(code, NumberCode):
-            columns = (torch.abs(value - torch.tensor(code.kept, dtype=torch.float32)) < 0.5).to(torch.float32)  # type: ignore[attr-defined]
+            kept = torch.tensor(code.kept, dtype=torch.float32)  # type: ignore[attr-defined]  # a CategoryCode
+            columns = (torch.abs(value - kept) < 0.5).to(torch.float32)
         else:
             z = ((torch.log1p(torch.clamp(value, min=0.0)) if code.log else value) - code.mean) / code.sd
             columns = torch.cat((z, *_spline(z, code.knots)), 1)
@@ -278,7 +279,7 @@ def card(served: Served) -> str:
         luck=f"{known['calibration']['ece']['equal_count']['by_luck']:.3f}",
         spared="\n".join(spared),
         subgroups="\n".join(
-            f"| {row['level']} | {row['count']} | {span(row['auc']) if row['auc'] else 'too few'} |"
+            f"| {row['level']} | {row['rows']} | {span(row['auc']) if row['auc'] else 'too few'} |"
             for row in known["subgroups"]
         ),
         abstention=f"{span(fifth['auc'])}, a gain of {span(fifth['gain'])}",
