@@ -11,7 +11,7 @@ from models.tables.catalogue import load
 from models.tabular import report, served, transport
 from models.tabular.figures import judge
 from models.tabular.study import EVERY, SERVED, SIMPLER, Question, Study
-from models.tabular.systems import SIMPLE, SYSTEMS
+from models.tabular.systems import BASELINE, SIMPLE, SYSTEMS
 
 Json = dict[str, Any]
 HERE: Final = Path(__file__).parent
@@ -32,7 +32,7 @@ def everything(study: Study, systems: Sequence[str] = tuple(SYSTEMS), *, quick: 
     study.train(questions, systems)
     results: Json = {
         "questions": _judged(study, questions, (SERVED, *systems), draws),
-        "simpler": _judged(study, simpler, (SERVED, *SIMPLE), draws),
+        "simpler": _judged(study, simpler, (SERVED, BASELINE), draws),
         **_harder(study, seeds, draws, quick=quick),
         "bundle": _bundle(study, draws, study.out if quick else served.BUNDLES),
     }

@@ -81,7 +81,7 @@ def test_any_of_three_sizes_stands_for_the_size(bundle: Path) -> None:
 def test_a_table_for_evaluation_alone_is_never_learnt_from(tables: tuple[Table, Table]) -> None:
     """Its licence says so."""
     other = replace(tables[0], outside_training=True, licence="CC BY-NC 4.0")
-    with pytest.raises(ValueError, match="metabric is for evaluations only: CC BY-NC 4.0"):
+    with pytest.raises(ValueError, match=r"metabric is for evaluations only: CC BY-NC 4\.0"):
         pool([other, other])
     with pytest.raises(ValueError, match="other facts"):
         pool(list(tables))
@@ -111,8 +111,8 @@ def test_a_model_is_tested_elsewhere(tables: tuple[Table, Table]) -> None:
 
 def test_shuffled_labels_say_nothing(tables: tuple[Table, Table]) -> None:
     """Though the true ones say much."""
-    found = shuffled(tables[0], QUICK, seeds=5)
-    assert abs(found["mean_auc"] - 0.5) < 0.06 and found["inside"] >= 4
+    found = shuffled(tables[0], QUICK, seeds=10)
+    assert abs(found["mean_auc"] - 0.5) < 0.06 and found["inside"] >= 6
 
 
 RIGHT: dict[str, Any] = {
