@@ -79,7 +79,8 @@ def write(results: Json, folder: Path) -> Path:
         parts.append(
             " ".join(f"![]({_figure(judged, kind)})" for kind in ("roc", "reliability", "decisions", "forest"))
         )
-    parts += [_groups(results["simpler"]), _across(results["across"]), _places(results["places"])]
+    parts += [_groups(results["simpler"])] if results["simpler"] else []
+    parts += [_across(results["across"]), _places(results["places"])]
     parts += [_shuffled(results["shuffled"]), _bundle(results["bundle"])]
     path = folder / "RESULTS.md"
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")

@@ -121,7 +121,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A quick study of real tables."""
-    return Study(shared("."), tmp_path_factory.mktemp("tables"), QUICK, processes=1)
+    return Study(shared("data"), tmp_path_factory.mktemp("tables"), QUICK, processes=1)
 
 
 def test_the_served_system_is_the_one_that_inner_folds_favour(study: Study) -> None:
@@ -160,7 +160,7 @@ def test_a_table_that_leaks_is_not_trained_on(monkeypatch: pytest.MonkeyPatch, s
 
 def test_the_command_compares_systems_on_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It prints a row a system and leaves everything as JSON."""
-    where = ["--data", str(shared(".")), "--out", str(tmp_path), "--processes", "1"]
+    where = ["--data", str(shared("data")), "--out", str(tmp_path), "--processes", "1"]
     main(["compare", "--table", "gse4335", "--quick", *where])
     said = capsys.readouterr().out
     assert said.count("| logistic |") == said.count("| served |") == 1
