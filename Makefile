@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE  # the images of containers set it; the suite a
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
 .PHONY: help install demo test lint types contract unit viewer faults faults-cases faults-deliver faults-receive slow fuzz \
-	bundle bench-bundle bench-assemble bench-send bench-report bench-flood bench-receive docs clean
+	bundle models-tables bench-bundle bench-assemble bench-send bench-report bench-flood bench-receive docs clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -85,6 +85,9 @@ bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (half an hour 
 	$(BIN)/python -m models.fusion train
 	$(BIN)/python -m models.fusion evaluate
 	$(BIN)/python -m models.fusion export
+
+models-tables: $(VENV)/.installed-dev  ## every system on the public tables, results, figures and the served bundle (an hour on 2 cores)
+	@$(BIN)/python -m models.tabular all $(MODELS)
 
 bench-bundle: $(INSTALLED)   ## score the committed bundle on 2,000 fresh synthetic patients (a few minutes)
 	@$(BIN)/python -m bench.bundle $(BENCH)
