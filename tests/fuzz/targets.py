@@ -26,7 +26,8 @@ from agent.receive.transport import GuardedSocket
 from agent.spool import SpoolReader, SpoolWriter
 from agent.spool.record import Stamp, decode_header, decode_meta, encode, encode_meta, is_intact
 from tests.fakes.instances import mammogram, meta_of, record_of
-from tests.hostile.make_corpus import HEADER, REQUEST, SYNTAXES, corpus
+from tests.hostile.inputs import committed
+from tests.hostile.make_corpus import HEADER, REQUEST, SYNTAXES
 from tests.pdus import ABORT, RELEASE_RQ, echo_rq, pdu, pdv, store_rq
 from tests.receivers import SETTINGS
 
@@ -237,13 +238,13 @@ def _scratch() -> Path:
 
 
 def _datasets() -> Sequence[bytes]:
-    found = [one for one in corpus() if one.kind == "dataset" and not one.name.endswith("deflated")]
+    found = [one for one in committed() if one.kind == "dataset" and not one.name.endswith("deflated")]
     return [bytes([_ORDER.index(one.transfer_syntax_uid)]) + one.data for one in found if len(one.data) < 5000]
 
 
 def _streams(kinds: Iterable[str]) -> Sequence[bytes]:
     good = pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 2, b"dataset")) + pdu(pdv(3, 3, echo_rq()))
-    return [good, good + RELEASE_RQ, good[:70] + ABORT, *(one.data for one in corpus() if one.kind in kinds)]
+    return [good, good + RELEASE_RQ, good[:70] + ABORT, *(one.data for one in committed() if one.kind in kinds)]
 
 
 def _records() -> Sequence[bytes]:

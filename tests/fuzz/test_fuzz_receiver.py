@@ -16,7 +16,8 @@ from agent.core.ports import RecordKind
 from agent.receive import Receiver
 from agent.spool import SpoolWriter
 from tests.fuzz.mutate import mutated
-from tests.hostile.make_corpus import REQUEST, corpus
+from tests.hostile.inputs import committed
+from tests.hostile.make_corpus import REQUEST
 from tests.pdus import echo_rq, pdu, pdv, store_rq
 from tests.receivers import SETTINGS, SUCCESS, Running, eventually, open_association
 from tests.senders import AssociationAborted
@@ -25,9 +26,9 @@ GOOD = pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 2, b"dataset")) + pdu(pdv(3, 3, e
 REQUESTS = [
     REQUEST,
     REQUEST + GOOD,
-    *(one.data for one in corpus() if one.kind == "connection" and len(one.data) < 5000),
+    *(one.data for one in committed() if one.kind == "connection" and len(one.data) < 5000),
 ]
-STREAMS = [GOOD, *(one.data for one in corpus() if one.kind == "association" and len(one.data) < 20000)]
+STREAMS = [GOOD, *(one.data for one in committed() if one.kind == "association" and len(one.data) < 20000)]
 PATIENT = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 

@@ -6,16 +6,14 @@
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tests.fakes.instances import encode, mammogram
+from tests.hostile.inputs import FOLDER, Hostile
 from tests.pdus import SC, command, echo_rq, pdu, pdv, store_rq
 from tests.senders import EXPLICIT, IMPLICIT, VERIFICATION, associate_rq
 
-FOLDER: Final = Path(__file__).parent
-SYNTAXES: Final = {"explicit": EXPLICIT, "implicit": IMPLICIT, "deflated": "1.2.840.10008.1.2.1.99"}
 OPEN: Final = 0xFFFFFFFF
 END_ITEM, END_SEQUENCE = struct.pack("<HHI", 0xFFFE, 0xE00D, 0), struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 HEADER: Final = encode(mammogram(PixelData=None))
@@ -23,26 +21,6 @@ REQUEST: Final = associate_rq(
     "SENDER", "SENTINODE", [(SC.decode().rstrip("\0"), [EXPLICIT]), (VERIFICATION, [IMPLICIT])], {}
 )
 HEAD_BYTES: Final = 74  # of an association request, before its items
-
-
-@dataclass(frozen=True)
-class Hostile:
-    """One input: a dataset's bytes, what comes over a fresh connection, or over an established association."""
-
-    kind: str  # "dataset", "connection", "association"
-    name: str  # of a dataset it ends in the key of its transfer syntax
-    data: bytes
-    broke: str
-
-    @property
-    def path(self) -> Path:
-        """Where it lies."""
-        return FOLDER / self.kind / f"{self.name}.bin"
-
-    @property
-    def transfer_syntax_uid(self) -> str:
-        """Of a dataset."""
-        return SYNTAXES[self.name.rpartition(".")[2]]
 
 
 def element(tag: int, vr: bytes, value: bytes, length: int | None = None) -> bytes:
