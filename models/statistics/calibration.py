@@ -1,12 +1,28 @@
-"""Calibration: do probabilities mean what they say, judged against what luck alone would show."""
+"""Calibration: do probabilities mean what they say, too high or low as a whole, too bold or too shy."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from models.statistics.reliability import calibration_error, expected_calibration_error
+from models.statistics.scores import brier
+from models.statistics.values import Z95, Bools, Floats, Interval, predicted
+
+__all__ = [
+    "Bools",
+    "Calibration",
+    "Floats",
+    "Line",
+    "calibration",
+    "calibration_in_the_large",
+    "calibration_line",
+    "expected_calibration_error",
+    "logistic",
+    "logistic_towards",
+    "logit",
+    "sigmoid",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +36,51 @@ class Calibration:
     intercept: float
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Logistic calibration line, logit P(positive) = intercept + slope · logit(prediction) (Cox 1958)."""
+
+    intercept: Interval
+    slope: Interval  # below 1: predictions too extreme; covers 1 where the model is calibrated
+
+
 def calibration(probability: Floats, positive: Bools, rng: np.random.Generator, draws: int = 1000) -> Calibration:
     """Measure calibration; an ECE is bad only where it exceeds `ece_by_luck`."""
-    simulated = rng.random((draws, len(probability))) < probability
+    error = calibration_error(probability, positive, rng, draws=draws)
     slope, intercept = logistic(logit(probability)[:, None], positive)
-    return Calibration(
-        ece=expected_calibration_error(probability, positive),
-        ece_by_luck=float(np.percentile([expected_calibration_error(probability, y) for y in simulated], 95)),
-        brier=float(((probability - positive) ** 2).mean()),
-        slope=float(slope),
-        intercept=float(intercept),
+    return Calibration(error.value, error.by_luck, brier(probability, positive), float(slope), float(intercept))
+
+
+def calibration_line(probabilities: ArrayLike, labels: ArrayLike) -> Line:
+    """Fit the calibration line with Wald's 95 % intervals; NaN where all predictions or all outcomes are the same."""
+    found, positive = predicted(probabilities, labels)
+    x = logit(found)
+    if np.ptp(x) < 1e-12 or positive.all() or not positive.any():
+        unknown = Interval(float("nan"), float("nan"), float("nan"))
+        return Line(unknown, unknown)
+    beta = logistic(x[:, None], positive)
+    design = np.column_stack((x, np.ones(len(x))))
+    p = sigmoid(design @ beta)
+    deviation = np.sqrt(np.diag(np.linalg.pinv((design * (p * (1 - p))[:, None]).T @ design)))
+    slope, intercept = (
+        Interval(float(b), float(b - Z95 * d), float(b + Z95 * d)) for b, d in zip(beta, deviation, strict=True)
     )
+    return Line(intercept, slope)
 
 
-def expected_calibration_error(probability: Floats, positive: Bools, bins: int = 10) -> float:
-    """Mean distance between predicted and observed share over bins of equal count, weighted by count."""
-    order = np.argsort(probability, kind="stable")
-    parts = np.array_split(order, bins)
-    gaps = [abs(float(probability[p].mean() - positive[p].mean())) * len(p) for p in parts if len(p)]
-    return sum(gaps) / len(probability)
+def calibration_in_the_large(probabilities: ArrayLike, labels: ArrayLike) -> Interval:
+    """Intercept of the calibration line of slope 1: 0 where as many are positive as predicted (Steyerberg 2019, 15.3).
+
+    The interval is Wald's; NaN where all outcomes are the same.
+    """
+    found, positive = predicted(probabilities, labels)
+    if positive.all() or not positive.any():
+        return Interval(float("nan"), float("nan"), float("nan"))
+    offset = logit(found)
+    value = float(logistic_towards(np.empty((len(found), 0)), positive, np.zeros(1), 1e-9, offset=offset)[0])
+    p = sigmoid(offset + value)
+    half = Z95 / float(np.sqrt((p * (1 - p)).sum()))
+    return Interval(value, value - half, value + half)
 
 
 def logistic(features: Floats, positive: Bools, ridge: float = 1e-6, steps: int = 50) -> Floats:
@@ -59,7 +101,15 @@ def logistic(features: Floats, positive: Bools, ridge: float = 1e-6, steps: int 
     return logistic_towards(features, positive, np.zeros(features.shape[1] + 1), ridge, steps)
 
 
-def logistic_towards(features: Floats, positive: Bools, expected: Floats, precision: float, steps: int = 50) -> Floats:
+def logistic_towards(
+    features: Floats,
+    positive: Bools,
+    expected: Floats,
+    precision: float,
+    steps: int = 50,
+    *,
+    offset: Floats | float = 0.0,
+) -> Floats:
     """Fit a logistic regression whose coefficients are expected at certain values.
 
     Parameters
@@ -68,6 +118,8 @@ def logistic_towards(features: Floats, positive: Bools, expected: Floats, precis
         Where the coefficients, the intercept last, are drawn to.
     precision : float
         Weight of the penalty on the squared distance from there.
+    offset : array (N,) or float
+        What is added to every logit as it is.
 
     Returns
     -------
@@ -75,11 +127,20 @@ def logistic_towards(features: Floats, positive: Bools, expected: Floats, precis
     """
     x = np.column_stack((features, np.ones(len(features))))
     beta = np.asarray(expected, np.float64)
+
+    def loss(at: Floats) -> float:
+        z = x @ at + offset
+        return float((np.logaddexp(0, z) - positive * z).sum() + precision / 2 * ((at - expected) ** 2).sum())
+
+    before = loss(beta)
     for _ in range(steps):
-        p = sigmoid(x @ beta)
+        p = sigmoid(x @ beta + offset)
         hessian = (x * (p * (1 - p))[:, None]).T @ x + precision * np.eye(x.shape[1])
         step = np.linalg.solve(hessian, x.T @ (positive - p) - precision * (beta - expected))
+        while loss(beta + step) > before + 1e-9 and np.abs(step).max() >= 1e-9:
+            step = step / 2  # a full step from far away may overshoot
         beta = beta + step
+        before = loss(beta)
         if np.abs(step).max() < 1e-9:
             break
     return beta

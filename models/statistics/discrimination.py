@@ -4,19 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
+from models.statistics import delong
+from models.statistics.values import Bools, Floats, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +28,7 @@ def auc(scores: Floats, positive: Bools) -> Interval:
     ValueError
         If there is no positive or no negative.
     """
-    cases, controls = scores[positive], scores[~positive]
-    if not cases.size or not controls.size:
-        raise ValueError("an AUC needs positives and negatives")
-    ranks = _midranks(np.concatenate((cases, controls)))
-    above = (ranks[: cases.size] - _midranks(cases)) / controls.size
-    below = 1 - (ranks[cases.size :] - _midranks(controls)) / cases.size
-    value = float(above.mean())
-    half = 1.96 * math.sqrt(_mean_variance(above) + _mean_variance(below))
-    return Interval(value, max(0.0, value - half), min(1.0, value + half))
+    return delong.interval(scores, positive)
 
 
 def at_threshold(probability: Floats, positive: Bools, threshold: float) -> AtThreshold:
@@ -71,7 +53,7 @@ def threshold_for_sensitivity(probability: Floats, positive: Bools, sensitivity:
 def threshold_for_specificity(probability: Floats, positive: Bools, specificity: float) -> float:
     """Return the lowest threshold at which at least this share of the negatives is not called."""
     controls = np.sort(probability[~positive])
-    return float(np.nextafter(controls[min(controls.size, math.ceil(specificity * controls.size)) - 1], 1.0))
+    return float(np.nextafter(controls[math.ceil(specificity * controls.size - 1e-9) - 1], np.inf))
 
 
 def biopsies_avoided(
@@ -82,13 +64,3 @@ def biopsies_avoided(
     means = spared[rng.integers(0, len(spared), (draws, len(spared)))].mean(1)
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(at_threshold(probability, positive, threshold).biopsies_avoided, float(low), float(high))
-
-
-def _midranks(values: Floats) -> Floats:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[inverse], np.float64)
-
-
-def _mean_variance(values: Floats) -> float:
-    return float(values.var(ddof=1) / values.size) if values.size > 1 else 0.0

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.phantom.bayes import share_of_excess
-from models.statistics.discrimination import Bools, Floats, Interval, auc
+from models.statistics.discrimination import auc
+from models.statistics.values import Bools, Floats, Interval
 
 
 def paired_share(

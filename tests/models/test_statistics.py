@@ -91,9 +91,10 @@ def test_overconfidence_is_found() -> None:
 
 
 def test_ece_of_a_constant() -> None:
-    """Predicting 0.5 for outcomes half of which happen, in order, errs within bins alone."""
+    """Predicting 0.5 for outcomes half of which happen errs nowhere, in whatever order they come."""
     assert expected_calibration_error(np.full(40, 0.5), np.arange(40) < 20, bins=1) == 0
-    assert expected_calibration_error(np.full(40, 0.5), np.arange(40) < 20, bins=2) == 0.5
+    assert expected_calibration_error(np.full(40, 0.5), np.arange(40) < 20, bins=2) == 0
+    assert expected_calibration_error(np.repeat([0.2, 0.5], 20), np.arange(40) < 20, bins=2) == pytest.approx(0.65)
 
 
 def test_logistic_finds_what_made_the_data() -> None:
