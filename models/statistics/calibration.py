@@ -24,6 +24,8 @@ __all__ = [
     "sigmoid",
 ]
 
+FAR = 4.0  # change of a logit at which a step of Newton's method is checked
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -132,15 +134,15 @@ def logistic_towards(
         z = x @ at + offset
         return float((np.logaddexp(0, z) - positive * z).sum() + precision / 2 * ((at - expected) ** 2).sum())
 
-    before = loss(beta)
     for _ in range(steps):
         p = sigmoid(x @ beta + offset)
         hessian = (x * (p * (1 - p))[:, None]).T @ x + precision * np.eye(x.shape[1])
         step = np.linalg.solve(hessian, x.T @ (positive - p) - precision * (beta - expected))
-        while loss(beta + step) > before + 1e-9 and np.abs(step).max() >= 1e-9:
-            step = step / 2  # a full step from far away may overshoot
+        if np.abs(x @ step).max() > FAR:  # a full step may overshoot
+            before = loss(beta)
+            while loss(beta + step) > before and np.abs(step).max() >= 1e-9:
+                step = step / 2
         beta = beta + step
-        before = loss(beta)
         if np.abs(step).max() < 1e-9:
             break
     return beta

@@ -1,6 +1,6 @@
 """Is one model better than another, and how many such questions were asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from models.statistics.delong import areas
-from models.statistics.resampling import bootstrap
-from models.statistics.values import Z95, Bools, Floats, Interval, scored
+from models.statistics.resampling import bootstrap_all
+from models.statistics.values import Z95, Bools, Floats, Interval, Rows, scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     return np.asarray(stats.false_discovery_control(found, method="bh")) if found.size else found
 
 
-def paired_difference(
-    measure: Callable[[Floats, Bools], float],
+def paired_differences(
+    measures: Sequence[Callable[[Floats, Bools], float]],
     first: ArrayLike,
     second: ArrayLike,
     labels: ArrayLike,
@@ -115,20 +115,19 @@ def paired_difference(
     groups: ArrayLike | None = None,
     seed: int,
     draws: int = 1000,
-) -> Interval:
-    """Find how much larger a measure is for the first predictions than for the second, by a bootstrap of patients.
+) -> list[Interval]:
+    """Find how much larger measures are for the first predictions than for the second, by a bootstrap of patients.
 
     Parameters
     ----------
-    measure : callable
+    measures : sequence of callable
         Of probabilities (N,) and outcomes (N,), such as `scores.brier` or `delong.area`.
     """
     one, positive = scored(first, labels)
     other = scored(second, labels)[0]
-    return bootstrap(
-        lambda rows: measure(one[rows], positive[rows]) - measure(other[rows], positive[rows]),
-        positive,
-        groups=groups,
-        seed=seed,
-        draws=draws,
-    )
+
+    def apart(rows: Rows) -> Floats:
+        p, q, y = one[rows], other[rows], positive[rows]
+        return np.array([measure(p, y) - measure(q, y) for measure in measures])
+
+    return bootstrap_all(apart, positive, groups=groups, seed=seed, draws=draws)

@@ -87,9 +87,11 @@ def interval(scores: ArrayLike, labels: ArrayLike, *, logit: bool = False) -> In
 
 def area(scores: Floats, positive: Bools) -> float:
     """Area alone, for resampling; NaN without positives or without negatives."""
-    cases = int(positive.sum())
-    pairs = cases * (len(positive) - cases)
-    return float((midranks(scores)[positive].sum() - cases * (cases + 1) / 2) / pairs) if pairs else float("nan")
+    cases, controls = scores[positive], np.sort(scores[~positive])
+    if not cases.size or not controls.size:
+        return float("nan")
+    below, not_above = (np.searchsorted(controls, cases, side).mean() for side in ("left", "right"))
+    return float(below + not_above) / (2 * controls.size)
 
 
 def midranks(values: Floats) -> Floats:

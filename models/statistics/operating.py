@@ -1,5 +1,6 @@
 """Operating points: what a threshold achieves, above all one that was chosen on other patients."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,14 +116,14 @@ def transported(
     set_labels: ArrayLike,
     probabilities: ArrayLike,
     labels: ArrayLike,
-    goal: Goal,
+    goals: Sequence[Goal],
     *,
     set_groups: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     seed: int,
     draws: int = 1000,
-) -> OperatingPoint:
-    """Choose a threshold on some patients and judge it on others; the bootstrap draws both anew.
+) -> list[OperatingPoint]:
+    """Choose thresholds on some patients and judge them on others, a point a goal; the bootstrap draws both anew.
 
     Parameters
     ----------
@@ -138,20 +139,20 @@ def transported(
         np.arange(len(p)) if g is None else np.asarray(g) for p, g in ((before[0], set_groups), (after[0], groups))
     ]
     named = np.unique([f"{part} {g}" for part in (0, 1) for g in whose[part]], return_inverse=True)[1]
-    return _judge(joined[0], joined[1], folds, (1,), goal, named, seed, draws)
+    return _judge(joined[0], joined[1], folds, (1,), goals, named, seed, draws)
 
 
 def cross_fitted(
     probabilities: ArrayLike,
     labels: ArrayLike,
     folds: ArrayLike,
-    goal: Goal,
+    goals: Sequence[Goal],
     *,
     groups: ArrayLike | None = None,
     seed: int,
     draws: int = 1000,
-) -> OperatingPoint:
-    """Judge each fold by the threshold that the held-out predictions of the other folds choose.
+) -> list[OperatingPoint]:
+    """Judge each fold by the thresholds that the held-out predictions of the other folds choose, a point a goal.
 
     Parameters
     ----------
@@ -171,7 +172,7 @@ def cross_fitted(
         parted = np.unique(np.column_stack((np.unique(groups, return_inverse=True)[1], part)), axis=0)
         if len(parted) > len(np.unique(groups)):
             raise ValueError("a patient is in two folds")
-    return _judge(found, positive, part, tuple(range(part.max() + 1)), goal, groups, seed, draws)
+    return _judge(found, positive, part, tuple(range(part.max() + 1)), goals, groups, seed, draws)
 
 
 def _judge(
@@ -179,26 +180,32 @@ def _judge(
     positive: Bools,
     folds: Rows,
     judged: tuple[int, ...],
-    goal: Goal,
+    goals: Sequence[Goal],
     groups: ArrayLike | None,
     seed: int,
     draws: int,
-) -> OperatingPoint:
-    """Pool what the folds judged achieve, each by the threshold of all others."""
+) -> list[OperatingPoint]:
+    """Pool what the folds judged achieve, each by the thresholds of all others."""
 
-    def achieved(rows: Rows) -> tuple[Counts, tuple[float, ...]]:
+    def achieved(rows: Rows) -> list[tuple[Counts, Floats]]:
         p, y, part = probability[rows], positive[rows], folds[rows]
-        chosen = tuple(goal.threshold(p[part != k], y[part != k]) for k in judged)
-        own, mine = np.asarray(chosen), np.isin(part, judged)
-        return count(p[mine], y[mine], own[part[mine] - judged[0]]), chosen
+        others = [part != k for k in judged]
+        outside = [(p[o], y[o]) for o in others]
+        mine = ~np.logical_and.reduce(others)
+        own = part[mine] - judged[0]
+        chosen = [np.array([g.threshold(*o) for o in outside]) for g in goals]
+        return [(count(p[mine], y[mine], c[own]), c) for c in chosen]
 
     def shares(rows: Rows) -> Floats:
-        found, chosen = achieved(rows)
-        return found.shares() if np.isfinite(chosen).all() else np.full(len(MEASURES), np.nan)
+        known = [(f.shares(), np.isfinite(c).all()) for f, c in achieved(rows)]
+        return np.concatenate([s if told else np.full(len(MEASURES), np.nan) for s, told in known])
 
-    found, chosen = achieved(np.arange(len(probability)))
     again = bootstrap_all(shares, positive, groups=groups, seed=seed, draws=draws)
-    return OperatingPoint(found, chosen, _exact(found), dict(zip(MEASURES, again, strict=True)))
+    by_goal = [again[i : i + len(MEASURES)] for i in range(0, len(again), len(MEASURES))]
+    return [
+        OperatingPoint(f, tuple(c.tolist()), _exact(f), dict(zip(MEASURES, a, strict=True)))
+        for (f, c), a in zip(achieved(np.arange(len(probability))), by_goal, strict=True)
+    ]
 
 
 def _exact(found: Counts) -> dict[str, Interval]:

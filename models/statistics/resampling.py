@@ -39,7 +39,10 @@ def samples(
     strata = _strata(positive, patients, len(sizes), stratify)
     rng = np.random.default_rng(seed)
     for _ in range(draws):
-        drawn = np.concatenate([s[rng.integers(0, len(s), len(s))] for s in strata])
+        drawn: Rows = np.concatenate([s[rng.integers(0, len(s), len(s))] for s in strata])
+        if len(sizes) == len(order):
+            yield order[drawn]
+            continue
         taken = sizes[drawn]
         within = np.arange(taken.sum()) - np.repeat(np.cumsum(taken) - taken, taken)
         yield order[np.repeat(starts[drawn], taken) + within]
