@@ -23,7 +23,7 @@ _FORBIDDEN: Final = {
 }
 _UNUSED: Final = frozenset(
     """patient_id cancer_type cancer_type_detailed er_status_measured_by_ihc her2_status_measured_by_snp6
-    integrative_cluster mutation_count oncotree_code 3-gene_classifier_subtype""".split()
+    integrative_cluster mutation_count oncotree_code 3-gene_classifier_subtype primary_tumor_laterality""".split()
 )
 _SIGN: Final = {"Negative": "negative", "Positive": "positive"}
 
@@ -48,7 +48,6 @@ _COLUMNS: Final = (
         rest="other",  # normal-like and claudin-low
     ),
     Category("cellularity", "cellularity", {"Low": "low", "Moderate": "moderate", "High": "high"}),
-    Category("side", "primary_tumor_laterality", {"Left": "L", "Right": "R"}),
 )
 
 

@@ -8,13 +8,14 @@ import numpy as np
 from models.tables.table import Fact, Floats
 
 QUANTILES: Final = {3: (0.1, 0.5, 0.9), 4: (0.05, 0.35, 0.65, 0.95), 5: (0.05, 0.275, 0.5, 0.725, 0.95)}
-"""Where the knots of a restricted cubic spline lie, by their number (Harrell, Regression Modeling Strategies, 2.4.6)."""
+"""Quantiles at which a spline's knots lie, by their number (Harrell, Regression Modeling Strategies, 2.4.6)."""
 
 
 class Encoder:
-    """Numbers standardised (logarithms of those that say so), the median where not known; categories one column a value.
+    """Numbers standardised, the median where not known; a column for each value of a category.
 
-    What is not known has a column of its own wherever the rows of `fit` show it. Columns, in this order: each number,
+    Of a number that says so, the logarithm. What is not known has a column of its own wherever the rows of `fit` show
+    it. Columns, in this order: each number,
     its spline terms, whether it is missing; each value of each category but the most common, whether it is missing.
 
     Parameters
