@@ -4,8 +4,8 @@ A gene's token is x · weight + bias. Its normalised form is (x · w + b) · r(x
 without their means and r is one number, the reciprocal of the token's deviation: the square root of a quadratic in x.
 So a reader's score of a gene is r · (x · u·w + u·b), with u the reader's query brought back through the key projection,
 and the mean that attention takes of the genes is two matrix products with w and b. Nothing of shape
-(patients, genes, width) exists, and keys and values of genes are never projected. This computes what a pre-norm attention layer computes for its
-readers, to rounding; it isn't an approximation.
+(patients, genes, width) exists, and keys and values of genes are never projected. This computes what a pre-norm
+attention layer computes for its readers, to rounding; it isn't an approximation.
 
 Only the readers are updated. The published Transformer has one layer and answers from CLS, so CLS is the only token
 whose output matters (as in the last layer of FT-Transformer, Gorishniy 2021): with CLS as the one reader this is that
