@@ -22,8 +22,8 @@ from models.tabular.systems import System
 OUT: Final = Path("var/tables")
 TABLES: Final = ("metabric", "gse4335")
 WITHIN: Final = "_within"
-QUICK_PLAN: Final = Plan(folds=3, repeats=1, inner_folds=2, budget=1)
-QUICK_OPTIONS: Final = Options(Training(epochs=2, patience=1), Pretraining(epochs=1), modules=10, top_genes=200)
+QUICK_PLAN: Final = Plan(folds=2, repeats=1, inner_folds=2, budget=1)
+QUICK_OPTIONS: Final = Options(Training(epochs=1), Pretraining(epochs=1), modules=10, top_genes=100)
 
 
 @dataclass(frozen=True)

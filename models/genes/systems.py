@@ -38,7 +38,7 @@ class Options:
     modules : int
         How many of those.
     top_genes : int
-        How many genes elastic net and Transformers read, those that vary most; 0 for all.
+        How many genes are read, those that vary most; 0 for all.
     """
 
     training: Training = field(default_factory=lambda: Training(epochs=60, patience=8))
@@ -83,7 +83,8 @@ class Pathway:
     """The sparse network, on given gene sets or on modules of the training patients' expression."""
 
     def __init__(self, facts: Sequence[Fact], setting: Setting, seed: int, *, options: Options) -> None:
-        self.flat, self.setting, self.seed, self.options = Flat(facts, genes=True), setting, seed, options
+        self.flat = Flat(facts, genes=True, top=options.top_genes)
+        self.setting, self.seed, self.options = setting, seed, options
 
     def fit(self, values: Floats, labels: Bools) -> None:
         """Learn the gene sets where none are given, and the weights."""

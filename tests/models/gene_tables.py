@@ -1,8 +1,13 @@
 """Small tables of facts and genes for tests."""
 
+import gzip
+from pathlib import Path
+
 import numpy as np
 
 from models.genes.prepare import GENE
+from models.tables.catalogue import SOURCES
+from models.tables.source import Number
 from models.tables.table import Fact, Floats, Table
 
 FACTS = (Fact("age", "years", 18, 110), Fact("grade", values=("1", "2", "3")))
@@ -40,3 +45,25 @@ def made(
 def wide_facts(genes: int = 12) -> tuple[Fact, ...]:
     """Facts of the widened table."""
     return (*FACTS, *(Fact(f"G{i}", "as published", group=GENE) for i in range(genes)))
+
+
+def write_metabric(folder: Path, patients: int = 80, genes: int = 15, seed: int = 0) -> Path:
+    """Write a file with METABRIC's columns and made-up patients below a data folder; returns the folder."""
+    rng, source = np.random.default_rng(seed), SOURCES["metabric"]
+    columns: dict[str, list[str]] = {source.patient: [f"p{i}" for i in range(patients)]}
+    for one in source.columns:
+        if isinstance(one, Number):
+            drawn = rng.integers(int(max(one.low, 1)), int(min(one.high, 60)) + 1, patients)
+            columns[one.column] = [str(number) for number in drawn]
+        else:
+            columns[one.column] = rng.choice(list(one.words), patients).tolist()
+    expression = rng.standard_normal((patients, genes))
+    nodes = expression[:, 0] + rng.standard_normal(patients) > 0
+    columns["lymph_nodes_examined_positive"] = [str(int(one)) for one in nodes]
+    columns["cohort"] = ["1"] * patients
+    columns |= {f"gene{i}": [f"{number:.3f}" for number in expression[:, i]] for i in range(genes)}
+    text = "\n".join(",".join(row) for row in (tuple(columns), *zip(*columns.values(), strict=True)))
+    path = folder / source.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(text.encode()))
+    return folder

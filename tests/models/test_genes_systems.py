@@ -19,7 +19,7 @@ from models.tabular.systems import Model
 from tests.models.gene_tables import made, wide_facts
 
 torch.set_num_threads(1)
-OPTIONS = Options(Training(rate=3e-3, epochs=25, patience=25), Pretraining(epochs=2), modules=2)
+OPTIONS = Options(Training(epochs=12, patience=12), Pretraining(epochs=2), modules=2)
 EVERY = tuple(catalogue(OPTIONS))
 
 
@@ -51,7 +51,7 @@ def test_expression_is_standardised_by_what_is_known_of_the_training_patients() 
     """A constant gene is left out; of the others those that vary most."""
     raw = np.array([[1.0, 5, 0, 2], [3, 5, 10, np.nan], [np.nan, 5, 20, 4]])
     found = Expression(top=2).fit(raw)
-    assert found.kept.tolist() == [0, 2] or found.kept.tolist() == [2, 3]
+    assert found.kept.tolist() == [0, 2]
     np.testing.assert_allclose(Expression().fit(raw).transform(raw)[:, 0], [-1, 1, np.nan])
     np.testing.assert_allclose(Expression(top=1).fit(raw).transform(np.array([[9, 9, 10, 9.0]])), [[0]])
     with pytest.raises(ValueError, match="no gene varies"):
@@ -143,7 +143,7 @@ def test_each_system_tries_as_many_settings_and_says_how_it_was_made() -> None:
     systems = catalogue(replace(OPTIONS, sets=(GeneSet("A", "", ("G1",)),), top_genes=7))
     assert {len(one.settings) for one in systems.values()} == {4}
     said = systems["pathways"].settings[0]
-    assert said["top_genes"] == 7 and said["epochs"] == 25 and said["sets"] != "none"
+    assert said["top_genes"] == 7 and said["epochs"] == 12 and said["sets"] != "none"
     assert catalogue(OPTIONS)["pathways"].settings[0]["sets"] == "none"
 
 
