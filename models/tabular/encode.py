@@ -1,54 +1,94 @@
 """Facts to numbers that a system can add up, with everything that is learnt for it learnt from the rows of `fit`."""
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 
-from models.tables.table import Fact, Floats
+from models.tables.table import SIZE, Bools, Fact, Floats
 
 QUANTILES: Final = {3: (0.1, 0.5, 0.9), 4: (0.05, 0.35, 0.65, 0.95), 5: (0.05, 0.275, 0.5, 0.725, 0.95)}
 """Quantiles at which a spline's knots lie, by their number (Harrell, Regression Modeling Strategies, 2.4.6)."""
 
+CROSSED: Final = 0.5
+"""Scale of a product of two columns: a smaller column is drawn to 0 more strongly, as products should be."""
+
 
 class Encoder:
-    """Numbers standardised, the median where not known; a column for each value of a category.
+    """Numbers standardised, with spline terms; a column for each value of a category but the most common.
 
-    Of a number that says so, the logarithm. What is not known has a column of its own wherever the rows of `fit` show
-    it. Columns, in this order: each number,
-    its spline terms, whether it is missing; each value of each category but the most common, whether it is missing.
+    Of a number that says so, the logarithm. Every column is centred on what is known and 0 where a fact is not: the
+    middle of the rows of `fit`. Beside them stands whether a fact is missing, wherever those rows show that. Columns
+    keep the order of the facts.
 
     Parameters
     ----------
     facts : Sequence[Fact]
     knots : int
         Of a restricted cubic spline for each number with enough different values; 0 for a straight line.
+    crossed : bool
+        Whether age and size also multiply every column: what a receptor means may differ with age.
+    gaps : bool
+        Whether that a fact is missing may tell anything.
     """
 
-    def __init__(self, facts: Sequence[Fact], knots: int = 0) -> None:
+    def __init__(self, facts: Sequence[Fact], knots: int = 0, *, crossed: bool = False, gaps: bool = True) -> None:
         self.facts = tuple(facts)
         self.knots = knots
+        self.crossed = crossed
+        self.gaps = gaps
 
     def fit(self, values: Floats) -> Self:
-        """Learn medians, scales, knots and which columns are needed."""
-        pairs = list(zip(self.facts, values.T, strict=True))
-        self._numbers = [None if fact.is_category else NumberCode(fact, column, self.knots) for fact, column in pairs]
-        self._kept = [_common_last(fact, column) if fact.is_category else () for fact, column in pairs]
-        self._gaps = [bool(np.isnan(column).any()) for column in values.T]
-        encoded = self._columns(values)
-        self._varies = np.ptp(encoded, axis=0) > 0
+        """Learn scales, knots, centres and which columns are needed."""
+        self.codes: list[Code] = [
+            CategoryCode(fact, column) if fact.is_category else NumberCode(fact, column, self.knots)
+            for fact, column in zip(self.facts, values.T, strict=True)
+        ]
+        self.shows_gaps = [self.gaps and bool(np.isnan(column).any()) for column in values.T]
+        self.centres = [
+            _centres(code.columns(column), ~np.isnan(column)) for code, column in zip(self.codes, values.T, strict=True)
+        ]
+        self.varies = np.ptp(self._columns(values), axis=0) > 0
         return self
 
     def transform(self, values: Floats) -> Floats:
         """Return the columns (N, K) of rows (N, F)."""
-        return self._columns(values)[:, self._varies]
+        return self._columns(values)[:, self.varies]
+
+    def multiplies(self, index: int) -> bool:
+        """Whether a fact multiplies every column."""
+        fact = self.facts[index]
+        return self.crossed and not fact.is_category and (fact.name == "age" or fact.group == SIZE)
 
     def _columns(self, values: Floats) -> Floats:
         parts: list[Floats] = []
-        for column, code, kept, gaps in zip(values.T, self._numbers, self._kept, self._gaps, strict=True):
-            parts += [code.columns(column)] if code else [(column == index)[:, None] for index in kept]
-            parts += [np.isnan(column)[:, None]] if gaps else []
-        return np.hstack(parts).astype(np.float64)
+        multipliers: list[Floats] = []
+        for index, column in enumerate(values.T):
+            known = ~np.isnan(column)
+            centred = np.where(known[:, None], self.codes[index].columns(column) - self.centres[index], 0)
+            parts += [centred] + ([~known[:, None]] if self.shows_gaps[index] else [])
+            multipliers += [centred[:, :1]] if self.multiplies(index) else []
+        plain = np.hstack(parts).astype(np.float64)
+        return np.hstack((plain, *(CROSSED * plain * by for by in multipliers)))
+
+
+class Code(Protocol):
+    """How one fact becomes columns."""
+
+    def columns(self, column: Floats) -> Floats:
+        """Return the columns (N, any number); of rows where the fact is not known they mean nothing."""
+
+
+class CategoryCode:
+    """One category: which of its values have a column, all but the most common one."""
+
+    def __init__(self, fact: Fact, column: Floats) -> None:
+        counts = np.array([(column == index).sum() for index in range(len(fact.values))])
+        self.kept = np.array([index for index in range(len(fact.values)) if index != counts.argmax()])
+
+    def columns(self, column: Floats) -> Floats:
+        """Return 0 or 1 for each value kept (N, values - 1)."""
+        return (column[:, None] == self.kept).astype(np.float64)
 
 
 class NumberCode:
@@ -94,7 +134,5 @@ def spline_terms(z: Floats, knots: Floats) -> list[Floats]:
     ]
 
 
-def _common_last(fact: Fact, column: Floats) -> tuple[int, ...]:
-    """Indices of the values that get a column: all but the most common one, with which they are compared."""
-    counts = np.array([(column == index).sum() for index in range(len(fact.values))])
-    return tuple(index for index in range(len(fact.values)) if index != counts.argmax())
+def _centres(columns: Floats, known: Bools) -> Floats:
+    return columns[known].mean(0) if known.any() else np.zeros(columns.shape[1])

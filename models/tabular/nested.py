@@ -50,8 +50,18 @@ class Trained:
         """Answer for other rows."""
         return self.recalibration.predict(self.model.probabilities(values))
 
+    def widths(self, values: Floats) -> Floats:
+        """Return the width of each 95 % interval (N,), of probabilities; NaN of a model that knows no spread."""
+        if not isinstance(self.model, Linear):
+            return np.full(len(values), np.nan)
+        centre, spread = logit(self.model.probabilities(values)), Z_95 * self.model.spreads(values)
+        low, high = (self.recalibration.predict(sigmoid(centre + side * spread)) for side in (-1, 1))
+        return np.asarray(high - low)
 
-def tune(system: System, table: Table, rows: Split, plan: Plan, seed: int) -> Trained:
+
+def tune(
+    system: System, table: Table, rows: Split, plan: Plan, seed: int, methods: tuple[str, ...] = RECALIBRATIONS
+) -> Trained:
     """Choose a setting and a recalibration by inner cross-validation over the training rows, then fit on all of them.
 
     Settings are compared by log loss after scale and shift are set, so that a margin competes with a probability.
@@ -62,7 +72,7 @@ def tune(system: System, table: Table, rows: Split, plan: Plan, seed: int) -> Tr
     labels = table.labels[inside]
     losses = [log_loss(fit_platt(found[inside], labels).predict(found[inside]), labels) for found in held_out]
     best = int(np.argmin(losses))
-    recalibration = Recalibration(seed, methods=RECALIBRATIONS).fit(held_out[best][inside], labels)
+    recalibration = Recalibration(seed, methods=methods).fit(held_out[best][inside], labels)
     model = system.make(table.facts, system.settings[best], seed)
     model.fit(table.values[inside], labels)
     return Trained(model, system.settings[best], recalibration, min(recalibration.losses.values()))
@@ -93,21 +103,12 @@ def fold(system: System, table: Table, split: Split, plan: Plan) -> dict[str, An
         "fold": split.fold,
         "rows": split.test.tolist(),
         "probabilities": trained.probabilities(table.values[split.test]).tolist(),
-        "widths": _widths(trained, table.values[split.test]),
+        "widths": [None if np.isnan(w) else w for w in trained.widths(table.values[split.test]).tolist()],
         "setting": dict(trained.setting),
         "recalibration": trained.recalibration.method,
         "inner_log_loss": trained.inner_loss,
         "seconds": round(time.monotonic() - started, 2),
     }
-
-
-def _widths(trained: Trained, values: Floats) -> list[float] | None:
-    """Width of each 95 % interval (N,), of probabilities; None of a model that does not know its own spread."""
-    if not isinstance(trained.model, Linear):
-        return None
-    centre, spread = logit(trained.model.probabilities(values)), Z_95 * trained.model.spreads(values)
-    low, high = (trained.recalibration.predict(sigmoid(centre + side * spread)) for side in (-1, 1))
-    return np.asarray(high - low).tolist()
 
 
 def stored_fold(system: System, table: Table, split: Split, plan: Plan, folder: Path) -> dict[str, Any]:

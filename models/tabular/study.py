@@ -59,7 +59,7 @@ class Study:
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     def train(self, questions: Iterable[Question], systems: Sequence[str]) -> None:
-        """Run every outer fold that is not yet there."""
+        """Run every outer fold that is not yet there, in a process each."""
         jobs = [
             (self, question, name, number)
             for question in questions
@@ -110,7 +110,7 @@ def held_out(study: Study, question: Question, system: str) -> HeldOut:
         found = tried[name]
         at = found["repeat"], found["rows"]
         probabilities[at], folds[at] = found["probabilities"], found["fold"]
-        widths[at] = np.nan if found["widths"] is None else found["widths"]
+        widths[at] = np.array(found["widths"] or np.nan, np.float64)
         settings.append(f"{name} {found['setting']}, {found['recalibration']}")
     return HeldOut(probabilities, widths, folds, tuple(settings))
 

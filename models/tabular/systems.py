@@ -45,33 +45,45 @@ class Encoded:
     """An estimator of scikit-learn on encoded facts."""
 
     def __init__(self, encoder: Encoder, estimator: Any) -> None:
-        self._encoder, self._estimator = encoder, estimator
+        self.encoder, self._estimator = encoder, estimator
 
     def fit(self, values: Floats, labels: Bools) -> None:
         """Learn the encoding and the estimator from the same rows."""
-        self._estimator.fit(self._encoder.fit(values).transform(values), labels)
+        self._estimator.fit(self.encoder.fit(values).transform(values), labels)
 
     def probabilities(self, values: Floats) -> Floats:
         """Answer by the estimator's logit; a margin counts as one until it is recalibrated."""
-        return np.asarray(sigmoid(self._estimator.decision_function(self._encoder.transform(values))))
+        return np.asarray(sigmoid(self._estimator.decision_function(self.encoder.transform(values))))
 
 
 class Linear(Encoded):
     """A logistic regression on encoded facts, which also says how surely it knows its own logit."""
 
+    covariance: Floats  # (K + 1, K + 1) of the coefficients, the intercept last
+
+    @property
+    def weights(self) -> Floats:
+        """Coefficients of the encoded columns (K,)."""
+        return np.asarray(self._estimator.coef_[0], np.float64)
+
+    @property
+    def intercept(self) -> float:
+        """Logit of a patient of whom nothing is known."""
+        return float(self._estimator.intercept_[0])
+
     def spreads(self, values: Floats) -> Floats:
         """Return the standard deviation of the logit (N,), by Laplace's approximation around the coefficients."""
-        design = with_intercept(self._encoder.transform(values))
-        return np.asarray(np.sqrt(np.einsum("nk,kl,nl->n", design, self._covariance, design)))
+        design = with_intercept(self.encoder.transform(values))
+        return np.asarray(np.sqrt(np.einsum("nk,kl,nl->n", design, self.covariance, design)))
 
     def fit(self, values: Floats, labels: Bools) -> None:
         """Learn the encoding, the coefficients and their covariance."""
         super().fit(values, labels)
-        design = with_intercept(self._encoder.transform(values))
+        design = with_intercept(self.encoder.transform(values))
         chance = self.probabilities(values)
         precision = np.eye(design.shape[1]) / self._estimator.C
         precision[-1, -1] = 0  # the intercept is not drawn to 0
-        self._covariance = np.linalg.inv((design * (chance * (1 - chance))[:, None]).T @ design + precision)
+        self.covariance = np.linalg.inv((design * (chance * (1 - chance))[:, None]).T @ design + precision)
 
 
 def with_intercept(design: Floats) -> Floats:
@@ -94,8 +106,12 @@ class Trees:
         return np.asarray(self._estimator.predict_proba(values)[:, 1], np.float64)
 
 
-def _logistic(facts: Sequence[Fact], setting: Setting, seed: int) -> Model:
-    return Linear(Encoder(facts, setting.get("knots", 0)), LogisticRegression(C=setting["C"], max_iter=2000))
+def linear(facts: Sequence[Fact], setting: Setting, seed: int) -> Model:
+    """Make a logistic regression: C its inverse ridge; knots, crossed and gaps those of its encoder."""
+    encoder = Encoder(
+        facts, setting.get("knots", 0), crossed=setting.get("crossed", False), gaps=setting.get("gaps", True)
+    )
+    return Linear(encoder, LogisticRegression(C=setting["C"], max_iter=2000))
 
 
 def _elastic_net(facts: Sequence[Fact], setting: Setting, seed: int) -> Model:
@@ -129,20 +145,22 @@ def _svm(facts: Sequence[Fact], setting: Setting, seed: int) -> Model:
     return Encoded(Encoder(facts), SVC(C=setting["C"], gamma=setting["gamma"], random_state=seed))
 
 
-def _grid(**choices: Sequence[Any]) -> tuple[Setting, ...]:
+def grid(**choices: Sequence[Any]) -> tuple[Setting, ...]:
+    """Return every combination of choices."""
     names = tuple(choices)
     return tuple(MappingProxyType(dict(zip(names, chosen, strict=True))) for chosen in product(*choices.values()))
 
 
 _LISTED: Final = (
-    System("logistic", _grid(C=(0.03, 0.1, 0.3, 1.0)), _logistic, simple=True),
-    System("splines", _grid(C=(0.1, 1.0), knots=(3, 4)), _logistic, simple=True),
-    System("elastic_net", _grid(C=(0.1, 0.5), l1_ratio=(0.2, 0.8)), _elastic_net, simple=True),
-    System("forest", _grid(min_samples_leaf=(5, 10, 20, 40)), _forest),
-    System("boosting", _grid(learning_rate=(0.03, 0.1), max_leaf_nodes=(4, 12)), _boosting),
-    System("svm", _grid(C=(0.1, 1.0), gamma=(0.01, 0.05)), _svm),
+    System("logistic", grid(C=(0.03, 0.1, 0.3, 1.0)), linear, simple=True),
+    System("splines", grid(C=(0.1, 1.0), knots=(3, 4)), linear, simple=True),
+    System("interactions", grid(C=(0.03, 0.1), knots=(0, 4), crossed=(True,)), linear, simple=True),
+    System("elastic_net", grid(C=(0.1, 0.5), l1_ratio=(0.2, 0.8)), _elastic_net, simple=True),
+    System("forest", grid(min_samples_leaf=(5, 10, 20, 40)), _forest),
+    System("boosting", grid(learning_rate=(0.03, 0.1), max_leaf_nodes=(4, 12)), _boosting),
+    System("svm", grid(C=(0.1, 1.0), gamma=(0.01, 0.05)), _svm),
     *(
-        System(name, _grid(rate=(3e-3, 1e-3), dropout=(0.1, 0.4)), lambda f, s, seed, name=name: Deep(name, f, s, seed))
+        System(name, grid(rate=(3e-3, 1e-3), dropout=(0.1, 0.4)), lambda f, s, seed, name=name: Deep(name, f, s, seed))
         for name in DEEP
     ),
 )

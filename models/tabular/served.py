@@ -1,0 +1,305 @@
+"""The bundle `aln-clinical`: facts alone, learnt from METABRIC and TCGA-BRCA, as the agent reads it."""
+
+import io
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agent.core.manifest import SCHEMA, FactSpec, parse_manifest
+from agent.core.manifest import Tensor as TensorSpec
+from models import export as exporting
+from models.statistics.operating import MEASURES
+from models.statistics.plots import span
+from models.statistics.recalibration import Logistic
+from models.statistics.report import summarise
+from models.statistics.splits import Split
+from models.tables.table import Floats, Table
+from models.tabular.encode import CROSSED, NumberCode
+from models.tabular.nested import Plan, Trained, splits, tune
+from models.tabular.pooled import FACTS, band_medians, harmonise, pool
+from models.tabular.systems import Linear, System, grid, linear
+
+Json = dict[str, Any]
+NAME: Final = "aln-clinical"
+VERSION: Final = "1.0.0"
+CARD: Final = Path(__file__).with_name("MODEL_CARD.md")
+BUNDLES: Final = Path("models/bundles")
+SIZES: Final = ("size_mammography_mm", "size_ultrasound_mm", "size_mri_mm")  # their mean stands for the size
+OUTPUTS: Final = ("logit", "logit_sd", "contributions")
+SYSTEM: Final = System(
+    "served",
+    grid(C=(0.03, 0.1), knots=(0, 4), crossed=(False, True), gaps=(False,)),
+    linear,
+    simple=True,
+)
+"""No column says that a fact is missing: which facts a table lacks says nothing of a patient."""
+METHODS: Final = ("platt", "none")  # what the graph can do
+_NEEDED: Final = ("age", "size_pathology_mm")
+_IMAGING_ERROR: Final = (0.1, 0.2, 0.3)  # standard deviations of the logarithm of imaging over pathological size
+
+
+class ServedNetwork(nn.Module):
+    """A trained linear model as a graph: standardised facts in; logit, its spread and contributions out."""
+
+    def __init__(self, model: Linear, recalibration: Logistic | None, specs: Sequence[FactSpec]) -> None:
+        super().__init__()
+        encoder = self.encoder = model.encoder
+        names = [spec.name for spec in specs]
+        self.sources = [[names.index(one) for one in _measured(fact.name)] for fact in encoder.facts]
+        scale, shift = (recalibration.on_log, recalibration.shift) if recalibration else (1.0, 0.0)
+        self._keep("mean", np.array([spec.mean for spec in specs]))
+        self._keep("sd", np.array([spec.sd for spec in specs]))
+        self._keep("weights", scale * model.weights)
+        self.prior = scale * model.intercept + shift
+        self._keep("root", scale * np.linalg.cholesky(model.covariance))
+        self.kept = np.flatnonzero(encoder.varies).tolist()
+
+    def forward(self, clinical: Tensor, clinical_present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logit and its spread (N,), and what prior and facts contribute (N, 2)."""
+        raw = clinical * self.sd + self.mean
+        parts, multipliers = [], []
+        for index, sources in enumerate(self.sources):
+            there = clinical_present[:, sources]
+            known = there.amax(1, keepdim=True)
+            value = (raw[:, sources] * there).sum(1, keepdim=True) / torch.clamp(there.sum(1, keepdim=True), min=1.0)
+            columns = self._columns(index, value) * known
+            parts.append(columns)
+            if self.encoder.multiplies(index):
+                multipliers.append(columns[:, :1])
+        plain = torch.cat(parts, 1)
+        design = torch.cat((plain, *(CROSSED * plain * by for by in multipliers)), 1)[:, self.kept]
+        evidence = design @ self.weights
+        prior = torch.full_like(evidence, self.prior)
+        design = torch.cat((design, torch.ones_like(evidence)[:, None]), 1)
+        return prior + evidence, torch.sqrt(((design @ self.root) ** 2).sum(1)), torch.stack((prior, evidence), 1)
+
+    def _columns(self, index: int, value: Tensor) -> Tensor:
+        """Return the centred columns of one fact, of its values (N, 1)."""
+        code, centre = self.encoder.codes[index], self.encoder.centres[index]
+        if not isinstance(code, NumberCode):
+            columns = (torch.abs(value - torch.tensor(code.kept, dtype=torch.float32)) < 0.5).to(torch.float32)  # type: ignore[attr-defined]
+        else:
+            z = ((torch.log1p(torch.clamp(value, min=0.0)) if code.log else value) - code.mean) / code.sd
+            columns = torch.cat((z, *_spline(z, code.knots)), 1)
+        return columns - torch.tensor(centre, dtype=torch.float32)
+
+    def _keep(self, name: str, array: Floats) -> None:
+        self.register_buffer(name, torch.tensor(array, dtype=torch.float32))
+
+
+def _spline(z: Tensor, knots: Floats) -> list[Tensor]:
+    """As `models.tabular.encode.spline_terms`, in torch."""
+    if len(knots) < 3:
+        return []
+    *inner, before, last = (float(k) for k in knots)
+
+    def cube(at: float) -> Tensor:
+        return torch.clamp(z - at, min=0.0) ** 3
+
+    return [
+        (cube(k) - cube(before) * (last - k) / (last - before) + cube(last) * (before - k) / (last - before))
+        / (last - float(knots[0])) ** 2
+        for k in inner
+    ]
+
+
+def _measured(name: str) -> tuple[str, ...]:
+    """Return the agent's facts that a fact of the tables is made of."""
+    return SIZES if name == "size_pathology_mm" else (name,)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is exported: the final model, and what its like reached on patients that they did not learn from."""
+
+    table: Table
+    trained: Trained
+    evaluation: Json
+
+
+def train(metabric: Table, tcga: Table, plan: Plan, draws: int = 1000) -> Served:
+    """Evaluate by nested cross-validation over both tables, then train on all of them."""
+    medians = band_medians(metabric)
+    table = pool([harmonise(one, FACTS, medians) for one in (metabric, tcga)])
+    plan = replace(plan, repeats=1, budget=max(plan.budget, len(SYSTEM.settings)) if plan.budget > 1 else 1)
+    found, folds = np.empty(len(table.labels)), np.empty(len(table.labels), int)
+    with_error = {sd: np.empty(len(table.labels)) for sd in _IMAGING_ERROR}
+    rng = np.random.default_rng(plan.seed)
+    widths = np.empty(len(table.labels))
+    for split in splits(table.labels, plan):
+        one = tune(SYSTEM, table, split, plan, plan.seed, METHODS)
+        values = table.values[split.test]
+        found[split.test], folds[split.test] = one.probabilities(values), split.fold
+        widths[split.test] = one.widths(values)
+        for sd, column in with_error.items():
+            column[split.test] = one.probabilities(_as_imaged(values, table, sd, rng))
+    summary = summarise(
+        table.labels,
+        found,
+        folds=folds,
+        seed=plan.seed,
+        subgroups={"table": table.site} if table.site is not None else {},
+        uncertainty=widths,
+        against={f"size with an error of {sd:.0%}": column for sd, column in with_error.items()},
+        draws=draws,
+    )
+    everyone = np.arange(len(table.labels))
+    trained = tune(SYSTEM, table, Split(everyone, np.arange(0)), plan, plan.seed, METHODS)
+    summary["widest"] = float(np.quantile(widths, 0.99))
+    return Served(table, trained, summary)
+
+
+def _as_imaged(values: Floats, table: Table, sd: float, rng: np.random.Generator) -> Floats:
+    """Return values with the size as imaging might have measured it: its logarithm with a normal error."""
+    column = [fact.name for fact in table.facts].index("size_pathology_mm")
+    changed = values.copy()
+    changed[:, column] *= np.exp(rng.normal(0, sd, len(values)))
+    return changed
+
+
+def export(served: Served, folder: Path) -> Json:
+    """Write the bundle; return its folder, size and parity.
+
+    Raises
+    ------
+    ParityError
+        If the graph computes something else than the network.
+    """
+    specs = fact_specs(served.table)
+    model, fitted = served.trained.model, served.trained.recalibration.map
+    if not isinstance(model, Linear):
+        raise TypeError("only a linear model knows its own spread")
+    network = ServedNetwork(model, fitted if isinstance(fitted, Logistic) else None, specs)
+    cases = [_inputs(len(specs), count, count) for count in (1, 2, 7)]
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.onnx"
+        dynamic = {"clinical": {0: "N"}, "clinical_present": {0: "N"}}
+        exporting.write_onnx(network, _inputs(len(specs), 3, 0), OUTPUTS, dynamic, path)
+        parity = exporting.check_parity(network, path, cases, OUTPUTS)
+        graph, golden = path.read_bytes(), io.BytesIO()
+        np.savez_compressed(golden, **cases[-1], **exporting.run_onnx(path, cases[-1]))  # type: ignore[arg-type]
+    manifest = json.loads(json.dumps(describe(served, specs, parity)))
+    parse_manifest(manifest | {"files": {}})
+    files = {
+        "model.onnx": graph,
+        "golden.npz": golden.getvalue(),
+        "evaluation.json": (json.dumps(served.evaluation, indent=1) + "\n").encode(),
+        "MODEL_CARD.md": card(served).encode(),
+    }
+    exporting.write_bundle(folder, files, manifest)
+    return {"bundle": str(folder), "bytes": sum(len(content) for content in files.values()), "parity": parity}
+
+
+def fact_specs(table: Table) -> tuple[FactSpec, ...]:
+    """How the agent turns each of its facts into a number."""
+    found = []
+    for fact, column in zip(table.facts, table.values.T, strict=True):
+        known = column[~np.isnan(column)]
+        low, high = float(known.min()), float(known.max())
+        mean, sd = (0.0, 1.0) if fact.is_category else (float(known.mean()), float(known.std()))
+        for name in _measured(fact.name):
+            found.append(FactSpec(name, fact.unit, fact.values, round(mean, 4), round(sd, 4), low, high))
+    return tuple(found)
+
+
+def describe(served: Served, specs: Sequence[FactSpec], parity: float) -> Json:
+    """Everything the manifest says, the digests apart."""
+    points, facts = served.evaluation["operating_points"], ("N", len(specs))
+    return {
+        "schema": SCHEMA,
+        "name": NAME,
+        "version": VERSION,
+        "question": "aln",
+        "intended_use": "research",
+        "label": served.table.label,
+        "modalities": ["clinical"],
+        "required": ["clinical"],
+        "inputs": [
+            asdict(TensorSpec("clinical", "float32", facts, "N F", -100.0, 100.0)),
+            asdict(TensorSpec("clinical_present", "float32", facts, "N F", 0.0, 1.0)),
+        ],
+        "outputs": [
+            asdict(TensorSpec("logit", "float32", ("N",), "N", -30.0, 30.0)),
+            asdict(TensorSpec("logit_sd", "float32", ("N",), "N", 0.0, 30.0)),
+            asdict(TensorSpec("contributions", "float32", ("N", 2), "N prior+modalities", -30.0, 30.0)),
+        ],
+        "facts": [asdict(spec) for spec in specs],
+        "preprocessing": {},
+        "operating_points": [_point("low", points["sensitivity 0.95"]), _point("high", points["specificity 0.90"])],
+        "training_prevalence": float(served.table.labels.mean()),
+        "training": {
+            "summary": f"{len(served.table.labels)} patients of METABRIC and TCGA-BRCA",
+            "licence_of_data": served.table.licence,
+            "setting": dict(served.trained.setting),
+            "recalibration": served.trained.recalibration.method,
+            "commit": _commit(),
+            "parity": parity,
+        },
+        "metrics": {
+            "auc": served.evaluation["discrimination"]["auc"],
+            "calibration_slope": served.evaluation["calibration"]["slope"],
+            "widest_interval": served.evaluation["widest"],
+        },
+        "opset": exporting.OPSET,
+        "licence": "ODbL 1.0 for what is derived from METABRIC; code Apache-2.0",
+    }
+
+
+def card(served: Served) -> str:
+    """Fill the figures of the evaluation into the card."""
+    known = served.evaluation
+    spared = [
+        f"| {goal} | " + " | ".join(span(at["exact"][one]) for one in MEASURES) + " |"
+        for goal, at in known["operating_points"].items()
+    ]
+    fifth = min(known["abstention"], key=lambda at: abs(at["asked"] - 0.2))
+    higher = fifth["gain"]["low"] > 0
+    return Template(CARD.read_text(encoding="utf-8")).substitute(
+        version=VERSION,
+        patients=len(served.table.labels),
+        prevalence=f"{served.table.labels.mean():.3f}",
+        auc=span(known["discrimination"]["auc"]),
+        slope=span(known["calibration"]["slope"]),
+        ece=f"{known['calibration']['ece']['equal_count']['value']:.3f}",
+        luck=f"{known['calibration']['ece']['equal_count']['by_luck']:.3f}",
+        spared="\n".join(spared),
+        subgroups="\n".join(
+            f"| {row['level']} | {row['count']} | {span(row['auc']) if row['auc'] else 'too few'} |"
+            for row in known["subgroups"]
+        ),
+        abstention=f"{span(fifth['auc'])}, a gain of {span(fifth['gain'])}",
+        higher="it is higher" if higher else "it is not shown to be higher",
+        imaging=", ".join(f"{name[19:]} {span(one['auc'])}" for name, one in known["against"].items()),
+        licence=served.table.licence,
+    )
+
+
+def _point(name: str, found: Json) -> Json:
+    sensitivity, specificity = found["exact"]["sensitivity"]["value"], found["exact"]["specificity"]["value"]
+    return {
+        "name": name,
+        "threshold": float(np.mean(found["thresholds"])),
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "by_inputs": {"clinical": [sensitivity, specificity]},
+    }
+
+
+def _inputs(facts: int, count: int, seed: int) -> exporting.Arrays:
+    rng = np.random.default_rng(seed)
+    present = (rng.random((count, facts)) < 0.7).astype(np.float32)
+    return {"clinical": rng.integers(0, 3, (count, facts)).astype(np.float32) * present, "clinical_present": present}
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    return found.stdout.strip() or "unknown"
