@@ -2,7 +2,7 @@
 
 train     fits one system on all patients and keeps the network (Transformers only)
 evaluate  runs the outer folds of nested cross-validation that are not yet there
-compare   puts them together: figures, pairs against clinical only and elastic net, a verdict; writes JSON
+compare   puts them together: figures, pairs against clinical only and elastic net, a verdict; writes figures.json
 noise     trains with a planted noise predictor and measures what the system makes of it
 """
 
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         study.evaluate(given.system or USUAL)
     elif given.command == "compare":
         judged = judge(study, tuple(given.system or USUAL), draws=100 if given.quick else 1000)
-        (study.folder / "compared.json").write_text(json.dumps(judged, indent=1))
+        (study.folder / "figures.json").write_text(json.dumps(judged, indent=1))
         print("\n".join(lines(judged)))
     elif given.command == "noise":
         for name in given.system or ("transformer",):

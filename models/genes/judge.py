@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-import numpy as np
-
 from models.genes.prepare import Columns
 from models.genes.study import Study, held_out
 from models.genes.systems import CLINICAL, ELASTIC_NET
@@ -11,10 +9,10 @@ from models.statistics.comparison import holm, paired_auc_test
 from models.statistics.discrimination import auc
 from models.statistics.report import summarise
 from models.tables.table import Table
+from models.tabular.figures import subgroups
 
 Json = dict[str, Any]
 SENSITIVITIES: Final = (0.90, 0.921, 0.95, 0.98)  # 0.921 is where the published gene model reports its share
-_AGES: Final = (50.0, 70.0)
 
 
 def judge(study: Study, systems: tuple[str, ...], draws: int = 1000) -> Json:
@@ -101,18 +99,6 @@ def _outcome(one: Json) -> str:
     if one["p_holm"] >= 0.05:
         return "does not beat"
     return "beats" if one["difference"] > 0 else "is worse than"
-
-
-def subgroups(table: Table) -> Json:
-    """Levels of age and of each receptor or subtype that the table has."""
-    levels: Json = {}
-    for fact, column in zip(table.facts, table.values.T, strict=True):
-        if fact.name == "age":
-            levels["age"] = np.array(["under 50", "50 to 69", "70 and over"])[np.digitize(column, _AGES)]
-        elif fact.name in ("subtype", "er", "her2"):
-            named = np.array([*fact.values, "unknown"])
-            levels[fact.name] = named[np.where(np.isnan(column), len(fact.values), column).astype(int)]
-    return levels
 
 
 def lines(judged: Json) -> list[str]:

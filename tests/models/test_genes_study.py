@@ -9,13 +9,12 @@ import pytest
 import torch
 
 from models.genes.__main__ import main
-from models.genes.judge import judge, lines, subgroups, verdict
+from models.genes.judge import judge, lines, verdict
 from models.genes.noise import NOISE, check
 from models.genes.study import QUICK_OPTIONS, QUICK_PLAN, Study, held_out
 from models.genes.train import load, train
-from models.tables.table import Fact
 from models.tabular.nested import splits
-from tests.models.gene_tables import made, write_metabric
+from tests.models.gene_tables import write_metabric
 
 torch.set_num_threads(1)
 
@@ -91,15 +90,6 @@ def test_a_verdict_says_who_lost_as_plainly_as_who_won(difference: float, p: flo
     assert verdict([one]) == [f"a {said} b: AUC {difference:+.3f} (-0.100 to +0.100), p {p:.2g} after Holm"]
 
 
-def test_subgroups_are_those_the_table_has() -> None:
-    """Bands of age, values of a subtype; what is not known is a level of its own."""
-    table, _ = made(4, missing=0)
-    table = replace(table, facts=(Fact("age", "years", 18, 110), Fact("subtype", values=("luminal", "basal"))))
-    found = subgroups(replace(table, values=np.array([[49.0, 0], [50, 1], [70, np.nan], [80, 1]])))
-    assert found["age"].tolist() == ["under 50", "50 to 69", "70 and over", "70 and over"]
-    assert found["subtype"].tolist() == ["luminal", "basal", "unknown", "basal"]
-
-
 def test_the_noise_check_is_kept_fold_by_fold(study: Study) -> None:
     """The importance of noise and of what is asked for; a second run trains nothing."""
     found = check(study, "elastic_net", facts=("age",), shuffles=9)
@@ -152,7 +142,7 @@ def test_the_command_line_evaluates_and_compares(
     assert main(["compare", *given]) == 0
     said = capsys.readouterr().out
     assert "guided" in said and "pathways" in said and "after Holm" in said
-    judged = json.loads((tmp_path / "quick" / "metabric_genes" / "compared.json").read_text())
+    judged = json.loads((tmp_path / "quick" / "metabric_genes" / "figures.json").read_text())
     assert judged["patients"] == 80 and len(judged["paired"]) == 9
 
 
