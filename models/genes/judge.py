@@ -116,12 +116,11 @@ def lines(judged: Json) -> list[str]:
             f"{name:<20}{area['value']:7.3f}  {area['low']:.3f}-{area['high']:.3f}    {brier:7.3f}{slope:7.2f}"
             f"  {avoided:.3f}"
         )
-    said.append("AUC by subtype (patients)")
     for name, one in judged["systems"].items():
         cells = [
-            f"{row['level']} {row['auc']['value']:.3f} ({row['rows']})" if row["auc"] else f"{row['level']} too few"
+            f"{row['level']} {row['auc']['value']:.3f} of {row['rows']}" if row["auc"] else f"{row['level']} too few"
             for row in one["summary"]["subgroups"]
             if row["variable"] == "subtype"
         ]
-        said += [f"{name:<20}{', '.join(cells)}"] if cells else []
+        said += [f"{name} by subtype: {', '.join(cells)}"] if cells else []
     return [*said, *judged["verdict"]]
