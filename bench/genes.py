@@ -1,9 +1,9 @@
 """python -m bench.genes [--genes N ...] [--plot FILE.png]: what the gene Transformer costs from 500 to 20,000 genes.
 
-Each size runs in a process of its own, on one thread: processor time and peak memory of a training step and of a prediction
-over a batch of patients, by patient, and the multiplications that torch counts. The last line is JSON, with the exponent
-of growth of each (1 is linear, 2 is what attention among all genes would cost), between the two largest sizes and over all
-of them.
+Each size runs in a process of its own, on one thread: processor time and peak memory of a training step and of a
+prediction over a batch of patients, by patient, and the multiplications that torch counts. The last line is JSON, with
+the exponent of growth of each (1 is linear, 2 is what attention among all genes would cost), between the two largest
+sizes and over all of them.
 """
 
 import argparse

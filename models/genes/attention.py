@@ -2,10 +2,10 @@
 
 A gene's token is x · weight + bias. Its normalised form is (x · w + b) · r(x), where w and b are weight and bias
 without their means and r is one number, the reciprocal of the token's deviation: the square root of a quadratic in x.
-So a reader's score of a gene is r · (x · u·w + u·b), with u the reader's query brought back through the key projection,
-and the mean that attention takes of the genes is two matrix products with w and b. Nothing of shape
-(patients, genes, width) exists, and keys and values of genes are never projected. This computes what a pre-norm
-attention layer computes for its readers, to rounding; it isn't an approximation.
+Its key is (x · Kw + Kb) · r, its value (x · Vw + Vb) · r, so that the four projections are made once for all patients.
+A reader's score of a gene is r · (x · q·Kw + q·Kb), and the mean that attention takes of the genes is two matrix
+products. Nothing of shape (patients, genes, width) exists. This computes what a pre-norm attention layer computes for
+its readers, to rounding; it isn't an approximation.
 
 Only the readers are updated. The published Transformer has one layer and answers from CLS, so CLS is the only token
 whose output matters (as in the last layer of FT-Transformer, Gorishniy 2021): with CLS as the one reader this is that
@@ -80,24 +80,35 @@ class GeneAttention(nn.Module):
         -------
         (N, S, D)
         """
-        width, (weight, bias) = readers.shape[2], tokens.centred()
+        weight, bias = tokens.centred()
         scale = reciprocal_deviation(values, weight, bias)[:, None]
-        asked = self._asked(readers)
-        scores = torch.addcmul((asked @ bias.T).expand(len(values), -1, -1), values[:, None], asked @ weight.T) * scale
+        query = self._heads(self.query(readers)) / math.sqrt(weight.shape[1] // self.heads)
+        scores = torch.addcmul(self._asked(query, bias), values[:, None], self._asked(query, weight)) * scale
         scores = scores.masked_fill(~known[:, None], -torch.inf)
-        share = self.dropout(softmax(torch.cat((scores, asked @ others.transpose(1, 2)), 2), 2))
-        of_genes, of_others = share[:, :, : values.shape[1]] * scale, share[:, :, values.shape[1] :]
-        read = (of_genes * values[:, None]) @ weight + of_genes @ bias + of_others @ others
-        heads = read.reshape(len(values), -1, self.heads, width)
-        kernel = self.value.weight.reshape(self.heads, -1, width)
-        answer: Tensor = self.out(torch.einsum("nshd,hkd->nshk", heads, kernel).flatten(2))
+        beside = query @ self._heads(self.key(others)).transpose(2, 3)
+        share = self.dropout(softmax(torch.cat((scores, beside), 3), 3))
+        of_genes, of_others = share.split((values.shape[1], others.shape[1]), 3)
+        of_genes = of_genes * scale
+        read = (
+            (of_genes * values[:, None]).flatten(1, 2) @ self._heads(self.value(weight))
+            + of_genes.flatten(1, 2) @ self._heads(self.value(bias))
+        ).unflatten(1, of_genes.shape[1:3]) + of_others @ self._heads(self.value(others))
+        answer: Tensor = self.out(read.permute(1, 2, 0, 3).flatten(2))
         return answer
 
-    def _asked(self, readers: Tensor) -> Tensor:
-        """Queries brought back through the key projection, (N or 1, S · heads, D)."""
-        width = readers.shape[2]
-        query = self.query(readers).unflatten(2, (self.heads, -1)) / math.sqrt(width // self.heads)
-        return torch.einsum("nshk,hkd->nshd", query, self.key.weight.reshape(self.heads, -1, width)).flatten(1, 2)
+    def _asked(self, query: Tensor, part: Tensor) -> Tensor:
+        """Return what a query scores of part of every gene's token (G, D): (H, N or 1, S, G).
+
+        Readers that all patients share go back through the key projection; there are fewer of them than genes.
+        """
+        if query.shape[1] == 1:
+            return query @ self.key.weight.unflatten(0, (self.heads, 1, -1)) @ part.T
+        keys = self._heads(self.key(part))
+        return (query.flatten(1, 2) @ keys.transpose(1, 2)).unflatten(1, query.shape[1:3])
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """Bring the heads to the front, (H, ..., D / H)."""
+        return x.unflatten(-1, (self.heads, -1)).movedim(-2, 0)
 
 
 class ReGLU(nn.Module):
