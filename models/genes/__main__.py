@@ -15,11 +15,10 @@ from pathlib import Path
 from models.genes.gmt import BadGmt, read_gmt
 from models.genes.judge import judge, lines
 from models.genes.noise import check
-from models.genes.study import OUT, QUICK_OPTIONS, QUICK_PLAN, TABLES, WITHIN, Study
+from models.genes.study import OUT, PLAN, QUICK_OPTIONS, QUICK_PLAN, TABLES, WITHIN, Study
 from models.genes.systems import TRANSFORMERS, Options, catalogue
 from models.genes.train import train
 from models.tables.catalogue import DATA
-from models.tabular.nested import Plan
 
 USUAL = ("clinical", "elastic_net", "pathways", "transformer", "guided", "pretrained")
 
@@ -40,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--top-genes", type=int, default=0, help="read the genes that vary most only; 0 for all")
     found.add_argument("--epochs", type=int, help="most that a network learns")
     found.add_argument("--folds", type=int)
-    found.add_argument("--repeats", type=int)
+    found.add_argument("--repeats", type=int, help="figures are of the first; the others show the spread of AUC")
     found.add_argument("--budget", type=int, help="settings that each system tries, 1 to 4")
     found.add_argument("--processes", type=int, default=1)
     found.add_argument("--seed", type=int)
@@ -55,7 +54,7 @@ def study_of(given: argparse.Namespace) -> Study:
     BadGmt
         If the gene sets cannot be read.
     """
-    plan, options = (QUICK_PLAN, QUICK_OPTIONS) if given.quick else (Plan(), Options())
+    plan, options = (QUICK_PLAN, QUICK_OPTIONS) if given.quick else (PLAN, Options())
     chosen = {name: getattr(given, name) for name in ("folds", "repeats", "budget", "seed")}
     plan = replace(plan, **{name: value for name, value in chosen.items() if value is not None})
     options = replace(

@@ -84,4 +84,5 @@ class GeneTransformer(nn.Module):
 
         The weights that made a gene's token read it out again, so that what is learnt here stays in the tokens.
         """
-        return normed(self.summary(values, known, numbers, slots)) @ self.genes.weight.T + self.offset
+        read = normed(self.summary(values, known, numbers, slots))
+        return torch.addmm(self.offset, read, self.genes.weight.T)

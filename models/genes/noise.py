@@ -10,7 +10,7 @@ from models.fusion.progress import Progress
 from models.genes.study import Study
 from models.statistics.delong import area
 from models.tables.table import Bools, Fact, Floats, Table
-from models.tabular.nested import splits, tune
+from models.tabular.nested import Trained, splits, tune
 from models.tabular.systems import Model
 
 NOISE: Final = "noise_predictor"
@@ -26,7 +26,7 @@ def plant(table: Table, seed: int) -> Table:
 
 
 def shuffled_areas(
-    model: Model, values: Floats, labels: Bools, column: int, rng: np.random.Generator, shuffles: int
+    model: Model | Trained, values: Floats, labels: Bools, column: int, rng: np.random.Generator, shuffles: int
 ) -> tuple[float, Floats]:
     """Return the AUC of held-out patients, and the AUCs (shuffles,) when one column is dealt out to them anew."""
     areas = np.empty(shuffles)

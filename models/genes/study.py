@@ -22,6 +22,8 @@ from models.tabular.systems import System
 OUT: Final = Path("var/tables")
 TABLES: Final = ("metabric", "gse4335")
 WITHIN: Final = "_within"
+PLAN: Final = Plan(repeats=1, inner_folds=2, budget=2)
+"""The outer folds of `models.tabular`'s first repeat, with a budget that two cores can pay for."""
 QUICK_PLAN: Final = Plan(folds=2, repeats=1, inner_folds=2, budget=1)
 QUICK_OPTIONS: Final = Options(Training(epochs=1), Pretraining(epochs=1), modules=10, top_genes=100)
 
@@ -39,7 +41,7 @@ class Study:
     table: str
     data: Path = DATA
     out: Path = OUT
-    plan: Plan = field(default_factory=Plan)
+    plan: Plan = PLAN
     options: Options = field(default_factory=Options)
     processes: int = 1
 
