@@ -13,8 +13,10 @@ from models.genes.judge import judge, lines, verdict
 from models.genes.noise import NOISE, check
 from models.genes.study import QUICK_OPTIONS, QUICK_PLAN, Study, held_out
 from models.genes.train import load, train
-from models.tabular.nested import splits
+from models.statistics.delong import area
+from models.tabular.nested import splits, tune
 from tests.models.gene_tables import write_metabric
+from tests.peers import shared
 
 torch.set_num_threads(1)
 
@@ -62,6 +64,30 @@ def test_results_of_other_options_are_not_taken_for_these(study: Study) -> None:
     before = path.read_text()
     held_out(replace(study, options=replace(study.options, top_genes=3)), "elastic_net")
     assert path.read_text() != before
+
+
+def test_labels_without_meaning_are_not_foretold(study: Study) -> None:
+    """Over ten shufflings of the labels the mean AUC is that of chance: no fold sees what it is scored on."""
+    table, system = study.patients(), study.system("elastic_net")
+    found = []
+    for seed in range(10):
+        shuffled = replace(table, labels=np.random.default_rng(seed).permutation(table.labels))
+        told = np.full(len(table.labels), np.nan)
+        for split in splits(shuffled.labels, study.plan):
+            told[split.test] = tune(system, shuffled, split, study.plan, seed).model.probabilities(
+                shuffled.values[split.test]
+            )
+        found.append(area(told, shuffled.labels))
+    assert 0.44 < np.mean(found) < 0.56
+
+
+def test_on_real_patients_genes_tell_as_little_as_is_known(tmp_path: Path) -> None:
+    """METABRIC's honest AUC is near 0.66 with size and genes; far above would be a leak."""
+    study = Study("metabric", shared("data"), tmp_path, QUICK_PLAN)
+    table = study.patients()
+    assert len(table.facts) == 11 + 489
+    for name in ("clinical", "elastic_net"):
+        assert 0.6 < area(held_out(study, name).probabilities[0], table.labels) < 0.7
 
 
 def test_a_judgement_has_figures_pairs_and_a_verdict(study: Study) -> None:
