@@ -4,6 +4,7 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from models.tables.catalogue import DATA, SOURCES
 from models.tabular.figures import judge
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.command == "all":
         from models.tabular.everything import everything
 
-        everything(study, quick=given.quick)
+        everything(study, tuple(given.system) or tuple(SYSTEMS), quick=given.quick)
     elif given.bundle is not None or given.command == "predict":
         _score(given)
     else:
@@ -49,15 +50,17 @@ def _on_table(given: argparse.Namespace, study: Study) -> None:
     print(f"everything: {path}")
 
 
-def _short(judged: dict[str, object]) -> dict[str, object]:
+def _short(judged: dict[str, Any]) -> dict[str, Any]:
     """Leave out the curves."""
-    systems: dict[str, dict[str, dict[str, object]]] = judged["systems"]  # type: ignore[assignment]
+    systems = judged["systems"]
     kept = ("prevalence", "discrimination", "calibration", "scores", "operating_points", "against")
-    figures = {name: {k: one["summary"][k] for k in kept} for name, one in systems.items()}
-    for one in figures.values():
-        one["discrimination"] = {k: v for k, v in one["discrimination"].items() if k != "roc"}  # type: ignore[attr-defined]
-        one["calibration"] = {k: v for k, v in one["calibration"].items() if k != "reliability"}  # type: ignore[attr-defined]
+    drawn = {"roc", "reliability"}
+    figures = {name: {k: _plain(one["summary"][k], drawn) for k in kept} for name, one in systems.items()}
     return judged | {"systems": figures}
+
+
+def _plain(figures: Any, drawn: set[str]) -> Any:
+    return {name: value for name, value in figures.items() if name not in drawn}
 
 
 def _score(given: argparse.Namespace) -> None:

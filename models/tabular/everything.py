@@ -11,26 +11,28 @@ from models.tables.catalogue import load
 from models.tabular import report, served, transport
 from models.tabular.figures import judge
 from models.tabular.study import EVERY, SERVED, SIMPLER, Question, Study
-from models.tabular.systems import SIMPLE, SYSTEMS
+from models.tabular.systems import BASELINE, SIMPLE, SYSTEMS
 
 Json = dict[str, Any]
 HERE: Final = Path(__file__).parent
 _QUICK: Final = (Question("metabric"), Question("tcga"))
 
 
-def everything(study: Study, *, quick: bool = False) -> Json:
+def everything(study: Study, systems: Sequence[str] = tuple(SYSTEMS), *, quick: bool = False) -> Json:
     """Do all of it; what a stopped run has done is not done again. Return the figures.
+
+    Simple systems are always among those compared.
 
     A quick one takes simple systems on two tables, and leaves RESULTS.md and the bundle beside its other results.
     """
     questions, simpler = (_QUICK, ()) if quick else (EVERY, SIMPLER)
-    systems = SIMPLE if quick else tuple(SYSTEMS)
+    systems = SIMPLE if quick else tuple(dict.fromkeys((*SIMPLE, *systems)))
     draws, seeds = (100, 3) if quick else (1000, 20)
     study.train((*questions, *simpler), SIMPLE)
     study.train(questions, systems)
     results: Json = {
         "questions": _judged(study, questions, (SERVED, *systems), draws),
-        "simpler": _judged(study, simpler, (SERVED, *SIMPLE), draws),
+        "simpler": _judged(study, simpler, (SERVED, BASELINE), draws),
         **_harder(study, seeds, draws, quick=quick),
         "bundle": _bundle(study, draws, study.out if quick else served.BUNDLES),
     }

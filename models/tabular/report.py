@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from models.statistics.comparison import holm
+from models.statistics.operating import Goal
 from models.statistics.plots import save, span
 from models.tabular.figures import headline
 from models.tabular.study import SERVED
@@ -14,19 +16,20 @@ _HEAD: Final = """# Results on tables
 
 Written by `make models-tables` from its JSON results; nothing here was typed. Nested cross-validation: settings and
 recalibration are chosen inside the training part of each outer fold, each system tries as many settings as the others,
-and every figure is of patients that a model did not learn from. Figures are of the first repeat; the AUCs of all repeats
-stand beside. `served` takes of each outer fold the simple system that its inner folds favoured; the baseline is a
-straight logistic regression. Tables are parts of the published ones (see `docs/tables.md`).
+and every figure is of patients that a model did not learn from. Figures are of the first repeat; the AUCs of all
+repeats stand beside. `served` takes of each outer fold the simple system that its inner folds favoured; the baseline
+is a straight logistic regression. Tables are parts of the published ones (see `docs/tables.md`).
 """
+LOW: Final = str(Goal("sensitivity", 0.95))
 _COLUMNS: Final = (
-    "| system | AUC (95 %) | AUC of repeats | difference to baseline (95 %) | p (Holm) | slope (95 %) | ECE (by luck up to)"
-    " | Brier | avoided at sensitivity 0.95 |\n" + "|-" * 9 + "|"
+    "| system | AUC (95 %) | AUC of repeats | difference to baseline (95 %) | p (Holm) | slope (95 %) |"
+    " ECE (by luck up to) | Brier | avoided at sensitivity 0.95 |\n" + "|-" * 9 + "|"
 )
 
 
 def compared(judged: Json) -> str:
     """Return one question's systems as a Markdown table."""
-    adjusted = _holm({name: one for name, one in judged["systems"].items()})
+    adjusted = _holm(judged["systems"])
     lines = [_COLUMNS]
     for name, one in judged["systems"].items():
         summary = one["summary"]
@@ -34,22 +37,18 @@ def compared(judged: Json) -> str:
         against = summary["against"].get(BASELINE)
         repeats = " ".join(f"{area:.3f}" for area in one["auc_of_repeats"])
         difference = span(against["auc"]) if against else "–"
-        avoided = summary["operating_points"]["sensitivity 0.95"]["exact"][AVOIDED]
+        avoided = summary["operating_points"][LOW]["exact"]["biopsies_avoided"]
         lines.append(
-            f"| {name} | {span(summary['discrimination']['auc'])} | {repeats} | {difference} | {adjusted.get(name, '–')} |"
-            f" {span(summary['calibration']['slope'], 2)} | {error['value']:.3f} ({error['by_luck']:.3f}) |"
-            f" {summary['scores']['brier']['value']:.3f} | {span(avoided)} |"
+            f"| {name} | {span(summary['discrimination']['auc'])} | {repeats} | {difference} |"
+            f" {adjusted.get(name, '–')} | {span(summary['calibration']['slope'], 2)} |"
+            f" {error['value']:.3f} ({error['by_luck']:.3f}) | {summary['scores']['brier']['value']:.3f} |"
+            f" {span(avoided)} |"
         )
     return "\n".join(lines)
 
 
-AVOIDED: Final = "biopsies_avoided"
-
-
 def _holm(systems: Json) -> dict[str, str]:
     """Return p-values of the differences to the baseline, adjusted for how many systems are compared with it."""
-    from models.statistics.comparison import holm
-
     p = {n: one["summary"]["against"][BASELINE]["p"] for n, one in systems.items() if one["summary"]["against"]}
     return {name: f"{value:.3f}" for name, value in zip(p, holm(list(p.values())), strict=True)} if p else {}
 
@@ -80,7 +79,8 @@ def write(results: Json, folder: Path) -> Path:
         parts.append(
             " ".join(f"![]({_figure(judged, kind)})" for kind in ("roc", "reliability", "decisions", "forest"))
         )
-    parts += [_groups(results["simpler"]), _across(results["across"]), _places(results["places"])]
+    parts += [_groups(results["simpler"])] if results["simpler"] else []
+    parts += [_across(results["across"]), _places(results["places"])]
     parts += [_shuffled(results["shuffled"]), _bundle(results["bundle"])]
     path = folder / "RESULTS.md"
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")
@@ -98,8 +98,8 @@ def _question(judged: Json) -> str:
     return (
         f"\n## {judged['question']}\n\n{judged['patients']} patients, {judged['prevalence']:.3f} positive: "
         f"{judged['label']}. Licence: {judged['licence']}. Facts: {', '.join(judged['facts'])}.{_stand_in(judged)}\n\n"
-        f"{compared(judged)}\n\nWith the fifth of patients whose interval is widest left out, the AUC of the served system "
-        f"is {span(fifth['auc'])}, a gain of {span(fifth['gain'])}: "
+        f"{compared(judged)}\n\nWith the fifth of patients whose interval is widest left out, the AUC of the served"
+        f" system is {span(fifth['auc'])}, a gain of {span(fifth['gain'])}: "
         f"{'higher' if fifth['gain']['low'] > 0 else 'not shown to be higher'}.\n"
     )
 
@@ -112,12 +112,15 @@ def _stand_in(judged: Json) -> str:
 
 def _groups(simpler: list[Json]) -> str:
     lines = [
-        f"| {one['question']} | {len(one['facts'])} | {span(one['systems'][SERVED]['summary']['discrimination']['auc'])} |"
-        f" {span(one['systems'][BASELINE]['summary']['discrimination']['auc'])} |"
+        f"| {one['question']} | {len(one['facts'])} | {_area(one, SERVED)} | {_area(one, BASELINE)} |"
         for one in simpler
     ]
     head = "\n## With fewer facts\n\n| question | facts | served | baseline |\n|-|-|-|-|\n"
     return head + "\n".join(lines)
+
+
+def _area(judged: Json, system: str) -> str:
+    return span(judged["systems"][system]["summary"]["discrimination"]["auc"])
 
 
 def _across(across: Json) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from agent.core.manifest import SCHEMA, FactSpec, parse_manifest
 from agent.core.manifest import Tensor as TensorSpec
 from models import export as exporting
-from models.statistics.operating import MEASURES
+from models.statistics.operating import MEASURES, Goal
 from models.statistics.plots import span
 from models.statistics.recalibration import Logistic
 from models.statistics.report import summarise
@@ -43,7 +43,8 @@ SYSTEM: Final = System(
 )
 """No column says that a fact is missing: which facts a table lacks says nothing of a patient."""
 METHODS: Final = ("platt", "none")  # what the graph can do
-_NEEDED: Final = ("age", "size_pathology_mm")
+LOW: Final = str(Goal("sensitivity", 0.95))
+HIGH: Final = str(Goal("specificity", 0.90))
 _IMAGING_ERROR: Final = (0.1, 0.2, 0.3)  # standard deviations of the logarithm of imaging over pathological size
 
 
@@ -58,10 +59,13 @@ class ServedNetwork(nn.Module):
         scale, shift = (recalibration.on_log, recalibration.shift) if recalibration else (1.0, 0.0)
         self._keep("mean", np.array([spec.mean for spec in specs]))
         self._keep("sd", np.array([spec.sd for spec in specs]))
-        self._keep("weights", scale * model.weights)
+        kept = np.append(encoder.varies, True)  # a column that does not vary weighs nothing
+        weights, root = np.zeros(len(kept)), np.zeros((len(kept), kept.sum()))
+        weights[kept] = np.append(model.weights, 0)
+        root[kept] = np.linalg.cholesky(model.covariance)
+        self._keep("weights", scale * weights[:-1, None])
+        self._keep("root", scale * root)
         self.prior = scale * model.intercept + shift
-        self._keep("root", scale * np.linalg.cholesky(model.covariance))
-        self.kept = np.flatnonzero(encoder.varies).tolist()
 
     def forward(self, clinical: Tensor, clinical_present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logit and its spread (N,), and what prior and facts contribute (N, 2)."""
@@ -76,17 +80,19 @@ class ServedNetwork(nn.Module):
             if self.encoder.multiplies(index):
                 multipliers.append(columns[:, :1])
         plain = torch.cat(parts, 1)
-        design = torch.cat((plain, *(CROSSED * plain * by for by in multipliers)), 1)[:, self.kept]
-        evidence = design @ self.weights
-        prior = torch.full_like(evidence, self.prior)
-        design = torch.cat((design, torch.ones_like(evidence)[:, None]), 1)
-        return prior + evidence, torch.sqrt(((design @ self.root) ** 2).sum(1)), torch.stack((prior, evidence), 1)
+        design = torch.cat((plain, *(CROSSED * plain * by for by in multipliers)), 1)
+        evidence = design @ self.weights  # (N, 1)
+        prior = torch.zeros_like(evidence) + self.prior
+        design = torch.cat((design, torch.ones_like(evidence)), 1)
+        spread = torch.sqrt(((design @ self.root) ** 2).sum(1))
+        return (prior + evidence)[:, 0], spread, torch.cat((prior, evidence), 1)
 
     def _columns(self, index: int, value: Tensor) -> Tensor:
         """Return the centred columns of one fact, of its values (N, 1)."""
         code, centre = self.encoder.codes[index], self.encoder.centres[index]
         if not isinstance(code, NumberCode):
-            columns = (torch.abs(value - torch.tensor(code.kept, dtype=torch.float32)) < 0.5).to(torch.float32)  # type: ignore[attr-defined]
+            kept = torch.tensor(code.kept, dtype=torch.float32)  # type: ignore[attr-defined]  # a CategoryCode
+            columns = (torch.abs(value - kept) < 0.5).to(torch.float32)
         else:
             z = ((torch.log1p(torch.clamp(value, min=0.0)) if code.log else value) - code.mean) / code.sd
             columns = torch.cat((z, *_spline(z, code.knots)), 1)
@@ -234,7 +240,7 @@ def describe(served: Served, specs: Sequence[FactSpec], parity: float) -> Json:
         ],
         "facts": [asdict(spec) for spec in specs],
         "preprocessing": {},
-        "operating_points": [_point("low", points["sensitivity 0.95"]), _point("high", points["specificity 0.90"])],
+        "operating_points": [_point("low", points[LOW]), _point("high", points[HIGH])],
         "training_prevalence": float(served.table.labels.mean()),
         "training": {
             "summary": f"{len(served.table.labels)} patients of METABRIC and TCGA-BRCA",
@@ -273,7 +279,7 @@ def card(served: Served) -> str:
         luck=f"{known['calibration']['ece']['equal_count']['by_luck']:.3f}",
         spared="\n".join(spared),
         subgroups="\n".join(
-            f"| {row['level']} | {row['count']} | {span(row['auc']) if row['auc'] else 'too few'} |"
+            f"| {row['level']} | {row['rows']} | {span(row['auc']) if row['auc'] else 'too few'} |"
             for row in known["subgroups"]
         ),
         abstention=f"{span(fifth['auc'])}, a gain of {span(fifth['gain'])}",
