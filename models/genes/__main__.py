@@ -2,7 +2,7 @@
 
 train     fits one system on all patients and keeps the network (Transformers only)
 evaluate  runs the outer folds of nested cross-validation that are not yet there
-compare   puts them together: figures, pairs against clinical only and elastic net, a verdict; writes figures.json
+compare   puts them together: figures, pairs against clinical only and elastic net, a verdict; JSON and Markdown
 noise     trains with a planted noise predictor and measures what the system makes of it
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from models.genes.gmt import BadGmt, read_gmt
 from models.genes.judge import judge, lines
 from models.genes.noise import check
+from models.genes.report import markdown
 from models.genes.study import OUT, PLAN, QUICK_OPTIONS, QUICK_PLAN, TABLES, WITHIN, Study
 from models.genes.systems import TRANSFORMERS, Options, catalogue
 from models.genes.train import train
@@ -80,6 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif given.command == "compare":
         judged = judge(study, tuple(given.system or USUAL), draws=100 if given.quick else 1000)
         (study.folder / "figures.json").write_text(json.dumps(judged, indent=1))
+        (study.folder / "RESULTS.md").write_text(markdown(judged))
         print("\n".join(lines(judged)))
     elif given.command == "noise":
         for name in given.system or ("transformer",):

@@ -12,6 +12,7 @@ from models.genes.__main__ import main
 from models.genes.judge import judge, lines, verdict
 from models.genes.noise import NOISE, check
 from models.genes.prepare import Columns
+from models.genes.report import markdown
 from models.genes.study import QUICK_OPTIONS, QUICK_PLAN, Study, held_out
 from models.genes.train import load, train
 from models.statistics.delong import area
@@ -107,6 +108,19 @@ def test_a_judgement_has_figures_pairs_and_a_verdict(study: Study) -> None:
     json.dumps(judged, allow_nan=False)
 
 
+def test_a_page_of_results_holds_every_system_subtype_and_sentence(study: Study) -> None:
+    """Rows as wide as their heads; a table without subtypes has no part about them."""
+    judged = judge(study, ("clinical", "elastic_net"), draws=20)
+    page = markdown(judged)
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert [row.count("|") for row in rows[:4]] == [8] * 4 and len({row.count("|") for row in rows[4:]}) == 1
+    assert rows[2].startswith("| `clinical` |") and "|  |  |" in rows[2]
+    assert "luminal_a" in rows[4] and "too few" in page and page.count("\n- ") == 1
+    for one in judged["systems"].values():
+        one["summary"]["subgroups"] = []
+    assert "subtype" not in markdown(judged)
+
+
 @pytest.mark.parametrize(
     ("difference", "p", "said"),
     [(0.02, 0.01, "beats"), (0.02, 0.2, "does not beat"), (-0.02, 0.2, "does not beat"), (-0.1, 0.01, "is worse than")],
@@ -171,6 +185,7 @@ def test_the_command_line_evaluates_and_compares(
     assert "guided" in said and "pathways" in said and "after Holm" in said
     judged = json.loads((tmp_path / "quick" / "metabric_genes" / "figures.json").read_text())
     assert judged["patients"] == 80 and len(judged["paired"]) == 9
+    assert (tmp_path / "quick" / "metabric_genes" / "RESULTS.md").read_text() == markdown(judged)
 
 
 def test_the_command_line_trains_and_checks_noise(
