@@ -162,7 +162,7 @@ def raised(module: ModuleType) -> Iterator[str]:
         name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
         if not isinstance(node, ast.Call) or not node.args:
             continue
-        if name in REFUSALS or (name == "Permanent" and module is reader):
+        if name in REFUSALS or (name in ("Permanent", "_SegmentGone") and module is reader):
             said = "" if "{name}" in ast.unparse(node.args[0]) else sample(node.args[0])
             yield from (said, said.replace(SAMPLES["held"], ""))
         elif name == "rejecting":
