@@ -36,6 +36,8 @@ QUICK_BYTES: Final = 4 << 30
 MANY: Final = 100_000
 SETTLED_S: Final = 1.0
 """So long after its last release an association is over for any receiver."""
+ROUNDS_BEFORE: Final = 3
+"""By then the agent has as many used segments as another round fills, however little of each the last one filled."""
 Open = Callable[[Peer, str, int], AbstractContextManager[Running]]
 Objects = Mapping[str, Sequence[Sent]]
 
@@ -98,11 +100,11 @@ def many(objects: Sequence[Sent], folder: Path, most: int) -> dict[str, float]:
 def fresh(folder: Path, peer: Peer, first: Sequence[Sent], associations: int) -> Iterator[Running]:
     """Give a receiver that has taken some objects already, on a folder of its own that is gone afterwards."""
     with running(peer, folder) as receiver:
-        if first:
+        for _ in range(ROUNDS_BEFORE if peer is AGENT else 1) if first else ():
             send(receiver.port, AE_TITLE, first, associations)
             time.sleep(SETTLED_S)
-        if peer is AGENT:
-            release_all(spool_of(folder))
+            if peer is AGENT:
+                release_all(spool_of(folder))
         yield receiver
     shutil.rmtree(folder)
 
