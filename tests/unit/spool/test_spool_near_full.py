@@ -233,6 +233,24 @@ def test_a_quota_that_forbids_to_remove_ends_no_watch(open_writer: OpenWriter, f
     writer.close()
 
 
+def test_a_quota_that_forbids_to_remove_stops_no_start(open_writer: OpenWriter, folder: Path) -> None:
+    """Below the watermark at once: it starts, and refuses."""
+    failing, small = FailingDisk(), SmallDisk(7 * SIZE)
+    writer = _opened(open_writer, small)
+    channel = writer.channel()
+    first = channel.append(INSTANCE, {}, bytes(900_000))
+    channel.append(INSTANCE, {}, bytes(900_000))
+    writer.close()
+    assert release(folder, first.segment, first.generation)
+    failing.fail("unlink", 1, OSError(errno.EDQUOT, "told to"))
+    small.bytes = MARK + SIZE
+    _opened(open_writer, small, disk=failing.disk).close()
+    assert not failing.is_waiting
+    assert [one.number for one in segments(folder)] == [1, 2]
+    _opened(open_writer, small).close()
+    assert [one.number for one in segments(folder)] == [2]
+
+
 def test_a_disk_that_cannot_be_asked_counts_as_free(open_writer: OpenWriter) -> None:
     """The making of a segment will tell."""
 
