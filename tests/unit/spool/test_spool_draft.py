@@ -128,7 +128,7 @@ def test_what_grows_near_the_limit_is_not_copied_each_time(open_writer: OpenWrit
         written[0] += done
         return done
 
-    writer = open_writer(disk=replace(failing.disk, pwritev=write), limit_bytes=2 << 20)
+    writer = open_writer(disk=replace(failing.disk, pwritev=write), limit_bytes=2_700_000)
     draft, came = writer.channel().begin(INSTANCE, {}), 0
     with suppress(SpoolFull):
         while True:
