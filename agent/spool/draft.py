@@ -139,8 +139,9 @@ class Draft:
             self._crc = crc32c(self._meta, segment.identity.seed)
         elif segment.room < needed:
             written = HEADER_BYTES + len(self._meta) + self._payload_bytes
-            expected = min(2 * needed, self._room_for(self._max_payload_bytes))
-            segment, self._crc = self._lease.moved(needed, written, self._crc, expected=expected)
+            most = self._room_for(self._max_payload_bytes)
+            least, expected = min(needed + needed // 4, most), min(2 * needed, most)
+            segment, self._crc = self._lease.moved(least, written, self._crc, expected=expected)
         self._segment = segment
         return segment
 

@@ -1,6 +1,7 @@
 """The one segment that a channel holds at a time."""
 
 import os
+from contextlib import suppress
 from errno import EIO
 from typing import Final
 
@@ -38,13 +39,13 @@ class Lease:
                 pass  # it may turn out smaller
         return self._with_room(needed)
 
-    def moved(self, needed: int, written: int, crc: int, *, expected: int) -> tuple[OpenSegment, int]:
-        """Move a record that outgrew its segment to one with as much room as is expected, if there is one.
+    def moved(self, least: int, written: int, crc: int, *, expected: int) -> tuple[OpenSegment, int]:
+        """Move a record that outgrew its segment to one with as much room as is expected, or nearly as much.
 
         Parameters
         ----------
-        needed
-            Bytes that it must have room for.
+        least
+            Bytes that there must be room for: more than are needed now, or it would soon be moved again.
         written
             Bytes of it that are there, the header's place included.
         crc
@@ -65,7 +66,7 @@ class Lease:
         """
         old = self._held
         assert old is not None  # noqa: S101 - a record that was written to lies in a segment
-        self._held = self._larger(needed, expected)
+        self._held = self._larger(least, expected)
         try:
             copied = _copy(old, self._held, written, crc)
         except OSError:
@@ -105,11 +106,11 @@ class Lease:
             self._pool.roll(held)
         return self._held
 
-    def _larger(self, needed: int, expected: int) -> OpenSegment:
-        try:
-            return self._pool.take(expected)
-        except SpoolFull:
-            return self._pool.take(needed)
+    def _larger(self, least: int, expected: int) -> OpenSegment:
+        for wanted in (expected, (least + expected) // 2):
+            with suppress(SpoolFull):
+                return self._pool.take(wanted)
+        return self._pool.take(least)
 
 
 def _copy(old: OpenSegment, new: OpenSegment, written: int, crc: int) -> int:

@@ -13,6 +13,7 @@ from agent.spool.segment import DATA_START, PAGE, Horizon, Identity, segment_nam
 
 _UNFINISHED: Final = ".new"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LEAST_BYTES: Final = 1 << 18
 _ZEROS: Final = bytes(1 << 16)  # the kernel caches in pieces as large as what is written; larger are slower to sync
 
 
@@ -50,6 +51,11 @@ class SegmentMaker:
         """Return the size of the segment that would be made for a record."""
         needed = DATA_START + record_bytes
         return max(self._segment_bytes, needed + -needed % PAGE)
+
+    def least_size_for(self, record_bytes: int) -> int:
+        """Return the size of the smallest segment that would be made for a record, where there is little disk."""
+        needed = DATA_START + record_bytes
+        return max(min(self._segment_bytes, _LEAST_BYTES), needed + -needed % PAGE)
 
     def create(self, number: int, size: int, *, is_zeroed: bool) -> OpenSegment:
         """Make a segment; it gets its name when it is whole and durable. Raises OSError.

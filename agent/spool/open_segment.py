@@ -54,6 +54,11 @@ class OpenSegment:
         return self.end == DATA_START
 
     @property
+    def is_placeholder(self) -> bool:
+        """Whether it has no room for records: all that it keeps is its number."""
+        return self.identity.size <= DATA_START
+
+    @property
     def is_half_empty(self) -> bool:
         """Whether it is worth keeping open for another user."""
         return self.room > self.identity.size // 2

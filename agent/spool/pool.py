@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-import structlog
-
 from agent.spool.errors import SpoolFull, translated
 from agent.spool.maker import SegmentMaker
 from agent.spool.open_segment import OpenSegment
+from agent.spool.renewals import Renewals
 from agent.spool.room import Room
 from agent.spool.segment import DATA_START, Identity
 
@@ -18,10 +17,10 @@ IDLE_S: Final = 600.0
 """A segment with records that nobody used for so long is closed, so that it can be released."""
 _LARGE_BYTES: Final = 1 << 20
 """A larger record does not wait for zeros to be written: its one sync may as well commit which blocks hold data."""
+_SMALL_BYTES: Final = 1 << 16
+"""A record so small may get a segment below the watermark, of no more than the least size."""
 _FITTING: Final = 2
 """A released segment so many times as large as one that would be made is used anew only if none can be made."""
-
-_log = structlog.get_logger()
 
 
 class SegmentPool:
@@ -33,30 +32,20 @@ class SegmentPool:
         Makes them.
     room
         What they may take.
-    may_grow
-        Whether the disk has so many bytes to spare for a segment that nobody waits for.
     clock
         Seconds that only grow.
     """
 
-    def __init__(
-        self,
-        maker: SegmentMaker,
-        room: Room,
-        *,
-        may_grow: Callable[[int], bool],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, maker: SegmentMaker, room: Room, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._maker = maker
         self._room = room
-        self._may_grow = may_grow
+        self._renewals = Renewals(maker, room, clock=lambda: self._clock())
         self._clock = clock
         self._lock = threading.Lock()
         self._making = threading.Lock()  # one with zeros at a time: who waits may find that it was made for him
         self._renewing = threading.Lock()  # a release is obeyed once
         self._free: list[OpenSegment] = []
         self._free_since: dict[int, float] = {}  # by number: those that were used
-        self._refused: set[int] = set()  # released, and the disk would not have them renewed
         self._has_refused = False  # since a segment could be made
 
     def adopt(self, segments: Iterable[OpenSegment]) -> None:
@@ -73,7 +62,8 @@ class SegmentPool:
     def is_ready(self) -> bool:
         """Whether a segment with much room is there for the next user."""
         with self._lock:
-            return any(segment.is_half_empty for segment in self._free)
+            usual = self._maker.size_for(0)
+            return any(segment.is_half_empty and segment.identity.size >= usual for segment in self._free)
 
     def seal(self, *, is_full: bool = False) -> None:
         """Close segments with records that nobody used for long, so that they can be released.
@@ -140,7 +130,7 @@ class SegmentPool:
         One that was made for a large record and holds none goes at once: nobody shall wait for what an object took
         that never came to its end. Where somebody was refused for lack of room, what holds records is closed too.
         """
-        if segment.is_empty and self.is_oversized(segment) and self._room.may_remove(segment.identity):
+        if segment.is_empty and self.is_oversized(segment) and self._may_go(segment.identity):
             self._remove(segment)
             return
         if not segment.is_empty and segment.room < max(least, segment.identity.size // 8):
@@ -177,33 +167,38 @@ class SegmentPool:
             return found
 
     def _made(self, record_bytes: int, *, is_zeroed: bool, is_awaited: bool = True) -> OpenSegment:
-        size = self._maker.size_for(record_bytes)
         self.seal()
         try:
-            segment = self._renewed_or_created(record_bytes, size, is_zeroed=is_zeroed, is_awaited=is_awaited)
+            segment = self._renewed_or_created(record_bytes, is_zeroed=is_zeroed, is_awaited=is_awaited)
         except (SpoolFull, OSError) as error:
             self._has_refused |= is_awaited
             segment = self._rescued(record_bytes, error)
         self._has_refused = False
         return segment
 
-    def _renewed_or_created(self, record_bytes: int, size: int, *, is_zeroed: bool, is_awaited: bool) -> OpenSegment:
+    def _renewed_or_created(self, record_bytes: int, *, is_zeroed: bool, is_awaited: bool) -> OpenSegment:
+        size = self._maker.size_for(record_bytes)
         with self._renewing:
-            self._make_room(0)  # the limit may be lower than it was
-            segment = self._renewed(record_bytes, _FITTING * size)
+            self._remove_while(self._room.lacking(0))  # the limit may be lower than it was
+            segment = self._renewals.take(record_bytes, _FITTING * size)
             if segment is not None:
                 return segment
-            if not is_awaited and not self._may_grow(size):
-                raise SpoolFull("free disk space is near the watermark")
-            self._make_room(size)
-        return self._created(size, is_zeroed=is_zeroed)
+            if is_awaited:
+                size = self._affordable(record_bytes, size)
+            self._remove_while(self._room.lacking(size))
+        return self._created(size, is_zeroed=is_zeroed, is_small=is_awaited and record_bytes <= _SMALL_BYTES)
+
+    def _affordable(self, record_bytes: int, size: int) -> int:
+        """Return the size for a segment; no more than its record needs where the disk has no more to spare."""
+        self._remove_while(lambda: not self._room.has_spare(size))
+        return size if self._room.has_spare(size) else self._maker.least_size_for(record_bytes)
 
     def _rescued(self, record_bytes: int, error: SpoolFull | OSError) -> OpenSegment:
         """Use any released segment where none can be made. Raises SpoolFull, SpoolFailed if there is none."""
         told = translated(error) if isinstance(error, OSError) else error
         try:
             with self._renewing:
-                segment = self._renewed(record_bytes)
+                segment = self._renewals.take(record_bytes)
         except OSError as another:
             raise translated(another) from another
         if segment is not None:
@@ -212,64 +207,70 @@ class SegmentPool:
             self.seal(is_full=True)
         raise told from error
 
-    def _renewed(self, record_bytes: int, most_bytes: int | None = None) -> OpenSegment | None:
-        """Use the smallest released segment that has the room and takes no more than that. Raises OSError."""
-        for identity in sorted(self._room.released(), key=lambda identity: identity.size):
-            if _room(identity) < record_bytes or identity.number in self._refused:
-                continue
-            if most_bytes is not None and identity.size > most_bytes:
-                return None
-            try:
-                segment = self._maker.renew(identity)
-            except OSError as error:
-                self._refused.add(identity.number)
-                _log.error("spool_segment_not_renewed", segment=identity.number, reason=str(translated(error)))
-                continue
-            self._room.forget(identity)
-            return segment
-        return None
-
-    def _created(self, size: int, *, is_zeroed: bool) -> OpenSegment:
-        number = self._room.claim(size)
+    def _created(self, size: int, *, is_zeroed: bool, is_small: bool) -> OpenSegment:
+        number = self._room.claim(size, is_small=is_small)
         try:
             segment = self._maker.create(number, size, is_zeroed=is_zeroed)
         except OSError:
             self._room.unclaim(size)
             raise
-        self._room.made(number)
-        self._remove_empty(lambda: True, above_bytes=self._maker.size_for(0))  # what was the highest may go now
+        self._room.made(number, size)
+        self._tidy()
         return segment
 
-    def _make_room(self, size: int) -> None:
-        """Remove released segments and empty ones, as far as the limit asks for it. Raises OSError, SpoolFailed."""
-        is_lacking = self._room.lacking(size)
-        if is_lacking():
-            self._remove_while(is_lacking)
+    def _tidy(self) -> None:
+        """Remove what only stayed because its number was the highest."""
+        with self._lock:
+            past = [one for one in self._free if one.is_empty and not self._room.is_highest(one.identity)]
+            past = [one for one in past if one.is_placeholder or self.is_oversized(one)]
+            for one in past:
+                self._free.remove(one)
+        for one in past:
+            self._remove(one)
 
     def _remove_while(self, is_needed: Callable[[], bool]) -> None:
-        self._room.remove_released(is_needed)
-        self._remove_empty(is_needed)
+        """Remove released segments and empty ones, as far as that is needed. Raises OSError."""
+        if is_needed():
+            self._room.remove_released(is_needed, self._may_go)
+            self._remove_empty(is_needed)
 
-    def _remove_empty(self, is_needed: Callable[[], bool], above_bytes: int = 0) -> None:
-        """Remove segments that nobody uses and in which nothing stands, the largest first."""
+    def _remove_empty(self, is_needed: Callable[[], bool]) -> None:
+        """Remove segments that nobody uses and in which nothing stands: the largest first, the highest last."""
         while is_needed():
             with self._lock:
                 found = max(
-                    (one for one in self._free if one.is_empty and self._room.may_remove(one.identity)),
-                    key=lambda one: one.identity.size,
+                    (one for one in self._free if one.is_empty and not one.is_placeholder),
+                    key=lambda one: (not self._room.is_highest(one.identity), one.identity.size),
                     default=None,
                 )
-                if found is None or found.identity.size <= above_bytes:
+                if found is None:
                     return
                 self._free.remove(found)
+            if not self._may_go(found.identity):
+                with self._lock:
+                    self._free.append(found)
+                return
             self._remove(found)
+
+    def _may_go(self, identity: Identity) -> bool:
+        """Whether a segment's file may go; above the highest number a placeholder is made before, durably.
+
+        Where the disk has not even the room for that it stays for now.
+        """
+        if not self._room.is_highest(identity):
+            return True
+        number = self._room.claim_placeholder()
+        try:
+            placeholder = self._maker.create(number, DATA_START, is_zeroed=False)
+        except OSError:
+            return False
+        self._room.made(number, 0)
+        with self._lock:
+            self._free.append(placeholder)
+        return True
 
     def _remove(self, segment: OpenSegment) -> None:
         """Close an empty segment and remove its file; if the disk refuses, the reading side will release it."""
         segment.retire()
         with suppress(OSError):
             self._room.remove(segment.identity)
-
-
-def _room(identity: Identity) -> int:
-    return identity.size - DATA_START

@@ -17,6 +17,7 @@ from agent.spool.segment import (
     SEARCH_BYTES,
     Horizon,
     Identity,
+    counted_bytes,
     entry_at,
     is_whole,
     next_entry,
@@ -58,7 +59,7 @@ def recover(folder: Path, disk: Disk) -> Recovered:
     used_bytes = last_number = last_sequence = 0
     for number, path in segment_files(folder).items():
         last_number = number
-        used_bytes += path.stat().st_size
+        used_bytes += counted_bytes(path.stat().st_size)
         fd = disk.open(path, os.O_RDWR)
         identity = read_identity(fd)
         if identity is None:
@@ -70,7 +71,7 @@ def recover(folder: Path, disk: Disk) -> Recovered:
         segment = OpenSegment(disk, fd, identity, horizon)
         if horizon.is_closed:
             segment.close()
-        elif segment.is_half_empty and (number, identity.generation) not in gone:
+        elif segment.is_placeholder or (segment.is_half_empty and (number, identity.generation) not in gone):
             segments.append(segment)
         else:
             segment.retire()

@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.spool.disk import Disk
 from agent.spool.errors import SpoolFull
 from agent.spool.released import forget, identity_of, released
-from agent.spool.segment import Identity, segment_name
+from agent.spool.segment import Identity, counted_bytes, segment_name
 
 
 class Room:
@@ -20,14 +20,20 @@ class Room:
         Where the segments lie.
     limit
         Returns the most bytes that all of them together may take now. Raises SpoolFailed.
+    has_spare
+        Whether the disk has so many bytes to spare.
     """
 
-    def __init__(self, folder: Path, disk: Disk, limit: Callable[[], int]) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk, limit: Callable[[], int], has_spare: Callable[[int], bool] = lambda _: True
+    ) -> None:
         self._folder = folder
         self._disk = disk
         self._limit = limit
+        self._has_spare = has_spare
         self._lock = threading.Lock()
         self._used_bytes = 0
+        self._being_made_bytes = 0  # counted, and perhaps not taken from the disk yet
         self._last_number = 0
         self._highest = 0  # of the files that have their name
 
@@ -40,41 +46,71 @@ class Room:
         limit = self._limit()
         return lambda: self._used_bytes + size > limit
 
-    def claim(self, size: int) -> int:
-        """Count a segment of so many bytes and return its number. Raises SpoolFull, SpoolFailed."""
+    def has_spare(self, size: int) -> bool:
+        """Whether the disk has so many bytes to spare, besides those of segments that are being made."""
+        return self._has_spare(self._being_made_bytes + size)
+
+    def claim(self, size: int, *, is_small: bool = False) -> int:
+        """Count a segment of so many bytes that is to be made, and return its number.
+
+        One for a small record need not leave the disk what is not the spool's.
+
+        Raises
+        ------
+        SpoolFull, SpoolFailed
+            If there is no room for it.
+        """
         limit = self._limit()
         with self._lock:
             if self._used_bytes + size > limit:
                 raise SpoolFull("the spool has reached its limit")
+            if not is_small and not self.has_spare(size):
+                raise SpoolFull("free disk space is near the watermark")
             self._used_bytes += size
+            self._being_made_bytes += size
             self._last_number += 1
             return self._last_number
 
-    def made(self, number: int) -> None:
-        """Take note that a segment has its name, durably."""
+    def made(self, number: int, size: int) -> None:
+        """Take note that a segment that was claimed has its name, durably."""
         with self._lock:
+            self._being_made_bytes -= size
             self._highest = max(self._highest, number)
 
     def unclaim(self, size: int) -> None:
-        """Count a segment no more."""
+        """Take note that a segment that was claimed could not be made."""
         with self._lock:
+            self._being_made_bytes -= size
             self._used_bytes -= size
 
-    def may_remove(self, identity: Identity) -> bool:
-        """Whether a segment's file may go: not the highest, or its number would be used again after a restart."""
-        return identity.number < self._highest
+    def claim_placeholder(self) -> int:
+        """Return a number for a placeholder, which counts for nothing."""
+        with self._lock:
+            self._last_number += 1
+            return self._last_number
+
+    def is_highest(self, identity: Identity) -> bool:
+        """Whether a segment's file may not go: its number would be used again after a restart."""
+        return identity.number >= self._highest
 
     def remove(self, identity: Identity) -> None:
         """Remove a segment's file. Raises OSError."""
         self._disk.unlink(self._folder / segment_name(identity.number))
-        self.unclaim(identity.size)
+        with self._lock:
+            self._used_bytes -= counted_bytes(identity.size)
 
-    def remove_released(self, is_needed: Callable[[], bool]) -> None:
-        """Remove released segments as long as that is needed, the largest first. Raises OSError."""
-        for identity in sorted(self.released(), key=lambda identity: -identity.size):
+    def remove_released(self, is_needed: Callable[[], bool], may_go: Callable[[Identity], bool]) -> None:
+        """Remove released segments that may go as long as that is needed: the largest first, the highest last.
+
+        Raises
+        ------
+        OSError
+            If the disk refuses.
+        """
+        for identity in sorted(self.released(), key=lambda identity: (self.is_highest(identity), -identity.size)):
             if not is_needed():
                 return
-            if self.may_remove(identity):
+            if may_go(identity):
                 self.remove(identity)
                 self.forget(identity)
 

@@ -100,6 +100,11 @@ class Entry:
         return SpoolRef(identity.number, identity.generation, self.offset)
 
 
+def counted_bytes(size: int) -> int:
+    """Return what a segment counts in the limit: all of it, but nothing where it has no room for records."""
+    return 0 if size <= DATA_START else size
+
+
 def segment_name(number: int) -> str:
     """Return the file name of a segment."""
     return f"segment-{number:08d}.spool"

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
+from agent.core.errors import Transient
+
 LOOK_EVERY_S: Final = 1.0
 """So old may an answer be, and as much older as the disk takes to answer and to give back what is released."""
+
+_log = structlog.get_logger()
 
 
 def free_bytes(folder: Path) -> int:
@@ -35,7 +41,7 @@ class DiskWatch:
     Parameters
     ----------
     look
-        Tells it. Raises OSError: it counts as free then, an object will tell.
+        Tells it. Raises OSError, Transient: it counts as free then, an object will tell.
     pause
         Waits so many seconds, less if it is stopped meanwhile: tells whether it was. The default waits.
     """
@@ -57,7 +63,7 @@ class DiskWatch:
         """Look now, and return the answer."""
         try:
             self.has_free_disk = self._look()
-        except OSError:
+        except (OSError, Transient):
             self.has_free_disk = True
         return self.has_free_disk
 
@@ -68,5 +74,11 @@ class DiskWatch:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._pause(LOOK_EVERY_S):
-            self.refresh()
+        is_stopped = False
+        try:
+            while not (is_stopped := self._pause(LOOK_EVERY_S)):
+                self.refresh()
+        finally:
+            if not is_stopped:  # an answer that nobody renews must refuse nobody
+                self.has_free_disk = True
+                _log.error("spool_watch_ended")

@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from agent.core.errors import Transient
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool.disk import Disk
 from agent.spool.draft import MAX_OBJECT_BYTES, Draft
-from agent.spool.errors import SpoolFailed, SpoolFull, SpoolLocked, translated
+from agent.spool.errors import SpoolFull, SpoolLocked, translated
 from agent.spool.lease import Lease
 from agent.spool.maker import SegmentMaker
 from agent.spool.pool import SegmentPool
@@ -27,6 +28,7 @@ from agent.spool.watermark import DiskWatch, Watermark, free_bytes
 SEGMENT_BYTES: Final = 64 << 20
 _LEAST_SEGMENTS: Final = 32
 _LARGEST_SHARE: Final = 4
+_OF_ASSOCIATIONS: Final = (RecordKind.RECEIVER_STARTED, RecordKind.ASSOCIATION_OPENED, RecordKind.ASSOCIATION_CLOSED)
 
 
 def segment_bytes_of(limit_bytes: int) -> int:
@@ -56,8 +58,8 @@ class SpoolWriter:
     beside
         Returns how much of the limit is taken by others now.
     refuse_below_free_bytes
-        Instances are refused while the file system has less than this free. The small records that say what became of
-        an association still go in.
+        Instances, reports and messages are refused while the file system has less than this free, and no segment is
+        made that would leave less. The small records that say what became of an association still go in.
     segment_bytes
         Size of a segment; a larger record gets one of its own size.
     max_object_bytes
@@ -113,9 +115,9 @@ class SpoolWriter:
         sequence = itertools.count(found.last_sequence + 1)
         self._next_sequence: Callable[[], int] = sequence.__next__  # atomic: no lock between channels
         maker = SegmentMaker(folder, disk, segment_bytes=segment_bytes, next_sequence=self._next_sequence, now=now)
-        room = Room(folder, disk, lambda: limit_bytes - beside())
+        room = Room(folder, disk, lambda: limit_bytes - beside(), self._has_spare)
         room.adopt(found.used_bytes, found.last_number)
-        self._pool = SegmentPool(maker, room, may_grow=self._is_above_watermark)
+        self._pool = SegmentPool(maker, room)
         self._pool.adopt(found.segments)
         self._spares = SpareKeeper(self._pool.prepare)
         self._watch = DiskWatch(self._has_free_disk)
@@ -146,11 +148,11 @@ class SpoolWriter:
 
     def admit(self, kind: RecordKind) -> None:
         """Check the watermark, and see to it that there will be room. Raises SpoolFull."""
-        if kind is not RecordKind.INSTANCE:
+        if kind in _OF_ASSOCIATIONS:
             return
         if not self._watch.refresh():
             raise SpoolFull("free disk space is below the watermark")
-        if self._keep_spare and not self._pool.is_ready:
+        if kind is RecordKind.INSTANCE and self._keep_spare and not self._pool.is_ready:
             self._spares.wake()
 
     def draft(self, lease: Lease, kind: RecordKind, meta: bytes) -> Draft:
@@ -165,9 +167,19 @@ class SpoolWriter:
         """Tell it after what is released was given back, where that was needed. Raises OSError."""
         if self._is_above_watermark():
             return True
-        with suppress(SpoolFailed):
+        with suppress(Transient):
             self._pool.shrink(self._is_above_watermark)
-        return self._is_above_watermark()
+        if self._is_above_watermark():
+            return True
+        self._pool.seal(is_full=True)
+        return False
+
+    def _has_spare(self, more_bytes: int) -> bool:
+        """Tell whether so much more leaves free what must be; where the disk cannot be asked, the making will tell."""
+        try:
+            return self._is_above_watermark(more_bytes)
+        except OSError:
+            return True
 
     def _is_above_watermark(self, more_bytes: int = 0) -> bool:
         return self._watermark.spare_bytes(self._folder) >= more_bytes

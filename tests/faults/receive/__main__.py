@@ -31,6 +31,7 @@ from tests.faults.receive.used_anew import keeps_generation
 TRIALS: Final = 2000
 SCENES: Final = 3  # in which power is lost
 DISKS: Final = [*range(200_000, 3_000_000, 140_000)]  # bytes
+HALF_FULL: Final = 1 << 24
 LIMITS: Final = [*range(10_000, 300_000, 15_000)]  # bytes of one file, below the largest object
 BOUNDS: Final = {
     "trials": Bound(least=TRIALS),
@@ -116,6 +117,8 @@ def fill_disks(zygote: Zygote, folder: Path, tell: Callable[[str, Broken], None]
         return
     for size in DISKS:
         full.fill_disk(size)
+    for is_killed in (False, True):
+        full.leave_unfinished(HALF_FULL, is_killed=is_killed)
 
 
 def run(folder: Path, seed: int) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.faults.receive.ledger import Broken, Ledger, check
+from agent.spool import segments
+from tests.faults.receive.ledger import SEGMENT_BYTES, Broken, Ledger, check
 from tests.faults.receive.processes import ReceiverProcess, Zygote
-from tests.faults.receive.sending import associate_for_storage, store, store_all, things
+from tests.faults.receive.sending import Thing, associate_for_storage, store, store_all, things
+from tests.harness import wait_until
 from tests.receivers import SC, SUCCESS
 from tests.senders import RawAssociation
 
@@ -23,6 +25,8 @@ Tell = Callable[[str, Broken], None]
 OUT_OF_RESOURCES = 0xA700
 ENOUGH = 1 << 26
 LARGE = 1 << 23
+_BELOW = 4 * SEGMENT_BYTES  # more than the spool has in reserve
+_PART = bytes(16_000)
 SIZES = (2_000, 40_000, 300_000, 90_000, 700)
 _ECHO = 3  # presentation context
 _MOST = 200
@@ -50,18 +54,58 @@ class Full:
 
     def fill_disk(self, size: int) -> None:
         """Fill a disk of so many bytes; give it more."""
+        with self._small_disk(size), self._running() as receiver:
+            more = [*_MOUNT, f"remount,size={ENOUGH}", str(self._spool)]
+            ledger = self._fill(receiver, lambda: subprocess.run(more, check=True))
+        self._judge(f"a disk of {size} bytes full", self._place / "left", ledger)
+
+    def leave_unfinished(self, size: int, *, is_killed: bool) -> None:
+        """Leave half an object on a disk of so many bytes, which others fill to the watermark meanwhile.
+
+        Its sender goes, or the receiver is killed. What it took is enough for the next.
+        """
+        ledger, (kept, *more) = Ledger(), things(self._seed, SIZES)
+        with self._small_disk(size):
+            with self._running(size // 2) as receiver:
+                with associate_for_storage(receiver.port) as association:
+                    assert store(association, kept, ledger)
+                sender = associate_for_storage(receiver.port)
+                self._send_half(sender, size // 8)
+                status = os.statvfs(self._spool)
+                (self._spool / "of others").write_bytes(bytes(status.f_bavail * status.f_frsize - size // 2 + _BELOW))
+                if is_killed:
+                    receiver.kill()
+                sender.reset()
+                if not is_killed:
+                    self._receives_again(receiver, more, ledger)
+            if is_killed:
+                with self._running(size // 2) as receiver:
+                    self._receives_again(receiver, more, ledger)
+        what = "the receiver killed" if is_killed else "its sender gone"
+        self._judge(f"half an object at the watermark, {what}", self._place / "left", ledger)
+
+    @contextmanager
+    def _small_disk(self, size: int) -> Iterator[None]:
+        """Have the spool on a disk of so many bytes; what is on it at the end is copied."""
         self._spool.mkdir()
-        mount = [*_MOUNT, f"size={size},mode=700", "tmpfs", str(self._spool)]
-        subprocess.run(mount, check=True)
+        subprocess.run([*_MOUNT, f"size={size},mode=700", "tmpfs", str(self._spool)], check=True)
         try:
-            with self._running() as receiver:
-                more = [*_MOUNT, f"remount,size={ENOUGH}", str(self._spool)]
-                ledger = self._fill(receiver, lambda: subprocess.run(more, check=True))
+            yield
             shutil.copytree(self._spool, self._place / "left")
         finally:
             subprocess.run(["umount", str(self._spool)], check=True)
             self._spool.rmdir()
-        self._judge(f"a disk of {size} bytes full", self._place / "left", ledger)
+
+    def _send_half(self, sender: RawAssociation, length: int) -> None:
+        """Send so much of an object and more, until it has a segment of its own for that."""
+        sender.send_command(1, 0x0001, SC, "2.25.9")
+        for _ in range(length // len(_PART) + 1):
+            sender.send_pdv(1, 0, _PART)
+        wait_until(lambda: max(one.size for one in segments(self._spool)) > length, 10, "no segment of its own")
+
+    def _receives_again(self, receiver: ReceiverProcess, wanted: list[Thing], ledger: Ledger) -> None:
+        open_one = partial(associate_for_storage, receiver.port)
+        assert store_all(None, open_one, wanted, ledger, receiver.is_alive), "not receiving behind half an object"
 
     def limit_files(self, size: int) -> None:
         """Let no file grow beyond so many bytes; lift that again."""
@@ -72,8 +116,8 @@ class Full:
         self._judge(f"no file beyond {size} bytes", self._spool, ledger)
 
     @contextmanager
-    def _running(self) -> Iterator[ReceiverProcess]:
-        with ReceiverProcess(self._zygote, self._place) as receiver:
+    def _running(self, watermark: int = 0) -> Iterator[ReceiverProcess]:
+        with ReceiverProcess(self._zygote, self._place, watermark=watermark) as receiver:
             receiver.go()
             receiver.wait_listening()
             assert receiver.is_alive(), "a receiver that does not start on a full disk"

@@ -62,15 +62,17 @@ class ReceiverProcess:
         Where it listens.
     """
 
-    def __init__(self, zygote: Zygote, place: Path, *, kill_at: str = "", planted: str = "") -> None:
+    def __init__(
+        self, zygote: Zygote, place: Path, *, kill_at: str = "", planted: str = "", watermark: int = 0
+    ) -> None:
         self.port, self.hl7_port = free_port(), free_port()
         self.exit_code: int | None = None
         self._zygote = zygote
         overrides = place / "overrides.yaml"
-        overrides.write_text(yaml.safe_dump(self._config(place)), encoding="utf-8")
+        overrides.write_text(yaml.safe_dump(self._config(place, watermark)), encoding="utf-8")
         self.pid: int = zygote("start", str(overrides), kill_at, planted)
 
-    def _config(self, place: Path) -> dict[str, Any]:
+    def _config(self, place: Path, watermark: int) -> dict[str, Any]:
         return {
             "dicom": {
                 "port": self.port,
@@ -78,7 +80,7 @@ class ReceiverProcess:
                 "peers": [{"ae_title": "SENDER", "host": HOST, "may": ["store", "echo", "commit"]}],
             },
             "hl7": {"port": self.hl7_port},
-            "storage": {"spool": str(place / "spool"), "refuse_below_free_bytes": 0},
+            "storage": {"spool": str(place / "spool"), "refuse_below_free_bytes": watermark},
             "operate": {"drain_s": 1},
         }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.receive import lying_disks
-from tests.faults.receive.__main__ import BOUNDS, Finding, Tally, is_proven, told
+from tests.faults.receive.__main__ import BOUNDS, HALF_FULL, Finding, Tally, is_proven, told
 from tests.faults.receive.full import Full, may_mount
 from tests.faults.receive.injected import OURS, PHASES, Fault, Trials
 from tests.faults.receive.ledger import Broken
@@ -81,6 +81,17 @@ def test_a_full_disk_refuses_and_receives_again(zygote: Zygote, tmp_path: Path) 
     full.limit_files(150_000)
     if may_mount(tmp_path):
         full.fill_disk(900_000)
+    assert heard.tried
+    assert heard.broken == []
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_half_an_object_at_the_watermark_shuts_nobody_out(zygote: Zygote, tmp_path: Path, is_killed: bool) -> None:
+    """Its segment has the highest number, and goes all the same."""
+    if not may_mount(tmp_path):
+        pytest.skip("only root may mount a small disk")
+    heard = Heard()
+    Full(zygote, tmp_path, heard, seed=SEED).leave_unfinished(HALF_FULL, is_killed=is_killed)
     assert heard.tried
     assert heard.broken == []
 

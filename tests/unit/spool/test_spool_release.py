@@ -12,6 +12,7 @@ from agent.core.errors import Permanent
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool import SpoolFailed, SpoolFull, SpoolReader, SpoolWriter, release, segments
+from agent.spool.renewals import REFUSED_S
 from agent.spool.segment import DATA_START, PAGE
 from tests.fakes.disks import Dead, FailingDisk
 from tests.harness import wait_until
@@ -217,6 +218,47 @@ def test_what_cannot_be_used_anew_is_left(open_writer: OpenWriter, folder: Path)
         refs = [writer.channel().append(INSTANCE, {}, bytes(BIG)) for _ in range(2)]
     assert [(ref.segment, ref.generation) for ref in refs] == [(2, 2), (4, 1)]
     assert [log["event"] for log in logs] == ["spool_segment_not_renewed"]
+
+
+@pytest.mark.parametrize("call", ["pwritev", "fdatasync"])
+def test_what_could_not_be_used_anew_is_tried_again(
+    open_writer: OpenWriter, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """After a minute, whatever the failure left of it, as a use behind both that it may hold."""
+    failing = FailingDisk()
+    writer = open_writer(disk=failing.disk, limit_bytes=2 << 16)
+    _filled(writer, 1)
+    assert release(folder, 1, 1)
+    failing.fail(call, 1, OSError(errno.EIO, "told to"))
+    for _ in range(2):
+        with pytest.raises(SpoolFull):
+            writer.channel().append(INSTANCE, {}, bytes(BIG))
+    begun = writer._pool._clock()
+    monkeypatch.setattr(writer._pool, "_clock", lambda: begun + REFUSED_S)
+    ref = writer.channel().append(INSTANCE, {}, b"n" * BIG)
+    assert (ref.segment, ref.generation) == (1, 3)
+    assert SpoolReader(folder).read(ref).payload == b"n" * BIG
+    writer.close()
+    open_writer().close()
+    assert _payloads(folder)[-1] == b"n" * BIG
+
+
+def test_what_went_since_is_not_tried_again(
+    open_writer: OpenWriter, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was removed for its room."""
+    failing = FailingDisk()
+    writer = open_writer(disk=failing.disk)
+    _filled(writer, 2)
+    assert release(folder, 1, 1)
+    failing.fail("open", 1, OSError(errno.EIO, "told to"))
+    writer.channel().append(INSTANCE, {}, bytes(BIG))
+    writer.shrink()
+    begun = writer._pool._clock()
+    monkeypatch.setattr(writer._pool, "_clock", lambda: begun + REFUSED_S)
+    with capture_logs() as logs:
+        writer.channel().append(INSTANCE, {}, bytes(BIG))
+    assert logs == []
 
 
 def test_a_death_at_any_call_leaves_the_old_use_or_the_new(open_writer: OpenWriter, folder: Path) -> None:

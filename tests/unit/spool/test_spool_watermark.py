@@ -3,7 +3,10 @@
 import threading
 from pathlib import Path
 
-from agent.spool import Watermark
+import pytest
+from structlog.testing import capture_logs
+
+from agent.spool import SpoolFull, Watermark
 from agent.spool.watermark import LOOK_EVERY_S, DiskWatch
 from tests.harness import wait_until
 
@@ -18,7 +21,7 @@ class Looks:
     """A disk that is asked, and pauses that end when they are told to."""
 
     def __init__(self) -> None:
-        self.answer: bool | OSError = True
+        self.answer: bool | OSError | SpoolFull = True
         self.threads: list[int] = []
         self.pauses: list[float] = []
         self._go = threading.Semaphore(0)
@@ -27,7 +30,7 @@ class Looks:
     def look(self) -> bool:
         """Answer, or fail."""
         self.threads.append(threading.get_ident())
-        if isinstance(self.answer, OSError):
+        if isinstance(self.answer, OSError | SpoolFull):
             raise self.answer
         return self.answer
 
@@ -68,9 +71,25 @@ def test_who_looked_anyway_tells_the_others() -> None:
     looks.answer = False
     assert not watch.refresh()
     assert not watch.has_free_disk
-    looks.answer = OSError(5, "told to")
-    assert watch.refresh()
+    for looks.answer in (OSError(5, "told to"), SpoolFull("told to")):
+        watch.has_free_disk = False
+        assert watch.refresh()
+        assert watch.has_free_disk
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watch_that_ends_refuses_nobody() -> None:
+    """It is said; what cannot be asked any more counts as free."""
+
+    def broken(_: float) -> bool:
+        raise SystemExit
+
+    watch = DiskWatch(lambda: False, broken)
+    with capture_logs() as logs:
+        watch.start()
+        watch.stop()
     assert watch.has_free_disk
+    assert [log["event"] for log in logs] == ["spool_watch_ended"]
 
 
 def test_a_stop_ends_a_pause() -> None:
