@@ -3,13 +3,16 @@
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
 import structlog
 
+from agent.assemble.attempts import Attempts
 from agent.assemble.corrections import Again
 from agent.assemble.judging import Errands, Judge, Judged, QuestionScope
 from agent.assemble.patients import Patients
@@ -25,6 +28,7 @@ from agent.crashpoint import crashpoint
 BATCH_RECORDS: Final = 128
 BATCH_BYTES: Final = 64 * 1024 * 1024
 MOST_PER_TICK: Final = 512
+MAX_OBJECT_BYTES: Final = 512 * 1024 * 1024
 FROM_FACTS: Final = frozenset({"nsln"})
 """Questions that no image raises: their cases are opened by what becomes known, and take images from then on."""
 
@@ -37,7 +41,9 @@ _log = structlog.get_logger()
 class Quarantine(Protocol):
     """Where unusable objects are copied to."""
 
-    def keep(self, part10: bytes, sha256: str, reason: str, *, received_at: datetime, sop_class_uid: str) -> object:
+    def keep(
+        self, part10: Iterable[bytes], sha256: str, reason: str, *, size: int, received_at: datetime, sop_class_uid: str
+    ) -> object:
         """Keep an object and its reason; a second time changes nothing."""
 
 
@@ -48,6 +54,7 @@ class IndexSettings:
     quiet: timedelta
     episode: timedelta
     rejecting: tuple[str, ...] = ()  # destinations that take rejections of earlier objects
+    max_object_bytes: int = MAX_OBJECT_BYTES  # of what is read; the spool's reader has the same bound
 
 
 def _never(record: Record) -> bool:
@@ -100,6 +107,8 @@ class Indexer:
         self._reading = reading
         self._quarantine = quarantine
         self._on_event_report = on_event_report
+        self._max_object_bytes = settings.max_object_bytes
+        self._attempts = Attempts()
         self._now = now
 
     def tick(self) -> int:
@@ -121,6 +130,7 @@ class Indexer:
                 break
             crashpoint("assemble.after_commit")
             taken += len(batch)
+            del batch, read  # else they would stand in memory beside the next ones
             if taken >= MOST_PER_TICK:
                 break
         return taken
@@ -130,12 +140,14 @@ class Indexer:
         return frozenset(scope.question for scope in self._judge.wanting(instance))
 
     def _read(self, record: Record) -> Read:
-        if record.kind is not RecordKind.INSTANCE:
-            return None
-        try:
-            return self._reading.header(record)
-        except Rejected as exc:
-            return exc
+        if record.unread_bytes > self._max_object_bytes:
+            return Rejected(f"too large: {record.unread_bytes} bytes, of at most {self._max_object_bytes}")
+        return self._attempts.run(record.ref, partial(self._read_now, record))
+
+    def _read_now(self, record: Record) -> Read:
+        if record.unread_bytes:
+            raise MemoryError
+        return self._reading.header(record) if record.kind is RecordKind.INSTANCE else None
 
     def _take_batch(self, read: Sequence[tuple[Record, Read]]) -> None:
         """Take records in: in one transaction, or in several where something takes long.
@@ -148,7 +160,10 @@ class Indexer:
             with self._store.unit() as unit:
                 judged = self._take_ready(unit, left, errands)
             if judged is not None:
-                self._run(judged, left[0][0], errands)
+                record = left[0][0]
+                done = self._attempts.run(record.ref, partial(self._run, judged, record, errands))
+                if isinstance(done, Rejected):
+                    left[0] = (record, done)
 
     def _take_ready(self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands) -> Judged | None:
         """Take in what comes before the first record that an errand is to be run for; return how that was judged."""
@@ -249,13 +264,22 @@ class Indexer:
         return unit.note_study(read.study_instance_uid, read.patient) or is_new
 
     def _copy_out(self, record: Record, reason: str) -> None:
+        """Copy a record into quarantine as a file, in pieces where it is too long to be in memory."""
+        digest = hashlib.sha256()
+        for piece in self._pieces(record):
+            digest.update(piece)
+        head = self._reading.part10(replace(record, payload=b""))
         self._quarantine.keep(
-            self._reading.part10(record),
-            hashlib.sha256(record.payload).hexdigest(),
+            chain((head,), self._pieces(record)),
+            digest.hexdigest(),
             reason,
+            size=len(head) + (record.unread_bytes or len(record.payload)),
             received_at=record.received_at,
             sop_class_uid=record.meta.get("sop_class_uid", ""),
         )
+
+    def _pieces(self, record: Record) -> Iterable[bytes]:
+        return self._spool.pieces(record.ref) if record.unread_bytes else (record.payload,)
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
