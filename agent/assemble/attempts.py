@@ -41,7 +41,7 @@ class Attempts:
             raise
         except Rejected as exc:
             return exc
-        except Exception as exc:  # noqa: BLE001 - a boundary: no record holds up those behind it for ever
+        except Exception as exc:  # a boundary: no record holds up those behind it for ever
             self._failures[ref] += 1
             if self._failures[ref] < MOST_FAILURES:
                 raise

@@ -1,18 +1,17 @@
 """The spool's records, each taken in once: cursor, rows and case events commit together."""
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import chain
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import structlog
 
 from agent.assemble.attempts import Attempts
+from agent.assemble.copying import Quarantine, copy_out
 from agent.assemble.corrections import Again
 from agent.assemble.judging import Errands, Judge, Judged, QuestionScope
 from agent.assemble.patients import Patients
@@ -36,15 +35,6 @@ Read: TypeAlias = Instance | Rejected | None
 """What became of reading a record: a header, why there is none, or None where the record is no instance."""
 
 _log = structlog.get_logger()
-
-
-class Quarantine(Protocol):
-    """Where unusable objects are copied to."""
-
-    def keep(
-        self, part10: Iterable[bytes], sha256: str, reason: str, *, size: int, received_at: datetime, sop_class_uid: str
-    ) -> object:
-        """Keep an object and its reason; a second time changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +98,7 @@ class Indexer:
         self._quarantine = quarantine
         self._on_event_report = on_event_report
         self._max_object_bytes = settings.max_object_bytes
-        self._attempts = Attempts()
+        self._reads, self._errands = Attempts(), Attempts()
         self._now = now
 
     def tick(self) -> int:
@@ -142,7 +132,7 @@ class Indexer:
     def _read(self, record: Record) -> Read:
         if record.unread_bytes > self._max_object_bytes:
             return Rejected(f"too large: {record.unread_bytes} bytes, of at most {self._max_object_bytes}")
-        return self._attempts.run(record.ref, partial(self._read_now, record))
+        return self._reads.run(record.ref, partial(self._read_now, record))
 
     def _read_now(self, record: Record) -> Read:
         if record.unread_bytes:
@@ -161,9 +151,11 @@ class Indexer:
                 judged = self._take_ready(unit, left, errands)
             if judged is not None:
                 record = left[0][0]
-                done = self._attempts.run(record.ref, partial(self._run, judged, record, errands))
-                if isinstance(done, Rejected):
+                done = self._errands.run(record.ref, partial(self._run, judged, record, errands))
+                if isinstance(done, Rejected) and judged.compare_with is not None:
                     left[0] = (record, done)
+                elif isinstance(done, Rejected):
+                    errands.copied = record.ref  # no copy can be made: its reason stands alone
 
     def _take_ready(self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands) -> Judged | None:
         """Take in what comes before the first record that an errand is to be run for; return how that was judged."""
@@ -191,7 +183,7 @@ class Indexer:
         if known is not None:
             errands.told_apart[known.ref, record.ref] = not self._same_pixels(known, record)
         else:
-            self._copy_out(record, judged.arrival.reason)
+            copy_out(record, judged.arrival.reason, self._spool, self._reading.part10, self._quarantine)
             crashpoint("assemble.after_copy")
             errands.copied = record.ref
 
@@ -263,24 +255,6 @@ class Indexer:
         is_new = unit.note_identity(read.patient, read.demographics, arrival.received_at)
         return unit.note_study(read.study_instance_uid, read.patient) or is_new
 
-    def _copy_out(self, record: Record, reason: str) -> None:
-        """Copy a record into quarantine as a file, in pieces where it is too long to be in memory."""
-        digest = hashlib.sha256()
-        for piece in self._pieces(record):
-            digest.update(piece)
-        head = self._reading.part10(replace(record, payload=b""))
-        self._quarantine.keep(
-            chain((head,), self._pieces(record)),
-            digest.hexdigest(),
-            reason,
-            size=len(head) + (record.unread_bytes or len(record.payload)),
-            received_at=record.received_at,
-            sop_class_uid=record.meta.get("sop_class_uid", ""),
-        )
-
-    def _pieces(self, record: Record) -> Iterable[bytes]:
-        return self._spool.pieces(record.ref) if record.unread_bytes else (record.payload,)
-
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     """Group records so that a transaction stays short and few of them are in memory."""
@@ -289,6 +263,7 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     for record in records:
         batch.append(record)
         size += len(record.payload)
+        del record
         if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0

@@ -68,7 +68,9 @@ def test_gives_back_what_was_added(spool: FakeSpool | _Real) -> None:
 def test_a_payload_that_is_too_long_is_left_out_and_comes_in_pieces(spool: FakeSpool | _Real) -> None:
     """Its place, meta and length are told, and the records behind it follow; asked for, it is there whole."""
     payload = bytes(range(256)) * (3 << 12)
-    refs = [spool.add(RecordKind.INSTANCE, {"n": str(n)}, part) for n, part in enumerate((payload, payload + b"+", b"-"))]
+    refs = [
+        spool.add(RecordKind.INSTANCE, {"n": str(n)}, part) for n, part in enumerate((payload, payload + b"+", b"-"))
+    ]
     fits, too_long, behind = spool.after({})
     assert [record.ref for record in (fits, too_long, behind)] == refs
     assert (fits.payload, fits.unread_bytes) == (payload, 0)
