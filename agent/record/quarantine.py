@@ -81,7 +81,7 @@ class Quarantine:
                 if oldest.sha256 != sha256:
                     remove(self._folder, oldest)
                     taken -= oldest.size
-            self._allowed = needed + step
+            self._allowed = min(needed + step, self._max_bytes - taken)
         self._allowed -= needed
 
 

@@ -117,6 +117,15 @@ def test_of_an_object_above_the_bound_the_reason_stands_alone(tmp_path: Path) ->
     assert count_held(tmp_path)[0] == 4
 
 
+@pytest.mark.parametrize("large", [MIB - 20_000, MIB // 2, MIB // 16])
+def test_the_bound_holds_behind_a_large_object(tmp_path: Path, large: int) -> None:
+    """What is written before the folder is looked through again has its place too."""
+    quarantine = Quarantine(tmp_path, MIB)
+    for number in range(40):
+        _put(quarantine, bytes(large if number % 10 == 0 else 5000), _digest(number))
+        assert count_held(tmp_path)[1] <= MIB
+
+
 def test_partial_files_of_the_dead_are_counted_and_go(tmp_path: Path) -> None:
     """A process that was killed while it wrote leaves nothing for good."""
     (tmp_path / f"{_digest(1000)}.dcm.partial").write_bytes(bytes(900_000))
