@@ -94,7 +94,7 @@ class Site:
             [SCOPE],
             IndexSettings(QUIET, EPISODE),
             reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
-            quarantine=Quarantine(self.folder / "quarantine"),
+            quarantine=Quarantine(self.folder / "quarantine", 1 << 30),
             on_event_report=lambda _unit, _record: None,
             now=self.clock,
             new_case_uuid=uuid4,

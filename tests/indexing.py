@@ -53,7 +53,7 @@ class House:
             self.scopes,
             IndexSettings(QUIET, EPISODE, self.rejecting),
             reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
-            quarantine=Quarantine(self.folder),
+            quarantine=Quarantine(self.folder, 1 << 30),
             on_event_report=self._event,
             now=self.clock,
             new_case_uuid=lambda: UUID(int=next(identities)),

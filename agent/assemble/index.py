@@ -1,15 +1,17 @@
 """The spool's records, each taken in once: cursor, rows and case events commit together."""
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol, TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import structlog
 
+from agent.assemble.attempts import Attempts
+from agent.assemble.copying import Quarantine, copy_out
 from agent.assemble.corrections import Again
 from agent.assemble.judging import Errands, Judge, Judged, QuestionScope
 from agent.assemble.patients import Patients
@@ -25,6 +27,7 @@ from agent.crashpoint import crashpoint
 BATCH_RECORDS: Final = 128
 BATCH_BYTES: Final = 64 * 1024 * 1024
 MOST_PER_TICK: Final = 512
+MAX_OBJECT_BYTES: Final = 512 * 1024 * 1024
 FROM_FACTS: Final = frozenset({"nsln"})
 """Questions that no image raises: their cases are opened by what becomes known, and take images from then on."""
 
@@ -34,13 +37,6 @@ Read: TypeAlias = Instance | Rejected | None
 _log = structlog.get_logger()
 
 
-class Quarantine(Protocol):
-    """Where unusable objects are copied to."""
-
-    def keep(self, part10: bytes, sha256: str, reason: str, *, received_at: datetime, sop_class_uid: str) -> object:
-        """Keep an object and its reason; a second time changes nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class IndexSettings:
     """How arrivals become cases."""
@@ -48,6 +44,7 @@ class IndexSettings:
     quiet: timedelta
     episode: timedelta
     rejecting: tuple[str, ...] = ()  # destinations that take rejections of earlier objects
+    max_object_bytes: int = MAX_OBJECT_BYTES  # of what is read; the spool's reader has the same bound
 
 
 def _never(record: Record) -> bool:
@@ -100,6 +97,8 @@ class Indexer:
         self._reading = reading
         self._quarantine = quarantine
         self._on_event_report = on_event_report
+        self._max_object_bytes = settings.max_object_bytes
+        self._reads, self._errands = Attempts(), Attempts()
         self._now = now
 
     def tick(self) -> int:
@@ -121,6 +120,7 @@ class Indexer:
                 break
             crashpoint("assemble.after_commit")
             taken += len(batch)
+            del batch, read  # else they would stand in memory beside the next ones
             if taken >= MOST_PER_TICK:
                 break
         return taken
@@ -130,12 +130,14 @@ class Indexer:
         return frozenset(scope.question for scope in self._judge.wanting(instance))
 
     def _read(self, record: Record) -> Read:
-        if record.kind is not RecordKind.INSTANCE:
-            return None
-        try:
-            return self._reading.header(record)
-        except Rejected as exc:
-            return exc
+        if record.unread_bytes > self._max_object_bytes:
+            return Rejected(f"too large: {record.unread_bytes} bytes, of at most {self._max_object_bytes}")
+        return self._reads.run(record.ref, partial(self._read_now, record))
+
+    def _read_now(self, record: Record) -> Read:
+        if record.unread_bytes:
+            raise MemoryError
+        return self._reading.header(record) if record.kind is RecordKind.INSTANCE else None
 
     def _take_batch(self, read: Sequence[tuple[Record, Read]]) -> None:
         """Take records in: in one transaction, or in several where something takes long.
@@ -148,7 +150,12 @@ class Indexer:
             with self._store.unit() as unit:
                 judged = self._take_ready(unit, left, errands)
             if judged is not None:
-                self._run(judged, left[0][0], errands)
+                record = left[0][0]
+                done = self._errands.run(record.ref, partial(self._run, judged, record, errands))
+                if isinstance(done, Rejected) and judged.compare_with is not None:
+                    left[0] = (record, done)
+                elif isinstance(done, Rejected):
+                    errands.copied = record.ref  # no copy can be made: its reason stands alone
 
     def _take_ready(self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands) -> Judged | None:
         """Take in what comes before the first record that an errand is to be run for; return how that was judged."""
@@ -176,7 +183,7 @@ class Indexer:
         if known is not None:
             errands.told_apart[known.ref, record.ref] = not self._same_pixels(known, record)
         else:
-            self._copy_out(record, judged.arrival.reason)
+            copy_out(record, judged.arrival.reason, self._spool, self._reading.part10, self._quarantine)
             crashpoint("assemble.after_copy")
             errands.copied = record.ref
 
@@ -248,15 +255,6 @@ class Indexer:
         is_new = unit.note_identity(read.patient, read.demographics, arrival.received_at)
         return unit.note_study(read.study_instance_uid, read.patient) or is_new
 
-    def _copy_out(self, record: Record, reason: str) -> None:
-        self._quarantine.keep(
-            self._reading.part10(record),
-            hashlib.sha256(record.payload).hexdigest(),
-            reason,
-            received_at=record.received_at,
-            sop_class_uid=record.meta.get("sop_class_uid", ""),
-        )
-
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     """Group records so that a transaction stays short and few of them are in memory."""
@@ -265,6 +263,7 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     for record in records:
         batch.append(record)
         size += len(record.payload)
+        del record
         if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0

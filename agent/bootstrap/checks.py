@@ -1,12 +1,11 @@
 """What must be right before the agent serves, each mistake as one line with its place in the configuration."""
 
 import os
-import socket
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address, ip_network
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,13 +14,14 @@ import structlog
 
 from agent import log as logs
 from agent.bootstrap.checks_of_dicom import dicom_problems
-from agent.bootstrap.common import EVERYWHERE, Stop, secret, utc_now
+from agent.bootstrap.checks_of_listeners import listener_problems, port_problems
+from agent.bootstrap.common import Stop, secret, utc_now
 from agent.bootstrap.inspect import open_store
 from agent.bootstrap.keeper import question_scopes
 from agent.bootstrap.pacs import asked_destination
 from agent.bootstrap.process import Reported, fork
 from agent.config import ConfigError, LoadedConfig
-from agent.config.schema import Config, Dicom, DicomTls, Hl7, Model
+from agent.config.schema import Config, Model, Storage
 from agent.core.errors import Permanent, SentinodeError, Transient
 from agent.core.patient import OF_SENDER
 from agent.ehr.source import EhrSource
@@ -56,7 +56,7 @@ def refuse_to_start(loaded: LoadedConfig, stop: Stop) -> None:
     ConfigError
         With one line for each mistake.
     """
-    found = [*_found_apart(loaded.config, stop), *_port(loaded.config), *_spool(loaded.config)]
+    found = [*_found_apart(loaded.config, stop), *_ports(loaded.config), *_spool(loaded.config)]
     for problem in found:
         if problem.may_pass:
             structlog.get_logger().warning("not_ready", reason=loaded.problem(problem.key, problem.what))
@@ -92,13 +92,14 @@ def _tell(config: Config, answer: Connection) -> None:
 
 def _problems(config: Config) -> Iterator[Problem]:
     yield from _names(config)
-    yield from _listeners(config)
+    yield from (Problem(*one) for one in listener_problems(config))
     yield from (Problem(*one) for one in dicom_problems(config, utc_now()))
     yield from _issuers(config)
     yield from _asked(config)
     yield from _secrets(config)
     yield from _folder(("storage", "spool"), config.storage.spool)
     yield from _folder(("storage", "quarantine"), config.storage.quarantine)
+    yield from _disk(config.storage)
     yield from _said(("database", "url"), lambda: open_store(config).close())
     yield from _ehr(config)
     for n, model in enumerate(config.models):
@@ -133,28 +134,6 @@ def _names(config: Config) -> Iterator[Problem]:
         if destination.name in seen:
             yield Problem(("destinations", n, "name"), "another destination has this name")
         seen.add(destination.name)
-
-
-def _listeners(config: Config) -> Iterator[Problem]:
-    """Each listener has a port of its own, and whoever may send HL7 messages can."""
-    hl7, dicom = config.hl7, config.dicom
-    if hl7 is None:
-        return
-    if hl7.port == dicom.port and (hl7.bind == dicom.bind or {hl7.bind, dicom.bind} & EVERYWHERE):
-        yield Problem(("hl7", "port"), f"{hl7.port} is the port of dicom too: give each listener its own")
-    if not _is_loopback(hl7.bind) and all(ip_network(one, strict=False).is_loopback for one in hl7.accept_from):
-        yield Problem(
-            ("hl7", "accept_from"),
-            f"hl7.bind is {hl7.bind}, but only this machine may connect: list the addresses that send messages, or"
-            " bind to 127.0.0.1",
-        )
-
-
-def _is_loopback(bind: str) -> bool:
-    try:
-        return ip_address(bind).is_loopback
-    except ValueError:
-        return bind == "localhost"
 
 
 def _expected(config: Config) -> Iterator[Problem]:
@@ -250,21 +229,15 @@ def _spool(config: Config) -> Iterator[Problem]:
         time.sleep(0.1)
 
 
-def _port(config: Config) -> Iterator[Problem]:
-    listeners: list[tuple[Key, DicomTls | Dicom | Hl7 | None]] = [
-        (("dicom",), config.dicom),
-        (("dicom", "tls"), config.dicom.tls),
-        (("hl7",), config.hl7),
-    ]
-    for section, listener in listeners:
-        if listener is not None and listener.port is not None:
-            yield from _taken((*section, "port"), listener.bind, listener.port)
+def _ports(config: Config) -> Iterator[Problem]:
+    yield from (Problem(*one) for one in port_problems(config))
 
 
-def _taken(key: Key, bind: str, port: int) -> Iterator[Problem]:
-    with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((bind, port))
-        except OSError as exc:
-            yield Problem(key, f"cannot listen on {bind}:{port}: {exc.strerror}")
+def _disk(storage: Storage) -> Iterator[Problem]:
+    """What must stay free is less than the whole disk, else nothing is ever taken."""
+    folder = storage.spool.absolute()
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    disk_bytes, wanted = shutil.disk_usage(there).total, int(storage.refuse_below_free_bytes)
+    if wanted >= disk_bytes:
+        what = f"{wanted} bytes are never free on a disk of {disk_bytes}, so nothing would be taken: say less"
+        yield Problem(("storage", "refuse_below_free_bytes"), what)

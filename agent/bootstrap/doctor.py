@@ -1,5 +1,6 @@
 """What `sentinode doctor` asks: clinical database, bundles and spool, whether or not the agent is running."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +12,13 @@ from agent.config import Config
 from agent.config.schema import Model
 from agent.core.clinical import ClinicalFacts
 from agent.core.errors import Permanent, Transient
+from agent.core.instance import SpoolRef
 from agent.core.patient import PatientKey
 from agent.ehr import EhrSource
 from agent.infer.bundle import read_bundle
 from agent.operate.doctor import Bundle, EhrExamination, examine
 from agent.operate.spool_doctor import SpoolExamination
+from agent.record.held import count_held
 from agent.spool import SpoolFailed, SpoolReader, free_bytes, max_object_bytes_of
 
 
@@ -57,18 +60,18 @@ def _bundle(model: Model) -> Bundle:
 
 
 def examine_spool(config: Config) -> SpoolExamination:
-    """Look at the spool's segments and its disk, and how far it is read.
+    """Look at the spool's segments, its disk and the quarantine, and how far it is read as far as the database can say.
 
     Raises
     ------
     Transient
-        If the database is away or the disk refuses.
+        If the disk refuses.
     Permanent
         If a later release wrote the spool.
     """
     folder, configured = config.storage.spool, int(config.storage.spool_bytes)
-    with closing(open_store(config)) as store, store.unit() as unit:
-        cursor = unit.cursor()
+    cursor, unasked = _cursor(config)
+    quarantined, quarantined_bytes = count_held(config.storage.quarantine)
     spool = open_kept(config)
     segments = spool.segments()
     reusable = [one for one in segments if one.is_released]
@@ -84,8 +87,21 @@ def examine_spool(config: Config) -> SpoolExamination:
         segments_open=sum(not one.is_closed for one in segments),
         segments_reusable=len(reusable),
         segments_of_copies=sum(one.number < 0 for one in segments),
-        oldest_unindexed=SpoolReader(folder).oldest_after(cursor),
+        quarantined=quarantined,
+        quarantined_bytes=quarantined_bytes,
+        quarantine_limit_bytes=int(config.storage.quarantine_bytes),
+        oldest_unindexed=None if unasked else SpoolReader(folder).oldest_after(cursor),
+        unasked=unasked,
     )
+
+
+def _cursor(config: Config) -> tuple[Mapping[int, SpoolRef], str]:
+    """Ask the database how far the spool is read; else say why it cannot be asked."""
+    try:
+        with closing(open_store(config)) as store, store.unit() as unit:
+            return unit.cursor(), ""
+    except (Transient, Permanent) as exc:
+        return {}, "; ".join(str(exc).splitlines())
 
 
 def _free_bytes(folder: Path) -> int:

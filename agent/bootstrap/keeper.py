@@ -93,12 +93,12 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
         return read_header(record, config.site.issuer_of_patient_id)
 
     return Indexer(
-        SpoolReader(config.storage.spool),
+        SpoolReader(config.storage.spool, settings.max_object_bytes),
         store,
         question_scopes(config),
         settings,
         reading=Reading(header, to_part10, same_pixels, is_report),
-        quarantine=Quarantine(config.storage.quarantine),
+        quarantine=Quarantine(config.storage.quarantine, int(config.storage.quarantine_bytes)),
         on_event_report=apply_event_report,
         now=utc_now,
         new_case_uuid=uuid4,

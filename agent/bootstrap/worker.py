@@ -75,14 +75,15 @@ def build_answerer(
     config: Config, store: SqlStore, worker: str, decoder: Decoder, agent_started: datetime | None = None
 ) -> Answerer:
     """Join spool, bundles, report and state."""
-    keep = Quarantine(config.storage.quarantine).keep
+    keep = Quarantine(config.storage.quarantine, int(config.storage.quarantine_bytes)).keep
 
     def quarantine(stored: StoredInstance, part10: bytes, reason: str) -> None:
         instance = stored.instance
         keep(
-            part10,
+            [part10],
             instance.sha256,
             reason,
+            size=len(part10),
             received_at=stored.received_at,
             sop_class_uid=instance.sop_class_uid,
         )

@@ -201,9 +201,9 @@ def doctor_ehr(
 
 @doctor_app.command("spool")
 def doctor_spool(config: ConfigFile = DEFAULT, overrides: Overrides = None, *, as_json: AsJson = False) -> None:
-    """Look at the spool: the disk, the limits, its segments, and what came and is not read yet.
+    """Look at the spool: the disk, the limits, its segments, the quarantine, and what came and is not read yet.
 
-    Exits with 1 where objects are refused for lack of room, 2 on errors.
+    Exits with 1 where objects are refused for lack of room, 2 on errors, also if the database cannot be asked.
     """
     from agent.bootstrap.doctor import examine_spool
     from agent.operate.spool_doctor import spool_parts
@@ -214,6 +214,8 @@ def doctor_spool(config: ConfigFile = DEFAULT, overrides: Overrides = None, *, a
         typer.echo(json.dumps(to_json(seen), indent=2))
     else:
         Console().print(*spool_parts(seen), sep="\n\n")
+    if seen.unasked:
+        raise typer.Exit(2)
     if seen.refuses:
         raise typer.Exit(1)
 

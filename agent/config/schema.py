@@ -144,6 +144,11 @@ class Storage(Section):
         ByteSize(5 * 2**30), description="Below this, associations for storage are refused as transient."
     )
     quarantine: Path = Field(Path("var/quarantine"), description="Unusable objects are copied here with the reason.")
+    quarantine_bytes: ByteSize = Field(
+        ByteSize(2 * 2**30),
+        ge=16 * 2**20,
+        description="They take no more than this: the oldest go first; of a larger one the reason stands alone.",
+    )
 
 
 class Database(Section):

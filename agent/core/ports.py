@@ -35,7 +35,10 @@ class RecordKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One spool record. `sequence` orders records of all segments; `meta` holds short texts, `payload` the bytes."""
+    """One spool record. `sequence` orders records of all segments; `meta` holds short texts, `payload` the bytes.
+
+    `unread_bytes`: the payload is so long that it was not read, and `payload` is empty; 0: it is all there.
+    """
 
     ref: SpoolRef
     kind: RecordKind
@@ -43,13 +46,20 @@ class Record:
     received_at: datetime
     meta: Mapping[str, str]
     payload: bytes
+    unread_bytes: int = 0
 
 
 class SpoolSource(Protocol):
     """Reading side of the spool."""
 
     def after(self, cursor: Mapping[int, SpoolRef]) -> Iterator[Record]:
-        """Yield the records behind the cursor (segment -> last record read), in order of `sequence`."""
+        """Yield the records behind the cursor (segment -> last record read), in order of `sequence`.
+
+        A payload that is too long for this source, or for the memory there is, is left out and its length told.
+        """
+
+    def pieces(self, ref: SpoolRef) -> Iterator[bytes]:
+        """Yield the payload of a record in short pieces. Raises Permanent if it is gone."""
 
     def read(self, ref: SpoolRef) -> Record:
         """Return one record again. Raises Permanent if it is gone or damaged."""

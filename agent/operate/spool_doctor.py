@@ -23,12 +23,16 @@ class SpoolExamination:
     segments_open: int  # records may still come to these
     segments_reusable: int
     segments_of_copies: int
+    quarantined: int  # objects
+    quarantined_bytes: int
+    quarantine_limit_bytes: int
     oldest_unindexed: datetime | None  # when the oldest record came that no row knows yet
+    unasked: str = ""  # why the database could not say how far the spool is read; empty: it did
 
     @property
     def room_bytes(self) -> int:
         """What may still be received before anything more has to go."""
-        return self.limit_bytes - self.used_bytes + self.reusable_bytes
+        return max(self.limit_bytes - self.used_bytes + self.reusable_bytes, 0)
 
     @property
     def refuses(self) -> str:
@@ -44,9 +48,15 @@ def spool_parts(seen: SpoolExamination) -> Iterator[Table | Text]:
     """Bytes in MiB, numbers of segments, and whether objects are taken."""
     yield _bytes(seen)
     yield _segments(seen)
-    since = seen.oldest_unindexed
-    yield Text(f"not read yet: what came since {since:%Y-%m-%d %H:%M:%S}" if since else "everything is read")
+    yield Text(_unread(seen))
     yield Text(f"objects are refused: {seen.refuses}" if seen.refuses else "objects are taken")
+
+
+def _unread(seen: SpoolExamination) -> str:
+    if seen.unasked:
+        return f"not known what is read: {seen.unasked}"
+    since = seen.oldest_unindexed
+    return f"not read yet: what came since {since:%Y-%m-%d %H:%M:%S}" if since else "everything is read"
 
 
 def _bytes(seen: SpoolExamination) -> Table:
@@ -60,18 +70,21 @@ def _bytes(seen: SpoolExamination) -> Table:
         ("of these reusable", seen.reusable_bytes),
         ("room", seen.room_bytes),
         ("largest object", seen.max_object_bytes),
+        ("quarantine", seen.quarantined_bytes),
+        ("limit of the quarantine", seen.quarantine_limit_bytes),
     ):
         table.add_row(name, f"{number / 2**20:,.0f}")
     return table
 
 
 def _segments(seen: SpoolExamination) -> Table:
-    table = _table("segments", "number")
+    table = _table("segments and objects", "number")
     for name, number in (
         ("all", seen.segments),
         ("of these open", seen.segments_open),
         ("of these reusable", seen.segments_reusable),
         ("of these of copies", seen.segments_of_copies),
+        ("objects in quarantine", seen.quarantined),
     ):
         table.add_row(name, f"{number:,}")
     return table

@@ -22,7 +22,7 @@ class SpoolStatus:
     @property
     def room_bytes(self) -> int:
         """What may still be received before anything more has to go."""
-        return self.limit_bytes - self.used_bytes + self.reusable_bytes
+        return max(self.limit_bytes - self.used_bytes + self.reusable_bytes, 0)
 
 
 def spool_table(seen: SpoolStatus) -> Table:

@@ -1,7 +1,7 @@
 """The reading side of the spool: another process, while the writer appends."""
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,14 +23,18 @@ from agent.spool.segment import (
     next_entry,
     opened,
     read_body,
+    read_exactly,
     read_horizon,
     read_identity,
+    read_meta,
     segment_files,
     segment_name,
 )
 
 KEPT: Final = "kept"
 """The folder of segments that the keeper copied to. A place in the segment n of it has the number -n."""
+
+_PIECE: Final = 1 << 20
 
 _log = structlog.get_logger()
 
@@ -53,10 +57,16 @@ class SpoolReader:
 
     Only what lies before a segment's horizon is shown: whole and durable. So no cursor ever points at something that
     a power loss takes back.
+
+    Parameters
+    ----------
+    max_payload_bytes
+        `after` leaves out longer payloads; None: there is no bound.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_payload_bytes: int | None = None) -> None:
         self._folder = folder
+        self._max_payload_bytes = max_payload_bytes
 
     def after(self, cursor: Mapping[int, SpoolRef]) -> Iterator[Record]:
         """Yield the records behind the cursor (segment -> last record read), in order of `sequence`.
@@ -76,9 +86,21 @@ class SpoolReader:
             return
         streams = [_new_in(path, cursor.get(number)) for number, path in segment_files(self._folder).items()]
         for found in heapq.merge(*streams, key=lambda found: found.entry.header.sequence):
-            record = _load(found)
+            record = self._load(found)
             if record is not None:
                 yield record
+                del record  # else it would stand beside the next one
+
+    def _load(self, found: _Found) -> Record | None:
+        """Read a record, without its payload where that is too long for us, or for the memory there is."""
+        payload_bytes = found.entry.header.payload_bytes
+        if self._max_payload_bytes is None or payload_bytes <= self._max_payload_bytes:
+            try:
+                return _load(found, read_body)
+            except MemoryError:
+                _log.error("spool_record_too_large", segment=found.identity.number, bytes=payload_bytes)
+        record = _load(found, read_meta)
+        return None if record is None else replace(record, unread_bytes=payload_bytes)
 
     def oldest_after(self, cursor: Mapping[int, SpoolRef]) -> datetime | None:
         """Return when the oldest record behind the cursor was received; no payload is read. Raises as `after`."""
@@ -97,10 +119,31 @@ class SpoolReader:
         Permanent
             If it is gone or damaged.
         """
-        record = _load(self._found(ref))
+        record = _load(self._found(ref), read_body)
         if record is None:
             raise Permanent("the received bytes are damaged in the spool, or no longer in it")
         return replace(record, ref=ref)
+
+    def pieces(self, ref: SpoolRef) -> Iterator[bytes]:
+        """Yield a record's payload, a MiB at a time, its checksum not verified.
+
+        Raises
+        ------
+        SpoolFailed
+            If the disk refuses.
+        Permanent
+            If it is gone.
+        """
+        found = self._found(ref)
+        at, end = found.entry.payload
+        while at < end:
+            with _reading(found.path) as fd:
+                piece = read_exactly(fd, min(_PIECE, end - at), at)
+                is_there = read_identity(fd) == found.identity
+            if not piece or not is_there:
+                raise Permanent("the received bytes are no longer in the spool")
+            yield piece
+            at += len(piece)
 
     def record_bytes(self, ref: SpoolRef) -> int:
         """Return the length of a record. Raises as `read` does, but for damage of its payload."""
@@ -173,11 +216,11 @@ def _first_behind(fd: int, identity: Identity, last: SpoolRef | None, stop: int)
     return entry
 
 
-def _load(found: _Found) -> Record | None:
+def _load(found: _Found, read: Callable[[int, Identity, Entry], tuple[bytes, bytes] | None]) -> Record | None:
     """Read meta and payload of a record; None if its segment is used anew, or, reported, if they are damaged."""
     ref = found.entry.ref(found.identity)
     with _reading(found.path) as fd:
-        body = read_body(fd, found.identity, found.entry)
+        body = read(fd, found.identity, found.entry)
         is_renewed = body is None and read_identity(fd) not in (None, found.identity)
     if is_renewed:
         return None

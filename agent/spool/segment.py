@@ -95,6 +95,12 @@ class Entry:
         """Where the next record begins."""
         return self.offset + self.header.record_bytes
 
+    @property
+    def payload(self) -> tuple[int, int]:
+        """Where the payload begins and ends."""
+        at = self.offset + HEADER_BYTES + self.header.meta_bytes
+        return at, at + self.header.payload_bytes
+
     def ref(self, identity: Identity) -> SpoolRef:
         """Return the record's place."""
         return SpoolRef(identity.number, identity.generation, self.offset)
@@ -197,6 +203,12 @@ def read_body(fd: int, identity: Identity, entry: Entry) -> tuple[bytes, bytes] 
     padding_at = at + header.meta_bytes + header.payload_bytes
     padding = read_exactly(fd, entry.end - padding_at, padding_at)
     return (meta, payload) if is_intact(header, meta, payload, padding, identity.seed) else None
+
+
+def read_meta(fd: int, identity: Identity, entry: Entry) -> tuple[bytes, bytes] | None:
+    """Return meta and an empty payload of a record, None if they are damaged; never all of it is in memory."""
+    meta = read_exactly(fd, entry.header.meta_bytes, entry.offset + HEADER_BYTES)
+    return (meta, b"") if is_whole(fd, identity, entry) else None
 
 
 def is_whole(fd: int, identity: Identity, entry: Entry) -> bool:

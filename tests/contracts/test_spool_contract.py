@@ -12,6 +12,8 @@ from agent.core.ports import RecordKind, SpoolSource
 from agent.spool import SpoolReader, SpoolWriter
 from tests.fakes.spool import NOW, FakeSpool
 
+MAX_PAYLOAD_BYTES = 3 << 20
+
 
 class _Real:
     """The writer and the reader behind the same face as the fake; a channel per segment asked for."""
@@ -21,8 +23,8 @@ class _Real:
             folder, limit_bytes=1 << 24, refuse_below_free_bytes=0, segment_bytes=1 << 16, now=lambda: NOW
         )
         self._channels = {number: self.writer.channel() for number in (1, 2)}
-        reader = SpoolReader(folder)
-        self.after, self.read = reader.after, reader.read
+        reader = SpoolReader(folder, MAX_PAYLOAD_BYTES)
+        self.after, self.read, self.pieces = reader.after, reader.read, reader.pieces
 
     def add(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"", *, segment: int = 1) -> SpoolRef:
         return self._channels[segment].append(kind, meta, payload)
@@ -37,7 +39,7 @@ class _Real:
 def spool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeSpool | _Real]:
     """Give an empty spool."""
     if request.param == "fake":
-        yield FakeSpool()
+        yield FakeSpool(max_payload_bytes=MAX_PAYLOAD_BYTES)
         return
     real = _Real(tmp_path / "spool")
     yield real
@@ -61,6 +63,29 @@ def test_gives_back_what_was_added(spool: FakeSpool | _Real) -> None:
     assert (record.ref, record.kind, record.received_at) == (ref, RecordKind.INSTANCE, NOW)
     assert (record.meta, record.payload) == ({"sop_instance_uid": "1.2.3"}, b"\x08\x00odd")
     assert spool.read(ref) == record
+
+
+def test_a_payload_that_is_too_long_is_left_out_and_comes_in_pieces(spool: FakeSpool | _Real) -> None:
+    """Its place, meta and length are told, and the records behind it follow; asked for, it is there whole."""
+    payload = bytes(range(256)) * (3 << 12)
+    refs = [
+        spool.add(RecordKind.INSTANCE, {"n": str(n)}, part) for n, part in enumerate((payload, payload + b"+", b"-"))
+    ]
+    fits, too_long, behind = spool.after({})
+    assert [record.ref for record in (fits, too_long, behind)] == refs
+    assert (fits.payload, fits.unread_bytes) == (payload, 0)
+    assert (too_long.payload, too_long.unread_bytes, too_long.meta) == (b"", len(payload) + 1, {"n": "1"})
+    assert (behind.payload, behind.unread_bytes) == (b"-", 0)
+    pieces = list(spool.pieces(too_long.ref))
+    assert b"".join(pieces) == payload + b"+" == spool.read(too_long.ref).payload
+    assert max(map(len, pieces)) <= 1 << 20
+
+
+def test_pieces_of_what_is_gone_are_none(spool: FakeSpool | _Real) -> None:
+    """Nothing is made up."""
+    ref = spool.add(RecordKind.INSTANCE, {}, b"there")
+    with pytest.raises(Permanent):
+        list(spool.pieces(replace(ref, generation=ref.generation + 1)))
 
 
 def test_yields_in_order_of_sequence_over_segments(spool: FakeSpool | _Real) -> None:

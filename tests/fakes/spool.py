@@ -1,6 +1,7 @@
 """A spool in memory."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent.core.errors import Permanent
@@ -13,8 +14,9 @@ NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 class FakeSpool:
     """Satisfies `agent.core.ports.SpoolSource`; `add` plays the writer."""
 
-    def __init__(self, now: Callable[[], datetime] = lambda: NOW) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: NOW, max_payload_bytes: int | None = None) -> None:
         self._now = now
+        self.max_payload_bytes = max_payload_bytes
         self._records: dict[SpoolRef, Record] = {}
 
     def add(
@@ -35,7 +37,16 @@ class FakeSpool:
         for ref, record in list(self._records.items()):
             last = cursor.get(ref.segment)
             if last is None or last.generation != ref.generation or last.offset < ref.offset:
-                yield record
+                yield self._as_read(record)
+
+    def _as_read(self, record: Record) -> Record:
+        is_long = self.max_payload_bytes is not None and len(record.payload) > self.max_payload_bytes
+        return replace(record, payload=b"", unread_bytes=len(record.payload)) if is_long else record
+
+    def pieces(self, ref: SpoolRef) -> Iterator[bytes]:
+        """Yield a payload in short pieces. Raises Permanent if it is gone."""
+        payload = self.read(ref).payload
+        yield from (payload[at : at + 1000] for at in range(0, len(payload), 1000))
 
     def read(self, ref: SpoolRef) -> Record:
         """Return one record again. Raises Permanent if it is gone."""

@@ -113,6 +113,7 @@ def test_the_spool_is_told(spooled: AgentProcess) -> None:
     assert told["configured_bytes"] == 1 << 30
     assert told["watermark_bytes"] == 64 << 20
     assert told["max_object_bytes"] == 1 << 28
+    assert (told["quarantined"], told["quarantined_bytes"], told["quarantine_limit_bytes"]) == (0, 0, 2 << 30)
     assert (told["used_bytes"], told["segments"], told["segments_open"], told["segments_reusable"]) == (
         1 << 20,
         1,
@@ -134,10 +135,16 @@ def test_a_spool_that_is_not_there_yet_is_told(agent: AgentProcess) -> None:
 
 
 def test_a_spool_that_refuses_ends_with_one(spooled: AgentProcess) -> None:
-    """The disk has never so much free; without a database it ends with two."""
+    """The disk has never so much free; without a database it ends with two, and tells of the disk."""
     spooled.override("storage", refuse_below_free_bytes=str(1 << 60))
     done = spooled.cli("doctor", "spool", check=False)
     assert done.returncode == 1
     assert "objects are refused: the disk has less" in " ".join(done.stdout.split())
     spooled.override("database", url="sqlite:////nowhere/state.db")
-    assert spooled.cli("doctor", "spool", check=False).returncode == 2
+    done = spooled.cli("doctor", "spool", check=False)
+    assert done.returncode == 2
+    said = " ".join(done.stdout.split())
+    assert "not known what is read: " in said and "objects are refused: the disk has less" in said
+    told = json.loads(spooled.cli("doctor", "spool", "--json", check=False).stdout)
+    assert (told["segments"], told["oldest_unindexed"]) == (1, None)
+    assert told["unasked"]

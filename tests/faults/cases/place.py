@@ -1,5 +1,6 @@
 """An agent without its processes: the real indexer, assembler and resolver, with tiny stand-ins around them."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -57,7 +58,9 @@ _ISSUER: Final = "issuer_of_patient_id"
 class NoQuarantine:
     """Takes what nobody looks at here."""
 
-    def keep(self, part10: bytes, sha256: str, reason: str, *, received_at: datetime, sop_class_uid: str) -> None:
+    def keep(
+        self, part10: Iterable[bytes], sha256: str, reason: str, *, size: int, received_at: datetime, sop_class_uid: str
+    ) -> None:
         """Forget it."""
 
 

@@ -55,7 +55,7 @@ class Plant:
             SCOPES,
             IndexSettings(QUIET, EPISODE),
             reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
-            quarantine=Quarantine(folder / "quarantine"),
+            quarantine=Quarantine(folder / "quarantine", 1 << 30),
             on_event_report=lambda unit, record: None,
             now=self.clock,
             new_case_uuid=uuid4,

@@ -98,7 +98,7 @@ def _index(running: Running, migrated: Path, tmp_path: Path, count: int) -> None
             [QuestionScope("aln", frozenset({"MG"}))],
             IndexSettings(timedelta(minutes=1), timedelta(days=120)),
             reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
-            quarantine=Quarantine(tmp_path / "quarantine"),
+            quarantine=Quarantine(tmp_path / "quarantine", 1 << 30),
             on_event_report=lambda unit, record: None,
             now=lambda: datetime.now(UTC),
             new_case_uuid=uuid4,

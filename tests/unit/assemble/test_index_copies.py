@@ -1,6 +1,7 @@
 """What is kept out of a case is copied out first, whole and once."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_nothing_is_copied_out_within_a_transaction(house: House, monkeypatch: p
     """Nobody waits for a slow disk: while a copy is written another unit can begin; one copy for each object."""
     keep, copied = Quarantine.keep, []
 
-    def watched(self: Quarantine, part10: bytes, sha256: str, reason: str, **about: Any) -> Path:
+    def watched(self: Quarantine, part10: Iterable[bytes], sha256: str, reason: str, **about: Any) -> Path:
         with house.store.unit() as unit:
             assert all(arrival.reason != reason for arrival in unit.arrivals())
         copied.append(reason)

@@ -1,5 +1,7 @@
 """Settings that cannot work together are named before the agent serves."""
 
+import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +9,15 @@ import pytest
 import yaml
 
 from agent.bootstrap.checks import find_problems
+from agent.bootstrap.checks_of_listeners import listener_problems, port_problems
 from agent.bootstrap.keeper import build_assembler
 from agent.config import LoadedConfig, load_config
+from agent.config.schema import Dicom
 from tests.builders_bundle import write_bundle
 from tests.fakes.store import FakeStore
 from tests.peers import ROOT
+
+PER_PEER = {"max_associations": 8, "max_associations_per_peer": 9}
 
 
 def loaded(folder: Path, **sections: Any) -> LoadedConfig:
@@ -89,3 +95,46 @@ def test_a_bundle_of_a_question_without_a_report_is_named(tmp_path: Path) -> Non
     bundle = write_bundle(tmp_path / "bundle", question="prognosis")
     said = told("models[0].bundle", tmp_path, models=[{"bundle": str(bundle)}])
     assert said == ["this version has no report for the question prognosis"]
+
+
+@pytest.mark.parametrize("bind", ["192.0.2.1", "2001:db8::1", "interface.invalid", "x" * 70])
+@pytest.mark.parametrize("section", ["dicom", "hl7"])
+def test_an_address_that_is_not_ours_is_named(tmp_path: Path, section: str, bind: str) -> None:
+    """Else the listener would begin and end for ever."""
+    (said,) = told(f"{section}.bind", tmp_path, **{section: {"bind": bind}})
+    assert said.startswith(f"cannot listen on {bind}, which must be an address of this machine: ")
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0", "localhost", "::1"])  # noqa: S104 - no listener is started
+def test_an_address_of_this_machine_is_no_mistake(tmp_path: Path, bind: str) -> None:
+    """Whether or not its port is in use."""
+    assert told("dicom.bind", tmp_path, dicom={"bind": bind}) == []
+
+
+def test_a_port_is_not_tried_where_the_address_is_not_ours(tmp_path: Path) -> None:
+    """One mistake, one line; a port that another has is named with it."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        taken = loaded(tmp_path, dicom={"port": port}).config
+        assert [key for key, _, _ in port_problems(taken)] == [("dicom", "port")]
+        elsewhere = loaded(tmp_path, dicom={"port": port, "bind": "192.0.2.1"}).config
+        assert list(port_problems(elsewhere)) == []
+
+
+def test_more_for_one_peer_than_for_all_is_named(tmp_path: Path) -> None:
+    """Where it is written; the default share of a smaller whole is no mistake."""
+    (said,) = told("dicom.max_associations_per_peer", tmp_path, dicom=PER_PEER)
+    assert said == "more than dicom.max_associations, 8: one peer could have all of them"
+    unsaid = loaded(tmp_path).config.model_copy(update={"dicom": Dicom(max_associations=8)})
+    assert list(listener_problems(unsaid)) == []
+    assert told("dicom.max_associations_per_peer", tmp_path, dicom={**PER_PEER, "max_associations": 9}) == []
+
+
+def test_a_disk_that_never_has_so_much_free_is_named(tmp_path: Path) -> None:
+    """Nothing would ever be taken; a byte less than the disk may come."""
+    disk = shutil.disk_usage(tmp_path).total
+    place = {"spool": str(tmp_path / "not" / "yet"), "refuse_below_free_bytes": disk}
+    (said,) = told("storage.refuse_below_free_bytes", tmp_path, storage=place)
+    assert said == f"{disk} bytes are never free on a disk of {disk}, so nothing would be taken: say less"
+    less = {**place, "refuse_below_free_bytes": disk - 1}
+    assert told("storage.refuse_below_free_bytes", tmp_path, storage=less) == []

@@ -21,6 +21,9 @@ SEEN = SpoolExamination(
     segments_open=3,
     segments_reusable=8,
     segments_of_copies=1,
+    quarantined=17,
+    quarantined_bytes=700 * MIB,
+    quarantine_limit_bytes=2048 * MIB,
     oldest_unindexed=datetime(2026, 11, 20, 9, 0, tzinfo=UTC),
 )
 
@@ -44,10 +47,13 @@ def test_the_page_shows_disk_limits_and_segments() -> None:
         ["of these reusable", "512"],
         ["room", "4,512"],
         ["largest object", "4,096"],
+        ["quarantine", "700"],
+        ["limit of the quarantine", "2,048"],
         ["all", "32"],
         ["of these open", "3"],
         ["of these reusable", "8"],
         ["of these of copies", "1"],
+        ["objects in quarantine", "17"],
     ]
     assert "not read yet: what came since 2026-11-20 09:00:00" in page
     assert "objects are taken" in page
@@ -66,3 +72,18 @@ def test_why_objects_are_refused_is_told() -> None:
     full = replace(SEEN, limit_bytes=2048 * MIB, reusable_bytes=0)
     assert not full.refuses
     assert "refused: storage.spool_bytes is used up" in _shown(replace(full, segments_open=0))
+
+
+def test_room_is_never_less_than_none() -> None:
+    """Where the disk allows less than is used already."""
+    tight = replace(SEEN, limit_bytes=1000 * MIB)
+    assert tight.room_bytes == 0
+    assert "-" not in next(line for line in _shown(tight).splitlines() if "room" in line)
+
+
+def test_without_a_database_the_disk_is_told_all_the_same() -> None:
+    """What is read is not known, and why."""
+    page = _shown(replace(SEEN, oldest_unindexed=None, unasked="the database cannot be opened"))
+    assert "not known what is read: the database cannot be opened" in page
+    assert "free on the disk" in page and "objects are taken" in page
+    assert "everything is read" not in page

@@ -36,6 +36,11 @@ def test_nothing_is_said_of_cases_where_all_are_finished() -> None:
     assert "oldest" not in _shown(SpoolStatus(1, 0, 0, 0, None))
 
 
+def test_room_is_never_less_than_none() -> None:
+    """Where the disk allows less than is used already."""
+    assert SpoolStatus(1000, 1500, 4, 0, None).room_bytes == 0
+
+
 def test_programs_get_bytes() -> None:
     """As the metric."""
     assert to_json(SEEN)["used_bytes"] == 1536 << 20

@@ -1,0 +1,52 @@
+"""What must not hold up the records behind it: a record that cannot be read, however often that is tried."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from agent.core.errors import Rejected, Transient
+from agent.core.instance import SpoolRef
+
+MOST_FAILURES: Final = 20
+"""So often a record is tried: with a tick each quarter of a second, five seconds at least."""
+
+_Done = TypeVar("_Done")
+
+_log = structlog.get_logger()
+
+
+class Attempts:
+    """Counts what failed, by record. What was begun anew counts anew."""
+
+    def __init__(self) -> None:
+        self._failures: Counter[SpoolRef] = Counter()
+
+    def run(self, ref: SpoolRef, do: Callable[[], _Done]) -> _Done | Rejected:
+        """Do what reads a record; return why it is given up where that fails for good, or too often.
+
+        It must ask nobody who may be away, such as a database, else a sound object would be given up with it.
+
+        Raises
+        ------
+        Transient
+            If that is what `do` raises, however often.
+        Exception
+            Whatever else `do` raises, the first times.
+        """
+        try:
+            done = do()
+        except Transient:
+            raise
+        except Rejected as exc:
+            return exc
+        except Exception as exc:  # a boundary: no record holds up those behind it for ever
+            self._failures[ref] += 1
+            if self._failures[ref] < MOST_FAILURES:
+                raise
+            what = type(exc).__name__
+            _log.error("spool_record_given_up", segment=ref.segment, offset=ref.offset, error=what)
+            return Rejected(f"it could not be read: {what}, {self._failures.pop(ref)} times")
+        self._failures.pop(ref, None)
+        return done

@@ -1,0 +1,159 @@
+"""One record that is too large, or cannot be read, does not hold up those behind it."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+
+from agent.assemble.attempts import MOST_FAILURES
+from agent.assemble.index import MAX_OBJECT_BYTES
+from agent.core.errors import Permanent, Transient
+from agent.core.instance import End, Instance
+from agent.core.ports import Record, RecordKind
+from tests.fakes.instances import IMPLICIT, encode, mammogram, meta_of
+from tests.indexing import House
+
+LARGE = mammogram("large", PixelData=bytes(20_000), Rows=100, Columns=100)
+
+
+def _note(house: House) -> tuple[Path, dict[str, Any]]:
+    (note,) = house.folder.glob("*.json")
+    return note, json.loads(note.read_text())
+
+
+def test_what_is_too_large_is_copied_out_in_pieces_unread(house: House) -> None:
+    """It has its end and a whole copy; what came before and behind it is collected in the same tick."""
+    house.spool.max_payload_bytes = house.indexer._max_object_bytes = 10_000
+    house.send(mammogram("1"), LARGE, mammogram("2"))
+    assert house.indexer.tick() == 3
+    assert house.ends() == [End.COLLECTED, End.QUARANTINED, End.COLLECTED]
+    sent = encode(LARGE)
+    reason = f"too large: {len(sent)} bytes, of at most 10000"
+    assert house.arrivals()[1].reason == reason
+    note, about = _note(house)
+    assert (note.stem, about["reason"]) == (hashlib.sha256(sent).hexdigest(), reason)
+    assert note.with_suffix(".dcm").read_bytes().endswith(sent)
+    assert pydicom.dcmread(note.with_suffix(".dcm")).SOPInstanceUID == LARGE.SOPInstanceUID
+
+
+def test_the_bound_is_far_below_what_a_spool_can_hold() -> None:
+    """The keeper holds an object or two of them."""
+    assert MAX_OBJECT_BYTES == 512 << 20
+
+
+def _ticks(house: House, error: type[Exception], times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(error):
+            house.indexer.tick()
+
+
+def _reads(house: House, header: Any) -> None:
+    house.indexer._reading = replace(house.indexer._reading, header=header)
+
+
+def _failing(house: House, error: Exception, *only: str) -> list[str]:
+    """Let reading the named objects fail; return what is read."""
+    right, seen = house.indexer._reading.header, list[str]()
+
+    def header(record: Record) -> Instance:
+        seen.append(record.meta["sop_instance_uid"])
+        if record.meta["sop_instance_uid"] in only:
+            raise error
+        return right(record)
+
+    _reads(house, header)
+    return seen
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError(), ValueError("of whom it never says")])
+def test_what_cannot_be_read_so_often_is_given_up(house: House, error: Exception) -> None:
+    """It is copied out with its reason, which tells nothing of the object; then the others are taken in."""
+    house.send(mammogram("1"), mammogram("bad"), mammogram("2"))
+    seen = _failing(house, error, str(mammogram("bad").SOPInstanceUID))
+    _ticks(house, type(error), MOST_FAILURES - 1)
+    assert house.ends() == []
+    assert house.indexer.tick() == 3
+    assert house.ends() == [End.COLLECTED, End.QUARANTINED, End.COLLECTED]
+    assert house.arrivals()[1].reason == f"it could not be read: {type(error).__name__}, {MOST_FAILURES} times"
+    note, _ = _note(house)
+    assert note.with_suffix(".dcm").read_bytes().endswith(encode(mammogram("bad")))
+    assert seen.count(str(mammogram("bad").SOPInstanceUID)) == MOST_FAILURES
+
+
+def test_what_is_read_at_last_is_taken_in(house: House) -> None:
+    """Memory that was short for a while costs nothing; a later failure is counted from the start."""
+    house.send(mammogram("1"))
+    right = house.indexer._reading.header
+    _failing(house, MemoryError(), str(mammogram("1").SOPInstanceUID))
+    _ticks(house, MemoryError, MOST_FAILURES - 1)
+    _reads(house, right)
+    assert house.indexer.tick() == 1
+    assert house.ends() == [End.COLLECTED]
+    assert not house.indexer._reads._failures
+
+
+def test_a_record_that_memory_does_not_hold_is_given_up_in_the_end(house: House) -> None:
+    """Its spool leaves the payload out, though it is below the bound; the copy is made in pieces."""
+    house.spool.max_payload_bytes = 10_000
+    house.send(LARGE, mammogram("2"))
+    _ticks(house, MemoryError, MOST_FAILURES - 1)
+    assert house.indexer.tick() == 2
+    assert house.ends() == [End.QUARANTINED, End.COLLECTED]
+    assert _note(house)[0].with_suffix(".dcm").read_bytes().endswith(encode(LARGE))
+
+
+def test_another_record_that_is_too_large_is_kept_for_a_person(house: House) -> None:
+    """A report of megabytes is not applied without its bytes."""
+    house.spool.max_payload_bytes = house.indexer._max_object_bytes = 10_000
+    house.spool.add(RecordKind.EVENT_REPORT, {"event_type_id": "1"}, bytes(20_000))
+    house.send(mammogram("1"))
+    assert house.indexer.tick() == 2
+    assert house.events == []
+    assert house.ends() == [End.QUARANTINED, End.COLLECTED]
+
+
+def test_what_may_pass_is_never_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarantine that cannot be written for long holds the tick up as before: nothing is lost."""
+    house.spool.add(RecordKind.INSTANCE, meta_of(mammogram("bad")), encode(mammogram("bad"))[:-3])
+
+    def full(*_: object, **__: object) -> None:
+        raise Transient("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("agent.record.quarantine.Quarantine.keep", full)
+        _ticks(house, Transient, 2 * MOST_FAILURES)
+    assert house.ends() == []
+    assert house.indexer.tick() == 1
+    assert len(list(house.folder.glob("*.dcm"))) == 1
+
+
+def test_a_copy_that_can_never_be_made_leaves_the_reason(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arrival says what was wrong with the object; the others go on."""
+    house.spool.add(RecordKind.INSTANCE, meta_of(mammogram("bad")), encode(mammogram("bad"))[:-3])
+    house.send(mammogram("2"))
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr("agent.record.quarantine.Quarantine.keep", broken)
+    _ticks(house, ValueError, MOST_FAILURES - 1)
+    assert house.indexer.tick() == 2
+    assert house.ends() == [End.QUARANTINED, End.COLLECTED]
+    assert house.arrivals()[0].reason.startswith("truncated: ")
+
+
+def test_an_object_that_cannot_be_compared_is_kept_for_a_person(house: House) -> None:
+    """The known one under its UID cannot be read any more: the new one is copied out, and the rest goes on."""
+    house.send(mammogram("1"))
+    house.indexer.tick()
+    house.send_as(IMPLICIT, mammogram("1", PixelData=b"\7\0" * 4))  # another encoding: only decoding tells
+    house.send(mammogram("2"))
+    house.spool.lose(house.arrivals()[0].ref)
+    _ticks(house, Permanent, MOST_FAILURES - 1)
+    house.indexer.tick()
+    assert house.ends()[1:] == [End.QUARANTINED, End.COLLECTED]
+    assert len(list(house.folder.glob("*.dcm"))) == 1
