@@ -58,10 +58,10 @@ class LendingProvider(DULServiceProvider):
 
     def _is_transport_event(self) -> bool:
         state = self.state_machine.current_state
-        if state in _OUR_TURN:
-            return False
         if state == _ESTABLISHED and not self._is_back.is_set():
             self._is_lent.set()
             self._is_back.wait()
             return False  # what was queued meanwhile goes first
+        if state in _OUR_TURN or not self.event_queue.empty():  # what is queued may make it our turn
+            return False
         return super()._is_transport_event()
