@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from agent.core.ports import RecordKind
 from agent.receive import Peer
-from bench.flood import Size, flood, receiver, slow
+from bench.flood import Size, attack, flood, receiver, slow
 from tests.pdus import ABORT, RELEASE_RP, RELEASE_RQ
 from tests.receivers import EVERYTHING, SC, SETTINGS, SUCCESS, Running, Start, eventually, open_association
 from tests.senders import EXPLICIT, IMPLICIT, VERIFICATION, AssociationRejected, associate_rq
@@ -256,6 +256,15 @@ def test_slow_senders_are_closed_in_time() -> None:
     with receiver(size) as target:
         took = slow(target, size, lambda _: None)
     assert 0.9 < took < 4
+
+
+def test_associations_that_send_nothing_as_fast_as_they_can_leave_an_echo_answered() -> None:
+    """Half of the full number: PDUs full of empty fragments, of those of a byte, and of a command that never ends."""
+    size = Size(busy=8, echoes=5)
+    with receiver(size) as target:
+        found = attack(target, size, lambda _: None)
+    assert found["echo_worst_s"] < 2
+    assert found["rss_mib"] < 256
 
 
 def test_a_connection_that_is_reset_leaves_nothing(start: Start) -> None:
