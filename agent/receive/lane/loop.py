@@ -108,9 +108,9 @@ class Lane:
         self._monotonic = monotonic
         self._buffer = ReceiveBuffer(settings.max_pdu_bytes)
         self._incoming = Incoming(service)
-        self._deadline: float | None = None  # of the PDU that has begun
-        self._missing = 0  # bytes that are still to come of the message within `_patience_s`; less: none
-        self._patience_s = 0.0  # of waiting alone: what our disk takes is no fault of the peer
+        self._pdu_has_s: float | None = None  # what is left of the time of the PDU that has begun
+        self._missing = 0  # bytes that are still to come of the message within `_message_has_s`; less: none
+        self._message_has_s = 0.0  # as above of waiting alone: what our disk takes is no fault of the peer
 
     def serve(self) -> Outcome:
         """Answer requests until something else is due. A message that is incomplete then is abandoned."""
@@ -142,7 +142,7 @@ class Lane:
         if length > self._settings.max_pdu_bytes:
             raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE, "a PDU longer than allowed")
         self._need(HEADER_BYTES + length)
-        self._deadline = None
+        self._pdu_has_s = None
         body = buffer.peek(HEADER_BYTES, HEADER_BYTES + length)
         buffer.use_up(HEADER_BYTES + length)
         for fragment in fragments(body):
@@ -200,9 +200,10 @@ class Lane:
             deadline = now + self._settings.idle_timeout_s
         else:
             if self._missing <= 0:
-                self._missing, self._patience_s = LEAST_PROGRESS_BYTES, self._settings.pdu_timeout_s
-            self._deadline = self._deadline or now + self._settings.pdu_timeout_s
-            deadline = min(self._deadline, now + self._patience_s)
+                self._missing, self._message_has_s = LEAST_PROGRESS_BYTES, self._settings.pdu_timeout_s
+            if self._pdu_has_s is None:
+                self._pdu_has_s = self._settings.pdu_timeout_s
+            deadline = now + min(self._pdu_has_s, self._message_has_s)
         try:
             count = self._wire.receive(self._buffer.tail(), deadline, is_expected=not is_idle)
         except TimeoutError:
@@ -211,6 +212,9 @@ class Lane:
             raise _Ended(Outcome(Ending.IDLE)) from None
         if not count:
             raise _Ended(Outcome(Ending.LOST))
-        self._patience_s -= self._monotonic() - now
+        if self._pdu_has_s is not None:
+            waited_s = self._monotonic() - now
+            self._pdu_has_s -= waited_s
+            self._message_has_s -= waited_s
         self._missing -= count
         self._buffer.received(count)

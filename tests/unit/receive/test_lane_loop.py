@@ -514,8 +514,8 @@ def test_the_time_of_our_disk_is_not_the_peers() -> None:
             line.seconds += 500
             super().check(call)
 
-    part = pdu(pdv(1, 0, bytes(4000))) * 2
-    line.pieces = [BEGUN, *[part] * 400, pdu(pdv(1, 2, b"end"))]
+    stream = BEGUN + pdu(pdv(1, 0, bytes(4000))) * 800 + pdu(pdv(1, 2, b"end"))
+    line.pieces = [stream[at : at + 7001] for at in range(0, len(stream), 7001)]
     served = _over(line, channel=SlowDisk())
     assert [len(payload) for payload in served.payloads] == [3_200_003]
     assert served.channel.calls.count("write") > 1
