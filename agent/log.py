@@ -18,7 +18,7 @@ ALLOWED: Final = frozenset(
     sop_class_uid sop_instance_uid study_instance_uid transfer_syntax_uid status segment offset records bytes count
     case_id case_uuid version attempt state question axilla kind role reason rule end destination transaction_uid
     bundle device provider sequence seconds due_at pid exit_code restarts port bind tick worker revision
-    control_id outcome more tls needed allowed since by failed case_ids certificate
+    control_id outcome more tls objects needed allowed since by failed case_ids certificate
     """.split()
 )
 """What a log line may hold: identifiers that we or devices made, numbers, and texts of our own."""

@@ -1,7 +1,8 @@
 """python -m bench.flood: a legitimate C-ECHO while somebody floods the receiver, and what the flood costs it.
 
 The receiver's own process, made from a configuration as the agent makes it. The flood comes from the address of a peer
-(127.0.0.2): connections that say nothing, associations that do nothing, and senders that drip. The C-ECHO comes from
+(127.0.0.2): connections that say nothing, associations that do nothing, senders that drip, and some that keep the
+receiver busy with fragments of nothing. The C-ECHO comes from
 another address, and from the flood's own under an AE title of its own. The last line is JSON; figures that do not hold
 make it exit with 1.
 """
@@ -13,7 +14,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,6 +24,7 @@ from typing import Any, Final
 import yaml
 
 from bench.figures import rounded
+from bench.flood_attack import attacking, reconnecting
 from tests.harness import free_port
 from tests.peers import ROOT
 from tests.receivers import EVERYTHING
@@ -59,6 +60,7 @@ class Size:
     idle: int = 1000
     associations: int = 200
     slow: int = 50
+    busy: int = 16
     echoes: int = 20
     pdu_timeout_s: float = 25.0
 
@@ -124,12 +126,8 @@ def flood(
             f"  {size.idle} idle connections, {sum(opened)} of {size.associations} associations: "
             f"{threads} threads, {files} sockets"
         )
-        with _reconnecting(target):
-            times = [
-                _echo_s(target, source, calling)
-                for _ in range(size.echoes)
-                for source, calling in ((ELSEWHERE, "PACS"), (FLOODING, "BESIDE"))
-            ]
+        with reconnecting(lambda stack: _connection(target, stack)):
+            times = _echo_times(target, size)
         rss = target.status("VmHWM") / 1024
     ended = time.monotonic()
     _until(lambda: all(now <= then + 2 for now, then in zip(target.load(), before, strict=True)), 120)
@@ -154,9 +152,7 @@ def slow(target: Target, size: Size, say: Callable[[str], None]) -> float:
         dripping = [_connection(target, stack) for _ in range(size.slow)]
         within = []
         for _ in range(min(size.slow, 10)):
-            association = RawAssociation(
-                ELSEWHERE, target.port, calling="FLOOD", called="SENTINODE", contexts=_STORAGE, source=FLOODING
-            )
+            association = _flooding(target, _STORAGE)
             stack.callback(association.socket.close)
             within.append(association.socket)
         for connection in silent:
@@ -178,15 +174,34 @@ def slow(target: Target, size: Size, say: Callable[[str], None]) -> float:
     return took if not left else float("inf")
 
 
+def attack(target: Target, size: Size, say: Callable[[str], None]) -> dict[str, float]:
+    """Return how long a C-ECHO takes beside associations that send nothing as fast as they can."""
+    with attacking(lambda: _flooding(target, _STORAGE), size.busy):
+        times = _echo_times(target, size)
+    found = {"echo_worst_s": max(times), "rss_mib": target.status("VmHWM") / 1024}
+    say("  " + ", ".join(f"{name} {value:.3g}" for name, value in found.items()))
+    return found
+
+
+def _flooding(target: Target, contexts: Contexts) -> RawAssociation:
+    return RawAssociation(
+        ELSEWHERE, target.port, calling="FLOOD", called="SENTINODE", contexts=contexts, source=FLOODING
+    )
+
+
 def _associate(target: Target, contexts: Contexts, stack: ExitStack) -> bool:
     try:
-        association = RawAssociation(
-            ELSEWHERE, target.port, calling="FLOOD", called="SENTINODE", contexts=contexts, source=FLOODING
-        )
+        association = _flooding(target, contexts)
     except (AssociationRejected, AssociationAborted):
         return False
     stack.callback(association.socket.close)
     return True
+
+
+def _echo_times(target: Target, size: Size) -> list[float]:
+    """Return the seconds of C-ECHOs from elsewhere, and from the flood's own address, in turn."""
+    callers = ((ELSEWHERE, "PACS"), (FLOODING, "BESIDE"))
+    return [_echo_s(target, source, calling) for _ in range(size.echoes) for source, calling in callers]
 
 
 def _echo_s(target: Target, source: str = ELSEWHERE, calling: str = "PACS") -> float:
@@ -201,29 +216,6 @@ def _echo_s(target: Target, source: str = ELSEWHERE, calling: str = "PACS") -> f
     except (AssociationRejected, AssociationAborted, OSError):
         return float("inf")
     return time.monotonic() - begun
-
-
-@contextmanager
-def _reconnecting(target: Target) -> Iterator[None]:
-    """Keep opening connections that say nothing, up to a thousand a second: who is dropped comes again."""
-    is_over = threading.Event()
-
-    def connect() -> None:
-        with ExitStack() as stack:
-            for _ in range(5000):
-                if is_over.is_set():
-                    return
-                with suppress(OSError):
-                    _connection(target, stack)
-                time.sleep(0.001)
-
-    thread = threading.Thread(target=connect)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def _connection(target: Target, stack: ExitStack) -> socket.socket:
@@ -261,6 +253,9 @@ def bench(size: Size, say: Callable[[str], None]) -> dict[str, Any]:
         say(name)
         with receiver(size, **limits) as target:
             seen.append(flood(target, size, contexts, say))
+    say("busy senders")
+    with receiver(size) as target:
+        seen.append(attack(target, size, say))
     say("slow senders")
     with receiver(size) as target:
         seen.append({"slow_closed_s": slow(target, size, say)})

@@ -104,7 +104,8 @@ C_STORE_SCP: Final = (
     (
         statuses.SOP_CLASS_NOT_SUPPORTED,
         "refused: SOP class not supported",
-        "it came over a presentation context for verification or commitment, or is not in the peer's `sop_classes`",
+        "it came over a presentation context for verification or commitment, its SOP class was not negotiated, or is "
+        "not in the peer's `sop_classes`",
     ),
     (
         statuses.CANNOT_UNDERSTAND,

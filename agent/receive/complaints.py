@@ -51,7 +51,7 @@ class Complaints:
         reason: str,
         level: Level = "warning",
         who: Mapping[str, str] | None = None,
-        ids: Mapping[str, str] | None = None,
+        ids: Mapping[str, str | int] | None = None,
     ) -> None:
         """Warn of what was turned away. Of very many only the first are named.
 

@@ -29,20 +29,14 @@ def on_requested(event: evt.Event) -> None:
     request = cast(A_ASSOCIATE, association.requestor.primitive)
     proposed = request.presentation_context_definition_list
     if turned_away := not_permitted(proposed, association.sop_classes):
-        _log.warning(
-            "sop_class_not_permitted",
-            association_id=association.log.association_id,
-            peer=association.requestor.address,
-            calling_ae_title=association.parties["calling_ae_title"],
-            sop_class_uid=turned_away[0],
-            count=len(turned_away),
-        )
+        _tell_not_permitted(association, turned_away)
     association.acceptor.supported_contexts = acceptable(proposed, association.sop_classes)
 
 
 def on_accepted(event: evt.Event) -> None:
     """Record the association. Where that fails it goes on, for C-ECHO must answer on a full disk."""
     association = _of(event)
+    association.opened()
     crashpoint("receive.association_accepted")
     parties = association.parties
     _log.info(
@@ -62,6 +56,16 @@ def on_connection_closed(event: evt.Event) -> None:
     association = _of(event)
     if not association.is_requested:
         association.wake()
+
+
+def _tell_not_permitted(association: StoreAssociation, sop_classes: list[str]) -> None:
+    """Say how many there are, and which it is where it is one; each of them has a line of its own at level debug."""
+    ids: dict[str, Any] = {"calling_ae_title": association.parties["calling_ae_title"], "count": len(sop_classes)}
+    if len(sop_classes) == 1:
+        ids["sop_class_uid"] = sop_classes[0]
+    association.complain("sop_class_not_permitted", "storage SOP classes beyond those of this peer", **ids)
+    for uid in sop_classes:
+        _log.debug("sop_class_not_permitted", association_id=association.log.association_id, sop_class_uid=uid)
 
 
 def _of(event: evt.Event) -> StoreAssociation:

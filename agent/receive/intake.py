@@ -1,6 +1,7 @@
 """What the data loop's requests lead to: echoes are answered, objects and reports go to the spool as they come."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
@@ -30,6 +31,14 @@ MAX_REPORT_BYTES: Final = 1 << 20
 """Longest event information, all of which is held at once: results for some 9,000 objects. The agent asks for tens."""
 
 _log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an association stored."""
+
+    objects: int = 0
+    bytes: int = 0
 
 
 class Complain(Protocol):
@@ -75,6 +84,8 @@ class Intake:
         self._sop_classes = sop_classes
         self._complain = complain
         self._log = _log.bind(association_id=log.association_id)
+        self._storable = {abstract for abstract, _ in contexts.values() if abstract in STORAGE_SOP_CLASSES}
+        self.tally = Tally()
 
     def begin(self, request: Request, context_id: int) -> Answer:
         """Begin to answer a request."""
@@ -101,6 +112,9 @@ class Intake:
         if not (request.has_dataset and _is_bearable(sop_class) and _is_bearable(sop_instance)):
             self._complain("instance_refused", "the request lacks its dataset or a UID")
             return _Settled(CANNOT_UNDERSTAND)
+        if sop_class not in self._storable:  # one over a wrong context of these is as good: what it is was agreed on
+            self._complain("instance_refused", "a SOP class that was not negotiated", sop_instance_uid=sop_instance)
+            return _Settled(SOP_CLASS_NOT_SUPPORTED)
         if self._sop_classes is not None and sop_class not in self._sop_classes:
             return _Settled(SOP_CLASS_NOT_SUPPORTED)
         return self._store(sop_class, sop_instance, transfer_syntax)
@@ -132,7 +146,7 @@ class Intake:
             self._complain("instance_refused", reason, level="error", sop_instance_uid=sop_instance)
 
         try:
-            return _Stored(self._association.begin(meta), log, refused)
+            return _Stored(self._association.begin(meta), log, refused, self.tally)
         except Transient as error:
             refused(str(error))
             return _Settled(OUT_OF_RESOURCES)
@@ -158,16 +172,21 @@ class _Settled:
 class _Stored:
     """An object on its way into the spool. After an error the rest of it is dropped, and it is refused at its end."""
 
-    def __init__(self, draft: Draft, log: structlog.stdlib.BoundLogger, refused: Callable[[str], None]) -> None:
+    def __init__(
+        self, draft: Draft, log: structlog.stdlib.BoundLogger, refused: Callable[[str], None], tally: Tally
+    ) -> None:
         self._draft: Draft | None = draft
         self._log = log
         self._refused = refused
+        self._tally = tally
+        self._bytes = 0
 
     def write(self, chunks: Sequence[memoryview]) -> None:
         """Append a part; not yet durable."""
         if self._draft is not None:
             try:
                 self._draft.write(chunks)
+                self._bytes += sum(map(len, chunks))
             except Transient as error:
                 self._refuse(error)
 
@@ -180,6 +199,8 @@ class _Stored:
         except Transient as error:
             self._refuse(error)
             return OUT_OF_RESOURCES
+        self._tally.objects += 1
+        self._tally.bytes += self._bytes + sum(map(len, chunks))
         self._log.info("instance_stored")
         return SUCCESS
 

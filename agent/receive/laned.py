@@ -2,9 +2,11 @@
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import Protocol, cast
 
+import structlog
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
@@ -13,10 +15,13 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from agent.receive.boundary import contained
 from agent.receive.complaints import Complaints, Level
 from agent.receive.failing import EndingProvider
-from agent.receive.intake import Intake
+from agent.receive.intake import Intake, Tally
 from agent.receive.journal import AssociationLog
 from agent.receive.lane import Ending, Lane, LaneSettings, Outcome, Wire
+from agent.receive.lane.framing import encode_abort
 from agent.receive.settings import ReceiverSettings, Service
+
+_log = structlog.get_logger()
 
 
 class RewindableSocket(Protocol):
@@ -32,6 +37,9 @@ class RewindableSocket(Protocol):
 
     def turn_deaf(self) -> None:
         """Understand nothing more."""
+
+    def end_with(self, pdu: bytes) -> None:
+        """Send a last PDU, and understand nothing more."""
 
 
 class LanedAssociation(Association):
@@ -49,6 +57,9 @@ class LanedAssociation(Association):
         self.may: frozenset[Service] = frozenset()
         self.sop_classes: frozenset[str] | None = None  # that may be stored; None: all
         self._settings = settings
+        self._opened_at: float | None = None  # on the monotonic clock
+        self._tally = Tally()
+        self._how_it_ended = "aborted"  # before there were data
         self._is_recalled = threading.Event()
         self._wire: Wire | None = None
         self.provider = EndingProvider(self, self._recall)
@@ -65,10 +76,27 @@ class LanedAssociation(Association):
             "peer": self.requestor.address,
         }
 
-    def complain(self, event: str, reason: str, *, level: Level = "warning", **ids: str) -> None:
+    def complain(self, event: str, reason: str, *, level: Level = "warning", **ids: str | int) -> None:
         """Warn of this association; `ids` say of what in it."""
         ids["association_id"] = self.log.association_id
         self._complaints.tell(event, peer=self.requestor.address, reason=reason, level=level, ids=ids)
+
+    def opened(self) -> None:
+        """Note that it was accepted."""
+        self._opened_at = time.monotonic()
+
+    def tell_end(self) -> None:
+        """Log how it ended, if it was accepted."""
+        if self._opened_at is not None:
+            _log.info(
+                "association_closed",
+                association_id=self.log.association_id,
+                peer=self.requestor.address,
+                objects=self._tally.objects,
+                bytes=self._tally.bytes,
+                seconds=round(time.monotonic() - self._opened_at, 3),
+                end=self._how_it_ended,
+            )
 
     def cut(self) -> None:
         """Let nothing more be read from the connection."""
@@ -86,6 +114,7 @@ class LanedAssociation(Association):
     def _fail(self, error: Exception) -> None:
         self.complain("lane_failed", type(error).__name__, level="error")
         self._end(Outcome(Ending.INVALID_MESSAGE))
+        self._how_it_ended = "failed"
 
     def _serve_lane(self) -> Outcome:
         contexts = {
@@ -113,20 +142,24 @@ class LanedAssociation(Association):
             if self._is_recalled.is_set():  # meanwhile
                 wire.recall()
             intake = Intake(self.log, self.parties, self.may, contexts, self.sop_classes, complain=self.complain)
+            self._tally = intake.tally
             return Lane(wire, intake, settings).serve()
         finally:
             wire.close()
 
     def _end(self, outcome: Outcome) -> None:
         """Let pynetdicom's state machine go on from where the lane ended."""
+        self._how_it_ended = outcome.end
         if outcome.why:
             self.complain("association_broken_off", outcome.why)
         self.dul._idle_timer.restart()  # it saw nothing of the data phase, and would abort once more
         match outcome.ending:
             case Ending.HANDED_OVER:
                 self._connection.unread(outcome.unread)
-            case Ending.LOST | Ending.STALLED:
-                if outcome.ending is Ending.STALLED:
+            case Ending.LOST | Ending.STALLED | Ending.UNTAKEN:
+                if outcome.ending is Ending.STALLED:  # it sends nothing more, and may still read
+                    self._connection.end_with(encode_abort())
+                elif outcome.ending is Ending.UNTAKEN:
                     self._connection.drop()
                 self.dul.event_queue.put("Evt17")  # PS3.8 table 9-10: transport connection closed
             case Ending.INVALID_PDU:

@@ -27,6 +27,7 @@ from agent.receive.settings import ReceiverSettings
 
 _MAX_CONTROL_BYTES: Final = 1 << 10
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # what is unsent is dropped, the connection is reset
+_FAREWELL_S: Final = 1.0
 _DROPPED_READS: Final = 64
 _DROPPED_BYTES: Final = 1 << 16
 
@@ -74,6 +75,7 @@ class GuardedSocket(AssociationSocket):
         """Send a last PDU, and understand nothing more."""
         if self.socket is not None:
             with suppress(OSError):
+                self.socket.settimeout(_FAREWELL_S)  # who reads nothing would keep us
                 self.socket.sendall(pdu)
         self.turn_deaf()
         self._drop_what_came()  # closed with bytes unread, the connection would be reset, and the PDU lost
@@ -167,8 +169,11 @@ class StoreAssociation(LanedAssociation):
             contained(super().run_reactor, lambda error: break_off(self, error))
         finally:
             self.provider.give_back()
-            self.log.close()
-            self._place.give_back()
+            try:
+                self.tell_end()
+            finally:
+                self.log.close()
+                self._place.give_back()
 
     @property
     def is_requested(self) -> bool:

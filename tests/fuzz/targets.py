@@ -26,8 +26,8 @@ from agent.receive.transport import GuardedSocket
 from agent.spool import SpoolReader, SpoolWriter
 from agent.spool.record import Stamp, decode_header, decode_meta, encode, encode_meta, is_intact
 from tests.fakes.instances import mammogram, meta_of, record_of
-from tests.hostile.inputs import committed
-from tests.hostile.make_corpus import HEADER, REQUEST, SYNTAXES
+from tests.hostile.inputs import SYNTAXES, committed
+from tests.hostile.make_corpus import HEADER, REQUEST
 from tests.pdus import ABORT, RELEASE_RQ, echo_rq, pdu, pdv, store_rq
 from tests.receivers import SETTINGS
 

@@ -15,6 +15,7 @@ _BY_USER: Final = 0
 _BY_PROVIDER: Final = 2
 _IS_COMMAND: Final = 0x01
 _IS_LAST: Final = 0x02
+_MOST_FRAGMENTS: Final = 256  # of one PDU; senders put one or two into it
 
 
 class PduType(IntEnum):
@@ -67,12 +68,12 @@ def fragments(body: memoryview) -> Iterator[Fragment]:
     Raises
     ------
     InvalidPdu
-        If there is none, or a length does not fit.
+        If there is none, a length does not fit, or there are more than any sender has a use for.
     """
     at, size = 0, len(body)
     if not size:
         raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE)
-    while at < size:
+    for _ in range(_MOST_FRAGMENTS):
         if size - at < _ITEM_HEADER_BYTES:
             raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE)
         length, context_id, control = _ITEM.unpack_from(body, at)
@@ -82,6 +83,9 @@ def fragments(body: memoryview) -> Iterator[Fragment]:
         value = body[at + _ITEM_HEADER_BYTES : end]
         yield Fragment(context_id, bool(control & _IS_COMMAND), bool(control & _IS_LAST), value)
         at = end
+        if at == size:
+            return
+    raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE, "more fragments in a PDU than allowed")
 
 
 def encode_abort(reason: AbortReason | None = None) -> bytes:

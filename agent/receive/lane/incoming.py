@@ -8,6 +8,8 @@ from agent.receive.lane.framing import Fragment
 
 _MAX_COMMAND_BYTES: Final = 1 << 16
 _MAX_PIECES: Final = 1024  # what one gathered write takes
+_LEAST_OF_PIECES: Final = 16 * _MAX_PIECES  # bytes; each piece costs time, whatever its length
+_MOST_OF_NO_USE: Final = 256
 
 
 class OutOfOrder(Exception):
@@ -48,6 +50,7 @@ class Incoming:
         self._service = service
         self._command = b""
         self._pieces: list[memoryview] = []
+        self._of_no_use = 0  # fragments of this message that are empty, or that only cut its command up
         self._answer: Answer | None = None
         self.context_id: int | None = None
         self.request: Request | None = None
@@ -63,7 +66,7 @@ class Incoming:
         Raises
         ------
         OutOfOrder
-            If it is of another message, or a dataset's before its command.
+            If it is of another message, or a dataset's before its command, or one of too many of next to nothing.
         MalformedCommand
             If the command cannot be understood.
         """
@@ -77,7 +80,11 @@ class Incoming:
         if fragment.value:
             self._pieces.append(fragment.value)
             if len(self._pieces) >= _MAX_PIECES:
+                if sum(map(len, self._pieces)) < _LEAST_OF_PIECES:
+                    raise OutOfOrder("fragments of next to nothing")
                 self.flush()
+        elif not fragment.is_last:
+            self._count_of_no_use()
         return fragment.is_last
 
     def finish(self) -> int:
@@ -103,14 +110,20 @@ class Incoming:
 
     def clear(self) -> None:
         """Be ready for the next message."""
-        self._command, self.context_id, self.request = b"", None, None
+        self._command, self.context_id, self.request, self._of_no_use = b"", None, None, 0
 
     def _take_command(self, fragment: Fragment) -> bool:
         self._command += fragment.value
         if len(self._command) > _MAX_COMMAND_BYTES:
             raise MalformedCommand("too long")
         if not fragment.is_last:
+            self._count_of_no_use()
             return False
         self.request = request = parse(self._command)
         self._answer = self._service.begin(request, fragment.context_id)
         return not request.has_dataset
+
+    def _count_of_no_use(self) -> None:
+        self._of_no_use += 1
+        if self._of_no_use > _MOST_OF_NO_USE:
+            raise OutOfOrder("fragments of next to nothing")

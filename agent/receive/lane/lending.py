@@ -8,10 +8,14 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT
 
 _ESTABLISHED = "Sta6"  # PS3.8 table 9-4
+_OUR_TURN = frozenset({"Sta3", "Sta8"})  # table 9-2, 9-5: a request for an association or its release is to be answered
 
 
 class LendingProvider(DULServiceProvider):
     """Reads nothing of an established association until its socket was given back. Negotiation goes as ever.
+
+    Nor does it read while an answer of ours is due: pynetdicom aborts for what comes then, and fails over the answer.
+    What a sender in a hurry sent behind its request is read in its turn.
 
     Parameters
     ----------
@@ -53,8 +57,11 @@ class LendingProvider(DULServiceProvider):
             self._is_lent.set()
 
     def _is_transport_event(self) -> bool:
-        if self.state_machine.current_state == _ESTABLISHED and not self._is_back.is_set():
+        state = self.state_machine.current_state
+        if state == _ESTABLISHED and not self._is_back.is_set():
             self._is_lent.set()
             self._is_back.wait()
             return False  # what was queued meanwhile goes first
+        if state in _OUR_TURN or not self.event_queue.empty():  # what is queued may make it our turn
+            return False
         return super()._is_transport_event()

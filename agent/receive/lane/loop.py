@@ -1,6 +1,7 @@
 """The loop that owns the socket in the data phase (PS3.8 section 9.2, state Sta6)."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -21,6 +22,8 @@ from agent.receive.lane.wire import Recalled, Wire
 
 _ENDS_IN_ORDER: Final = (PduType.A_RELEASE_RQ, PduType.A_ABORT)
 _KNOWN_TYPES: Final = frozenset(PduType)
+LEAST_PROGRESS_BYTES: Final = 1 << 16
+"""What must come of a message in a PDU's time: at 25 s 21 kbit/s, less than a modem has, and more than a drip."""
 
 
 class Ending(Enum):
@@ -33,7 +36,9 @@ class Ending(Enum):
     LOST = auto()
     """The connection ended or failed."""
     STALLED = auto()
-    """A PDU was not complete in time, or a response not taken in time."""
+    """A PDU was not complete in time, or too little of a message came in it."""
+    UNTAKEN = auto()
+    """A response was not taken in time."""
     RECALLED = auto()
     """Somebody else ends the association."""
     INVALID_PDU = auto()
@@ -53,6 +58,13 @@ class Outcome:
     unread: bytes = b""
     reason: AbortReason | None = None
     why: str = ""
+
+    @property
+    def end(self) -> str:
+        """How the association ended, in a word."""
+        if self.ending is Ending.HANDED_OVER:
+            return "released" if self.unread[0] == PduType.A_RELEASE_RQ else "aborted"
+        return self.ending.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +95,22 @@ class Lane:
         Who answers.
     settings
         Limits.
+    monotonic
+        Seconds on a clock that never goes back.
     """
 
-    def __init__(self, wire: Wire, service: Service, settings: LaneSettings) -> None:
+    def __init__(
+        self, wire: Wire, service: Service, settings: LaneSettings, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._wire = wire
         self._service = service
         self._settings = settings
+        self._monotonic = monotonic
         self._buffer = ReceiveBuffer(settings.max_pdu_bytes)
         self._incoming = Incoming(service)
-        self._deadline: float | None = None  # of the PDU that has begun
+        self._pdu_has_s: float | None = None  # what is left of the time of the PDU that has begun
+        self._missing = 0  # bytes that are still to come of the message within `_message_has_s`; less: none
+        self._message_has_s = 0.0  # as above of waiting alone: what our disk takes is no fault of the peer
 
     def serve(self) -> Outcome:
         """Answer requests until something else is due. A message that is incomplete then is abandoned."""
@@ -123,7 +142,7 @@ class Lane:
         if length > self._settings.max_pdu_bytes:
             raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE, "a PDU longer than allowed")
         self._need(HEADER_BYTES + length)
-        self._deadline = None
+        self._pdu_has_s = None
         body = buffer.peek(HEADER_BYTES, HEADER_BYTES + length)
         buffer.use_up(HEADER_BYTES + length)
         for fragment in fragments(body):
@@ -145,9 +164,13 @@ class Lane:
         assert request is not None  # noqa: S101 - it is complete
         status = incoming.finish()
         incoming.clear()
+        self._missing = 0
         if request.message_id is not None:
             response = encode_command(context_id, encode_response(request, status), settings.max_response_pdu_bytes)
-            self._wire.send(response, time.monotonic() + settings.pdu_timeout_s)
+            try:
+                self._wire.send(response, self._monotonic() + settings.pdu_timeout_s)
+            except TimeoutError as error:
+                raise _Ended(Outcome(Ending.UNTAKEN, why=str(error))) from None
         self._service.answered(request, status)
 
     def _need(self, count: int) -> None:
@@ -167,13 +190,20 @@ class Lane:
             self._receive()
 
     def _receive(self) -> None:
-        """Receive what is there. Between messages a sender may pause; one begun goes on within a PDU's time."""
-        now = time.monotonic()
+        """Receive what is there. Between messages a sender may pause; one begun goes on within a PDU's time.
+
+        Bytes are counted as they come, fragments of no use among them: `Incoming` takes few of those.
+        """
+        now = self._monotonic()
         is_idle = not self._buffer.filled and self._incoming.context_id is None
         if is_idle:
             deadline = now + self._settings.idle_timeout_s
         else:
-            self._deadline = deadline = self._deadline or now + self._settings.pdu_timeout_s
+            if self._missing <= 0:
+                self._missing, self._message_has_s = LEAST_PROGRESS_BYTES, self._settings.pdu_timeout_s
+            if self._pdu_has_s is None:
+                self._pdu_has_s = self._settings.pdu_timeout_s
+            deadline = now + min(self._pdu_has_s, self._message_has_s)
         try:
             count = self._wire.receive(self._buffer.tail(), deadline, is_expected=not is_idle)
         except TimeoutError:
@@ -182,4 +212,9 @@ class Lane:
             raise _Ended(Outcome(Ending.IDLE)) from None
         if not count:
             raise _Ended(Outcome(Ending.LOST))
+        if self._pdu_has_s is not None:
+            waited_s = self._monotonic() - now
+            self._pdu_has_s -= waited_s
+            self._message_has_s -= waited_s
+        self._missing -= count
         self._buffer.received(count)

@@ -114,4 +114,4 @@ class Wire:
         if self._is_recalled:
             raise Recalled
         if not ready:
-            raise TimeoutError("nothing came in time" if event == select.POLLIN else "the peer takes nothing more")
+            raise TimeoutError("too little came in time" if event == select.POLLIN else "the peer takes nothing more")

@@ -228,7 +228,7 @@ def test_silence_within_a_message_is_not_waited_out(start: Start, begun: bytes) 
     running = start(pdu_timeout_s=0.5, idle_timeout_s=60)
     with open_association(running) as association:
         association.socket.sendall(begun)
-        assert read_to_end(association.socket) == b""
+        assert read_to_end(association.socket) == ABORT
         association.socket.close()
     running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
 

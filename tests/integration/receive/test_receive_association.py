@@ -155,7 +155,7 @@ def test_logs_hold_ids_only(start: Start) -> None:
     with capture_logs() as logs:
         assert send_raw("127.0.0.1", running.port, "SENDER", "SENTINODE", [(SC, "1.2", EXPLICIT, canary)]) == [SUCCESS]
         running.wait_for(RecordKind.ASSOCIATION_CLOSED, 1)
-    assert [entry["event"] for entry in logs] == ["association_opened", "instance_stored"]
+    assert [entry["event"] for entry in logs] == ["association_opened", "instance_stored", "association_closed"]
     assert "CANARY" not in str(logs)
 
 

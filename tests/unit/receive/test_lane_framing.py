@@ -42,6 +42,13 @@ def test_a_length_that_does_not_fit_is_invalid(body: bytes) -> None:
     assert found.value.reason is AbortReason.INVALID_PDU_PARAMETER_VALUE
 
 
+def test_more_fragments_than_anybody_sends_are_invalid() -> None:
+    """256 in a PDU are taken."""
+    assert len(_all(pdv(1, 0, b"x") * 256)) == 256
+    with pytest.raises(InvalidPdu, match="more fragments in a PDU than allowed"):
+        _all(pdv(1, 0, b"x") * 257)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_fragments_or_invalid(body: bytes) -> None:
     """Whole fragments tile the body exactly; nothing else is raised."""

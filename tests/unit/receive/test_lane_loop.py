@@ -1,7 +1,9 @@
 """The loop, fed by a script: any fragmentation of the same messages gives the same records and responses."""
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,6 +17,7 @@ from agent.receive.journal import Journal
 from agent.receive.lane import Ending, Lane, LaneSettings, Outcome, Wire
 from agent.receive.lane.buffer import LEAST_BYTES
 from agent.receive.lane.framing import AbortReason
+from agent.receive.lane.loop import LEAST_PROGRESS_BYTES
 from agent.receive.lane.wire import Recalled
 from tests.fakes.drafts import FakeChannel
 from tests.pdus import (
@@ -85,15 +88,18 @@ class Served:
         may: frozenset[str] = EVERYTHING,
         max_pdu: int = 4096,
         peer_max_pdu: int = 0,
+        monotonic: Callable[[], float] = time.monotonic,
+        contexts: dict[int, tuple[str, str]] = CONTEXTS,
     ) -> None:
         self.complaints: list[tuple[str, str, str, dict[str, str]]] = []
         self.channel = channel or FakeChannel()
         self.wire = wire or ScriptedWire(list(pieces))
         log = Journal(self.channel, UUID(int=7)).association()
         log.open({"peer": "127.0.0.1"})
-        intake = Intake(log, {"peer": "127.0.0.1"}, may, CONTEXTS, complain=self._complain)  # type: ignore[arg-type]
-        limits = LaneSettings(frozenset(CONTEXTS), max_pdu, peer_max_pdu, 300, 30)
-        self.outcome: Outcome = Lane(self.wire, intake, limits).serve()
+        intake = Intake(log, {"peer": "127.0.0.1"}, may, contexts, complain=self._complain)  # type: ignore[arg-type]
+        limits = LaneSettings(frozenset(contexts), max_pdu, peer_max_pdu, 300, 30)
+        self.outcome: Outcome = Lane(self.wire, intake, limits, monotonic).serve()
+        self.tally = intake.tally
 
     def _complain(self, event: str, reason: str, *, level: str = "warning", **ids: str) -> None:
         self.complaints.append((level, event, reason, ids))
@@ -225,9 +231,9 @@ def test_a_large_object_goes_through_in_parts() -> None:
 
 def test_many_small_fragments_hold_few_views() -> None:
     """They are written a thousand at a time."""
-    stream = pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 0, b"x")) * 3000 + pdu(pdv(1, 2, b""))
+    stream = pdu(pdv(1, 3, store_rq())) + pdu(pdv(1, 0, b"x" * 16)) * 3000 + pdu(pdv(1, 2, b""))
     served = Served(stream)
-    assert served.payloads == [b"x" * 3000]
+    assert served.payloads == [b"x" * 48000]
     assert served.channel.calls.count("write") == 2
 
 
@@ -428,3 +434,136 @@ def test_a_recall_ends_it() -> None:
     served = Served(wire=ScriptedWire([STORE, STORE[:-3]], recall_at_last))
     assert served.outcome == Outcome(Ending.RECALLED)
     assert (served.payloads, served.channel.abandoned) == ([b"dataset"], 1)
+
+
+BEGUN = pdu(pdv(1, 3, store_rq()))
+EMPTY = {"dataset": (BEGUN, pdu(pdv(1, 0, b""))), "command": (b"", pdu(pdv(1, 1, b"")))}
+
+
+@pytest.mark.parametrize("of", EMPTY)
+def test_a_message_of_many_empty_fragments_is_aborted(of: str) -> None:
+    """A few are borne; nobody has a use for more."""
+    begun, empty = EMPTY[of]
+    rest = pdu(pdv(1, 2, b"dataset")) if begun else STORE
+    served = Served(begun + empty * 256 + rest + begun + empty * 256 + rest)
+    assert (served.payloads, served.outcome.ending) == ([b"dataset"] * 2, Ending.LOST)
+    served = Served(begun + empty * 257 + rest)
+    assert served.outcome == Outcome(Ending.INVALID_MESSAGE, why="fragments of next to nothing")
+    assert (served.sent, served.payloads) == (b"", [])
+
+
+def test_an_object_of_a_byte_a_fragment_is_aborted() -> None:
+    """Each costs time, and a megabyte holds a hundred thousand of them."""
+    served = Served(BEGUN + pdu(pdv(1, 0, b"xx")) * 1024 + pdu(pdv(1, 2, b"")))
+    assert served.outcome == Outcome(Ending.INVALID_MESSAGE, why="fragments of next to nothing")
+    assert (served.sent, served.payloads, served.channel.abandoned) == (b"", [], 1)
+
+
+class Line(ScriptedWire):
+    """Brings a piece every so many seconds, as far as it is waited for, on a clock of its own."""
+
+    def __init__(self, pieces: list[bytes | None], every_s: float) -> None:
+        super().__init__(pieces)
+        self.every_s = every_s
+        self.seconds = 1000.0
+
+    def receive(self, into: memoryview, deadline: float, *, is_expected: bool) -> int:
+        """Bring the next piece in its time."""
+        if self.seconds + self.every_s > deadline:
+            self.seconds = deadline
+            raise TimeoutError("told to")
+        self.seconds += self.every_s
+        return super().receive(into, deadline, is_expected=is_expected)
+
+
+def _over(line: Line, **also: Any) -> Served:
+    return Served(wire=line, monotonic=lambda: line.seconds, **also)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 4000])
+def test_a_drip_within_an_object_is_a_stall(size: int) -> None:
+    """Though every PDU is whole at once: 64 KiB of a message are to come in the time of one."""
+    line = Line([BEGUN, *[pdu(pdv(1, 0, bytes(size)))] * 1000], 2)
+    served = _over(line)
+    assert served.outcome == Outcome(Ending.STALLED, why="told to")
+    assert line.seconds == 1000 + 2 + 30  # the beginning came, and then nobody waited longer
+    assert (served.sent, served.payloads, served.channel.abandoned) == (b"", [], 1)
+
+
+def test_a_slow_line_is_not_cut() -> None:
+    """At just the least rate, in small PDUs, each behind a pause; and again in the next object."""
+    part = pdu(pdv(1, 0, bytes(4000)))
+    every_s = 30 / (LEAST_PROGRESS_BYTES // len(part) + 1)
+    served = _over(Line([BEGUN, *[part] * 100, pdu(pdv(1, 2, b"end"))] * 2, every_s))
+    assert [len(payload) for payload in served.payloads] == [400_003] * 2
+    assert served.outcome.ending is Ending.LOST
+
+
+def test_a_slow_message_of_few_bytes_has_the_time_of_a_pdu() -> None:
+    """And each has its own: whoever sends one small object after another is never too slow."""
+    served = _over(Line([BEGUN, pdu(pdv(1, 2, b"dataset"))] * 50, 29))
+    assert served.payloads == [b"dataset"] * 50
+
+
+def test_the_time_of_our_disk_is_not_the_peers() -> None:
+    """A write that takes minutes cuts no sender off that is as quick as it may be slow."""
+    line = Line([], 1)
+
+    class SlowDisk(FakeChannel):
+        def check(self, call: str) -> None:
+            line.seconds += 500
+            super().check(call)
+
+    stream = BEGUN + pdu(pdv(1, 0, bytes(4000))) * 800 + pdu(pdv(1, 2, b"end"))
+    line.pieces = [stream[at : at + 7001] for at in range(0, len(stream), 7001)]
+    served = _over(line, channel=SlowDisk())
+    assert [len(payload) for payload in served.payloads] == [3_200_003]
+    assert served.channel.calls.count("write") > 1
+
+
+def test_a_response_that_is_not_taken_ends_it() -> None:
+    """There is no use in saying more to who reads nothing."""
+
+    class Deaf(ScriptedWire):
+        def send(self, data: bytes, deadline: float) -> None:
+            raise TimeoutError("told to")
+
+    assert Served(wire=Deaf([STORE])).outcome == Outcome(Ending.UNTAKEN, why="told to")
+
+
+CT = b"1.2.840.10008.5.1.4.1.1.2\0"
+
+
+def test_an_object_of_a_class_that_was_not_negotiated_is_refused() -> None:
+    """Whichever it is: another storage SOP class, a service, a private one; the association goes on."""
+    for other in (CT, b"1.2.840.10008.1.1\0", b"1.2.3.4\0"):
+        served = Served(pdu(pdv(1, 3, store_rq(x0002=other)) + pdv(1, 2, b"x")) + STORE)
+        refused = command(
+            {0x0002: other, 0x0100: 0x8001, 0x0120: 7, 0x0800: 0x0101, 0x0900: 0x0122, 0x1000: b"1.2.3\0"}
+        )
+        assert served.sent == pdu(pdv(1, 3, refused)) + store_rsp()
+        assert served.payloads == [b"dataset"]
+        assert [(event, reason) for _, event, reason, _ in served.complaints] == [
+            ("instance_refused", "a SOP class that was not negotiated")
+        ]
+
+
+def test_an_object_over_another_context_of_its_association_is_stored() -> None:
+    """What it is was agreed on; so it is with padding that is none."""
+    contexts = CONTEXTS | {7: (CT.decode().rstrip("\0"), EXPLICIT)}
+    for sop_class in (CT, SC.replace(b"\0", b" ")):
+        served = Served(pdu(pdv(1, 3, store_rq(x0002=sop_class)) + pdv(1, 2, b"x")), contexts=contexts)
+        assert served.payloads == [b"x"]
+
+
+def test_what_was_stored_is_counted() -> None:
+    """Objects and their bytes, also those that came in parts; what was refused is not among them."""
+    large = BEGUN + pdu(pdv(1, 0, bytes(4000))) * 600 + pdu(pdv(1, 2, b"end"))
+    served = Served(large + STORE + pdu(pdv(1, 3, store_rq(b""))) + pdu(pdv(1, 2, b"x")))
+    assert (served.tally.objects, served.tally.bytes) == (2, 600 * 4000 + 3 + 7)
+
+
+@pytest.mark.parametrize(("last", "end"), [(RELEASE_RQ, "released"), (ABORT, "aborted"), (b"", "lost"), (None, "idle")])
+def test_the_end_has_a_name(last: bytes | None, end: str) -> None:
+    """A word for the log."""
+    assert Served(STORE, last).outcome.end == end
