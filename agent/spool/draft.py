@@ -14,8 +14,8 @@ from agent.spool.segment import Identity
 
 RESERVED_BYTES: Final = 4096
 """Left free behind every instance, so that the end of its association can be recorded on a full disk."""
-MAX_OBJECT_BYTES: Final = (1 << 32) - 2
-"""The longest value that has a length (PS3.5 section 7.1.1); no object of practice comes near it."""
+MAX_OBJECT_BYTES: Final = 1 << 30
+"""The largest object taken: tomosynthesis of a large breast, uncompressed, has some 0.9 GB."""
 
 
 class Draft:

@@ -39,7 +39,7 @@ def segment_bytes_of(limit_bytes: int) -> int:
 def max_object_bytes_of(limit_bytes: int) -> int:
     """Return the size of the largest object that a spool takes: one alone never takes more than half of the room.
 
-    While an object of unknown length grows it is moved, and both places are taken. So a quarter; at most 4 GiB - 2.
+    While an object of unknown length grows it is moved, and both places are taken. So a quarter; at most 1 GiB.
     """
     return min(MAX_OBJECT_BYTES, limit_bytes // _LARGEST_SHARE)
 

@@ -48,6 +48,7 @@ def test_an_image_that_a_person_left_out() -> None:
     [
         ({}, ""),
         ({"presentation_intent": "FOR PROCESSING"}, "FOR PROCESSING: only images for presentation are used"),
+        ({"laterality": ""}, "the image does not say of which breast it is"),
         ({"laterality": "R"}, "the right breast, which is not asked about"),
         ({"modality": "MR", "laterality": "L"}, ONE_BREAST),
         ({"modality": "MR", "laterality": "B", "frames": 200}, ""),
