@@ -131,9 +131,9 @@ def test_no_segment_is_larger_than_the_largest_object_needs(open_writer: OpenWri
 
 
 def test_the_largest_object_is_a_quarter_of_a_small_spool() -> None:
-    """And of a large one what a length of 32 bits can say."""
+    """And of a large one what an uncompressed tomosynthesis takes."""
     assert max_object_bytes_of(256 << 20) == 64 << 20
-    assert max_object_bytes_of(20 << 30) == (4 << 30) - 2
+    assert max_object_bytes_of(20 << 30) == 1 << 30
 
 
 def _with_released(writer: SpoolWriter, folder: Path, *sizes: int) -> None:
