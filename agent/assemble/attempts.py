@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from agent.core.boundary import contained
 from agent.core.errors import Rejected, Transient
 from agent.core.instance import SpoolRef
 
@@ -35,18 +36,19 @@ class Attempts:
         Exception
             Whatever else `do` raises, the first times.
         """
-        try:
-            done = do()
-        except Transient:
-            raise
-        except Rejected as exc:
-            return exc
-        except Exception as exc:  # a boundary: no record holds up those behind it for ever
-            self._failures[ref] += 1
-            if self._failures[ref] < MOST_FAILURES:
-                raise
-            what = type(exc).__name__
-            _log.error("spool_record_given_up", segment=ref.segment, offset=ref.offset, error=what)
-            return Rejected(f"it could not be read: {what}, {self._failures.pop(ref)} times")
+        done = contained(do, lambda error: self._failed(ref, error))
         self._failures.pop(ref, None)
         return done
+
+    def _failed(self, ref: SpoolRef, error: Exception) -> Rejected:
+        """Return why a record is given up; raise the error as long as it is not."""
+        if isinstance(error, Rejected):
+            return error
+        if isinstance(error, Transient):
+            raise error
+        self._failures[ref] += 1
+        if self._failures[ref] < MOST_FAILURES:
+            raise error
+        what = type(error).__name__
+        _log.error("spool_record_given_up", segment=ref.segment, offset=ref.offset, error=what)
+        return Rejected(f"it could not be read: {what}, {self._failures[ref]} times")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent.receive.boundary import contained
+from agent.core.boundary import contained
 from agent.receive.lane.framing import AbortReason, encode_abort
 from agent.receive.lane.lending import LendingProvider
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from agent.core.boundary import contained
 from agent.receive.admission import Permit, Refusal, admit, is_expected, is_known
-from agent.receive.boundary import contained
 from agent.receive.caller import Caller, Stage
 from agent.receive.complaints import Complaints
 from agent.receive.lane.framing import encode_abort

@@ -12,7 +12,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
-from agent.receive.boundary import contained
+from agent.core.boundary import contained
 from agent.receive.complaints import Complaints, Level
 from agent.receive.failing import EndingProvider
 from agent.receive.intake import Intake, Tally

@@ -14,7 +14,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, AssociationSocket, ThreadedAssociationServer
 
-from agent.receive.boundary import contained
+from agent.core.boundary import contained
 from agent.receive.complaints import Complaints
 from agent.receive.failing import break_off
 from agent.receive.gate import Asked

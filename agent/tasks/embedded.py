@@ -13,6 +13,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from agent.core.boundary import contained
 from agent.log import describe
 
 _LIBRARY_LOG: Final = logging.getLogger("sentinode.apscheduler")
@@ -112,12 +113,17 @@ class Ticker:
 
 
 def _attempt(tick: Tick) -> str:
-    """Run a tick once; return what it failed with, empty if it succeeded."""
-    try:
+    """Run a tick once; return what it failed with, empty if it succeeded. No tick ends the others."""
+
+    def succeed() -> str:
         tick.run()
-    except Exception as error:  # noqa: BLE001 - a boundary: no tick may end the others; logged, recorded, run again
-        described, last = describe(error), extract_tb(error.__traceback__)[-1]
-        where = f"{Path(last.filename).name}:{last.lineno}:{last.name}"
-        structlog.get_logger().error("tick_failed", tick=tick.name, error=described, where=where)
-        return described
-    return ""
+        return ""
+
+    return contained(succeed, lambda error: _told(tick, error))
+
+
+def _told(tick: Tick, error: Exception) -> str:
+    described, last = describe(error), extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}:{last.name}"
+    structlog.get_logger().error("tick_failed", tick=tick.name, error=described, where=where)
+    return described

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.receive.boundary import contained
+from agent.core.boundary import contained
 
 
 def test_a_failure_goes_no_further() -> None:
@@ -13,8 +13,8 @@ def test_a_failure_goes_no_further() -> None:
     def fail() -> None:
         raise failure
 
-    contained(fail, heard.append)
-    contained(lambda: None, heard.append)
+    assert contained(fail, heard.append) is None
+    assert contained(lambda: 7, heard.append) == 7
     assert heard == [failure]
 
 
