@@ -1,9 +1,11 @@
 """A network to a bundle: ONNX, proof that it computes the same, golden values, and the manifest last of all."""
 
 import hashlib
+import io
 import json
 import logging
 import shutil
+import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -128,3 +130,17 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     text = json.dumps({**manifest, "files": digests}, indent=1, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def golden(path: Path, inputs: Arrays) -> bytes:
+    """Return inputs of a few axillae and what the graph makes of them, by name, as the bundle's `golden.npz`."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **inputs, **run_onnx(path, inputs))  # type: ignore[arg-type]  # no name is allow_pickle
+    return buffer.getvalue()
+
+
+def training_commit() -> str:
+    """Return what the manifest says of the code: the commit of the working tree, "unknown" outside of one."""
+    command = ["git", "rev-parse", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - git, wherever it is
+    return found.stdout.strip() or "unknown"

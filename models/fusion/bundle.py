@@ -1,8 +1,6 @@
 """The fusion network as a bundle: graph, golden values, model card and manifest."""
 
-import io
 import json
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -37,7 +35,7 @@ def export(settings: Settings) -> dict[str, Any]:
         write_graph(network, settings, path)
         parity = exporting.check_parity(network, path, list(cases.values()), outputs(settings))
         graph = path.read_bytes()
-        golden = _golden(path, cases[GOLDEN])
+        golden = exporting.golden(path, cases[GOLDEN])
     files = {
         "model.onnx": graph,
         "golden.npz": golden,
@@ -177,7 +175,7 @@ def describe(
             "summary": f"{settings.encoder.patients + settings.heads.patients} synthetic patients of models/phantom",
             "validation_patients": settings.validation.patients,
             "seeds": {c.name: c.seed for c in settings.cohorts},
-            "commit": _commit(),
+            "commit": exporting.training_commit(),
             **summary,
         },
         "metrics": {k: evaluation[k] for k in ("summary", "subsets", "biopsies_avoided")},
@@ -223,15 +221,3 @@ def model_card(evaluation: dict[str, Any]) -> str:
 
 def _listed(figures: dict[str, float], digits: int) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {x:.{digits}f}" for name, x in figures.items())
-
-
-def _golden(path: Path, inputs: Arrays) -> bytes:
-    """Inputs of a few axillae and what the graph makes of them, by name."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **inputs, **exporting.run_onnx(path, inputs))  # type: ignore[arg-type]  # no name is allow_pickle
-    return buffer.getvalue()
-
-
-def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
-    return found.stdout.strip() or "unknown"

@@ -1,8 +1,6 @@
 """The bundle `aln-clinical`: facts alone, learnt from METABRIC and TCGA-BRCA, as the agent reads it."""
 
-import io
 import json
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,8 +9,6 @@ from string import Template
 from typing import Any, Final
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from agent.core.manifest import SCHEMA, FactSpec, parse_manifest
 from agent.core.manifest import Tensor as TensorSpec
@@ -23,7 +19,7 @@ from models.statistics.recalibration import Logistic
 from models.statistics.report import summarise
 from models.statistics.splits import Split
 from models.tables.table import Floats, Table
-from models.tabular.encode import CROSSED, NumberCode
+from models.tabular.graph import ServedNetwork, measured
 from models.tabular.nested import Plan, Trained, splits, tune
 from models.tabular.pooled import FACTS, band_medians, harmonise, pool
 from models.tabular.systems import Linear, System, grid, linear
@@ -33,7 +29,6 @@ NAME: Final = "aln-clinical"
 VERSION: Final = "1.0.0"
 CARD: Final = Path(__file__).with_name("MODEL_CARD.md")
 BUNDLES: Final = Path("models/bundles")
-SIZES: Final = ("size_mammography_mm", "size_ultrasound_mm", "size_mri_mm")  # their mean stands for the size
 OUTPUTS: Final = ("logit", "logit_sd", "contributions")
 SYSTEM: Final = System(
     "served",
@@ -46,81 +41,6 @@ METHODS: Final = ("platt", "none")  # what the graph can do
 LOW: Final = str(Goal("sensitivity", 0.95))
 HIGH: Final = str(Goal("specificity", 0.90))
 _IMAGING_ERROR: Final = (0.1, 0.2, 0.3)  # standard deviations of the logarithm of imaging over pathological size
-
-
-class ServedNetwork(nn.Module):
-    """A trained linear model as a graph: standardised facts in; logit, its spread and contributions out."""
-
-    def __init__(self, model: Linear, recalibration: Logistic | None, specs: Sequence[FactSpec]) -> None:
-        super().__init__()
-        encoder = self.encoder = model.encoder
-        names = [spec.name for spec in specs]
-        self.sources = [[names.index(one) for one in _measured(fact.name)] for fact in encoder.facts]
-        scale, shift = (recalibration.on_log, recalibration.shift) if recalibration else (1.0, 0.0)
-        self._keep("mean", np.array([spec.mean for spec in specs]))
-        self._keep("sd", np.array([spec.sd for spec in specs]))
-        kept = np.append(encoder.varies, True)  # a column that does not vary weighs nothing
-        weights, root = np.zeros(len(kept)), np.zeros((len(kept), kept.sum()))
-        weights[kept] = np.append(model.weights, 0)
-        root[kept] = np.linalg.cholesky(model.covariance)
-        self._keep("weights", scale * weights[:-1, None])
-        self._keep("root", scale * root)
-        self.prior = scale * model.intercept + shift
-
-    def forward(self, clinical: Tensor, clinical_present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logit and its spread (N,), and what prior and facts contribute (N, 2)."""
-        raw = clinical * self.sd + self.mean
-        parts, multipliers = [], []
-        for index, sources in enumerate(self.sources):
-            there = clinical_present[:, sources]
-            known = there.amax(1, keepdim=True)
-            value = (raw[:, sources] * there).sum(1, keepdim=True) / torch.clamp(there.sum(1, keepdim=True), min=1.0)
-            columns = self._columns(index, value) * known
-            parts.append(columns)
-            if self.encoder.multiplies(index):
-                multipliers.append(columns[:, :1])
-        plain = torch.cat(parts, 1)
-        design = torch.cat((plain, *(CROSSED * plain * by for by in multipliers)), 1)
-        evidence = design @ self.weights  # (N, 1)
-        prior = torch.zeros_like(evidence) + self.prior
-        design = torch.cat((design, torch.ones_like(evidence)), 1)
-        spread = torch.sqrt(((design @ self.root) ** 2).sum(1))
-        return (prior + evidence)[:, 0], spread, torch.cat((prior, evidence), 1)
-
-    def _columns(self, index: int, value: Tensor) -> Tensor:
-        """Return the centred columns of one fact, of its values (N, 1)."""
-        code, centre = self.encoder.codes[index], self.encoder.centres[index]
-        if not isinstance(code, NumberCode):
-            kept = torch.tensor(code.kept, dtype=torch.float32)  # type: ignore[attr-defined]  # a CategoryCode
-            columns = (torch.abs(value - kept) < 0.5).to(torch.float32)
-        else:
-            z = ((torch.log1p(torch.clamp(value, min=0.0)) if code.log else value) - code.mean) / code.sd
-            columns = torch.cat((z, *_spline(z, code.knots)), 1)
-        return columns - torch.tensor(centre, dtype=torch.float32)
-
-    def _keep(self, name: str, array: Floats) -> None:
-        self.register_buffer(name, torch.tensor(array, dtype=torch.float32))
-
-
-def _spline(z: Tensor, knots: Floats) -> list[Tensor]:
-    """As `models.tabular.encode.spline_terms`, in torch."""
-    if len(knots) < 3:
-        return []
-    *inner, before, last = (float(k) for k in knots)
-
-    def cube(at: float) -> Tensor:
-        return torch.clamp(z - at, min=0.0) ** 3
-
-    return [
-        (cube(k) - cube(before) * (last - k) / (last - before) + cube(last) * (before - k) / (last - before))
-        / (last - float(knots[0])) ** 2
-        for k in inner
-    ]
-
-
-def _measured(name: str) -> tuple[str, ...]:
-    """Return the agent's facts that a fact of the tables is made of."""
-    return SIZES if name == "size_pathology_mm" else (name,)
 
 
 @dataclass(frozen=True)
@@ -191,13 +111,12 @@ def export(served: Served, folder: Path) -> Json:
         dynamic = {"clinical": {0: "N"}, "clinical_present": {0: "N"}}
         exporting.write_onnx(network, _inputs(len(specs), 3, 0), OUTPUTS, dynamic, path)
         parity = exporting.check_parity(network, path, cases, OUTPUTS)
-        graph, golden = path.read_bytes(), io.BytesIO()
-        np.savez_compressed(golden, **cases[-1], **exporting.run_onnx(path, cases[-1]))  # type: ignore[arg-type]
+        graph, golden = path.read_bytes(), exporting.golden(path, cases[-1])
     manifest = json.loads(json.dumps(describe(served, specs, parity)))
     parse_manifest(manifest | {"files": {}})
     files = {
         "model.onnx": graph,
-        "golden.npz": golden.getvalue(),
+        "golden.npz": golden,
         "evaluation.json": (json.dumps(served.evaluation, indent=1) + "\n").encode(),
         "MODEL_CARD.md": card(served).encode(),
     }
@@ -212,7 +131,7 @@ def fact_specs(table: Table) -> tuple[FactSpec, ...]:
         known = column[~np.isnan(column)]
         low, high = float(known.min()), float(known.max())
         mean, sd = (0.0, 1.0) if fact.is_category else (float(known.mean()), float(known.std()))
-        for name in _measured(fact.name):
+        for name in measured(fact.name):
             found.append(FactSpec(name, fact.unit, fact.values, round(mean, 4), round(sd, 4), low, high))
     return tuple(found)
 
@@ -247,7 +166,7 @@ def describe(served: Served, specs: Sequence[FactSpec], parity: float) -> Json:
             "licence_of_data": served.table.licence,
             "setting": dict(served.trained.setting),
             "recalibration": served.trained.recalibration.method,
-            "commit": _commit(),
+            "commit": exporting.training_commit(),
             "parity": parity,
         },
         "metrics": {
@@ -304,8 +223,3 @@ def _inputs(facts: int, count: int, seed: int) -> exporting.Arrays:
     rng = np.random.default_rng(seed)
     present = (rng.random((count, facts)) < 0.7).astype(np.float32)
     return {"clinical": rng.integers(0, 3, (count, facts)).astype(np.float32) * present, "clinical_present": present}
-
-
-def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
-    return found.stdout.strip() or "unknown"

@@ -54,9 +54,11 @@ def other_places(table: Table, plan: Plan) -> Json:
         names, index, counts = np.unique(table.site, return_inverse=True, return_counts=True)
         sites = np.where(counts[index] >= _FEWEST_AT_A_SITE, names[index], "smaller sites")
         how: list[tuple[str, Split]] = [(f"without {split.site}", split) for split in leave_one_site_out(sites)]
+    elif table.time is not None:
+        split = temporal(table.time)
+        how = [(f"from {np.nanmin(table.time[split.test]):.0f} on", split)]
     else:
-        split = temporal(table.time)  # type: ignore[arg-type]  # asked of tables that have one or the other
-        how = [(f"from {np.nanmin(table.time[split.test]):.0f} on", split)]  # type: ignore[index]
+        how = []
     found = {}
     for name, split in how:
         predicted = _scored(table, split, plan)

@@ -10,17 +10,17 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra: trai
 pytest.importorskip("onnxscript", reason="onnxscript is not installed (extra: train)")
 
 # what needs torch is imported after the skip
-from models import export as exporting  # noqa: E402
-from models.fusion import bundle, data  # noqa: E402
-from models.fusion.calibrate import calibrate  # noqa: E402
-from models.fusion.describe import Concepts, look  # noqa: E402
-from models.fusion.evidence import MASKS, bits, presence  # noqa: E402
-from models.fusion.network import FusionNetwork, divide, saliency  # noqa: E402
-from models.fusion.settings import Settings  # noqa: E402
-from models.fusion.train import restore, save  # noqa: E402
-from models.fusion.train_encoder import encoder_loss, explained, places_of, train_encoder  # noqa: E402
-from models.fusion.train_heads import drop, train_heads  # noqa: E402
-from tests.models.fusion_settings import small  # noqa: E402
+from models import export as exporting
+from models.fusion import bundle, data
+from models.fusion.calibrate import calibrate
+from models.fusion.describe import Concepts, look
+from models.fusion.evidence import MASKS, bits, presence
+from models.fusion.network import FusionNetwork, divide, saliency
+from models.fusion.settings import Settings
+from models.fusion.train import restore, save
+from models.fusion.train_encoder import encoder_loss, explained, places_of, train_encoder
+from models.fusion.train_heads import drop, train_heads
+from tests.models.fusion_settings import small
 
 torch.set_num_threads(1)  # of so small a network a second thread only waits for the first
 

@@ -9,10 +9,10 @@ metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not ins
 sm = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed (group: dev)")
 sklearn_calibration = pytest.importorskip("sklearn.calibration")
 
-from models.statistics import calibration as c  # noqa: E402
-from models.statistics import reliability, scores  # noqa: E402
-from models.statistics.values import Z95  # noqa: E402
-from tests.predictions import drawn  # noqa: E402
+from models.statistics import calibration as c
+from models.statistics import reliability, scores
+from models.statistics.values import Z95
+from tests.predictions import drawn
 
 SEEDS = st.integers(0, 500)
 

@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("scipy", reason="scipy is not installed (extra: train)")
 multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed (group: dev)")
 
-from models.statistics import comparison, delong, scores  # noqa: E402
-from tests.predictions import drawn  # noqa: E402
+from models.statistics import comparison, delong, scores
+from tests.predictions import drawn
 
 P_VALUES = pytest.mark.parametrize("p", [np.round(np.random.default_rng(i).random(i + 1) ** 3, 2) for i in range(8)])
 

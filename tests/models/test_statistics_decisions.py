@@ -6,8 +6,8 @@ import pytest
 pandas = pytest.importorskip("pandas", reason="pandas is not installed (group: dev)")
 dcurves = pytest.importorskip("dcurves", reason="dcurves is not installed (group: dev)")
 
-from models.statistics import decisions  # noqa: E402
-from tests.predictions import drawn  # noqa: E402
+from models.statistics import decisions
+from tests.predictions import drawn
 
 THRESHOLDS = np.array([0.05, 0.1, 0.25, 0.4, 0.5, 0.75, 0.9])
 

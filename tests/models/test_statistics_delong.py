@@ -14,7 +14,7 @@ from tests.predictions import drawn
 scipy_stats = pytest.importorskip("scipy.stats", reason="scipy is not installed (extra: train)")
 metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed (extra: train)")
 
-from models.statistics import comparison  # noqa: E402
+from models.statistics import comparison
 
 # Hanley and McNeil, Radiology 1982;143:29-36: five-point ratings of CT images, of 58 normal and 51 abnormal
 RATINGS = np.repeat([1, 2, 3, 4, 5] * 2, [33, 6, 6, 11, 2, 3, 2, 2, 11, 33]).astype(float)

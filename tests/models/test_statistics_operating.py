@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 stats = pytest.importorskip("scipy.stats", reason="scipy is not installed (extra: train)")
 metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed (extra: train)")
 
-from models.statistics import operating  # noqa: E402
-from models.statistics.operating import Goal  # noqa: E402
-from tests.predictions import drawn  # noqa: E402
+from models.statistics import operating
+from models.statistics.operating import Goal
+from tests.predictions import drawn
 
 TRIALS = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 SENSITIVE, SPECIFIC = Goal("sensitivity", 0.9), Goal("specificity", 0.9)

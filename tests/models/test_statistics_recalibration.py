@@ -9,10 +9,10 @@ import pytest
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed (extra: train)")
 sklearn_isotonic = pytest.importorskip("sklearn.isotonic")
 
-from models.statistics import recalibration as r  # noqa: E402
-from models.statistics.calibration import logit, sigmoid  # noqa: E402
-from models.statistics.scores import log_loss  # noqa: E402
-from tests.predictions import drawn  # noqa: E402
+from models.statistics import recalibration as r
+from models.statistics.calibration import logit, sigmoid
+from models.statistics.scores import log_loss
+from tests.predictions import drawn
 
 GRID = np.linspace(0, 1, 41)
 

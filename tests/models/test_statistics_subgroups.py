@@ -5,9 +5,9 @@ import pytest
 
 stats = pytest.importorskip("scipy.stats", reason="scipy is not installed (extra: train)")
 
-from models.statistics import calibration, delong, subgroups  # noqa: E402
-from models.statistics.abstention import abstention_curve, answered  # noqa: E402
-from tests.predictions import drawn  # noqa: E402
+from models.statistics import calibration, delong, subgroups
+from models.statistics.abstention import abstention_curve, answered
+from tests.predictions import drawn
 
 
 def test_a_subgroup_has_the_figures_of_its_patients() -> None:

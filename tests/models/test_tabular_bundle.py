@@ -13,7 +13,7 @@ from agent.infer.engine import Engine
 from models.tables.source import to_table
 from models.tables.survset import ROTTERDAM
 from models.tables.table import Fact, Table
-from models.tabular import score, served
+from models.tabular import graph, score, served
 from models.tabular.__main__ import main
 from models.tabular.mapping import MappingError
 from models.tabular.nested import QUICK
@@ -70,7 +70,7 @@ def test_any_of_three_sizes_stands_for_the_size(bundle: Path) -> None:
     """The same number from either modality, or from all, gives the same answer."""
     engine = Engine.load(bundle, "cpu")
     names = [fact.name for fact in engine.manifest.facts]
-    sizes = [names.index(name) for name in served.SIZES]
+    sizes = [names.index(name) for name in graph.SIZES]
     present = np.zeros((4, len(names)), np.float32)
     for row, known in enumerate((sizes[:1], sizes[1:2], sizes[2:], sizes)):
         present[row, known] = 1
