@@ -33,7 +33,8 @@ QUIET: Final = ("pydicom", "pynetdicom", "highdicom", "PIL", "sqlalchemy", "hl7"
 
 def configure(level: str, form: str, process: str) -> None:
     """Send this process's logs to standard error, as one JSON object a line or as text."""
-    renderer = structlog.processors.JSONRenderer(lambda event, **_: _JSON.encode(event)) if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    as_json = structlog.processors.JSONRenderer(lambda event, **_: _JSON.encode(event))
+    renderer = as_json if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
