@@ -38,6 +38,7 @@ class Record:
     """One spool record. `sequence` orders records of all segments; `meta` holds short texts, `payload` the bytes.
 
     `unread_bytes`: the payload is so long that it was not read, and `payload` is empty; 0: it is all there.
+    `is_unreadable`: the disk does not give it back, at least not now; then `meta` is what could be read, unproven.
     """
 
     ref: SpoolRef
@@ -47,6 +48,7 @@ class Record:
     meta: Mapping[str, str]
     payload: bytes
     unread_bytes: int = 0
+    is_unreadable: bool = False
 
 
 class SpoolSource(Protocol):
@@ -55,11 +57,15 @@ class SpoolSource(Protocol):
     def after(self, cursor: Mapping[int, SpoolRef]) -> Iterator[Record]:
         """Yield the records behind the cursor (segment -> last record read), in order of `sequence`.
 
-        A payload that is too long for this source, or for the memory there is, is left out and its length told.
+        A payload that is too long for this source, or for the memory there is, is left out and its length told; so
+        is one that the disk does not give back.
         """
 
+    def head(self, ref: SpoolRef) -> Record:
+        """Return a record without its payload, unproven. Raises Permanent if it is gone, Transient."""
+
     def pieces(self, ref: SpoolRef) -> Iterator[bytes]:
-        """Yield the payload of a record in short pieces. Raises Permanent if it is gone."""
+        """Yield the payload of a record in short pieces. Raises Permanent if it is gone, Transient."""
 
     def read(self, ref: SpoolRef) -> Record:
         """Return one record again. Raises Permanent if it is gone or damaged."""

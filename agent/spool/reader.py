@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,8 @@ import structlog
 from agent.core.errors import Permanent
 from agent.core.instance import GONE, SpoolRef
 from agent.core.ports import Record
-from agent.spool.errors import SpoolFailed
-from agent.spool.record import decode_meta
+from agent.spool.errors import SpoolUnreadable, not_read
+from agent.spool.record import HEADER_BYTES, decode_meta
 from agent.spool.segment import (
     DATA_START,
     Entry,
@@ -67,13 +67,15 @@ class SpoolReader:
     def __init__(self, folder: Path, max_payload_bytes: int | None = None) -> None:
         self._folder = folder
         self._max_payload_bytes = max_payload_bytes
+        self._told: set[tuple[object, ...]] = set()
 
     def after(self, cursor: Mapping[int, SpoolRef]) -> Iterator[Record]:
         """Yield the records behind the cursor (segment -> last record read), in order of `sequence`.
 
         One payload at a time is in memory. What is appended while this runs comes with the next call. Associations
         write to segments of their own, so a record may become visible before one of another segment with a lower
-        `sequence`; within a segment the order always holds. A damaged record is reported and passed over.
+        `sequence`; within a segment the order always holds. A damaged record is reported and passed over; where the
+        disk does not give back what lies between two records, the rest of that segment is left for a later call.
 
         Raises
         ------
@@ -84,14 +86,30 @@ class SpoolReader:
         """
         if not self._folder.is_dir():
             return
-        streams = [_new_in(path, cursor.get(number)) for number, path in segment_files(self._folder).items()]
+        streams = [self._readable(path, cursor.get(number)) for number, path in segment_files(self._folder).items()]
         for found in heapq.merge(*streams, key=lambda found: found.entry.header.sequence):
             record = self._load(found)
             if record is not None:
                 yield record
                 del record  # else it would stand beside the next one
 
+    def _readable(self, path: Path, last: SpoolRef | None) -> Iterator[_Found]:
+        """Walk as far as the disk lets us."""
+        try:
+            yield from _new_in(path, last)
+        except SpoolUnreadable:
+            self._tell("spool_segment_unreadable", path.name)
+
     def _load(self, found: _Found) -> Record | None:
+        """Read a record, without its payload where that cannot be."""
+        try:
+            return self._load_readable(found)
+        except SpoolUnreadable:
+            ref = found.entry.ref(found.identity)
+            self._tell("spool_record_unreadable", found.path.name, offset=ref.offset)
+            return replace(_head(found), is_unreadable=True)
+
+    def _load_readable(self, found: _Found) -> Record | None:
         """Read a record, without its payload where that is too long for us, or for the memory there is."""
         payload_bytes = found.entry.header.payload_bytes
         if self._max_payload_bytes is None or payload_bytes <= self._max_payload_bytes:
@@ -101,6 +119,13 @@ class SpoolReader:
                 _log.error("spool_record_too_large", segment=found.identity.number, bytes=payload_bytes)
         record = _load(found, read_meta)
         return None if record is None else replace(record, unread_bytes=payload_bytes)
+
+    def _tell(self, event: str, segment: str, **where: int) -> None:
+        """Say it once: it is found again and again."""
+        told = (event, segment, *where.values())
+        if told not in self._told:
+            self._told.add(told)
+            _log.error(event, segment=segment, **where)
 
     def oldest_after(self, cursor: Mapping[int, SpoolRef]) -> datetime | None:
         """Return when the oldest record behind the cursor was received; no payload is read. Raises as `after`."""
@@ -123,6 +148,10 @@ class SpoolReader:
         if record is None:
             raise Permanent("the received bytes are damaged in the spool, or no longer in it")
         return replace(record, ref=ref)
+
+    def head(self, ref: SpoolRef) -> Record:
+        """Return a record without its payload, its checksum not verified. Raises as `pieces` does."""
+        return replace(_head(self._found(ref)), ref=ref)
 
     def pieces(self, ref: SpoolRef) -> Iterator[bytes]:
         """Yield a record's payload, a MiB at a time, its checksum not verified.
@@ -173,7 +202,7 @@ def _reading(path: Path) -> Iterator[int]:
     except FileNotFoundError:
         raise _SegmentGone("a spool segment is gone") from None
     except OSError as error:
-        raise SpoolFailed("a spool segment could not be read") from error
+        raise not_read(error) from error
 
 
 def _of_generation(fd: int, generation: int) -> Identity | None:
@@ -229,3 +258,15 @@ def _load(found: _Found, read: Callable[[int, Identity, Entry], tuple[bytes, byt
         return None
     header = found.entry.header
     return Record(ref, header.kind, header.sequence, header.received_at, decode_meta(body[0]), body[1])
+
+
+def _head(found: _Found) -> Record:
+    """Return what is known of a record without its payload: its header, and its meta if that can be read."""
+    header = found.entry.header
+    meta: Mapping[str, str] = {}
+    with suppress(SpoolUnreadable, ValueError), _reading(found.path) as fd:
+        meta = decode_meta(read_exactly(fd, header.meta_bytes, found.entry.offset + HEADER_BYTES))
+    if not isinstance(meta, dict) or not all(isinstance(text, str) for text in meta.values()):
+        meta = {}  # its checksum is that of the payload, too
+    ref = found.entry.ref(found.identity)
+    return Record(ref, header.kind, header.sequence, header.received_at, meta, b"", unread_bytes=header.payload_bytes)

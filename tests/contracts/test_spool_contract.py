@@ -24,7 +24,7 @@ class _Real:
         )
         self._channels = {number: self.writer.channel() for number in (1, 2)}
         reader = SpoolReader(folder, MAX_PAYLOAD_BYTES)
-        self.after, self.read, self.pieces = reader.after, reader.read, reader.pieces
+        self.after, self.read, self.pieces, self.head = reader.after, reader.read, reader.pieces, reader.head
 
     def add(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"", *, segment: int = 1) -> SpoolRef:
         return self._channels[segment].append(kind, meta, payload)
@@ -79,6 +79,14 @@ def test_a_payload_that_is_too_long_is_left_out_and_comes_in_pieces(spool: FakeS
     pieces = list(spool.pieces(too_long.ref))
     assert b"".join(pieces) == payload + b"+" == spool.read(too_long.ref).payload
     assert max(map(len, pieces)) <= 1 << 20
+
+
+def test_the_head_of_a_record_is_all_but_its_payload(spool: FakeSpool | _Real) -> None:
+    """Which is told by its length; what is gone has none."""
+    ref = spool.add(RecordKind.INSTANCE, {"n": "1"}, b"there")
+    assert spool.head(ref) == replace(spool.read(ref), payload=b"", unread_bytes=5)
+    with pytest.raises(Permanent):
+        spool.head(replace(ref, generation=ref.generation + 1))
 
 
 def test_pieces_of_what_is_gone_are_none(spool: FakeSpool | _Real) -> None:

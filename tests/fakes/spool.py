@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from agent.core.errors import Permanent
+from agent.core.errors import Permanent, Unreadable
 from agent.core.instance import SpoolRef
 from agent.core.ports import Record, RecordKind
 
@@ -18,6 +18,7 @@ class FakeSpool:
         self._now = now
         self.max_payload_bytes = max_payload_bytes
         self._records: dict[SpoolRef, Record] = {}
+        self.bad: set[SpoolRef] = set()  # places that the disk does not give back
 
     def add(
         self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"", *, segment: int = 1, generation: int = 1
@@ -40,8 +41,15 @@ class FakeSpool:
                 yield self._as_read(record)
 
     def _as_read(self, record: Record) -> Record:
+        if record.ref in self.bad:
+            return replace(self.head(record.ref), is_unreadable=True)
         is_long = self.max_payload_bytes is not None and len(record.payload) > self.max_payload_bytes
         return replace(record, payload=b"", unread_bytes=len(record.payload)) if is_long else record
+
+    def head(self, ref: SpoolRef) -> Record:
+        """Return a record without its payload. Raises Permanent if it is gone."""
+        record = self._there(ref)
+        return replace(record, payload=b"", unread_bytes=len(record.payload))
 
     def pieces(self, ref: SpoolRef) -> Iterator[bytes]:
         """Yield a payload in short pieces. Raises Permanent if it is gone."""
@@ -49,7 +57,12 @@ class FakeSpool:
         yield from (payload[at : at + 1000] for at in range(0, len(payload), 1000))
 
     def read(self, ref: SpoolRef) -> Record:
-        """Return one record again. Raises Permanent if it is gone."""
+        """Return one record again. Raises Permanent if it is gone, Unreadable."""
+        if ref in self.bad:
+            raise Unreadable("the disk does not give it back")
+        return self._there(ref)
+
+    def _there(self, ref: SpoolRef) -> Record:
         try:
             return self._records[ref]
         except KeyError:

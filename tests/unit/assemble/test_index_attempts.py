@@ -8,12 +8,17 @@ from typing import Any
 
 import pydicom
 import pytest
+from structlog.testing import capture_logs
 
 from agent.assemble.attempts import MOST_FAILURES
 from agent.assemble.index import MAX_OBJECT_BYTES
-from agent.core.errors import Permanent, Transient
+from agent.assemble.owed import Owed
+from agent.core.errors import Permanent, Transient, Unreadable
 from agent.core.instance import End, Instance
 from agent.core.ports import Record, RecordKind
+from agent.core.retention import OwedCopy
+from agent.dicom.part10 import to_part10
+from agent.record.quarantine import Quarantine
 from tests.fakes.instances import IMPLICIT, encode, mammogram, meta_of
 from tests.indexing import House
 
@@ -116,19 +121,90 @@ def test_another_record_that_is_too_large_is_kept_for_a_person(house: House) -> 
     assert house.ends() == [End.QUARANTINED, End.COLLECTED]
 
 
-def test_what_may_pass_is_never_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarantine that cannot be written for long holds the tick up as before: nothing is lost."""
-    house.spool.add(RecordKind.INSTANCE, meta_of(mammogram("bad")), encode(mammogram("bad"))[:-3])
+def _full(*_: object, **__: object) -> None:
+    raise Transient("the quarantine folder cannot be written: No space left on device")
 
-    def full(*_: object, **__: object) -> None:
-        raise Transient("full")
 
+def _owed(house: House) -> Owed:
+    return Owed(house.spool, house.store, to_part10, Quarantine(house.folder, 1 << 30))
+
+
+def _are_owed(house: House) -> list[OwedCopy]:
+    with house.store.unit() as unit:
+        return list(unit.owed_copies())
+
+
+def test_a_full_quarantine_holds_up_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Object and reason are noted, the copy is owed and its bytes stay; it is made once there is room."""
+    bad = house.spool.add(RecordKind.INSTANCE, meta_of(mammogram("bad")), encode(mammogram("bad"))[:-3])
+    house.send(mammogram("2"))
     with monkeypatch.context() as patch:
-        patch.setattr("agent.record.quarantine.Quarantine.keep", full)
-        _ticks(house, Transient, 2 * MOST_FAILURES)
-    assert house.ends() == []
+        patch.setattr("agent.record.quarantine.Quarantine.keep", _full)
+        with capture_logs() as logs:
+            assert house.indexer.tick() == 2
+            assert house.ends() == [End.QUARANTINED, End.COLLECTED]
+            reason = house.arrivals()[0].reason
+            assert _are_owed(house) == [OwedCopy(bad, reason, house.clock())]
+            owed = _owed(house)
+            assert [owed.tick() for _ in range(3)] == [0, 0, 0]
+    assert [one["event"] for one in logs].count("quarantine_put_off") == 2  # at first, and by who tries again
+    assert owed.tick() == 1
+    assert _are_owed(house) == []
+    note, about = _note(house)
+    assert about["reason"] == reason
+    assert note.with_suffix(".dcm").read_bytes().endswith(encode(mammogram("bad"))[:-3])
+    assert house.indexer.tick() == owed.tick() == 0
+
+
+def test_what_the_disk_does_not_give_back_holds_up_its_own_segment_and_not_for_long(house: House) -> None:
+    """The others go on at once, what came behind it in its segment after some seconds; its bytes stay there."""
+    house.send(mammogram("1"))
+    bad = house.spool.add(RecordKind.INSTANCE, meta_of(mammogram("bad")), encode(mammogram("bad")))
+    house.send(mammogram("2"))
+    house.spool.add(RecordKind.INSTANCE, meta_of(mammogram("3")), encode(mammogram("3")), segment=2)
+    house.spool.bad.add(bad)
+    assert house.indexer.tick() == 2
+    assert [one.sop_instance_uid for one in house.arrivals()] == [mammogram(n).SOPInstanceUID for n in ("1", "3")]
+    assert [house.indexer.tick() for _ in range(MOST_FAILURES - 2)] == [0] * (MOST_FAILURES - 2)
+    with capture_logs() as logs:
+        assert house.indexer.tick() == 2
+    told = [one["event"] for one in logs]
+    assert told == ["spool_record_given_up", "quarantine_put_off", "instance_quarantined"]
+    given_up = house.arrivals()[1]
+    assert (given_up.sop_instance_uid, given_up.end) == (mammogram("bad").SOPInstanceUID, End.QUARANTINED)
+    assert given_up.reason == f"it could not be read: Unreadable, {MOST_FAILURES} times"
+    assert [one.ref for one in _are_owed(house)] == [bad]
+    with house.store.unit() as unit:
+        assert any(one.ref == bad and one.awaits_copy for one in unit.residents(bad.segment, bad.generation))
+
+
+def test_what_the_disk_gives_back_at_last_is_copied(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that it does not give back keeps no other from it."""
+    bad = [
+        house.spool.add(RecordKind.INSTANCE, meta_of(mammogram(n)), encode(mammogram(n)), segment=int(n))
+        for n in ("1", "2")
+    ]
+    house.spool.bad.update(bad)
+    for _ in range(MOST_FAILURES):
+        house.indexer.tick()
+    owed = _owed(house)
+    assert owed.tick() == 0
+    house.spool.bad.remove(bad[1])
+    assert owed.tick() == 1
+    assert _note(house)[0].with_suffix(".dcm").read_bytes().endswith(encode(mammogram("2")))
+    assert [one.ref for one in _are_owed(house)] == [bad[0]]
+
+
+def test_a_disk_that_gives_back_in_time_costs_nothing(house: House) -> None:
+    """The object is collected as ever."""
+    house.send(mammogram("1"))
+    (ref,) = (record.ref for record in house.spool.after({}))
+    house.spool.bad.add(ref)
+    for _ in range(MOST_FAILURES - 1):
+        assert house.indexer.tick() == 0
+    house.spool.bad.clear()
     assert house.indexer.tick() == 1
-    assert len(list(house.folder.glob("*.dcm"))) == 1
+    assert (house.ends(), _are_owed(house)) == ([End.COLLECTED], [])
 
 
 def test_a_copy_that_can_never_be_made_leaves_the_reason(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,14 +222,16 @@ def test_a_copy_that_can_never_be_made_leaves_the_reason(house: House, monkeypat
     assert house.arrivals()[0].reason.startswith("truncated: ")
 
 
-def test_an_object_that_cannot_be_compared_is_kept_for_a_person(house: House) -> None:
+@pytest.mark.parametrize("error", [Permanent, Unreadable])
+def test_an_object_that_cannot_be_compared_is_kept_for_a_person(house: House, error: type[Exception]) -> None:
     """The known one under its UID cannot be read any more: the new one is copied out, and the rest goes on."""
     house.send(mammogram("1"))
     house.indexer.tick()
     house.send_as(IMPLICIT, mammogram("1", PixelData=b"\7\0" * 4))  # another encoding: only decoding tells
     house.send(mammogram("2"))
-    house.spool.lose(house.arrivals()[0].ref)
-    _ticks(house, Permanent, MOST_FAILURES - 1)
+    known = house.arrivals()[0].ref
+    house.spool.lose(known) if error is Permanent else house.spool.bad.add(known)
+    _ticks(house, error, MOST_FAILURES - 1)
     house.indexer.tick()
     assert house.ends()[1:] == [End.QUARANTINED, End.COLLECTED]
     assert len(list(house.folder.glob("*.dcm"))) == 1
