@@ -27,7 +27,8 @@ from agent.crashpoint import crashpoint
 BATCH_RECORDS: Final = 128
 BATCH_BYTES: Final = 64 * 1024 * 1024
 MOST_PER_TICK: Final = 512
-MAX_OBJECT_BYTES: Final = 512 * 1024 * 1024
+MOST_COMPARED_BYTES: Final = 512 * 1024 * 1024
+"""Of a longer object the pixels are compared with nothing: both would be in memory."""
 FROM_FACTS: Final = frozenset({"nsln"})
 """Questions that no image raises: their cases are opened by what becomes known, and take images from then on."""
 
@@ -44,7 +45,6 @@ class IndexSettings:
     quiet: timedelta
     episode: timedelta
     rejecting: tuple[str, ...] = ()  # destinations that take rejections of earlier objects
-    max_object_bytes: int = MAX_OBJECT_BYTES  # of what is read; the spool's reader has the same bound
 
 
 def _never(record: Record) -> bool:
@@ -97,7 +97,6 @@ class Indexer:
         self._reading = reading
         self._quarantine = quarantine
         self._on_event_report = on_event_report
-        self._max_object_bytes = settings.max_object_bytes
         self._reads, self._errands = Attempts(), Attempts()
         self._now = now
 
@@ -141,15 +140,11 @@ class Indexer:
         return read
 
     def _read(self, record: Record) -> Read:
-        if record.unread_bytes > self._max_object_bytes:
-            return Rejected(f"too large: {record.unread_bytes} bytes, of at most {self._max_object_bytes}")
         return self._reads.run(record.ref, partial(self._read_now, record))
 
     def _read_now(self, record: Record) -> Read:
         if record.is_unreadable:
             raise Unreadable("the disk does not give it back")
-        if record.unread_bytes:
-            raise MemoryError
         return self._reading.header(record) if record.kind is RecordKind.INSTANCE else None
 
     def _take_batch(self, read: Sequence[tuple[Record, Read]]) -> None:
@@ -213,6 +208,9 @@ class Indexer:
         return True
 
     def _same_pixels(self, known: StoredInstance, record: Record) -> bool:
+        longest = max(self._spool.head(known.ref).unread_bytes, len(record.payload))
+        if longest > MOST_COMPARED_BYTES:
+            raise Rejected(f"too large to be compared with what is known under its UID: {longest} bytes")
         before = self._reading.part10(self._spool.read(known.ref))
         return self._reading.same_pixels(before, self._reading.part10(record))
 

@@ -42,7 +42,7 @@ from agent.dimse.client import PacsClient
 from agent.ehr.source import EhrSource
 from agent.preprocess.tabular import AGE, BIRTH_DATE
 from agent.record.quarantine import Quarantine
-from agent.spool import SpoolReader
+from agent.spool import MOST_IN_MEMORY, SpoolReader
 from agent.state import SqlStore
 from agent.tasks.embedded import Tick, Ticker
 
@@ -96,7 +96,7 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
         return read_header(record, config.site.issuer_of_patient_id)
 
     return Indexer(
-        SpoolReader(config.storage.spool, settings.max_object_bytes),
+        SpoolReader(config.storage.spool, MOST_IN_MEMORY),
         store,
         question_scopes(config),
         settings,

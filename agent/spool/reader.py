@@ -1,6 +1,7 @@
 """The reading side of the spool: another process, while the writer appends."""
 
 import heapq
+import mmap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -34,6 +35,8 @@ from agent.spool.segment import (
 KEPT: Final = "kept"
 """The folder of segments that the keeper copied to. A place in the segment n of it has the number -n."""
 
+MOST_IN_MEMORY: Final = 512 << 20
+"""Longest payload that keeper and workers hold in memory."""
 _PIECE: Final = 1 << 20
 
 _log = structlog.get_logger()
@@ -60,22 +63,24 @@ class SpoolReader:
 
     Parameters
     ----------
-    max_payload_bytes
-        `after` leaves out longer payloads; None: there is no bound.
+    most_in_memory
+        `after` gives longer payloads as views of their file, `read` refuses them; None: there is no bound.
     """
 
-    def __init__(self, folder: Path, max_payload_bytes: int | None = None) -> None:
+    def __init__(self, folder: Path, most_in_memory: int | None = None) -> None:
         self._folder = folder
-        self._max_payload_bytes = max_payload_bytes
+        self._most_in_memory = most_in_memory
         self._told: set[tuple[object, ...]] = set()
 
     def after(self, cursor: Mapping[int, SpoolRef]) -> Iterator[Record]:
         """Yield the records behind the cursor (segment -> last record read), in order of `sequence`.
 
-        One payload at a time is in memory. What is appended while this runs comes with the next call. Associations
-        write to segments of their own, so a record may become visible before one of another segment with a lower
-        `sequence`; within a segment the order always holds. A damaged record is reported and passed over; where the
-        disk does not give back what lies between two records, the rest of that segment is left for a later call.
+        One payload at a time is in memory, and of a long one none: it is verified, and then a view of the file. That
+        shows what was verified as long as no cursor has passed it: until then its segment is not used anew. What is
+        appended while this runs comes with the next call. Associations write to segments of their own, so a record may
+        become visible before one of another segment with a lower `sequence`; within a segment the order always holds. A
+        damaged record is reported and passed over; where the disk does not give back what lies between two records, the
+        rest of that segment is left for a later call.
 
         Raises
         ------
@@ -110,15 +115,15 @@ class SpoolReader:
             return replace(_head(found), is_unreadable=True)
 
     def _load_readable(self, found: _Found) -> Record | None:
-        """Read a record, without its payload where that is too long for us, or for the memory there is."""
-        payload_bytes = found.entry.header.payload_bytes
-        if self._max_payload_bytes is None or payload_bytes <= self._max_payload_bytes:
-            try:
+        """Read a record; where it is too long for us, or for the memory there is, its payload is a view of the file."""
+        if not self._is_too_long(found):
+            with suppress(MemoryError):
                 return _load(found, read_body)
-            except MemoryError:
-                _log.error("spool_record_too_large", segment=found.identity.number, bytes=payload_bytes)
         record = _load(found, read_meta)
-        return None if record is None else replace(record, unread_bytes=payload_bytes)
+        return None if record is None else replace(record, payload=_view(found))
+
+    def _is_too_long(self, found: _Found) -> bool:
+        return self._most_in_memory is not None and found.entry.header.payload_bytes > self._most_in_memory
 
     def _tell(self, event: str, segment: str, **where: int) -> None:
         """Say it once: it is found again and again."""
@@ -142,9 +147,12 @@ class SpoolReader:
         SpoolFailed
             If the disk refuses.
         Permanent
-            If it is gone or damaged.
+            If it is gone or damaged, or longer than is held in memory.
         """
-        record = _load(self._found(ref), read_body)
+        found = self._found(ref)
+        if self._is_too_long(found):
+            raise Permanent(f"too large: {found.entry.header.payload_bytes} bytes, of at most {self._most_in_memory}")
+        record = _load(found, read_body)
         if record is None:
             raise Permanent("the received bytes are damaged in the spool, or no longer in it")
         return replace(record, ref=ref)
@@ -258,6 +266,14 @@ def _load(found: _Found, read: Callable[[int, Identity, Entry], tuple[bytes, byt
         return None
     header = found.entry.header
     return Record(ref, header.kind, header.sequence, header.received_at, decode_meta(body[0]), body[1])
+
+
+def _view(found: _Found) -> memoryview:
+    """Return a payload as it lies in the file."""
+    start, end = found.entry.payload
+    at = start - start % mmap.ALLOCATIONGRANULARITY
+    with _reading(found.path) as fd:
+        return memoryview(mmap.mmap(fd, end - at, prot=mmap.PROT_READ, offset=at))[start - at :]
 
 
 def _head(found: _Found) -> Record:

@@ -6,12 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pydicom
 import pytest
 from structlog.testing import capture_logs
 
 from agent.assemble.attempts import MOST_FAILURES
-from agent.assemble.index import MAX_OBJECT_BYTES
 from agent.assemble.owed import Owed
 from agent.core.errors import Permanent, Transient, Unreadable
 from agent.core.instance import End, Instance
@@ -30,24 +28,44 @@ def _note(house: House) -> tuple[Path, dict[str, Any]]:
     return note, json.loads(note.read_text())
 
 
-def test_what_is_too_large_is_copied_out_in_pieces_unread(house: House) -> None:
-    """It has its end and a whole copy; what came before and behind it is collected in the same tick."""
-    house.spool.max_payload_bytes = house.indexer._max_object_bytes = 10_000
+def test_a_long_object_is_judged_as_any_other(house: House, tmp_path: Path) -> None:
+    """It is collected, from a view of its file; so are those before and behind it."""
+    house.spool.most_in_memory = 10_000
     house.send(mammogram("1"), LARGE, mammogram("2"))
     assert house.indexer.tick() == 3
-    assert house.ends() == [End.COLLECTED, End.QUARANTINED, End.COLLECTED]
-    sent = encode(LARGE)
-    reason = f"too large: {len(sent)} bytes, of at most 10000"
-    assert house.arrivals()[1].reason == reason
+    assert house.ends() == [End.COLLECTED] * 3
+    with house.store.unit() as unit:
+        stored = unit.find_instance(str(LARGE.SOPInstanceUID))
+    assert stored is not None
+    assert stored.instance.sha256 == hashlib.sha256(encode(LARGE)).hexdigest()
+    in_memory = House(tmp_path / "other")
+    in_memory.send(LARGE)
+    in_memory.indexer.tick()
+    with in_memory.store.unit() as unit:
+        other = unit.find_instance(str(LARGE.SOPInstanceUID))
+    assert other is not None and other.instance == stored.instance
+
+
+def test_a_long_object_that_cannot_be_used_is_copied_out(house: House) -> None:
+    """All of it."""
+    house.spool.most_in_memory = 10_000
+    house.spool.add(RecordKind.INSTANCE, meta_of(LARGE), encode(LARGE)[:-3])
+    assert house.indexer.tick() == 1
     note, about = _note(house)
-    assert (note.stem, about["reason"]) == (hashlib.sha256(sent).hexdigest(), reason)
-    assert note.with_suffix(".dcm").read_bytes().endswith(sent)
-    assert pydicom.dcmread(note.with_suffix(".dcm")).SOPInstanceUID == LARGE.SOPInstanceUID
+    assert about["reason"].startswith("truncated: ")
+    assert note.with_suffix(".dcm").read_bytes().endswith(encode(LARGE)[:-3])
 
 
-def test_the_bound_is_far_below_what_a_spool_can_hold() -> None:
-    """The keeper holds an object or two of them."""
-    assert MAX_OBJECT_BYTES == 512 << 20
+def test_a_long_object_is_not_decoded_to_be_compared(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another encoding a person decides: both would be in memory."""
+    monkeypatch.setattr("agent.assemble.index.MOST_COMPARED_BYTES", 10_000)
+    house.send(LARGE)
+    house.indexer.tick()
+    house.send_as(IMPLICIT, mammogram("large", PixelData=b"\1" * 20_000, Rows=100, Columns=100))
+    house.send(mammogram("2"))
+    assert house.indexer.tick() == 2
+    assert house.ends()[1:] == [End.QUARANTINED, End.COLLECTED]
+    assert house.arrivals()[1].reason.startswith("too large to be compared with what is known under its UID: ")
 
 
 def _ticks(house: House, error: type[Exception], times: int) -> None:
@@ -99,26 +117,6 @@ def test_what_is_read_at_last_is_taken_in(house: House) -> None:
     assert house.indexer.tick() == 1
     assert house.ends() == [End.COLLECTED]
     assert not house.indexer._reads._failures
-
-
-def test_a_record_that_memory_does_not_hold_is_given_up_in_the_end(house: House) -> None:
-    """Its spool leaves the payload out, though it is below the bound; the copy is made in pieces."""
-    house.spool.max_payload_bytes = 10_000
-    house.send(LARGE, mammogram("2"))
-    _ticks(house, MemoryError, MOST_FAILURES - 1)
-    assert house.indexer.tick() == 2
-    assert house.ends() == [End.QUARANTINED, End.COLLECTED]
-    assert _note(house)[0].with_suffix(".dcm").read_bytes().endswith(encode(LARGE))
-
-
-def test_another_record_that_is_too_large_is_kept_for_a_person(house: House) -> None:
-    """A report of megabytes is not applied without its bytes."""
-    house.spool.max_payload_bytes = house.indexer._max_object_bytes = 10_000
-    house.spool.add(RecordKind.EVENT_REPORT, {"event_type_id": "1"}, bytes(20_000))
-    house.send(mammogram("1"))
-    assert house.indexer.tick() == 2
-    assert house.events == []
-    assert house.ends() == [End.QUARANTINED, End.COLLECTED]
 
 
 def _full(*_: object, **__: object) -> None:
