@@ -17,8 +17,8 @@ from pynetdicom.transport import AddressInformation, AssociationSocket, Threaded
 from agent.core.boundary import contained
 from agent.receive.admission import Account
 from agent.receive.complaints import Complaints
+from agent.receive.deciding import Asked
 from agent.receive.failing import break_off
-from agent.receive.gate import Asked
 from agent.receive.journal import AssociationLog
 from agent.receive.lane.framing import HEADER_BYTES, AbortReason, PduType, encode_abort, header
 from agent.receive.laned import LanedAssociation
