@@ -194,7 +194,7 @@ class Indexer:
         if known is not None:
             errands.told_apart[known.ref, record.ref] = not self._same_pixels(known, record)
         else:
-            errands.is_owed = not self._copy_out(record, judged.arrival.reason)
+            errands.is_owed = record.is_unreadable or not self._copy_out(record, judged.arrival.reason)
             errands.copied = record.ref
 
     def _copy_out(self, record: Record, reason: str) -> bool:

@@ -147,6 +147,26 @@ def test_a_record_on_a_bad_sector_is_passed_over_and_kept(house: House, monkeypa
     assert bad.segment in house.released()
 
 
+def test_a_bad_sector_that_hides_what_lies_there_is_never_taken_for_mended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next object is taken in; the segment stays for good: nobody knows how many were there."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    bad = house.receive(channel, mammogram("bad", **LARGE))
+    house.receive(channel, mammogram("sound", Modality="CR"))
+    disk.spoil(house.spool / segment_name(bad.segment), bad.offset)
+    channel.close()
+    house.writer._pool.seal(is_full=True)
+    for _ in range(MOST_FAILURES + 1):
+        house.indexer.tick()
+    assert house.ends() == {"": "quarantined", str(mammogram("sound").SOPInstanceUID): "not_relevant"}
+    disk.heal()
+    assert house.owed.tick() == 0
+    assert (len(house.are_owed()), house.copies()) == (1, [])
+    assert bad.segment not in house.released()
+
+
 def test_a_full_quarantine_holds_up_no_healthy_object(tmp_path: Path, tmpfs: Path) -> None:
     """Images go on becoming cases; what could not be copied is, once there is room, also after a kill."""
     fill(tmpfs / "ballast")

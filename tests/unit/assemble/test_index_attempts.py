@@ -167,7 +167,7 @@ def test_what_the_disk_does_not_give_back_holds_up_its_own_segment_and_not_for_l
     with capture_logs() as logs:
         assert house.indexer.tick() == 2
     told = [one["event"] for one in logs]
-    assert told == ["spool_record_given_up", "quarantine_put_off", "instance_quarantined"]
+    assert told == ["spool_record_given_up", "instance_quarantined"]
     given_up = house.arrivals()[1]
     assert (given_up.sop_instance_uid, given_up.end) == (mammogram("bad").SOPInstanceUID, End.QUARANTINED)
     assert given_up.reason == f"it could not be read: Unreadable, {MOST_FAILURES} times"
