@@ -77,9 +77,9 @@ class _CountedDraft:
 
     def write(self, chunks: Sequence[memoryview]) -> None:
         count = sum(map(len, chunks))
+        self._draft.write(chunks)  # first: that an object alone is too large says more than that its peer has too much
         self._unfinished.take(self._account, count)
         self._bytes += count
-        self._draft.write(chunks)
 
     def commit(self, chunks: Sequence[memoryview] = ()) -> SpoolRef:
         try:
