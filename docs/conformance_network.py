@@ -82,7 +82,8 @@ C_FIND_KEYS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 """Keys of the queries of `cases.ask_pacs`, those that are matched and those that are returned, by level."""
 CONFIGURED: Final = (
     *("dicom.ae_title", "dicom.bind", "dicom.port", "dicom.max_associations", "dicom.max_pdu_bytes"),
-    *("dicom.max_associations_per_peer", "dicom.idle_timeout_s", "dicom.pdu_timeout_s", "dicom.accept_from"),
+    *("dicom.max_associations_per_peer", "dicom.idle_timeout_s", "dicom.pdu_timeout_s"),
+    *("dicom.message_timeout_s", "dicom.accept_from"),
     *("dicom.peers.ae_title", "dicom.peers.host", "dicom.peers.may", "dicom.peers.certificate_subject"),
     *("dicom.peers.sop_classes", "dicom.tls.bind", "dicom.tls.port", "dicom.tls.min_version"),
     *("destinations.ae_title", "destinations.host", "destinations.port", "destinations.send"),
@@ -168,6 +169,7 @@ def _single_values() -> dict[str, str]:
         "pdu_s": f"{timeouts.pdu_s:g}",
         "retrieve_response_s": f"{pacs._RETRIEVING.response_s:g}",
         "acceptor_pdu_s": f"{receiver['pdu_timeout_s']:g}",
+        "acceptor_message_s": f"{receiver['message_timeout_s']:g}",
         "idle_s": f"{receiver['idle_timeout_s']:g}",
         "probe_s": f"{PROBE_S:g}",
         "linger_s": f"{commitment.LINGER_S:g}",

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import structlog
 
 from agent.core.boundary import contained
-from agent.core.errors import Rejected, Transient
+from agent.core.errors import Rejected, Transient, Unreadable
 from agent.core.instance import SpoolRef
 
 MOST_FAILURES: Final = 20
@@ -32,7 +32,7 @@ class Attempts:
         Raises
         ------
         Transient
-            If that is what `do` raises, however often.
+            If that is what `do` raises, however often; Unreadable the first times.
         Exception
             Whatever else `do` raises, the first times.
         """
@@ -44,7 +44,7 @@ class Attempts:
         """Return why a record is given up; raise the error as long as it is not."""
         if isinstance(error, Rejected):
             return error
-        if isinstance(error, Transient):
+        if isinstance(error, Transient) and not isinstance(error, Unreadable):
             raise error
         self._failures[ref] += 1
         if self._failures[ref] < MOST_FAILURES:

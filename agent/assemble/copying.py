@@ -14,7 +14,14 @@ class Quarantine(Protocol):
     """Where unusable objects are copied to."""
 
     def keep(
-        self, part10: Iterable[bytes], sha256: str, reason: str, *, size: int, received_at: datetime, sop_class_uid: str
+        self,
+        part10: Iterable[bytes | memoryview],
+        sha256: str,
+        reason: str,
+        *,
+        size: int,
+        received_at: datetime,
+        sop_class_uid: str,
     ) -> object:
         """Keep an object and its reason; a second time changes nothing."""
 
@@ -32,7 +39,7 @@ def copy_out(
         If the bytes are gone.
     """
 
-    def pieces() -> Iterable[bytes]:
+    def pieces() -> Iterable[bytes | memoryview]:
         return spool.pieces(record.ref) if record.unread_bytes else (record.payload,)
 
     digest = hashlib.sha256()

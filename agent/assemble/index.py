@@ -19,7 +19,7 @@ from agent.assemble.readings import note_object, note_said
 from agent.assemble.versions import Versions
 from agent.core.adt import news_from_json
 from agent.core.case import CaseState
-from agent.core.errors import Rejected, StaleCase
+from agent.core.errors import Rejected, StaleCase, Transient, Unreadable
 from agent.core.instance import Arrival, End, Instance
 from agent.core.ports import Record, RecordKind, SpoolSource, Store, StoredInstance, Unit
 from agent.crashpoint import crashpoint
@@ -27,7 +27,8 @@ from agent.crashpoint import crashpoint
 BATCH_RECORDS: Final = 128
 BATCH_BYTES: Final = 64 * 1024 * 1024
 MOST_PER_TICK: Final = 512
-MAX_OBJECT_BYTES: Final = 512 * 1024 * 1024
+MOST_COMPARED_BYTES: Final = 512 * 1024 * 1024
+"""Of a longer object the pixels are compared with nothing: both would be in memory."""
 FROM_FACTS: Final = frozenset({"nsln"})
 """Questions that no image raises: their cases are opened by what becomes known, and take images from then on."""
 
@@ -44,7 +45,6 @@ class IndexSettings:
     quiet: timedelta
     episode: timedelta
     rejecting: tuple[str, ...] = ()  # destinations that take rejections of earlier objects
-    max_object_bytes: int = MAX_OBJECT_BYTES  # of what is read; the spool's reader has the same bound
 
 
 def _never(record: Record) -> bool:
@@ -97,7 +97,6 @@ class Indexer:
         self._reading = reading
         self._quarantine = quarantine
         self._on_event_report = on_event_report
-        self._max_object_bytes = settings.max_object_bytes
         self._reads, self._errands = Attempts(), Attempts()
         self._now = now
 
@@ -107,19 +106,19 @@ class Indexer:
         Raises
         ------
         Transient
-            If the database or the quarantine folder is away. What was not committed is taken in again.
+            If the database is away. What was not committed is taken in again.
         """
         with self._store.unit() as unit:
             cursor = unit.cursor()
-        taken = 0
+        taken, stalled = 0, set[int]()
         for batch in _batches(self._spool.after(cursor)):
-            read = [(record, self._read(record)) for record in batch]  # outside of the transaction: it takes longest
+            read = self._read_each(batch, stalled)  # outside of the transaction: it takes longest
             try:
                 self._take_batch(read)
             except StaleCase:  # a worker claimed a case meanwhile: nothing was committed, the next tick takes it in
                 break
             crashpoint("assemble.after_commit")
-            taken += len(batch)
+            taken += len(read)
             del batch, read  # else they would stand in memory beside the next ones
             if taken >= MOST_PER_TICK:
                 break
@@ -129,21 +128,31 @@ class Indexer:
         """The questions whose cases take an image."""
         return frozenset(scope.question for scope in self._judge.wanting(instance))
 
+    def _read_each(self, batch: Sequence[Record], stalled: set[int]) -> list[tuple[Record, Read]]:
+        """Read records; what the disk does not give back holds up its own segment, until it is given up."""
+        read = list[tuple[Record, Read]]()
+        for record in batch:
+            if record.ref.segment not in stalled:
+                try:
+                    read.append((record, self._read(record)))
+                except Unreadable:
+                    stalled.add(record.ref.segment)
+        return read
+
     def _read(self, record: Record) -> Read:
-        if record.unread_bytes > self._max_object_bytes:
-            return Rejected(f"too large: {record.unread_bytes} bytes, of at most {self._max_object_bytes}")
         return self._reads.run(record.ref, partial(self._read_now, record))
 
     def _read_now(self, record: Record) -> Read:
-        if record.unread_bytes:
-            raise MemoryError
+        if record.is_unreadable:
+            raise Unreadable("the disk does not give it back")
         return self._reading.header(record) if record.kind is RecordKind.INSTANCE else None
 
     def _take_batch(self, read: Sequence[tuple[Record, Read]]) -> None:
         """Take records in: in one transaction, or in several where something takes long.
 
         A copy for the quarantine is made between two transactions, since nobody may wait for it, and before its record
-        counts as taken in: after a crash in between it is made again, which changes nothing. So is decoding.
+        counts as taken in: after a crash in between it is made again, which changes nothing. So is decoding. A copy
+        that cannot be made now is owed: `Owed` makes it.
         """
         left, errands = deque(read), Errands()
         while left:
@@ -155,7 +164,7 @@ class Indexer:
                 if isinstance(done, Rejected) and judged.compare_with is not None:
                     left[0] = (record, done)
                 elif isinstance(done, Rejected):
-                    errands.copied = record.ref  # no copy can be made: its reason stands alone
+                    errands.copied, errands.is_owed = record.ref, False  # none can be made: its reason stands alone
 
     def _take_ready(self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands) -> Judged | None:
         """Take in what comes before the first record that an errand is to be run for; return how that was judged."""
@@ -171,6 +180,8 @@ class Indexer:
                 if judged.compare_with is not None or not is_copied:
                     return judged
                 self._arrive(unit, judged, read)
+                if judged.arrival.ref == errands.copied and errands.is_owed:
+                    unit.owe_copy(record.ref, judged.arrival.reason, self._now())
                 if isinstance(read, Instance) and judged.arrival.end is not End.OWN and self._reading.is_report(record):
                     note_object(unit, read, record, self._now())
             unit.advance(record.ref)
@@ -183,11 +194,23 @@ class Indexer:
         if known is not None:
             errands.told_apart[known.ref, record.ref] = not self._same_pixels(known, record)
         else:
-            copy_out(record, judged.arrival.reason, self._spool, self._reading.part10, self._quarantine)
-            crashpoint("assemble.after_copy")
+            errands.is_owed = record.is_unreadable or not self._copy_out(record, judged.arrival.reason)
             errands.copied = record.ref
 
+    def _copy_out(self, record: Record, reason: str) -> bool:
+        """Copy a record into quarantine; tell whether that could be done now."""
+        try:
+            copy_out(record, reason, self._spool, self._reading.part10, self._quarantine)
+        except Transient as error:
+            _log.error("quarantine_put_off", segment=record.ref.segment, offset=record.ref.offset, error=str(error))
+            return False
+        crashpoint("assemble.after_copy")
+        return True
+
     def _same_pixels(self, known: StoredInstance, record: Record) -> bool:
+        longest = max(self._spool.head(known.ref).unread_bytes, len(record.payload))
+        if longest > MOST_COMPARED_BYTES:
+            raise Rejected(f"too large to be compared with what is known under its UID: {longest} bytes")
         before = self._reading.part10(self._spool.read(known.ref))
         return self._reading.same_pixels(before, self._reading.part10(record))
 

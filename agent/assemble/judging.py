@@ -49,7 +49,8 @@ class QuestionScope:
 class Errands:
     """What was done between two transactions, since nobody may wait for it inside of one."""
 
-    copied: SpoolRef | None = None  # the record of which a copy stands in quarantine
+    copied: SpoolRef | None = None  # the record of which a copy stands in quarantine, or is owed
+    is_owed: bool = False
     told_apart: dict[tuple[SpoolRef, SpoolRef], bool] = field(default_factory=dict)  # known, new -> other pixels
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from agent.core.errors import Permanent, Transient
+from agent.core.errors import Permanent, Transient, Unreadable
 from agent.core.instance import SpoolRef
 from agent.core.ports import Store
 from agent.core.ports_retention import SpoolKeeper
@@ -119,8 +119,8 @@ class Retention:
         """Whether everything in a segment was taken in: what was not is nobody's to judge."""
         try:
             return self._spool.is_read(segment, cursor.get(segment.number))
-        except Permanent:
-            return False  # used anew, or gone, meanwhile
+        except (Permanent, Unreadable):
+            return False  # used anew, or gone, meanwhile; or the disk does not give back what may lie there
 
     def _look_at(self, segment: SegmentState) -> bool:
         """Release a segment, if nothing of it is needed or so little that it can be copied; return whether it was."""
@@ -130,7 +130,7 @@ class Retention:
         try:
             copies = self._copied(segment, staying)
         except (Permanent, Transient) as error:
-            if isinstance(error, Permanent):
+            if isinstance(error, (Permanent, Unreadable)):
                 self._damaged.add((segment.number, segment.generation))
                 _log.error("spool_segment_not_copied", segment=segment.number, reason=str(error))
             self._may_copy = False  # there is room again once the receiver gave up what is released
@@ -162,7 +162,7 @@ class Retention:
         if not staying:
             return _NOTHING
         is_damaged = (segment.number, segment.generation) in self._damaged
-        if not self._pressure or not self._may_copy or is_damaged or any(one.is_being_read for one in staying):
+        if not self._pressure or not self._may_copy or is_damaged or any(_stays_there(one) for one in staying):
             return None
         if not self._is_worth_copying(segment, staying):
             return None
@@ -185,11 +185,16 @@ class Retention:
             unit.alone()
             residents = unit.residents(segment.number, segment.generation, to_change=True)
             staying = self._staying(residents)
-            if any(one.ref not in copies or one.is_being_read for one in staying):
+            if any(one.ref not in copies or _stays_there(one) for one in staying):
                 return False
             unit.move_bytes(copies)
             unit.forget_bytes([one.ref for one in residents if one.ref not in copies])
         return True
+
+
+def _stays_there(resident: Resident) -> bool:
+    """Whether a record may not be moved: somebody will look for it where it lies."""
+    return resident.is_being_read or resident.awaits_copy
 
 
 def _age(segment: SegmentState) -> tuple[int, int]:

@@ -70,7 +70,7 @@ def examine_spool(config: Config) -> SpoolExamination:
         If a later release wrote the spool.
     """
     folder, configured = config.storage.spool, int(config.storage.spool_bytes)
-    cursor, unasked = _cursor(config)
+    cursor, owed, unasked = _read_so_far(config)
     quarantined, quarantined_bytes = count_held(config.storage.quarantine)
     spool = open_kept(config)
     segments = spool.segments()
@@ -90,18 +90,19 @@ def examine_spool(config: Config) -> SpoolExamination:
         quarantined=quarantined,
         quarantined_bytes=quarantined_bytes,
         quarantine_limit_bytes=int(config.storage.quarantine_bytes),
+        owed=owed,
         oldest_unindexed=None if unasked else SpoolReader(folder).oldest_after(cursor),
         unasked=unasked,
     )
 
 
-def _cursor(config: Config) -> tuple[Mapping[int, SpoolRef], str]:
-    """Ask the database how far the spool is read; else say why it cannot be asked."""
+def _read_so_far(config: Config) -> tuple[Mapping[int, SpoolRef], int | None, str]:
+    """Ask the database how far the spool is read, and what is still to be copied out; else why it cannot be asked."""
     try:
         with closing(open_store(config)) as store, store.unit() as unit:
-            return unit.cursor(), ""
+            return unit.cursor(), len(unit.owed_copies()), ""
     except (Transient, Permanent) as exc:
-        return {}, "; ".join(str(exc).splitlines())
+        return {}, None, "; ".join(str(exc).splitlines())
 
 
 def _free_bytes(folder: Path) -> int:

@@ -19,6 +19,7 @@ from agent.operate.spool_status import SpoolStatus
 from agent.spool import KeptSpool, Watermark
 from agent.state import SqlStore, stories
 from agent.state import overview as counts
+from agent.state.residents import count_owed
 
 _Seen = TypeVar("_Seen")
 
@@ -54,6 +55,7 @@ def spool_status(config: Config) -> SpoolStatus:
         reusable_bytes=sum(one.size for one in segments if one.is_released),
         copied_bytes=sum(one.size for one in segments if one.number < 0),
         pinned_since=_look(config, counts.pinned_since),
+        owed=_look(config, count_owed),
     )
 
 

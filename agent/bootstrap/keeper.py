@@ -14,6 +14,7 @@ import structlog
 from agent.assemble.complete import Assembler
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
+from agent.assemble.owed import Owed
 from agent.assemble.resolve import Resolver
 from agent.assemble.retention import Retention
 from agent.assemble.settings import AssembleSettings
@@ -41,7 +42,7 @@ from agent.dimse.client import PacsClient
 from agent.ehr.source import EhrSource
 from agent.preprocess.tabular import AGE, BIRTH_DATE
 from agent.record.quarantine import Quarantine
-from agent.spool import SpoolReader
+from agent.spool import MOST_IN_MEMORY, SpoolReader
 from agent.state import SqlStore
 from agent.tasks.embedded import Tick, Ticker
 
@@ -50,6 +51,7 @@ ASSEMBLE_EVERY_S = 0.5
 DELIVER_EVERY_S = 0.25
 UNSERVED_EVERY_S = 60.0
 RETAIN_EVERY_S = 1.0
+OWED_EVERY_S = 60.0
 
 
 def run_keeper(config: Config, stop: Stop) -> None:
@@ -67,6 +69,7 @@ def run_keeper(config: Config, stop: Stop) -> None:
         *(Tick(f"deliver {name}", courier.tick, DELIVER_EVERY_S) for name, courier in couriers.items()),
         Tick("unserved", unserved.tick, UNSERVED_EVERY_S),
         Tick("retain", retention.tick, RETAIN_EVERY_S),
+        Tick("owed", build_owed(config, store).tick, OWED_EVERY_S),
         *pacs_ticks(config, store, question_scopes(config)),
     ]
     ticker = Ticker(ticks, utc_now)
@@ -93,16 +96,25 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
         return read_header(record, config.site.issuer_of_patient_id)
 
     return Indexer(
-        SpoolReader(config.storage.spool, settings.max_object_bytes),
+        SpoolReader(config.storage.spool, MOST_IN_MEMORY),
         store,
         question_scopes(config),
         settings,
         reading=Reading(header, to_part10, same_pixels, is_report),
-        quarantine=Quarantine(config.storage.quarantine, int(config.storage.quarantine_bytes)),
+        quarantine=_quarantine(config),
         on_event_report=apply_event_report,
         now=utc_now,
         new_case_uuid=uuid4,
     )
+
+
+def build_owed(config: Config, store: SqlStore) -> Owed:
+    """Join spool, state and quarantine."""
+    return Owed(SpoolReader(config.storage.spool), store, to_part10, _quarantine(config))
+
+
+def _quarantine(config: Config) -> Quarantine:
+    return Quarantine(config.storage.quarantine, int(config.storage.quarantine_bytes))
 
 
 def build_assembler(config: Config, store: SqlStore) -> Assembler:

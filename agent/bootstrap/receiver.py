@@ -77,6 +77,8 @@ def _settings(config: Config) -> ReceiverSettings:
         max_pdu_bytes=dicom.max_pdu_bytes,
         idle_timeout_s=dicom.idle_timeout_s,
         pdu_timeout_s=dicom.pdu_timeout_s,
+        message_timeout_s=dicom.message_timeout_s,
+        max_unfinished_bytes=int(config.storage.spool_bytes) // 2,
         tls=TlsListener(tls.bind, tls.port, server_context(tls)) if tls else None,
     )
 

@@ -31,7 +31,7 @@ from agent.infer.reader import ImageReader
 from agent.record.quarantine import Quarantine
 from agent.report.compose import Composer, Language, Note
 from agent.report.draft import DeviceIdentity
-from agent.spool import SpoolReader
+from agent.spool import MOST_IN_MEMORY, SpoolReader
 from agent.state import SqlStore
 
 IDLE_S: Final = 0.2
@@ -95,7 +95,7 @@ def build_answerer(
             for m in config.models
         ],
         reader=ImageReader(
-            spool=SpoolReader(config.storage.spool),
+            spool=SpoolReader(config.storage.spool, MOST_IN_MEMORY),
             to_part10=to_part10,
             decode=decoder.decode,
             header=header,

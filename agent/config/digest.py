@@ -23,6 +23,7 @@ WITHOUT_EFFECT: Final = frozenset(
         "dicom.max_pdu_bytes",
         "dicom.idle_timeout_s",
         "dicom.pdu_timeout_s",
+        "dicom.message_timeout_s",
         "dicom.accept_from",
         "dicom.peers",
         "dicom.tls",

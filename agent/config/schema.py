@@ -97,6 +97,9 @@ class Dicom(Section):
     pdu_timeout_s: float = Field(
         25, gt=0, le=300, description="A PDU once begun, or a connection's association request, is complete by then."
     )
+    message_timeout_s: float = Field(
+        3600, gt=0, description="A message once begun, the object that it stores included, is complete by then."
+    )
     accept_from: Literal["listed", "any"] = Field(
         "listed", description="`any` takes every calling AE title; what a peer `may` is asked of those listed alone."
     )

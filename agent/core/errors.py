@@ -9,6 +9,10 @@ class Transient(SentinodeError):
     """It may work later with the same input: retry with backoff."""
 
 
+class Unreadable(Transient):
+    """The disk does not give back some of what it holds. Of one record it may never: it must not hold up others."""
+
+
 class Unreachable(Transient):
     """A peer could not be reached or refused the association: whatever else is for it would fail as well."""
 

@@ -37,7 +37,9 @@ class RecordKind(StrEnum):
 class Record:
     """One spool record. `sequence` orders records of all segments; `meta` holds short texts, `payload` the bytes.
 
-    `unread_bytes`: the payload is so long that it was not read, and `payload` is empty; 0: it is all there.
+    A long payload may be a view of the file that it lies in, so that no memory holds it.
+    `unread_bytes`: it was not read, and `payload` is empty; 0: it is all there.
+    `is_unreadable`: the disk does not give it back, at least not now; then `meta` is what could be read, unproven.
     """
 
     ref: SpoolRef
@@ -45,8 +47,9 @@ class Record:
     sequence: int
     received_at: datetime
     meta: Mapping[str, str]
-    payload: bytes
+    payload: bytes | memoryview
     unread_bytes: int = 0
+    is_unreadable: bool = False
 
 
 class SpoolSource(Protocol):
@@ -55,14 +58,17 @@ class SpoolSource(Protocol):
     def after(self, cursor: Mapping[int, SpoolRef]) -> Iterator[Record]:
         """Yield the records behind the cursor (segment -> last record read), in order of `sequence`.
 
-        A payload that is too long for this source, or for the memory there is, is left out and its length told.
+        A payload that the disk does not give back is left out, and its length told.
         """
 
+    def head(self, ref: SpoolRef) -> Record:
+        """Return a record without its payload, unproven. Raises Permanent if it is gone, Transient."""
+
     def pieces(self, ref: SpoolRef) -> Iterator[bytes]:
-        """Yield the payload of a record in short pieces. Raises Permanent if it is gone."""
+        """Yield the payload of a record in short pieces. Raises Permanent if it is gone, Transient."""
 
     def read(self, ref: SpoolRef) -> Record:
-        """Return one record again. Raises Permanent if it is gone or damaged."""
+        """Return one record again, in memory. Raises Permanent if it is gone or damaged, or too long for that."""
 
 
 class ClinicalSource(Protocol):

@@ -1,10 +1,11 @@
 """What retention asks of the state and of the spool."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from agent.core.instance import SpoolRef
-from agent.core.retention import Resident, SegmentState
+from agent.core.retention import OwedCopy, Resident, SegmentState
 
 
 class RetentionUnit(Protocol):
@@ -21,6 +22,15 @@ class RetentionUnit(Protocol):
 
     def forget_bytes(self, refs: Collection[SpoolRef]) -> None:
         """Say that bytes are no longer kept (`GONE`)."""
+
+    def owe_copy(self, ref: SpoolRef, reason: str, at: datetime) -> None:
+        """Note that a record is to be copied into quarantine later; it stays where it lies until then."""
+
+    def owed_copies(self) -> Sequence[OwedCopy]:
+        """Every record that is to be copied, the longest owed first."""
+
+    def settle_copy(self, ref: SpoolRef) -> None:
+        """Note that a record was copied."""
 
 
 class SpoolKeeper(Protocol):

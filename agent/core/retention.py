@@ -67,12 +67,22 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class OwedCopy:
+    """A record that is to be copied into quarantine; since when, and the reason that will stand beside the copy."""
+
+    ref: SpoolRef
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Resident:
     """A record that an instance or another object under its UID is read from, and the versions that hold it."""
 
     ref: SpoolRef
     holders: tuple[Holder, ...] = ()
     awaits_decision: bool = False  # a person is to say whether it takes the place of what these hold
+    awaits_copy: bool = False  # it is to be copied into quarantine, which could not be done so far
 
     @property
     def is_being_read(self) -> bool:
@@ -86,6 +96,8 @@ def need_of(resident: Resident, closed_before: datetime) -> Need:
     Of several versions the neediest counts. A version that was given up needs its images to be run again, unless a
     later one took its place.
     """
+    if resident.awaits_copy:
+        return Need.PINNED
     if resident.awaits_decision:
         is_open = any(holder.state is not CaseState.CLOSED for holder in resident.holders)
         return Need.PINNED if is_open else Need.FREE

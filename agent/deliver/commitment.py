@@ -27,7 +27,7 @@ def apply_event_report(unit: Unit, record: Record) -> None:
 
     A report that cannot be read, or of a transaction that is not ours, changes nothing.
     """
-    apply_report(unit, record.payload, record.meta.get("transfer_syntax_uid", ""), record.received_at)
+    apply_report(unit, bytes(record.payload), record.meta.get("transfer_syntax_uid", ""), record.received_at)
 
 
 def apply_report(unit: Unit, payload: bytes, transfer_syntax_uid: str, at: datetime) -> None:

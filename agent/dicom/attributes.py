@@ -52,6 +52,7 @@ _TEXTS: Final = frozenset(
     tag for tag, (vr, *_) in DicomDictionary.items() if vr in ("LO", "LT", "PN", "SH", "ST", "UC", "UT")
 )
 _NAMES: Final = frozenset(tag for tag, (vr, *_) in DicomDictionary.items() if vr == "PN")
+_LONG: Final = 16 << 20
 _HEAD: Final = Struct("<BII")  # depth, tag, length
 
 
@@ -60,11 +61,15 @@ def attributes_sha256(ds: Structure) -> str:
 
     Values are taken without padding, numbers as little endian, texts decoded; what is empty counts as missing. Private
     attributes are left out: nothing here reads them, and who encodes them anew may not know their VR (PS3.5 6.2.2).
+    A value of more than 16 MiB is taken as it is: it may lie in a file, and never all of it is in memory.
     """
-    return sha256(b"".join(_parts(ds))).hexdigest()
+    digest = sha256()
+    for part in _parts(ds):
+        digest.update(part)
+    return digest.hexdigest()
 
 
-def _parts(ds: Structure) -> Iterator[bytes]:
+def _parts(ds: Structure) -> Iterator[bytes | memoryview]:
     data, big_endian, steps = ds.data, ds.big_endian, ds.steps
     charsets = {1: ""}
     left_out = 99  # nothing deeper counts
@@ -77,17 +82,25 @@ def _parts(ds: Structure) -> Iterator[bytes]:
         elif tag in _LEFT_OUT or tag & 0x10000 or not tag & 0xFFFF or (depth == 1 and tag in _APART):
             left_out = depth
             if tag == _SPECIFIC_CHARACTER_SET:
-                charsets[depth] = data[start : start + length].decode("ascii", "replace").strip("\0 ")
+                charsets[depth] = (
+                    bytes(data[start : start + min(length, _LONG)]).decode("ascii", "replace").strip("\0 ")
+                )
             continue
         elif is_sequence and (n + 1 == len(steps) or steps[n + 1][0] <= depth):
             continue  # it has no items
-        value = data[start : start + length]
-        if tag not in _WORD:
-            value = _plain(value.strip(b"\0 "), tag, charsets[depth - 1 + depth % 2])
-        elif big_endian:
-            value = _turned(value, _WORD[tag])
+        value = memoryview(data)[start : start + length]
+        if length <= _LONG:
+            value = memoryview(_comparable(bytes(value), tag, charsets[depth - 1 + depth % 2], big_endian=big_endian))
         if value or is_sequence or tag == ITEM:
-            yield _HEAD.pack(depth, tag, len(value)) + value
+            yield _HEAD.pack(depth, tag, len(value))
+            yield value
+
+
+def _comparable(value: bytes, tag: int, charset: str, *, big_endian: bool) -> bytes:
+    """Return a value as it is however it was encoded."""
+    if tag not in _WORD:
+        return _plain(value.strip(b"\0 "), tag, charset)
+    return _turned(value, _WORD[tag]) if big_endian else value
 
 
 def _plain(value: bytes, tag: int, charset: str) -> bytes:

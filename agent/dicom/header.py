@@ -52,6 +52,7 @@ _MODIFIERS: Final = {  # PS3.16 CID 4015, written as on a film: M and S before t
     **dict.fromkeys(("415670009", "R-102C9"), "RS"),
     **dict.fromkeys(("414493004", "R-102C8"), "RI"),
 }
+_WORDS_AT_ONCE: Final = 1 << 20
 _SAMPLES_OF: Final = {"YBR_FULL_422": 2.0, "YBR_PARTIAL_422": 2.0, "YBR_PARTIAL_420": 1.5}
 
 
@@ -151,18 +152,20 @@ def _pixels_sha256(ds: Structure, needed: int) -> str:
     length = min(needed, element.length) if needed else element.length
     native = memoryview(ds.data)[element.start : element.start + length]
     if ds.big_endian and (ds.number(_BITS_ALLOCATED) or 0) > 8:
-        return hashlib.sha256(_swapped(native, ds.number(_BITS_ALLOCATED) or 16)).hexdigest()
+        return _swapped_sha256(native, (ds.number(_BITS_ALLOCATED) or 16) // 8)
     return hashlib.sha256(native).hexdigest()
 
 
-def _swapped(native: memoryview, bits: int) -> bytes:
-    """Turn the bytes of each word round; an incomplete one at the end stays as it is."""
-    size = bits // 8
-    whole = len(native) - len(native) % size
-    turned = bytearray(native)
-    for n in range(size):
-        turned[n:whole:size] = native[size - 1 - n : whole : size]
-    return bytes(turned)
+def _swapped_sha256(native: memoryview, size: int) -> str:
+    """Digest of words of so many bytes, each turned round; an incomplete one at the end stays as it is."""
+    digest = hashlib.sha256()
+    for at in range(0, len(native), size * _WORDS_AT_ONCE):
+        piece = native[at : at + size * _WORDS_AT_ONCE]
+        whole, turned = len(piece) - len(piece) % size, bytearray(piece)
+        for n in range(size):
+            turned[n:whole:size] = piece[size - 1 - n : whole : size]
+        digest.update(turned)
+    return digest.hexdigest()
 
 
 def _uid(ds: Structure, tag: int, name: str) -> str:

@@ -17,7 +17,7 @@ _PART_BYTES: Final = 1 << 20
 _DAMAGED, _TOO_LARGE, _ENDS_EARLY = 65, 66, 67  # exit codes
 
 
-def inflate(payload: bytes, limit_bytes: int) -> bytes:
+def inflate(payload: bytes | memoryview, limit_bytes: int) -> bytes:
     """Undo the deflation of a dataset, refusing one that grows beyond a limit.
 
     Raises
@@ -27,6 +27,8 @@ def inflate(payload: bytes, limit_bytes: int) -> bytes:
     """
     from agent.core.errors import Rejected  # only here: the child knows no packages
 
+    if len(payload) > 2 * limit_bytes:  # deflation makes nothing twice as long
+        raise Rejected(f"the deflated dataset is larger than {limit_bytes >> 20} MiB")
     command = [sys.executable, "-I", "-S", __file__, str(limit_bytes), str(len(payload))]
     try:
         ended = subprocess.run(command, input=payload, capture_output=True, timeout=WALL_S, check=False)  # noqa: S603 - our own file

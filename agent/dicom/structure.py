@@ -16,6 +16,7 @@ from agent.dicom.walking import ITEM, PIXEL_DATA, UNDEFINED, Element, Open, Scan
 __all__ = ["ITEM", "NATIVE", "PIXEL_DATA", "Broken", "Element", "Step", "Structure", "outline"]
 
 MAX_INFLATED_BYTES: Final = 128 * 1024 * 1024
+_LONGEST_ASKED_FOR: Final = 1 << 20  # nobody asks for a text or number that is longer
 
 _IMPLICIT: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.20"})
 _BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
@@ -28,18 +29,18 @@ NATIVE: Final = _IMPLICIT | {"1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", _B
 class Structure:
     """The top-level elements of a dataset or of one item of a sequence."""
 
-    data: bytes
+    data: bytes | memoryview
     big_endian: bool
     elements: Mapping[int, Element]
     end: int  # just behind it
     steps: Sequence[Step] = ()  # through everything, nested elements too
 
     def raw(self, tag: int) -> bytes:
-        """Return the value of an element as it is encoded, empty where there is none."""
+        """Return the value of an element as it is encoded, empty where there is none, or one of more than 1 MiB."""
         element = self.elements.get(tag)
-        if element is None or element.length is None:
+        if element is None or element.length is None or element.length > _LONGEST_ASKED_FOR:
             return b""
-        return self.data[element.start : element.start + element.length]
+        return bytes(self.data[element.start : element.start + element.length])
 
     def ascii(self, tag: int) -> str:
         """Return a text of the default character repertoire, without its padding; what is not ASCII becomes "?"."""
@@ -92,7 +93,7 @@ class Broken(Rejected):
         self.partial = partial
 
 
-def outline(payload: bytes, transfer_syntax_uid: str) -> Structure:
+def outline(payload: bytes | memoryview, transfer_syntax_uid: str) -> Structure:
     """Walk an encoded dataset (no preamble, no File Meta Information) and return its top-level elements.
 
     Raises

@@ -23,6 +23,7 @@ ITEM: Final = 0xFFFEE000
 PIXEL_DATA: Final = 0x7FE00010
 
 _ITEM_END, _SEQUENCE_END = 0xFFFEE00D, 0xFFFEE0DD
+_PIECE: Final = 1 << 20
 _PER_TURN, _PER_TOP_ELEMENT = 2, 3
 _ITEM_END_TAG: Final = (0xFFFE, 0xE00D)
 _NONE: Final[dict[int, "Element"]] = {}  # of a nested dataset nobody asks which elements are its own
@@ -61,7 +62,7 @@ class Open(NamedTuple):
 class Scanner:
     """Walks over one dataset, noting every step; at most so many in all."""
 
-    def __init__(self, data: bytes, big_endian: bool, most_steps: int = MOST_STEPS) -> None:
+    def __init__(self, data: bytes | memoryview, big_endian: bool, most_steps: int = MOST_STEPS) -> None:
         order = ">" if big_endian else "<"
         self.steps: list[Step] = []
         self._data = data
@@ -110,7 +111,8 @@ class Scanner:
 
     def _only_zeros(self, position: int) -> bool:
         data = self._data
-        return not any(data[position : position + 8]) and data.count(0, position) == len(data) - position
+        pieces = (data[at : at + _PIECE] for at in range(position, len(data), _PIECE))
+        return not any(data[position : position + 8]) and all(bytes(piece).count(0) == len(piece) for piece in pieces)
 
     def _run(self, position: int, end: int, depth: int, implicit: bool, elements: dict[int, Element]) -> int:
         """Step over the plain elements that come first; whatever is more than that, or wrong, is left."""

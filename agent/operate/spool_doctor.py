@@ -7,6 +7,8 @@ from datetime import datetime
 from rich.table import Table
 from rich.text import Text
 
+from agent.operate.spool_tables import mebibytes, number_table, room_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class SpoolExamination:
@@ -26,13 +28,14 @@ class SpoolExamination:
     quarantined: int  # objects
     quarantined_bytes: int
     quarantine_limit_bytes: int
+    owed: int | None  # objects that are to be copied there; None: not known
     oldest_unindexed: datetime | None  # when the oldest record came that no row knows yet
     unasked: str = ""  # why the database could not say how far the spool is read; empty: it did
 
     @property
     def room_bytes(self) -> int:
         """What may still be received before anything more has to go."""
-        return max(self.limit_bytes - self.used_bytes + self.reusable_bytes, 0)
+        return room_bytes(self.limit_bytes, self.used_bytes, self.reusable_bytes)
 
     @property
     def refuses(self) -> str:
@@ -60,8 +63,7 @@ def _unread(seen: SpoolExamination) -> str:
 
 
 def _bytes(seen: SpoolExamination) -> Table:
-    table = _table("spool", "MiB")
-    for name, number in (
+    rows = (
         ("free on the disk", seen.free_bytes),
         ("of these not the spool's", seen.watermark_bytes),
         ("limit as configured", seen.configured_bytes),
@@ -72,26 +74,17 @@ def _bytes(seen: SpoolExamination) -> Table:
         ("largest object", seen.max_object_bytes),
         ("quarantine", seen.quarantined_bytes),
         ("limit of the quarantine", seen.quarantine_limit_bytes),
-    ):
-        table.add_row(name, f"{number / 2**20:,.0f}")
-    return table
+    )
+    return number_table("spool", "MiB", mebibytes(rows))
 
 
 def _segments(seen: SpoolExamination) -> Table:
-    table = _table("segments and objects", "number")
-    for name, number in (
-        ("all", seen.segments),
-        ("of these open", seen.segments_open),
-        ("of these reusable", seen.segments_reusable),
-        ("of these of copies", seen.segments_of_copies),
-        ("objects in quarantine", seen.quarantined),
-    ):
-        table.add_row(name, f"{number:,}")
-    return table
-
-
-def _table(title: str, unit: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for heading in ("", unit):
-        table.add_column(heading, overflow="fold")
-    return table
+    rows = (
+        ("all", f"{seen.segments:,}"),
+        ("of these open", f"{seen.segments_open:,}"),
+        ("of these reusable", f"{seen.segments_reusable:,}"),
+        ("of these of copies", f"{seen.segments_of_copies:,}"),
+        ("objects in quarantine", f"{seen.quarantined:,}"),
+        ("objects not copied there yet", "not known" if seen.owed is None else f"{seen.owed:,}"),
+    )
+    return number_table("segments and objects", "number", rows)

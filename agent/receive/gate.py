@@ -8,17 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agent.core.boundary import contained
-from agent.receive.admission import Permit, Refusal, admit, is_expected, is_known
+from agent.receive.admission import is_expected, is_known
 from agent.receive.caller import Caller, Stage
 from agent.receive.complaints import Complaints
-from agent.receive.lane.framing import encode_abort
-from agent.receive.negotiation import STORAGE_SOP_CLASSES
-from agent.receive.quotas import Place, Quotas
-from agent.receive.request import AssociationRequest, MalformedRequest, parse_request
+from agent.receive.deciding import ABORT, Asked, Desk, TurnedAway
+from agent.receive.request import MalformedRequest
 from agent.receive.settings import ReceiverSettings
 from agent.receive.waiting import WaitingRoom
 
@@ -26,19 +23,7 @@ TICK_S: Final = 0.1
 LEAVE_WITHIN_S: Final = 5.0
 _ACCEPTED_AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.05
-_ABORT: Final = encode_abort()  # PS3.8 table 9-10, action AA-1
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A caller that may associate: its connection, and its whole request, which is still to be answered."""
-
-    connection: socket.socket
-    address: tuple[str, int]
-    request: bytes
-    permit: Permit
-    place: Place
 
 
 class Listener(Protocol):
@@ -62,7 +47,7 @@ class _Stranger(Exception):
 
 
 class Gate:
-    """Holds each connection until its association request is there, and decides on it (PS3.8 section 9.2, Sta2).
+    """Holds each connection until its association request is there and decided on (PS3.8 section 9.2, Sta2).
 
     Connections from addresses of no peer are closed at once, and so are those over TLS whose certificate is no peer's.
     Nothing here waits for a peer: handshakes and requests go on as their bytes come, and end at a deadline.
@@ -91,9 +76,8 @@ class Gate:
     ) -> None:
         self._settings = settings
         self._listeners = listeners
-        self._has_free_disk = has_free_disk
         self._service = service
-        self._quotas = Quotas(settings.max_associations, settings.max_associations_per_peer)
+        self._desk = Desk(settings, has_free_disk)
         self._waiting = WaitingRoom(settings.max_waiting)
         self._listener_of: dict[int, Listener] = {}
         self._complaints = complaints
@@ -190,11 +174,13 @@ class Gate:
         try:
             self._go_on(caller)
         except MalformedRequest as error:
-            self._refuse(caller, b"" if caller.is_aborting() else _ABORT, "connection_refused", str(error))
+            answer = b"" if caller.is_aborting() else ABORT
+            self._refuse(caller, TurnedAway(answer, "connection_refused", str(error)))
         except _Stranger:
-            self._refuse(caller, b"", "tls_refused", "a certificate of no peer", certificate=str(caller.certificate))
+            who = {"certificate": str(caller.certificate)}
+            self._refuse(caller, TurnedAway(b"", "tls_refused", "a certificate of no peer", who))
         except ssl.SSLError as error:  # TLS itself has sent its alert by now; no plain answer is given
-            self._refuse(caller, b"", "tls_refused", _reason(error))
+            self._refuse(caller, TurnedAway(b"", "tls_refused", _reason(error)))
         except OSError:
             self._close(caller)
         else:
@@ -216,46 +202,23 @@ class Gate:
             self._close(largest)
 
     def _decide(self, caller: Caller) -> None:
-        """Make an association of it, or reject it."""
-        try:
-            request = parse_request(caller.request)
-        except MalformedRequest as error:
-            self._refuse(caller, _ABORT, "connection_refused", str(error))
+        """Make an association of it, or turn it away."""
+        found = self._desk.decide(caller)
+        if isinstance(found, TurnedAway):
+            self._refuse(caller, found)
             return
-        found = self._verdict(caller, request)
-        if isinstance(found, Refusal):
-            self._refuse(
-                caller, found.pdu, "association_rejected", found.name.lower(), calling_ae_title=request.calling
-            )
-            return
-        permit, place = found
         listener = self._forget(caller)
         try:
-            listener.begin(Asked(caller.connection, caller.address, bytes(caller.request), permit, place))
+            listener.begin(found)
         except (OSError, RuntimeError) as error:  # it is gone, or there can be no more threads
             self._complaints.tell("connection_failed", peer=caller.peer, reason=type(error).__name__)
-            place.give_back()
+            found.place.give_back()
             caller.close()
 
-    def _verdict(self, caller: Caller, request: AssociationRequest) -> tuple[Permit, Place] | Refusal:
-        permit = admit(
-            self._settings,
-            called=request.called,
-            calling=request.calling,
-            address=caller.peer,
-            certificate=caller.certificate,
-        )
-        if isinstance(permit, Refusal):
-            return permit
-        if not request.abstract_syntaxes.isdisjoint(STORAGE_SOP_CLASSES) and not self._has_free_disk():
-            return Refusal.TOO_LITTLE_DISK
-        place = self._quotas.take(permit.account)
-        return place if isinstance(place, Refusal) else (permit, place)
-
-    def _refuse(self, caller: Caller, answer: bytes, event: str, reason: str, **who: str) -> None:
-        self._complaints.tell(event, peer=caller.peer, reason=reason, who=who)
+    def _refuse(self, caller: Caller, told: TurnedAway) -> None:
+        self._complaints.tell(told.event, peer=caller.peer, reason=told.reason, who=told.who)
         try:
-            caller.dismiss(answer, time.monotonic() + LEAVE_WITHIN_S)
+            caller.dismiss(told.answer, time.monotonic() + LEAVE_WITHIN_S)
             self._selector.modify(caller.connection, caller.waits_for, caller)
         except OSError:
             self._close(caller)

@@ -86,9 +86,11 @@ class Journal:
                 self.note(RecordKind.RECEIVER_STARTED, {"run_id": str(self._run_id)})
                 self._is_started = True
 
-    def association(self) -> "AssociationLog":
-        """Return the log of a new association."""
-        return AssociationLog(self, self._spool.channel(), f"{self._run_id}/{next(self._numbers)}")
+    def association(
+        self, counted: Callable[[SpoolChannel], SpoolChannel] = lambda channel: channel
+    ) -> "AssociationLog":
+        """Return the log of a new association; `counted` makes of its channel one that counts what is unfinished."""
+        return AssociationLog(self, counted(self._spool.channel()), f"{self._run_id}/{next(self._numbers)}")
 
     def report(self, meta: Mapping[str, str], payload: bytes) -> None:
         """Record an event report, over a channel of its own. Raises Transient."""

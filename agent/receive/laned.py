@@ -127,6 +127,7 @@ class LanedAssociation(Association):
             max_response_pdu_bytes=self.requestor.maximum_length or 0,
             idle_timeout_s=self._settings.idle_timeout_s,
             pdu_timeout_s=self._settings.pdu_timeout_s,
+            message_timeout_s=self._settings.message_timeout_s,
         )
         self.provider.borrow()
         if self._is_recalled.is_set():

@@ -15,13 +15,15 @@ from pynetdicom.ae import ApplicationEntity
 
 from agent.core.errors import Transient
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from agent.receive.admission import Account
 from agent.receive.complaints import Complaints
 from agent.receive.gate import Gate
 from agent.receive.handlers import bound
 from agent.receive.intake import MAX_UID_LENGTH
-from agent.receive.journal import Journal, Spool
+from agent.receive.journal import AssociationLog, Journal, Spool
 from agent.receive.settings import ReceiverSettings
 from agent.receive.transport import StoreAssociation, StoreServer
+from agent.receive.unfinished import Unfinished
 
 _ABORT_WITHIN_S: Final = 1.0
 _NO_LIMIT: Final = 1 << 30
@@ -45,6 +47,7 @@ class Receiver:
         self._settings = settings
         self._journal = Journal(spool, new_run_id())
         self._spool = spool
+        self._unfinished = Unfinished(settings.max_unfinished_bytes)
         self._servers: list[StoreServer] = []
         self._complaints = Complaints()
         self._gate: Gate | None = None
@@ -112,6 +115,9 @@ class Receiver:
         """Do what is due between connections."""
         self._journal.catch_up()
 
+    def _new_log(self, account: Account) -> AssociationLog:
+        return self._journal.association(lambda channel: self._unfinished.counted(channel, account))
+
     def _port(self, *, has_tls: bool) -> int:
         for server in self._running():
             if bool(server.tls) == has_tls:
@@ -147,7 +153,7 @@ class Receiver:
                     at=(bind, port),
                     tls=tls,
                     evt_handlers=handlers,
-                    new_log=self._journal.association,
+                    new_log=self._new_log,
                     complaints=self._complaints,
                 )
             except OSError as error:

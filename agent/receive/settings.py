@@ -97,4 +97,6 @@ class ReceiverSettings:
     max_pdu_bytes: int = 131072
     idle_timeout_s: float = 300.0  # between messages
     pdu_timeout_s: float = 25.0  # a PDU once begun; a connection until its association request, TLS included
+    message_timeout_s: float = 3600.0  # a message once begun
+    max_unfinished_bytes: int = 10 << 30  # in the spool, of objects that have begun; of each peer half of it
     tls: TlsListener | None = None

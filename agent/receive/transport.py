@@ -15,9 +15,10 @@ from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, AssociationSocket, ThreadedAssociationServer
 
 from agent.core.boundary import contained
+from agent.receive.admission import Account
 from agent.receive.complaints import Complaints
+from agent.receive.deciding import Asked
 from agent.receive.failing import break_off
-from agent.receive.gate import Asked
 from agent.receive.journal import AssociationLog
 from agent.receive.lane.framing import HEADER_BYTES, AbortReason, PduType, encode_abort, header
 from agent.receive.laned import LanedAssociation
@@ -158,7 +159,7 @@ class StoreAssociation(LanedAssociation):
     """An association as acceptor, that was admitted. It gives its place back at its end."""
 
     def __init__(self, server: "StoreServer", asked: Asked) -> None:
-        super().__init__(server.ae, server.new_log(), server.settings, server.complaints)
+        super().__init__(server.ae, server.new_log(asked.permit.account), server.settings, server.complaints)
         self.may = asked.permit.may
         self.sop_classes = asked.permit.sop_classes
         self._place: Place = asked.place
@@ -203,7 +204,7 @@ class StoreServer(ThreadedAssociationServer):
     complaints
         Takes what goes wrong.
     new_log
-        Gives the log of a new association.
+        Gives the log of a new association, by whose it is.
     """
 
     daemon_threads = True
@@ -218,7 +219,7 @@ class StoreServer(ThreadedAssociationServer):
         tls: ssl.SSLContext | None,
         evt_handlers: list[Any],
         complaints: Complaints,
-        new_log: Callable[[], AssociationLog],
+        new_log: Callable[[Account], AssociationLog],
     ) -> None:
         self.settings = settings
         self.tls = tls

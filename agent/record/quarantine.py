@@ -29,7 +29,14 @@ class Quarantine:
         self._allowed = 0  # bytes that may be written before the folder is looked through again
 
     def keep(
-        self, part10: Iterable[bytes], sha256: str, reason: str, *, size: int, received_at: datetime, sop_class_uid: str
+        self,
+        part10: Iterable[bytes | memoryview],
+        sha256: str,
+        reason: str,
+        *,
+        size: int,
+        received_at: datetime,
+        sop_class_uid: str,
     ) -> Path:
         """Copy an object out, durably; keeping it twice changes nothing. Returns the path of its file.
 
@@ -85,7 +92,7 @@ class Quarantine:
         self._allowed -= needed
 
 
-def _write(target: Path, content: Iterable[bytes]) -> None:
+def _write(target: Path, content: Iterable[bytes | memoryview]) -> None:
     """Write a file that is there whole or not at all, also after a loss of power."""
     partial = target.with_suffix(target.suffix + ".partial")
     with open(partial, "wb") as file:

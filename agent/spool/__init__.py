@@ -5,12 +5,13 @@ from agent.spool.disk import Disk
 from agent.spool.draft import Draft
 from agent.spool.errors import SpoolFailed, SpoolFull, SpoolLocked
 from agent.spool.kept import KeptSpool, set_aside
-from agent.spool.reader import SpoolReader
+from agent.spool.reader import MOST_IN_MEMORY, SpoolReader
 from agent.spool.released import release, segments
 from agent.spool.watermark import Watermark, free_bytes
 from agent.spool.writer import Channel, SpoolWriter, is_taken, max_object_bytes_of, segment_bytes_of
 
 __all__ = [
+    "MOST_IN_MEMORY",
     "Channel",
     "Disk",
     "Draft",

@@ -1,8 +1,9 @@
 """Why a record could not be made durable. Both are temporary: the sender keeps the object and tries again."""
 
 import errno
+from typing import Final
 
-from agent.core.errors import Transient
+from agent.core.errors import Transient, Unreadable
 
 
 class SpoolFull(Transient):
@@ -13,8 +14,22 @@ class SpoolFailed(Transient):
     """The disk refused to write or to sync; what was being written counts as lost."""
 
 
+class SpoolUnreadable(SpoolFailed, Unreadable):
+    """The disk does not give back a part of a segment; the rest it may."""
+
+
 class SpoolLocked(Transient):
     """Another process writes to this spool."""
+
+
+_OF_THE_PLACE: Final = (errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EREMOTEIO)  # EBADMSG: a checksum of the disk's
+
+
+def not_read(error: OSError) -> SpoolFailed:
+    """Return the error of a segment that could not be read."""
+    if error.errno in _OF_THE_PLACE:
+        return SpoolUnreadable("the disk does not give back a part of a spool segment")
+    return SpoolFailed("a spool segment could not be read")
 
 
 def translated(error: OSError) -> SpoolFull | SpoolFailed:

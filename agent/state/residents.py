@@ -1,14 +1,15 @@
 """Where received bytes lie, by segment: what is read from one, what moved, what is no longer kept."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from agent.core.identities import Standing
 from agent.core.instance import GONE, SpoolRef
-from agent.core.retention import Holder, Resident
-from agent.state.tables import case_instance, cases, instance, variant
+from agent.core.retention import Holder, OwedCopy, Resident
+from agent.state.tables import case_instance, cases, instance, owed_copy, variant
 from agent.state.work import Work
 
 _PLACED: Final = (instance, variant)
@@ -32,10 +33,15 @@ class Residents(Work):
                 found[row.offset_bytes, True].append(_holder_of(row))
         idle = set(self._offsets(variant, segment, generation)) - {offset for offset, _ in found}
         found |= {(offset, False): [] for offset in idle}
-        return [
+        read = [
             Resident(SpoolRef(segment, generation, offset), tuple(found[offset, waits]), waits)
             for offset, waits in sorted(found)
         ]
+        owed = [
+            Resident(SpoolRef(segment, generation, offset), awaits_copy=True)
+            for offset in self._offsets(owed_copy, segment, generation)
+        ]
+        return sorted([*owed, *read], key=lambda one: one.ref)
 
     def _offsets(self, table: sa.Table, segment: int, generation: int) -> Sequence[int]:
         return (
@@ -68,6 +74,31 @@ class Residents(Work):
         """Say that bytes are no longer kept."""
         self.move_bytes(dict.fromkeys(refs, GONE))
 
+    def owe_copy(self, ref: SpoolRef, reason: str, at: datetime) -> None:
+        """Note that a record is to be copied into quarantine later."""
+        self._add(owed_copy, **_place(ref), reason=reason, since=at)
+
+    def owed_copies(self) -> Sequence[OwedCopy]:
+        """Every record that is to be copied, the longest owed first."""
+        rows = self._reads.execute(sa.select(owed_copy).order_by(owed_copy.c.since, *owed_copy.primary_key.columns))
+        return [
+            OwedCopy(SpoolRef(row.segment, row.generation, row.offset_bytes), row.reason, row.since) for row in rows
+        ]
+
+    def settle_copy(self, ref: SpoolRef) -> None:
+        """Note that a record was copied."""
+        there = (owed_copy.c[name] == value for name, value in _place(ref).items())
+        self._db.execute(sa.delete(owed_copy).where(*there))
+
+
+def count_owed(connection: sa.Connection) -> int:
+    """Count the records that are to be copied into quarantine."""
+    return int(connection.execute(sa.select(sa.func.count()).select_from(owed_copy)).scalar_one())
+
+
+def _place(ref: SpoolRef) -> dict[str, int]:
+    return {"segment": ref.segment, "generation": ref.generation, "offset_bytes": ref.offset}
+
 
 def _in(table: sa.Table, segment: Any, generation: Any) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.segment == segment, table.c.generation == generation
@@ -79,7 +110,7 @@ def _holder_of(row: sa.Row[Any]) -> Holder:
 
 def _move(before: SpoolRef, after: SpoolRef) -> dict[str, int]:
     was = {"of_segment": before.segment, "of_generation": before.generation, "of_offset": before.offset}
-    return {**was, "segment": after.segment, "generation": after.generation, "offset_bytes": after.offset}
+    return {**was, **_place(after)}
 
 
 def _moving(table: sa.Table) -> sa.Update:

@@ -12,7 +12,7 @@ from agent.core.ports import RecordKind, SpoolSource
 from agent.spool import SpoolReader, SpoolWriter
 from tests.fakes.spool import NOW, FakeSpool
 
-MAX_PAYLOAD_BYTES = 3 << 20
+MOST_IN_MEMORY = 3 << 20
 
 
 class _Real:
@@ -23,8 +23,8 @@ class _Real:
             folder, limit_bytes=1 << 24, refuse_below_free_bytes=0, segment_bytes=1 << 16, now=lambda: NOW
         )
         self._channels = {number: self.writer.channel() for number in (1, 2)}
-        reader = SpoolReader(folder, MAX_PAYLOAD_BYTES)
-        self.after, self.read, self.pieces = reader.after, reader.read, reader.pieces
+        reader = SpoolReader(folder, MOST_IN_MEMORY)
+        self.after, self.read, self.pieces, self.head = reader.after, reader.read, reader.pieces, reader.head
 
     def add(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"", *, segment: int = 1) -> SpoolRef:
         return self._channels[segment].append(kind, meta, payload)
@@ -39,7 +39,7 @@ class _Real:
 def spool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeSpool | _Real]:
     """Give an empty spool."""
     if request.param == "fake":
-        yield FakeSpool(max_payload_bytes=MAX_PAYLOAD_BYTES)
+        yield FakeSpool(most_in_memory=MOST_IN_MEMORY)
         return
     real = _Real(tmp_path / "spool")
     yield real
@@ -65,20 +65,31 @@ def test_gives_back_what_was_added(spool: FakeSpool | _Real) -> None:
     assert spool.read(ref) == record
 
 
-def test_a_payload_that_is_too_long_is_left_out_and_comes_in_pieces(spool: FakeSpool | _Real) -> None:
-    """Its place, meta and length are told, and the records behind it follow; asked for, it is there whole."""
+def test_a_payload_that_is_too_long_is_in_no_memory(spool: FakeSpool | _Real) -> None:
+    """It is a view, which shows what came; asked for, it comes in pieces alone."""
     payload = bytes(range(256)) * (3 << 12)
     refs = [
         spool.add(RecordKind.INSTANCE, {"n": str(n)}, part) for n, part in enumerate((payload, payload + b"+", b"-"))
     ]
     fits, too_long, behind = spool.after({})
     assert [record.ref for record in (fits, too_long, behind)] == refs
-    assert (fits.payload, fits.unread_bytes) == (payload, 0)
-    assert (too_long.payload, too_long.unread_bytes, too_long.meta) == (b"", len(payload) + 1, {"n": "1"})
-    assert (behind.payload, behind.unread_bytes) == (b"-", 0)
+    assert [record.unread_bytes for record in (fits, too_long, behind)] == [0, 0, 0]
+    assert [type(record.payload) for record in (fits, too_long, behind)] == [bytes, memoryview, bytes]
+    assert (fits.payload, bytes(too_long.payload), behind.payload) == (payload, payload + b"+", b"-")
+    assert too_long.meta == {"n": "1"}
     pieces = list(spool.pieces(too_long.ref))
-    assert b"".join(pieces) == payload + b"+" == spool.read(too_long.ref).payload
+    assert b"".join(pieces) == payload + b"+"
     assert max(map(len, pieces)) <= 1 << 20
+    with pytest.raises(Permanent, match="too large"):
+        spool.read(too_long.ref)
+
+
+def test_the_head_of_a_record_is_all_but_its_payload(spool: FakeSpool | _Real) -> None:
+    """Which is told by its length; what is gone has none."""
+    ref = spool.add(RecordKind.INSTANCE, {"n": "1"}, b"there")
+    assert spool.head(ref) == replace(spool.read(ref), payload=b"", unread_bytes=5)
+    with pytest.raises(Permanent):
+        spool.head(replace(ref, generation=ref.generation + 1))
 
 
 def test_pieces_of_what_is_gone_are_none(spool: FakeSpool | _Real) -> None:

@@ -6,8 +6,8 @@ from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.identities import Standing
 from agent.core.instance import GONE, SpoolRef
 from agent.core.ports import Store, Unit
-from agent.core.retention import Holder, Resident
-from tests.state_stores import T0, arrival, instance, opened
+from agent.core.retention import Holder, OwedCopy, Resident
+from tests.state_stores import MINUTE, T0, arrival, instance, opened
 
 
 def _holder(case: Case) -> Holder:
@@ -96,3 +96,31 @@ def test_bytes_are_no_longer_kept(store: Store) -> None:
         unit.place(gone, SpoolRef(4, 1, 8))
         (back,) = unit.instances(case.id)
         assert not back.is_gone
+
+
+def test_a_record_whose_copy_is_owed_stays(store: Store) -> None:
+    """In its segment, needed whatever the cases say, until the copy was made; owing it twice is owing it once."""
+    first, second = SpoolRef(1, 1, 8), SpoolRef(2, 1, 8)
+    with store.unit() as unit:
+        unit.owe_copy(second, "why", T0 + MINUTE)
+        for _ in range(2):
+            unit.owe_copy(first, "why not", T0)
+        assert unit.owed_copies() == [OwedCopy(first, "why not", T0), OwedCopy(second, "why", T0 + MINUTE)]
+        assert unit.residents(1, 1) == [Resident(first, awaits_copy=True)]
+    with store.unit() as unit:
+        unit.settle_copy(first)
+        assert [one.ref for one in unit.owed_copies()] == [second]
+        assert unit.residents(1, 1) == []
+
+
+def test_a_record_may_be_owed_and_read_from(store: Store) -> None:
+    """One of other pixels waits for a person, and for its copy."""
+    with store.unit() as unit:
+        case = _collected(unit, "1.1", 8)
+        unit.add_variant(replace(instance("1.1"), sha256="cd" * 32), arrival("1.1", 24), other_pixels=True)
+        unit.owe_copy(SpoolRef(1, 1, 24), "why", T0)
+        assert unit.residents(1, 1) == [
+            Resident(SpoolRef(1, 1, 8), (_holder(case),)),
+            Resident(SpoolRef(1, 1, 24), awaits_copy=True),
+            Resident(SpoolRef(1, 1, 24), (_holder(case),), awaits_decision=True),
+        ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agent.core.identities import Standing
 from agent.core.instance import GONE, SpoolRef
-from agent.core.retention import Holder, Resident
+from agent.core.retention import Holder, OwedCopy, Resident
 from tests.fakes.who_store import FakeWho
 
 if TYPE_CHECKING:
@@ -30,7 +31,18 @@ class FakeResidents(FakeWho):
         for uid, stored in self._t.instances.items():
             found[stored.ref, False] = Resident(stored.ref, self._holders(uid))
         here = {key: one for key, one in found.items() if (key[0].segment, key[0].generation) == (segment, generation)}
-        return [here[key] for key in sorted(here)]
+        owed = [ref for ref in self._t.owed if (ref.segment, ref.generation) == (segment, generation)]
+        read = [here[key] for key in sorted(here)]
+        return sorted([*(Resident(ref, awaits_copy=True) for ref in owed), *read], key=lambda one: one.ref)
+
+    def owe_copy(self, ref: SpoolRef, reason: str, at: datetime) -> None:
+        self._t.owed.setdefault(ref, OwedCopy(ref, reason, at))
+
+    def owed_copies(self) -> Sequence[OwedCopy]:
+        return sorted(self._t.owed.values(), key=lambda one: (one.since, one.ref))
+
+    def settle_copy(self, ref: SpoolRef) -> None:
+        del self._t.owed[ref]
 
     def _holders(self, uid: str) -> tuple[Holder, ...]:
         holding = sorted(owner for owner, of in self._t.links if of == uid)

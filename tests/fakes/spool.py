@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from agent.core.errors import Permanent
+from agent.core.errors import Permanent, Unreadable
 from agent.core.instance import SpoolRef
 from agent.core.ports import Record, RecordKind
 
@@ -14,10 +14,11 @@ NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 class FakeSpool:
     """Satisfies `agent.core.ports.SpoolSource`; `add` plays the writer."""
 
-    def __init__(self, now: Callable[[], datetime] = lambda: NOW, max_payload_bytes: int | None = None) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: NOW, most_in_memory: int | None = None) -> None:
         self._now = now
-        self.max_payload_bytes = max_payload_bytes
+        self.most_in_memory = most_in_memory
         self._records: dict[SpoolRef, Record] = {}
+        self.bad: set[SpoolRef] = set()  # places that the disk does not give back
 
     def add(
         self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"", *, segment: int = 1, generation: int = 1
@@ -40,16 +41,35 @@ class FakeSpool:
                 yield self._as_read(record)
 
     def _as_read(self, record: Record) -> Record:
-        is_long = self.max_payload_bytes is not None and len(record.payload) > self.max_payload_bytes
-        return replace(record, payload=b"", unread_bytes=len(record.payload)) if is_long else record
+        if record.ref in self.bad:
+            return replace(self.head(record.ref), is_unreadable=True)
+        return replace(record, payload=memoryview(record.payload)) if self._is_too_long(record) else record
+
+    def _is_too_long(self, record: Record) -> bool:
+        return self.most_in_memory is not None and len(record.payload) > self.most_in_memory
+
+    def head(self, ref: SpoolRef) -> Record:
+        """Return a record without its payload. Raises Permanent if it is gone."""
+        record = self._there(ref)
+        return replace(record, payload=b"", unread_bytes=len(record.payload))
 
     def pieces(self, ref: SpoolRef) -> Iterator[bytes]:
         """Yield a payload in short pieces. Raises Permanent if it is gone."""
-        payload = self.read(ref).payload
+        if ref in self.bad:
+            raise Unreadable("the disk does not give it back")
+        payload = bytes(self._there(ref).payload)
         yield from (payload[at : at + 1000] for at in range(0, len(payload), 1000))
 
     def read(self, ref: SpoolRef) -> Record:
-        """Return one record again. Raises Permanent if it is gone."""
+        """Return one record again. Raises Permanent if it is gone, Unreadable."""
+        if ref in self.bad:
+            raise Unreadable("the disk does not give it back")
+        record = self._there(ref)
+        if self._is_too_long(record):
+            raise Permanent("too large")
+        return record
+
+    def _there(self, ref: SpoolRef) -> Record:
         try:
             return self._records[ref]
         except KeyError:

@@ -16,6 +16,7 @@ from agent.core.patient import PatientKey
 from agent.core.ports import OutboxItem, StoredInstance
 from agent.core.reads import IndexStudy, Read
 from agent.core.result import ResultObject
+from agent.core.retention import OwedCopy
 from agent.state.move import CaseChange
 from tests.fakes.who_store import Link
 
@@ -27,6 +28,7 @@ class Tables:
     cursor: dict[int, SpoolRef] = field(default_factory=dict)
     associations: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)  # opened, closed
     arrivals: dict[SpoolRef, Arrival] = field(default_factory=dict)
+    owed: dict[SpoolRef, OwedCopy] = field(default_factory=dict)
     instances: dict[str, StoredInstance] = field(default_factory=dict)
     cases: dict[int, Case] = field(default_factory=dict)
     links: dict[tuple[int, str], Link] = field(default_factory=dict)

@@ -136,7 +136,7 @@ class _Service:
 def lane(data: bytes) -> None:
     """The loop ends with an outcome whatever comes in whatever pieces, and leaves no message open."""
     service = _Service()
-    settings = LaneSettings(frozenset({1, 3}), 4096, 0, 300, 30)
+    settings = LaneSettings(frozenset({1, 3}), 4096, 0, 300, 30, 3600)
     outcome = Lane(_Wire(data), service, settings).serve()  # type: ignore[arg-type]
     assert isinstance(outcome, Outcome)
     assert outcome.ending is not Ending.STALLED

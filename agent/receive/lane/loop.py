@@ -36,7 +36,7 @@ class Ending(Enum):
     LOST = auto()
     """The connection ended or failed."""
     STALLED = auto()
-    """A PDU was not complete in time, or too little of a message came in it."""
+    """A PDU or a message was not complete in time, or too little of a message came in a PDU's time."""
     UNTAKEN = auto()
     """A response was not taken in time."""
     RECALLED = auto()
@@ -76,6 +76,7 @@ class LaneSettings:
     max_response_pdu_bytes: int
     idle_timeout_s: float
     pdu_timeout_s: float
+    message_timeout_s: float
 
 
 class _Ended(Exception):
@@ -109,8 +110,10 @@ class Lane:
         self._buffer = ReceiveBuffer(settings.max_pdu_bytes)
         self._incoming = Incoming(service)
         self._pdu_has_s: float | None = None  # what is left of the time of the PDU that has begun
-        self._missing = 0  # bytes that are still to come of the message within `_message_has_s`; less: none
-        self._message_has_s = 0.0  # as above of waiting alone: what our disk takes is no fault of the peer
+        self._missing = 0  # bytes that are still to come of the message in a PDU's time; less: none
+        self._progress_has_s = 0.0  # for these
+        self._message_has_s: float | None = None  # for all of the message that has begun
+        # all of waiting alone: what our disk takes is no fault of the peer
 
     def serve(self) -> Outcome:
         """Answer requests until something else is due. A message that is incomplete then is abandoned."""
@@ -164,7 +167,7 @@ class Lane:
         assert request is not None  # noqa: S101 - it is complete
         status = incoming.finish()
         incoming.clear()
-        self._missing = 0
+        self._missing, self._message_has_s = 0, None
         if request.message_id is not None:
             response = encode_command(context_id, encode_response(request, status), settings.max_response_pdu_bytes)
             try:
@@ -196,14 +199,7 @@ class Lane:
         """
         now = self._monotonic()
         is_idle = not self._buffer.filled and self._incoming.context_id is None
-        if is_idle:
-            deadline = now + self._settings.idle_timeout_s
-        else:
-            if self._missing <= 0:
-                self._missing, self._message_has_s = LEAST_PROGRESS_BYTES, self._settings.pdu_timeout_s
-            if self._pdu_has_s is None:
-                self._pdu_has_s = self._settings.pdu_timeout_s
-            deadline = now + min(self._pdu_has_s, self._message_has_s)
+        deadline = now + (self._settings.idle_timeout_s if is_idle else self._has_s())
         try:
             count = self._wire.receive(self._buffer.tail(), deadline, is_expected=not is_idle)
         except TimeoutError:
@@ -212,9 +208,20 @@ class Lane:
             raise _Ended(Outcome(Ending.IDLE)) from None
         if not count:
             raise _Ended(Outcome(Ending.LOST))
-        if self._pdu_has_s is not None:
+        if self._pdu_has_s is not None and self._message_has_s is not None:
             waited_s = self._monotonic() - now
             self._pdu_has_s -= waited_s
+            self._progress_has_s -= waited_s
             self._message_has_s -= waited_s
         self._missing -= count
         self._buffer.received(count)
+
+    def _has_s(self) -> float:
+        """Return how long may be waited for more of a PDU or message that has begun."""
+        if self._missing <= 0:
+            self._missing, self._progress_has_s = LEAST_PROGRESS_BYTES, self._settings.pdu_timeout_s
+        if self._pdu_has_s is None:
+            self._pdu_has_s = self._settings.pdu_timeout_s
+        if self._message_has_s is None:
+            self._message_has_s = self._settings.message_timeout_s
+        return min(self._pdu_has_s, self._progress_has_s, self._message_has_s)

@@ -13,7 +13,7 @@ from agent.state.tables.cases import (
     tally,
 )
 from agent.state.tables.identities import IS_UNDECIDED, alias, decision, identity, study_patient, told, variant
-from agent.state.tables.received import IS_OPEN, OVERHEARD, arrival, association, instance, spool_cursor
+from agent.state.tables.received import IS_OPEN, OVERHEARD, arrival, association, instance, owed_copy, spool_cursor
 from agent.state.tables.reports_read import IS_UNREAD, index_study, report_said
 from agent.state.tables.results import IS_UNDERWAY, commitment, outbox, result_bytes, result_object
 
@@ -42,6 +42,7 @@ __all__ = [
     "instance",
     "metadata",
     "outbox",
+    "owed_copy",
     "report_said",
     "result_bytes",
     "result_object",

@@ -48,6 +48,16 @@ arrival: Final = Table(
 )
 OVERHEARD: Final = arrival.c.identity != sa.literal_column("''")
 
+owed_copy: Final = Table(
+    "owed_copy",
+    metadata,
+    Column("segment", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("offset_bytes", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", Words, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
 instance: Final = Table(
     "instance",
     metadata,

@@ -16,6 +16,9 @@ from agent.spool import Disk as SpoolDisk
 from agent.spool import SpoolWriter
 from tests.hl7_listeners import NOW, RULES, Disk, Listening
 from tests.receivers import SETTINGS, Running
+from tests.small_disk import tmpfs
+
+__all__ = ["tmpfs"]
 
 
 @pytest.fixture

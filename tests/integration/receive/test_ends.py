@@ -2,6 +2,8 @@
 
 import socket
 import struct
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -41,6 +43,21 @@ def test_a_stalled_message_ends_with_an_abort(start: Start, beginning: bytes) ->
         assert _rest(association.socket) == ABORT
         (closed,) = _closed(running, logs)
     assert closed["end"] == "stalled"
+
+
+def test_an_object_that_never_ends_is_cut_off_in_time(start: Start) -> None:
+    """Though it goes on at a good rate; nothing of it is kept, and nothing of it holds room."""
+    running = start(message_timeout_s=0.5)
+    association = open_association(running)
+    with association.socket, capture_logs() as logs:
+        association.send_command(1, 0x0001, SC, "1.2")
+        with suppress(OSError):
+            while True:
+                association.send_pdv(1, 0, bytes(4000))
+                time.sleep(0.02)
+        (closed,) = _closed(running, logs)
+    assert (closed["end"], closed["objects"]) == ("stalled", 0)
+    assert running.records(RecordKind.INSTANCE) == []
 
 
 def test_the_log_says_how_an_association_ended(start: Start) -> None:

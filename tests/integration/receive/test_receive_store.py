@@ -1,6 +1,5 @@
 """C-STORE: acknowledged only when durable, and read back as the bytes on the wire."""
 
-import contextlib
 import csv
 import errno
 import os
@@ -21,6 +20,7 @@ from agent.dimse.still import hold_still
 from tests.peers import program, shared
 from tests.receivers import Running, eventually, open_association
 from tests.senders import EXPLICIT, IMPLICIT, AssociationRejected, RawAssociation, Sendable, send_raw, split_part10
+from tests.small_disk import fill
 
 Start = Callable[..., Running]
 SC = "1.2.840.10008.5.1.4.1.1.7"
@@ -222,18 +222,6 @@ def test_a_full_disk_does_not_fill_the_log(start: Start) -> None:
     running.receiver.start()  # for the fixture to stop
 
 
-@pytest.fixture
-def tmpfs(tmp_path: Path) -> "Callable[[], Path]":
-    """Give a folder on a file system of 3 MiB, skipping the test where none may be mounted."""
-    place = tmp_path / "small"
-    place.mkdir()
-    command = [program("mount"), "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("no tmpfs may be mounted here")
-    yield place
-    subprocess.run([program("umount"), "-l", str(place)], check=True)
-
-
 def test_a_full_disk_is_out_of_resources_until_there_is_room(start: Start, tmpfs: Path) -> None:
     """On a full tmpfs only what is stored is acknowledged, it stays, and receiving goes on with room."""
     ballast = tmpfs / "ballast"
@@ -256,7 +244,7 @@ def test_a_disk_that_is_full_from_the_start_answers_echo_and_recovers(start: Sta
     folder = tmpfs / "spool"
     folder.mkdir()
     ballast = tmpfs / "ballast"
-    _fill(ballast)
+    fill(ballast)
     running = start(folder=folder)
     assert running.records() == []
     with _open_raw(running) as association:
@@ -270,12 +258,6 @@ def test_a_disk_that_is_full_from_the_start_answers_echo_and_recovers(start: Sta
         RecordKind.INSTANCE,
         RecordKind.ASSOCIATION_CLOSED,
     ]
-
-
-def _fill(ballast: Path) -> None:
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(bytes(4096)):
-            pass
 
 
 @pytest.mark.parametrize("how", ["abort", "reset"])

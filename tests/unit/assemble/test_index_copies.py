@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from agent.core.errors import Transient
 from agent.core.instance import End
 from agent.core.ports import RecordKind
 from agent.record.quarantine import Quarantine
@@ -54,21 +53,6 @@ def test_nothing_is_copied_out_within_a_transaction(house: House, monkeypatch: p
     assert copied == [arrival.reason for arrival in house.arrivals()[1:3]]
 
 
-def test_a_copy_that_cannot_be_made_is_made_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk stops the tick at the object, which has no end before it is copied out; nothing is lost."""
-    house.send(mammogram("1"))
-    unreadable(house, "bad")
-    house.send(mammogram("2"))
-    with monkeypatch.context() as patch:
-        patch.setattr("agent.record.quarantine._write", full)
-        with pytest.raises(Transient, match="quarantine folder"):
-            house.indexer.tick()
-    assert house.ends() == [End.COLLECTED]
-    assert house.indexer.tick() == 2
-    assert house.ends() == [End.COLLECTED, End.QUARANTINED, End.COLLECTED]
-    assert len(list(house.folder.glob("*.dcm"))) == 1
-
-
 def test_a_death_between_copy_and_commit_changes_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The copy is there and its record is taken in again: one file, one end."""
     unreadable(house, "bad")
@@ -84,11 +68,6 @@ def test_a_death_between_copy_and_commit_changes_nothing(house: House, monkeypat
     monkeypatch.setattr(FakeUnit, "arrived", arrived)
     assert house.indexer.tick() == 1
     assert (house.ends(), len(list(house.folder.glob("*")))) == ([End.QUARANTINED], 2)
-
-
-def full(*_: object) -> None:
-    """Be a disk without room."""
-    raise OSError(28, "No space left on device")
 
 
 def test_what_cannot_be_read_is_kept_out_and_the_rest_goes_on(house: House) -> None:

@@ -8,8 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.core.case import Case, CaseEvent
-from agent.core.errors import StaleCase, Transient
+from agent.core.errors import StaleCase, Transient, Unreadable
 from agent.core.instance import GONE, SpoolRef
+from agent.core.retention import SegmentState
 from tests.fakes.keeper_spool import FakeKeeperSpool
 from tests.fakes.store import FakeStore
 from tests.recycling import DONE, EPISODE, FAILED, World, in_memory, places
@@ -244,3 +245,40 @@ def test_one_old_case_never_pins_more_than_its_bytes_and_a_segment(world: World)
         lying_in = {ref.segment for ref in places(unit, held)}
     assert len(lying_in) * 100_000 <= 8 * IMAGE // 3 + 100_000
     assert _spool(world).used_bytes <= _spool(world).limit_bytes
+
+
+def test_a_segment_with_a_record_that_is_to_be_copied_out_stays(world: World) -> None:
+    """Whatever the room: neither used anew nor moved, until the copy was made."""
+    world.send(None, IMAGE)
+    owed = _spool(world).receive(b"cannot be read".ljust(IMAGE))
+    with world.store.unit() as unit:
+        unit.advance(owed)
+        unit.owe_copy(owed, "it could not be read", world.clock())
+    _spool(world).close_open()
+    _fill(world, segments=29)
+    world.settle()
+    assert owed.segment not in _released(world)
+    with world.store.unit() as unit:
+        unit.settle_copy(owed)
+    _spool(world).close_open()
+    world.settle()
+    assert owed.segment in _released(world)
+
+
+def test_a_segment_that_the_disk_does_not_give_back_stays_and_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies in it behind the bad place was not read."""
+    for _ in range(2 * THREE):
+        world.send(None, IMAGE)
+    _spool(world).close_open()
+    right = FakeKeeperSpool.is_read
+
+    def is_read(spool: FakeKeeperSpool, segment: SegmentState, last: SpoolRef | None) -> bool:
+        if segment.number == 1:
+            raise Unreadable("the disk does not give it back")
+        return right(spool, segment, last)
+
+    monkeypatch.setattr(FakeKeeperSpool, "is_read", is_read)
+    assert world.settle() == 1
+    assert _released(world) == [2]

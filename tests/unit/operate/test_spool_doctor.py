@@ -1,5 +1,6 @@
 """What `sentinode doctor spool` says."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
@@ -24,6 +25,7 @@ SEEN = SpoolExamination(
     quarantined=17,
     quarantined_bytes=700 * MIB,
     quarantine_limit_bytes=2048 * MIB,
+    owed=2,
     oldest_unindexed=datetime(2026, 11, 20, 9, 0, tzinfo=UTC),
 )
 
@@ -54,6 +56,7 @@ def test_the_page_shows_disk_limits_and_segments() -> None:
         ["of these reusable", "8"],
         ["of these of copies", "1"],
         ["objects in quarantine", "17"],
+        ["objects not copied there yet", "2"],
     ]
     assert "not read yet: what came since 2026-11-20 09:00:00" in page
     assert "objects are taken" in page
@@ -83,7 +86,8 @@ def test_room_is_never_less_than_none() -> None:
 
 def test_without_a_database_the_disk_is_told_all_the_same() -> None:
     """What is read is not known, and why."""
-    page = _shown(replace(SEEN, oldest_unindexed=None, unasked="the database cannot be opened"))
+    page = _shown(replace(SEEN, owed=None, oldest_unindexed=None, unasked="the database cannot be opened"))
+    assert re.search(r"not copied there yet +│ not known", page)
     assert "not known what is read: the database cannot be opened" in page
     assert "free on the disk" in page and "objects are taken" in page
     assert "everything is read" not in page

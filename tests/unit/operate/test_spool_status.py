@@ -1,5 +1,7 @@
 """How full the spool is, as `sentinode status` shows it."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -34,6 +36,13 @@ def test_the_page_shows_bytes_and_the_oldest_case() -> None:
 def test_nothing_is_said_of_cases_where_all_are_finished() -> None:
     """The row is left away."""
     assert "oldest" not in _shown(SpoolStatus(1, 0, 0, 0, None))
+
+
+def test_what_is_owed_to_the_quarantine_is_told() -> None:
+    """Where something is."""
+    assert "not copied into quarantine yet" not in _shown(SEEN)
+    page = _shown(replace(SEEN, owed=3))
+    assert re.search(r"not copied into quarantine yet +│ 3", page)
 
 
 def test_room_is_never_less_than_none() -> None:

@@ -97,7 +97,7 @@ class Served:
         log = Journal(self.channel, UUID(int=7)).association()
         log.open({"peer": "127.0.0.1"})
         intake = Intake(log, {"peer": "127.0.0.1"}, may, contexts, complain=self._complain)  # type: ignore[arg-type]
-        limits = LaneSettings(frozenset(contexts), max_pdu, peer_max_pdu, 300, 30)
+        limits = LaneSettings(frozenset(contexts), max_pdu, peer_max_pdu, 300, 30, 900)
         self.outcome: Outcome = Lane(self.wire, intake, limits, monotonic).serve()
         self.tally = intake.tally
 
@@ -503,6 +503,24 @@ def test_a_slow_message_of_few_bytes_has_the_time_of_a_pdu() -> None:
     """And each has its own: whoever sends one small object after another is never too slow."""
     served = _over(Line([BEGUN, pdu(pdv(1, 2, b"dataset"))] * 50, 29))
     assert served.payloads == [b"dataset"] * 50
+
+
+def test_a_message_that_is_kept_open_at_the_least_rate_ends_some_day() -> None:
+    """All of it has a time, too: else a peer would hold what it sent for as long as it liked."""
+    part = pdu(pdv(1, 0, bytes(4000)))
+    line = Line([BEGUN, *[part] * 1000], 30 / (LEAST_PROGRESS_BYTES // len(part) + 1))
+    served = _over(line)
+    assert served.outcome == Outcome(Ending.STALLED, why="told to")
+    assert 1900 < line.seconds <= 1900 + line.every_s  # the beginning was waited for, too
+    assert (served.sent, served.payloads, served.channel.abandoned) == (b"", [], 1)
+
+
+def test_each_message_has_its_own_time() -> None:
+    """Of hundreds, one behind the other without a pause, each is as slow as it may be."""
+    part, count = pdu(pdv(1, 0, bytes(4000))), 400
+    line = Line([BEGUN, *[part] * count, pdu(pdv(1, 2, b"end"))] * 5, 1.7)
+    served = _over(line)
+    assert [len(payload) for payload in served.payloads] == [4000 * count + 3] * 5
 
 
 def test_the_time_of_our_disk_is_not_the_peers() -> None:

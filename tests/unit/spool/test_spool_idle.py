@@ -7,7 +7,7 @@ import pytest
 
 from agent.core.ports import RecordKind
 from agent.spool import SpoolFull, SpoolWriter, release, segments
-from agent.spool.pool import IDLE_S
+from agent.spool.free import IDLE_S
 from agent.spool.writer import SEGMENT_BYTES, segment_bytes_of
 
 OpenWriter = Callable[..., SpoolWriter]

@@ -1,0 +1,186 @@
+"""Real segments, a database and a quarantine: bad sectors and a full disk hold up no other object, and lose none."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pydicom.dataset import Dataset
+
+from agent.assemble.attempts import MOST_FAILURES
+from agent.assemble.index import Indexer, IndexSettings, Reading
+from agent.assemble.judging import QuestionScope
+from agent.assemble.owed import Owed
+from agent.assemble.retention import Retention
+from agent.core.instance import SpoolRef
+from agent.core.ports import RecordKind
+from agent.dicom.header import read_header
+from agent.dicom.part10 import to_part10
+from agent.dicom.same_pixels import same_pixels
+from agent.record.quarantine import Quarantine
+from agent.spool import Channel, KeptSpool, SpoolReader, SpoolWriter
+from agent.spool.segment import segment_name
+from agent.state import SqlStore
+from agent.state.migration import migrate
+from tests.clock import Clock
+from tests.fakes.bad_sectors import BadSectors
+from tests.fakes.instances import encode, mammogram, meta_of
+from tests.indexing import EPISODE, QUIET
+from tests.small_disk import fill
+
+LIMIT = 1 << 20
+SEGMENT = 1 << 15
+LARGE = {"PixelData": bytes(20_000), "Rows": 100, "Columns": 100}
+
+
+class House:
+    """What receiver and keeper do, without their processes."""
+
+    def __init__(self, folder: Path, quarantine: Path) -> None:
+        self.spool = folder / "spool"
+        self.clock = Clock()
+        url = f"sqlite:///{folder / 'state.db'}"
+        migrate(url)
+        self.store = SqlStore(url)
+        self.writer = SpoolWriter(
+            self.spool,
+            limit_bytes=LIMIT,
+            refuse_below_free_bytes=0,
+            segment_bytes=SEGMENT,
+            keep_spare=False,
+            now=self.clock,
+        )
+        self.kept = KeptSpool(self.spool, limit_bytes=LIMIT, now=self.clock)
+        self.quarantine = quarantine
+        self.start()
+
+    def start(self) -> None:
+        """Begin anew, as a keeper that was killed."""
+        quarantine = Quarantine(self.quarantine, 1 << 30)
+        reader = SpoolReader(self.spool)
+        self.indexer = Indexer(
+            reader,
+            self.store,
+            (QuestionScope("aln", frozenset({"MG"})),),
+            IndexSettings(QUIET, EPISODE),
+            reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
+            quarantine=quarantine,
+            on_event_report=lambda unit, record: None,
+            now=self.clock,
+            new_case_uuid=uuid4,
+        )
+        self.owed = Owed(reader, self.store, to_part10, quarantine)
+        self.retention = Retention(self.store, self.kept, episode=EPISODE, now=self.clock)
+
+    def receive(self, channel: Channel, ds: Dataset, cut: int = 0) -> SpoolRef:
+        """Append an object; `cut` bytes of its end are missing."""
+        data = encode(ds)
+        return channel.append(RecordKind.INSTANCE, meta_of(ds), data[: len(data) - cut])
+
+    def ends(self) -> dict[str, str]:
+        """What became of each object."""
+        with self.store.unit() as unit:
+            return {one.sop_instance_uid: one.end.value for one in unit.arrivals()}
+
+    def are_owed(self) -> list[SpoolRef]:
+        """Whose copies are still to be made."""
+        with self.store.unit() as unit:
+            return [one.ref for one in unit.owed_copies()]
+
+    def released(self) -> set[int]:
+        """Go round all segments, and return those that were released."""
+        for _ in range(20):
+            self.retention.tick()
+        return {one.number for one in self.kept.segments() if one.is_released}
+
+    def copies(self) -> list[bytes]:
+        """The files in quarantine."""
+        return [path.read_bytes() for path in self.quarantine.glob("*.dcm")]
+
+    def close(self) -> None:
+        """Give everything up."""
+        self.kept.close()
+        self.writer.close()
+        self.store.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """Give one whose quarantine has room."""
+    with closing(House(tmp_path, tmp_path / "quarantine")) as made:
+        yield made
+
+
+def test_a_record_on_a_bad_sector_is_passed_over_and_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are taken in at once, those behind it after its tries; its segment is not used anew until it was read."""
+    disk = BadSectors(monkeypatch)
+    names = [f"P{n}" for n in range(4)]
+    bad_ds, *others = [mammogram(name, PatientID=name, Modality="CR", **LARGE) for name in names]
+    channel, other = house.writer.channel(), house.writer.channel()
+    bad = house.receive(channel, bad_ds)
+    for ds in others[:2]:
+        house.receive(channel, ds)
+    house.receive(other, others[2])
+    disk.spoil(house.spool / segment_name(bad.segment), bad.offset + 8000)
+    for one in (channel, other):
+        one.close()
+    house.writer._pool.seal(is_full=True)
+    house.indexer.tick()
+    first = house.ends()
+    assert str(others[2].SOPInstanceUID) in first and str(bad_ds.SOPInstanceUID) not in first
+    for _ in range(MOST_FAILURES):
+        house.indexer.tick()
+    assert house.ends() == {str(ds.SOPInstanceUID): "not_relevant" for ds in others} | {
+        str(bad_ds.SOPInstanceUID): "quarantined"
+    }
+    assert house.are_owed() == [bad]
+    assert bad.segment not in house.released()
+    house.start()
+    assert house.indexer.tick() == house.owed.tick() == 0
+    disk.heal()
+    assert house.owed.tick() == 1
+    (copy,) = house.copies()
+    assert copy.endswith(encode(bad_ds))
+    assert house.are_owed() == []
+    assert bad.segment in house.released()
+
+
+def test_a_bad_sector_that_hides_what_lies_there_is_never_taken_for_mended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next object is taken in; the segment stays for good: nobody knows how many were there."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    bad = house.receive(channel, mammogram("bad", **LARGE))
+    house.receive(channel, mammogram("sound", Modality="CR"))
+    disk.spoil(house.spool / segment_name(bad.segment), bad.offset)
+    channel.close()
+    house.writer._pool.seal(is_full=True)
+    for _ in range(MOST_FAILURES + 1):
+        house.indexer.tick()
+    assert house.ends() == {"": "quarantined", str(mammogram("sound").SOPInstanceUID): "not_relevant"}
+    disk.heal()
+    assert house.owed.tick() == 0
+    assert (len(house.are_owed()), house.copies()) == (1, [])
+    assert bad.segment not in house.released()
+
+
+def test_a_full_quarantine_holds_up_no_healthy_object(tmp_path: Path, tmpfs: Path) -> None:
+    """Images go on becoming cases; what could not be copied is, once there is room, also after a kill."""
+    fill(tmpfs / "ballast")
+    with closing(House(tmp_path, tmpfs / "quarantine")) as house, closing(house.writer.channel()) as channel:
+        broken = house.receive(channel, mammogram("broken", **LARGE), cut=3)
+        house.receive(channel, mammogram("sound", **LARGE))
+        assert house.indexer.tick() == 2
+        assert sorted(house.ends().values()) == ["collected", "quarantined"]
+        assert house.are_owed() == [broken]
+        assert house.owed.tick() == 0
+        assert house.copies() == []
+        house.start()
+        (tmpfs / "ballast").unlink()
+        assert house.owed.tick() == 1
+        (copy,) = house.copies()
+        assert copy.endswith(encode(mammogram("broken", **LARGE))[:-3])
+        assert house.are_owed() == []

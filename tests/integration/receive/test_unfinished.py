@@ -1,0 +1,74 @@
+"""Objects that have begun and do not end: one peer's leave room for the others'."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.receivers import SC, SUCCESS, Running, Start, eventually, open_association
+from tests.senders import RawAssociation
+
+MIB = 1 << 20
+OUT_OF_RESOURCES = 0xA700
+
+
+def _begin(association: RawAssociation, length: int) -> None:
+    association.send_command(1, 0x0001, SC, "1.2")
+    for _ in range(length >> 14):
+        association.send_pdv(1, 0, bytes(1 << 14))
+
+
+def _wait_until_there(running: Running, length: int) -> None:
+    """So much is counted: the receiver holds a MiB of each object before it goes to the spool."""
+    eventually(lambda: running.receiver._unfinished._taken.total() > length)
+
+
+def _end(association: RawAssociation) -> int:
+    association.send_pdv(1, 2, b"end")
+    return association.read_status()
+
+
+def test_unfinished_objects_of_one_peer_leave_room_for_others(start: Start) -> None:
+    """Of 8 MiB a peer may have 4: its next object is refused, another peer's taken, and its own when one ended."""
+    running = start(max_unfinished_bytes=8 * MIB)
+    first, second, other = (open_association(running, calling=name) for name in ("SENDER", "SENDER", "STORER"))
+    with capture_logs() as logs:
+        _begin(first, 3 * MIB)
+        _wait_until_there(running, int(1.9 * MIB))
+        _begin(second, 3 * MIB)
+        assert _end(second) == OUT_OF_RESOURCES
+        _begin(other, 3 * MIB)
+        assert (_end(other), _end(first)) == (SUCCESS, SUCCESS)
+        _begin(second, 3 * MIB)
+        assert _end(second) == SUCCESS
+    (told,) = (one for one in logs if one["event"] == "instance_refused" and "peer" in one)
+    assert told["reason"] == "the unfinished objects of this peer take too much"
+    for association in (first, second, other):
+        association.release()
+
+
+def test_unfinished_objects_of_all_peers_have_a_bound(start: Start) -> None:
+    """Of many peers together, too."""
+    running = start(max_unfinished_bytes=4 * MIB, accept_from="any")
+    held = [open_association(running, calling=f"E{n}", source=f"127.0.0.{n}") for n in range(2, 5)]
+    for association in held[:2]:
+        _begin(association, int(2.5 * MIB))
+    _wait_until_there(running, 3 * MIB)
+    with capture_logs() as logs:
+        _begin(held[2], int(2.5 * MIB))
+        assert _end(held[2]) == OUT_OF_RESOURCES
+    assert [one["reason"] for one in logs if "peer" in one] == ["the unfinished objects of all peers take too much"]
+    for association in held:
+        association.abort()
+
+
+@pytest.mark.parametrize("end", ["abort", "reset"])
+def test_who_leaves_gives_back_what_was_counted(start: Start, end: str) -> None:
+    """Again and again."""
+    running = start(max_unfinished_bytes=4 * MIB)
+    for _ in range(3):
+        association = open_association(running)
+        _begin(association, int(1.5 * MIB))
+        getattr(association, end)()
+        eventually(lambda: not running.receiver.associations)
+    with open_association(running) as association:
+        _begin(association, int(1.5 * MIB))
+        assert _end(association) == SUCCESS
