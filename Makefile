@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed-$(ONNXRUNTIME)$(if $(EXTRAS),-$(subst $(comma),-
 unexport PYTHONDONTWRITEBYTECODE  # the images of containers set it; the suite and the demo start hundreds of processes
 OTHER := $(if $(filter gpu,$(ONNXRUNTIME)),onnxruntime,onnxruntime-gpu)
 
-.PHONY: help install demo test lint types contract core unit coverage viewer faults faults-cases faults-deliver faults-receive slow fuzz \
+.PHONY: help install demo test lint types contract core models unit coverage viewer faults faults-cases faults-deliver faults-receive slow fuzz \
 	bundle models-tables bench-bundle bench-assemble bench-send bench-report bench-flood bench-receive docs clean
 
 help:            ## list the targets
@@ -42,7 +42,7 @@ install: $(INSTALLED)        ## make .venv and install the agent (no torch); ONN
 demo: $(INSTALLED)           ## patients in, reports back: a PACS, the agent, results in demo/out
 	@$(BIN)/python -m demo
 
-test: lint types contract core unit  ## everything that CI checks
+test: lint types contract core models unit  ## everything that CI checks
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -57,8 +57,11 @@ contract: $(VENV)/.installed-dev
 core: $(VENV)/.installed-dev  # every branch of it, by its own tests
 	$(BIN)/python -m pytest tests/unit/core -n 2 --cov=agent/core --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
 
-unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/unit/core $(PYTEST)
+models: $(VENV)/.installed-dev  # by themselves: they alone import torch, which costs each worker seconds and 450 MB
+	$(BIN)/python -m pytest tests/models -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+unit: $(VENV)/.installed-dev  # a worker more than two cores have, for many tests wait for processes
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/unit/core --ignore=tests/models $(PYTEST)
 
 coverage: $(VENV)/.installed-dev  ## how much of the agent the suite's own processes cover: being traced doubles its time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(PYTEST)

@@ -13,8 +13,8 @@ settings.register_profile("sentinode", deadline=None)
 settings.load_profile("sentinode")
 
 TESTS = Path(__file__).parent
-# These wait more than they work: begun first, they leave the processor to the others and are not the end of the run.
-FIRST = tuple(TESTS / place for place in ("viewer", "faults", "acceptance"))
+# A file of these takes minutes, waiting or for a time that is given: begun first, it is not the end of the run.
+FIRST = tuple(TESTS / place for place in ("viewer", "faults", "acceptance", "fuzz"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.phantom.bayes import share_of_excess
-from models.statistics.discrimination import auc
+from models.statistics.delong import area
 from models.statistics.values import Bools, Floats, Interval
 
 
@@ -13,7 +13,8 @@ def paired_share(
 ) -> Interval:
     """Share of the excess that the true posterior reaches on the same patients, with a bootstrap interval.
 
-    Samples in which even the truth tells nobody apart, as a handful of patients may be, are left out of the interval.
+    Samples in which even the truth tells nobody apart, or all have one outcome, as a handful of patients may be, are
+    left out of the interval.
 
     Parameters
     ----------
@@ -25,8 +26,8 @@ def paired_share(
 
     def share(rows: NDArray[np.intp]) -> float:
         known = positive[rows]
-        best = auc(ideal[rows], known).value
-        return share_of_excess(auc(probability[rows], known).value, best) if best != 0.5 else np.nan
+        best = area(ideal[rows], known)
+        return share_of_excess(area(probability[rows], known), best) if best != 0.5 else np.nan
 
     low, high = np.nanpercentile([share(rng.integers(0, count, count)) for _ in range(draws)], [2.5, 97.5])
     return Interval(share(np.arange(count)), float(low), float(high))

@@ -1,7 +1,8 @@
 """An agent and a small archive, joined as in a hospital; and synthetic patients to send."""
 
 import json
-from collections.abc import Iterator, Sequence
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from datetime import date, timedelta
 from io import BytesIO
@@ -73,7 +74,23 @@ def part10(ds: Dataset) -> bytes:
 def views(patient: phantom.Patient, *names: str, days_ago: int = 3) -> list[Dataset]:
     """Return small mammograms: four views, or those named like "L CC"."""
     wanted = [tuple(n.split()) for n in names] or [(s, v) for v in ("CC", "MLO") for s in "LR"]
-    return phantom.mammography(patient, TODAY - timedelta(days=days_ago), views=wanted, rows=640, columns=512)
+    return _drawn(patient, TODAY - timedelta(days=days_ago), wanted)
+
+
+def _drawing_once() -> Callable[[phantom.Patient, date, Sequence[tuple[str, ...]]], list[Dataset]]:
+    """Draw the same images only once: most tests begin with the same patient."""
+    made: dict[bytes, list[Dataset]] = {}
+
+    def draw(patient: phantom.Patient, day: date, wanted: Sequence[tuple[str, ...]]) -> list[Dataset]:
+        key = pickle.dumps((patient, day, wanted))
+        if key not in made:
+            made[key] = phantom.mammography(patient, day, views=wanted, rows=640, columns=512)
+        return deepcopy(made[key])
+
+    return draw
+
+
+_drawn = _drawing_once()
 
 
 def kinds(results: Sequence[Dataset]) -> list[str]:

@@ -118,7 +118,7 @@ def test_drain_finishes_the_inference_under_way(hospital: Hospital) -> None:
     wait_until(lambda: stopped_at_work(hospital, worker), 40, "the worker was never seen at work", every_s=0.001)
     answered = Counter(e["event"] for e in agent.log_lines())["answer_saved"]
     agent.terminate()
-    wait_until(lambda: '"draining"' in agent.log(), 10, "the drain did not begin")
+    wait_until(lambda: '"draining"' in agent.log(), 30, "the drain did not begin")
     os.kill(worker, signal.SIGCONT)
     assert agent.wait_dead(40) == 0
     assert Counter(e["event"] for e in agent.log_lines())["answer_saved"] == answered + 1

@@ -45,8 +45,10 @@ def test_who_sends_without_end_and_leaves_shuts_nobody_out(hospital: Hospital) -
         for sender in senders:
             sender.reset()
         image = views(hospital.patient(wave + 1), "L CC")
-        wait_until(lambda image=image: hospital.send(image) == [0], WITHIN_S, "no room after they left", every_s=0.5)
-    wait_until(lambda: _oversized(hospital.folder / "spool") <= 1, WITHIN_S, "what they took is not given back")
+        assert wait_until(
+            lambda image=image: hospital.send(image) == [0], WITHIN_S, "no room after they left", every_s=0.5
+        )
+    assert wait_until(lambda: _oversized(hospital.folder / "spool") <= 1, WITHIN_S, "what they took is not given back")
 
 
 @pytest.mark.parametrize("changes", [SMALL])

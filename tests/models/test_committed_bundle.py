@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ SMALL = (640, 512)
 MAPS = {one.name: f"{one.tensor}_saliency" for one in SETTINGS.imaging}
 EVIDENCE = [f"{one.tensor}_evidence" for one in SETTINGS.imaging]
 Arrays = dict[str, NDArray[np.float32]]
+Answered = list[tuple[phantom.Patient, Arrays]]
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,18 @@ def inputs_of(someone: phantom.Patient, manifest: BundleManifest, side: str = "L
 def everything(manifest: BundleManifest) -> Arrays:
     """A patient of whom everything is there."""
     return inputs_of(phantom.patient(21, "A"), manifest)
+
+
+@pytest.fixture(scope="module")
+def answered(run, manifest: BundleManifest) -> Callable[[str], Answered]:
+    """Six patients of a side with the graph's answers, drawn once for all modalities."""
+
+    @cache
+    def of(side: str) -> Answered:
+        patients = [phantom.patient(24, str(i), sides=(side,)) for i in range(6)]
+        return [(someone, run(inputs_of(someone, manifest, side))) for someone in patients]
+
+    return of
 
 
 def test_every_file_is_as_the_manifest_says(manifest: BundleManifest) -> None:
@@ -201,14 +216,13 @@ def test_saliency_lies_on_the_mass_of_a_mammogram(run, manifest: BundleManifest,
 
 @pytest.mark.parametrize("side", ["L", "R"])
 @pytest.mark.parametrize("name", list(MAPS))
-def test_saliency_lies_on_the_findings(run, manifest: BundleManifest, name: str, side: str) -> None:
+def test_saliency_lies_on_the_findings(answered: Callable[[str], Answered], name: str, side: str) -> None:
     """In each modality the strongest place of the map is on a finding, and for MR on the right slice."""
     one = next(one for one in SETTINGS.imaging if one.name == name)
     hits = []
-    for i in range(6):
-        someone = phantom.patient(24, str(i), sides=(side,))
+    for someone, answer in answered(side):
         places = images.prepare(someone, side, one)[1]
-        found = run(inputs_of(someone, manifest, side))[MAPS[name]][0]
+        found = answer[MAPS[name]][0]
         image, row, column = np.unravel_index(found.argmax(), found.shape)
         cell = one.shape[1] / found.shape[1]
         away = [

@@ -1,13 +1,11 @@
 """The fusion network itself; needs torch."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
-pytest.importorskip("onnxscript", reason="onnxscript is not installed (extra: train)")
 
 # what needs torch is imported after the skip
 from models import export as exporting
@@ -101,35 +99,6 @@ def test_a_kept_network_comes_back(settings: Settings, trained: FusionNetwork) -
     network, specs, summary = restore(settings.work / "kept.pt", settings)
     assert (specs, summary) == (data.FACTS, {"seconds": 3})
     assert torch.equal(network.recalibration.covariance_root, trained.recalibration.covariance_root)
-
-
-@pytest.fixture(scope="module")
-def graph(settings: Settings, trained: FusionNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The exported graph."""
-    path = tmp_path_factory.mktemp("graph") / "model.onnx"
-    bundle.write_graph(trained, settings, path)
-    return path
-
-
-def test_the_graph_computes_what_the_network_does(settings: Settings, trained: FusionNetwork, graph: Path) -> None:
-    """Every output agrees to 1e-4 at several numbers of axillae and images, with each subset of modalities."""
-    cases = bundle.parity_cases(data.fact_specs(data.draw(settings.encoder, 0, 20)), settings)
-    assert len(cases) == len(bundle.COUNTS) + MASKS
-    names = bundle.outputs(settings)
-    assert exporting.check_parity(trained, graph, list(cases.values()), names) <= exporting.PARITY
-
-
-def test_the_graph_is_one_file_that_names_no_place(graph: Path) -> None:
-    """Weights are inside, and nothing of the exporting machine is."""
-    assert [p.name for p in graph.parent.iterdir()] == ["model.onnx"]
-    assert str(Path(exporting.__file__).parent).encode() not in graph.read_bytes()
-
-
-def test_a_graph_of_another_network_is_refused(settings: Settings, graph: Path) -> None:
-    """The parity check can fail."""
-    cases = [bundle.random_inputs(settings, 2, (2, 2, 2), np.random.default_rng(0))]
-    with pytest.raises(exporting.ParityError, match="differs"):
-        exporting.check_parity(FusionNetwork(settings).eval(), graph, cases, bundle.outputs(settings))
 
 
 @pytest.mark.parametrize("mask", range(MASKS))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra: train)")
@@ -11,12 +12,16 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed (extra: tr
 import torch
 
 from agent.core.manifest import parse_manifest
-from models.fusion import bundle
+from agent.infer.external_data import names_external_data
+from models import export as exporting
+from models.fusion import bundle, data
 from models.fusion.evaluate import evaluate
+from models.fusion.evidence import MASKS
+from models.fusion.network import FusionNetwork
 from models.fusion.parallel import spread
 from models.fusion.progress import Progress
 from models.fusion.settings import Cohort, Settings
-from models.fusion.train import train
+from models.fusion.train import restore, train
 from tests.models.fusion_settings import small
 
 torch.set_num_threads(1)  # of so small a network a second thread only waits for the first
@@ -47,6 +52,12 @@ def written(settings: Settings) -> Path:
     return settings.bundle
 
 
+@pytest.fixture(scope="module")
+def trained(written: Path, settings: Settings) -> FusionNetwork:
+    """The network that was exported."""
+    return restore(settings.work / "network.pt", settings)[0]
+
+
 def test_a_run_writes_a_bundle_that_the_agent_can_read(written: Path, settings: Settings) -> None:
     """The manifest lists every file, states the tensors of this network, and is for demonstration."""
     manifest = parse_manifest(json.loads((written / "manifest.json").read_text(encoding="utf-8")))
@@ -61,6 +72,29 @@ def test_a_run_writes_a_bundle_that_the_agent_can_read(written: Path, settings: 
         one.tensor: one.settings for one in settings.imaging
     }
     assert manifest.is_demonstration
+
+
+def test_the_graph_computes_what_the_network_does(written: Path, trained: FusionNetwork, settings: Settings) -> None:
+    """Every output agrees to 1e-4 at several numbers of axillae and images, with each subset of modalities."""
+    cases = bundle.parity_cases(data.fact_specs(data.draw(settings.encoder, 0, 20)), settings)
+    assert len(cases) == len(bundle.COUNTS) + MASKS
+    names = bundle.outputs(settings)
+    assert exporting.check_parity(trained, written / "model.onnx", list(cases.values()), names) <= exporting.PARITY
+
+
+def test_the_graph_is_one_file_that_names_no_place(written: Path) -> None:
+    """Weights are inside, and nothing of the exporting machine is."""
+    graph = (written / "model.onnx").read_bytes()
+    assert not names_external_data(graph)
+    assert str(Path(exporting.__file__).parent).encode() not in graph
+
+
+def test_a_graph_of_another_network_is_refused(written: Path, settings: Settings) -> None:
+    """The parity check can fail."""
+    cases = [bundle.random_inputs(settings, 2, (2, 2, 2), np.random.default_rng(0))]
+    other = FusionNetwork(settings).eval()
+    with pytest.raises(exporting.ParityError, match="differs"):
+        exporting.check_parity(other, written / "model.onnx", cases, bundle.outputs(settings))
 
 
 def test_a_run_states_every_subset(written: Path) -> None:

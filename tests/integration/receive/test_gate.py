@@ -212,7 +212,8 @@ def test_a_disk_that_cannot_be_asked_turns_nobody_away(start: Start) -> None:
         raise OSError(5, "told to")
 
     running = start(spool={"free": free})
-    open_association(running).release()
+    with open_association(running) as association:
+        assert association.store(1, SC, "1.2", b"x") == SUCCESS
 
 
 def test_stopping_closes_what_waits(start: Start) -> None:
@@ -270,11 +271,14 @@ def test_associations_that_send_nothing_as_fast_as_they_can_leave_an_echo_answer
 def test_a_connection_that_is_reset_leaves_nothing(start: Start) -> None:
     """In the middle of its request."""
     running = start()
+    before = threads()
     connection = connected(running)
     connection.sendall(REQUEST[:50])
+    eventually(lambda: running.receiver.waiting == 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
     eventually(lambda: running.receiver.waiting == 0)
+    assert (running.receiver.associations, threads()) == ([], before)
 
 
 def test_the_log_says_who_was_let_in_and_who_was_not(start: Start) -> None:
