@@ -1,6 +1,7 @@
 """Structured logs that cannot hold patient data: only keys known to be harmless are written."""
 
 import hashlib
+import json
 import logging
 import re
 import sys
@@ -23,6 +24,7 @@ ALLOWED: Final = frozenset(
 )
 """What a log line may hold: identifiers that we or devices made, numbers, and texts of our own."""
 
+_JSON: Final = json.JSONEncoder(default=repr)  # `dumps` would make one for each line
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 
 QUIET: Final = ("pydicom", "pynetdicom", "highdicom", "PIL", "sqlalchemy", "hl7")
@@ -31,7 +33,8 @@ QUIET: Final = ("pydicom", "pynetdicom", "highdicom", "PIL", "sqlalchemy", "hl7"
 
 def configure(level: str, form: str, process: str) -> None:
     """Send this process's logs to standard error, as one JSON object a line or as text."""
-    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    as_json = structlog.processors.JSONRenderer(lambda event, **_: _JSON.encode(event))
+    renderer = as_json if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -77,10 +80,10 @@ def _exception_without_values(_logger: Any, _name: str, event: MutableMapping[st
 
 
 def _only_allowed(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    dropped = sorted(set(event) - ALLOWED)
-    for key in dropped:
-        del event[key]
-    if dropped:
+    if not event.keys() <= ALLOWED:
+        dropped = sorted(event.keys() - ALLOWED)
+        for key in dropped:
+            del event[key]
         event["dropped"] = dropped
     return event
 

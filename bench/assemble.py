@@ -22,7 +22,8 @@ from typing import Any, Final
 import structlog
 
 from agent.core.case import CaseEvent
-from agent.state import overview as views
+from agent.state.overview import overview
+from agent.state.stories import list_cases
 from bench.figures import Samples, quantile, rounded
 from bench.history import LATER, History, fill
 from bench.objects import Image
@@ -162,8 +163,8 @@ def timed(work: Callable[[], object]) -> float:
 def look(site: Site) -> None:
     """Read what the status page shows."""
     with site.store.reading() as db:
-        views.overview(db)
-        views.list_cases(db, None, LISTED)
+        overview(db)
+        list_cases(db, None, LISTED)
 
 
 def claim(site: Site) -> None:

@@ -17,8 +17,8 @@ from agent.core.roles import RoleTable, rule_in
 from agent.deliver.resend import resend
 from agent.operate.spool_status import SpoolStatus
 from agent.spool import KeptSpool, Watermark
-from agent.state import SqlStore
-from agent.state import overview as views
+from agent.state import SqlStore, stories
+from agent.state import overview as counts
 from agent.state.residents import count_owed
 
 _Seen = TypeVar("_Seen")
@@ -40,9 +40,9 @@ def open_kept(config: Config) -> KeptSpool:
     )
 
 
-def overview(config: Config) -> views.Overview:
+def overview(config: Config) -> counts.Overview:
     """Count everything."""
-    return _look(config, views.overview)
+    return _look(config, counts.overview)
 
 
 def spool_status(config: Config) -> SpoolStatus:
@@ -54,19 +54,19 @@ def spool_status(config: Config) -> SpoolStatus:
         used_bytes=sum(one.size for one in segments),
         reusable_bytes=sum(one.size for one in segments if one.is_released),
         copied_bytes=sum(one.size for one in segments if one.number < 0),
-        pinned_since=_look(config, views.pinned_since),
+        pinned_since=_look(config, counts.pinned_since),
         owed=_look(config, count_owed),
     )
 
 
-def list_cases(config: Config, state: str | None, limit: int) -> Sequence[views.CaseLine]:
+def list_cases(config: Config, state: str | None, limit: int) -> Sequence[stories.CaseLine]:
     """List cases, the newest first, held ones the longest held first. Raises Permanent for an unknown state."""
-    return _look(config, lambda db: views.list_cases(db, _state(state), limit))
+    return _look(config, lambda db: stories.list_cases(db, _state(state), limit))
 
 
 def count_cases(config: Config, state: str | None) -> int:
     """Count cases. Raises Permanent for an unknown state."""
-    return _look(config, lambda db: views.count_cases(db, _state(state)))
+    return _look(config, lambda db: stories.count_cases(db, _state(state)))
 
 
 def _state(name: str | None) -> CaseState | None:
@@ -76,9 +76,9 @@ def _state(name: str | None) -> CaseState | None:
     return CaseState(name) if name else None
 
 
-def case_story(config: Config, case_id: int) -> views.Story:
+def case_story(config: Config, case_id: int) -> stories.Story:
     """Tell everything about one case, and which rule took or refused each object. Raises Permanent if there is none."""
-    story = _look(config, lambda db: views.case_story(db, case_id))
+    story = _look(config, lambda db: stories.case_story(db, case_id))
     if story is None:
         raise Permanent(f"there is no case {case_id}")
     table = build_role_table(config)
@@ -94,9 +94,9 @@ def case_story(config: Config, case_id: int) -> views.Story:
     )
 
 
-def case_origins(config: Config, case_id: int) -> views.Origins:
+def case_origins(config: Config, case_id: int) -> stories.Origins:
     """Tell where one case's answer came from. Raises Permanent if there is no such case, or no lineage of it."""
-    origins = _look(config, lambda db: views.case_origins(db, case_id))
+    origins = _look(config, lambda db: stories.case_origins(db, case_id))
     if origins is None:
         raise Permanent(f"there is no case {case_id}")
     if not origins.lineage:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agent.operate.lineage import Change, changes, every_image, shown, used_images
 from agent.operate.status import answer_words, to_json
-from agent.state.overview import Origins
+from agent.state.stories import Origins
 
 _KIND: Final = ("acquired_on", "modality", "laterality", "view_position", "role", "rule", "study_instance_uid")
 _HEADINGS: Final = ("study of", "modality", "side", "view", "role", "rule", "study", "images")

@@ -9,7 +9,8 @@ from typing import Any, Final
 from rich.table import Table
 
 from agent.report.figures import written
-from agent.state.overview import CaseLine, Overview, Story
+from agent.state.overview import Overview
+from agent.state.stories import CaseLine, Story
 
 AWAITED: Final = "the radiologist's report of the index study"
 

@@ -17,16 +17,22 @@ def _open(path: Path, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, _MODE)
 
 
+def _start_writeback(fd: int, offset: int, length: int) -> None:
+    """Linux starts to write what is dirty there, and drops what is clean: nothing, of what was just written."""
+    os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
+
+
 @dataclass(frozen=True, slots=True)
 class Disk:
     """The calls through which everything that the writer changes goes.
 
     `dsync` is the flag with which `pwritev` returns only when what it wrote is durable; 0 where there is none, and
-    each record is synced by a call of its own.
+    each record is synced by a call of its own. `start_writeback` only asks the system not to wait for the sync.
     """
 
     open: Callable[[Path, int], int] = _open
     pwritev: Callable[[int, Sequence[Chunk], int, int], int] = os.pwritev
+    start_writeback: Callable[[int, int, int], None] = _start_writeback
     fdatasync: Callable[[int], None] = os.fdatasync
     fsync: Callable[[int], None] = os.fsync
     allocate: Callable[[int, int, int], None] = os.posix_fallocate

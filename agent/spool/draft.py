@@ -125,6 +125,7 @@ class Draft:
         at = self._written_end(segment)
         if length:
             segment.write([*chunks, segment.zeros_behind(at + length)], at)
+            segment.start_writeback(at, at + length)
         for chunk in chunks:
             self._crc = crc32c(chunk, self._crc)
         self._payload_bytes += length

@@ -71,6 +71,16 @@ class OpenSegment:
         """Write a part of the next record, not durable. Raises OSError."""
         self._disk.write(self.fd, chunks, offset)
 
+    def start_writeback(self, start: int, end: int) -> None:
+        """Let the disk begin with what was written between two offsets, and not only at the sync.
+
+        Whole pages, for the next part of the record goes on in the last one. What fails here the sync reports.
+        """
+        first, behind = start - start % PAGE, end - end % PAGE
+        if behind > first:
+            with suppress(OSError):
+                self._disk.start_writeback(self.fd, first, behind - first)
+
     def append(self, record: Sequence[Chunk], record_bytes: int, sequence: int) -> None:
         """Write a whole record, make it durable, and only then show it to readers. Raises OSError."""
         padded = [*record, self.zeros_behind(self.end + record_bytes)]

@@ -10,6 +10,7 @@ with 1.
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
@@ -58,8 +59,8 @@ def measure_all(sorts: Objects, peers: Sequence[Peer], rounds: int, opened: Open
     print(HEAD, flush=True)
     for sort, objects in sorts.items():
         for associations in ASSOCIATIONS:
-            for _ in range(rounds):
-                for peer in peers:
+            for number in range(rounds):
+                for peer in (*peers[number % len(peers) :], *peers[: number % len(peers)]):
                     with opened(peer, sort, associations) as receiver:
                         measured = measure(receiver, objects, associations)
                     results.rounds.setdefault((sort, associations, peer.name), []).append(measured)
@@ -105,8 +106,10 @@ def fresh(folder: Path, peer: Peer, first: Sequence[Sent], associations: int) ->
             time.sleep(SETTLED_S)
             if peer is AGENT:
                 release_all(spool_of(folder))
+        os.sync()  # what came before the measure is no part of it
         yield receiver
     shutil.rmtree(folder)
+    os.sync()  # nor is the removing of what the one before received
 
 
 def release_all(spool: Path) -> None:

@@ -20,6 +20,7 @@ from tests.harness import free_port
 from tests.peers import ROOT, SYSTEM_PATH
 
 START_S: Final = 60.0
+STARTS: Final = 3
 AE_TITLE: Final = "SENTINODE"
 PDU_BYTES: Final = 131072
 
@@ -117,22 +118,32 @@ def running(peer: Peer, folder: Path, before: tuple[str, ...] = ()) -> Iterator[
         If it does not come up.
     """
     folder.mkdir(parents=True)
-    port = free_port()
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - the receivers above
-            [*before, *peer.command(port, folder)],
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env=os.environ | {"PATH": f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"},
-        )
+    process, port = _started(peer, folder, before)
     try:
-        _wait_listening(process, port, peer.name)
         receives = children(process.pid)[-1] if peer.is_child else process.pid
         yield Running(port, process.pid, receives)
     finally:
         _end(process)
+
+
+def _started(peer: Peer, folder: Path, before: tuple[str, ...]) -> "tuple[subprocess.Popen[bytes], int]":
+    """Start it, on another port where it does not come up: somebody may have taken the first one meanwhile."""
+    for _ in range(STARTS):
+        port = free_port()
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - the receivers above
+                [*before, *peer.command(port, folder)],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=os.environ | {"PATH": f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"},
+            )
+        if _listens(process, port):
+            return process, port
+        _end(process)
+    told = (folder / "log").read_text("utf-8", "replace").strip().splitlines()[-1:]
+    raise NoStart(f"{peer.name} does not listen: {' '.join(told) or 'it says nothing'}")
 
 
 def children(pid: int) -> list[int]:
@@ -143,13 +154,14 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def _wait_listening(process: "subprocess.Popen[bytes]", port: int, name: str) -> None:
+def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
+    """Wait until it does, or ended."""
     deadline = time.monotonic() + START_S
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
+            return process.poll() is None
         time.sleep(0.05)
-    raise NoStart(f"{name} does not listen")
+    return False
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

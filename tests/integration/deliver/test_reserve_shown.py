@@ -6,7 +6,8 @@ import pytest
 
 from agent.core.result import Kind
 from agent.state import SqlStore
-from agent.state.overview import case_story, overview
+from agent.state.overview import overview
+from agent.state.stories import case_story
 from tests.delivery import Delivery, delivering
 from tests.fakes.objects import COMPREHENSIVE_3D_SR, part10, result_object
 from tests.fakes.pacs import FakePacs

@@ -20,7 +20,8 @@ from agent.core.patient import PatientKey
 from agent.core.ports import OutboxStatus
 from agent.state import SqlStore, tables
 from agent.state.database import translated
-from agent.state.overview import case_story, count_cases, list_cases, overview
+from agent.state.overview import overview
+from agent.state.stories import case_story, count_cases, list_cases
 from agent.state.tables import cases, outbox
 from tests.state_stores import (
     CASE_UUID,

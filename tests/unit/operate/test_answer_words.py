@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agent.operate.status import answer_words
-from agent.state.overview import CaseLine
+from agent.state.stories import CaseLine
 
 OPENED = datetime(2026, 1, 6, 9, 30, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent.operate.status import story_tables
-from agent.state.overview import CaseLine, Story
+from agent.state.stories import CaseLine, Story
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LINE = CaseLine(1, "2.25.1", 1, "aln", "PHANTOM", "P-1", "collecting", AT, None, None, "", 4, {})

@@ -11,7 +11,7 @@ from agent.core.clinical import ClinicalFacts, Fact, Refusal
 from agent.core.eligibility import AxillaQuestion, Eligibility
 from agent.core.prediction import Side
 from agent.operate.status import story_tables
-from agent.state.overview import CaseLine, Story
+from agent.state.stories import CaseLine, Story
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LINE = CaseLine(1, "2.25.1", 1, "aln", "PHANTOM", "P-1", "collecting", AT, None, None, "", 4, {})

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from agent.operate.lineage_tables import lineage_json, lineage_parts
-from agent.state.overview import CaseLine, Origins
+from agent.state.stories import CaseLine, Origins
 from tests.lineages import GROUP, image, lineage
 
 AT = datetime(2026, 1, 6, 9, 30, tzinfo=UTC)

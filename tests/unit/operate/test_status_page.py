@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.operate.status import AWAITED, cases_table, overview_tables, to_json
-from agent.state.overview import CaseLine, Overview
+from agent.state.overview import Overview
+from agent.state.stories import CaseLine
 from tests.state_stores import T0
 
 NOTHING = Overview({}, {}, {}, {}, None, 0)

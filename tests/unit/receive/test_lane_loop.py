@@ -201,7 +201,7 @@ def test_a_record_says_what_the_object_is() -> None:
 
 
 def test_an_object_is_logged_once() -> None:
-    """When it is stored, by its UID and its association's id; one that is refused is complained of."""
+    """At debug level, by its UID and its association's id; one that is refused is complained of besides."""
     with capture_logs() as log:
         Served(STORE)
         channel = FakeChannel()
@@ -209,7 +209,7 @@ def test_an_object_is_logged_once() -> None:
         served = Served(STORE, channel=channel)
     ids = {"association_id": f"{UUID(int=7)}/1", "sop_instance_uid": "1.2.3"}
     assert log == [
-        {"event": "instance_stored", "log_level": "info", **ids},
+        {"event": "instance_stored", "log_level": "debug", **ids},
         {"event": "instance_refused", "log_level": "debug", "reason": "told to", **ids},
     ]
     assert served.complaints == [("error", "instance_refused", "told to", {"sop_instance_uid": "1.2.3"})]
