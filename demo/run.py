@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agent.config import load_config
-from agent.config.schema import Destination
+from agent.config.network import Destination
 from agent.core.errors import SentinodeError
 from demo import ehr
 from demo.agent_process import Agent, DemoError, all_ended

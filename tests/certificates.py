@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.bootstrap.tls import server_context
-from agent.config.schema import TlsFiles
+from agent.config.network import TlsFiles
 from tests.peers import program
 
 _EC: Final = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")

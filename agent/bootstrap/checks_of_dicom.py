@@ -6,7 +6,8 @@ from datetime import datetime
 from agent.bootstrap.common import EVERYWHERE
 from agent.bootstrap.receiver import receiver_peer
 from agent.bootstrap.tls import tls_problems
-from agent.config.schema import Config, Peer, TlsFiles
+from agent.config.network import Peer, TlsFiles
+from agent.config.schema import Config
 
 Key = tuple[str | int, ...]
 Found = tuple[Key, str, bool]

@@ -6,7 +6,8 @@ from ipaddress import ip_address, ip_network
 
 from agent.bootstrap.checks_of_dicom import Found, Key
 from agent.bootstrap.common import EVERYWHERE
-from agent.config.schema import Config, Dicom, DicomTls, Hl7
+from agent.config.network import Dicom, DicomTls, Hl7
+from agent.config.schema import Config
 
 
 def listener_problems(config: Config) -> Iterator[Found]:

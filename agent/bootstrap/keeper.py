@@ -23,7 +23,7 @@ from agent.bootstrap.inspect import open_kept, open_store
 from agent.bootstrap.pacs import asking, destination_tls, pacs_ticks, poll_interval
 from agent.bootstrap.role_table import build_role_table
 from agent.config import Config
-from agent.config.schema import Destination
+from agent.config.network import Destination
 from agent.core.assessed import Range
 from agent.core.evidence import Patience
 from agent.core.instance import Instance

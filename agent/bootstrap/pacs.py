@@ -9,7 +9,9 @@ from agent.assemble.judging import QuestionScope
 from agent.assemble.retrieve import LookFor, Retriever, Searcher
 from agent.bootstrap.common import EVERYWHERE, utc_now
 from agent.bootstrap.tls import client_context
-from agent.config.schema import AskPacs, Config, Destination
+from agent.config.network import Destination
+from agent.config.patients import AskPacs
+from agent.config.schema import Config
 from agent.core.errors import Permanent
 from agent.core.pacs import PacsRetrieve
 from agent.core.patient import OF_SENDER

@@ -10,7 +10,7 @@ import structlog
 
 from agent.bootstrap.common import Stop, patience_s, utc_now
 from agent.bootstrap.tls import server_context
-from agent.config import Config, schema
+from agent.config import Config, network
 from agent.core.errors import Transient
 from agent.receive import Hl7Listener, Hl7Rules, Hl7Settings, Peer, Receiver, ReceiverSettings, TlsListener
 from agent.receive.negotiation import storage_sop_class
@@ -83,7 +83,7 @@ def _settings(config: Config) -> ReceiverSettings:
     )
 
 
-def receiver_peer(peer: schema.Peer) -> Peer:
+def receiver_peer(peer: network.Peer) -> Peer:
     """Return a peer as the receiver takes it. Raises ValueError if its subject or a SOP class cannot be meant."""
     named = peer.sop_classes
     sop_classes = None if named is None else frozenset(storage_sop_class(name) for name in named)

@@ -10,7 +10,7 @@ from typing import Final
 
 from agent.bootstrap.certificates import validities
 from agent.bootstrap.common import secret
-from agent.config.schema import TlsFiles
+from agent.config.network import TlsFiles
 from agent.core.errors import Permanent
 
 CIPHERS: Final = (

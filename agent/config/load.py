@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from agent.config.schema import Config, TlsFiles
+from agent.config.network import TlsFiles
+from agent.config.schema import Config
 from agent.config.yaml_places import Document, Key, Place, YamlError, dotted, merge, read_yaml
 from agent.core.errors import Permanent
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent.bootstrap.pacs import destination_tls
 from agent.bootstrap.tls import client_context
-from agent.config.schema import Destination
+from agent.config.network import Destination
 from agent.core.errors import Unreachable
 from agent.dimse.client import PacsClient
 from tests.certificates import Authority, Signed

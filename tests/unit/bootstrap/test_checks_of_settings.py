@@ -12,7 +12,7 @@ from agent.bootstrap.checks import find_problems
 from agent.bootstrap.checks_of_listeners import listener_problems, port_problems
 from agent.bootstrap.keeper import build_assembler
 from agent.config import LoadedConfig, load_config
-from agent.config.schema import Dicom
+from agent.config.network import Dicom
 from tests.builders_bundle import write_bundle
 from tests.fakes.store import FakeStore
 from tests.peers import ROOT
