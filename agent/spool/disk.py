@@ -46,7 +46,7 @@ class Disk:
 
         Flags count only where one call can do.
         """
-        views = [view for view in (memoryview(chunk).cast("B") for chunk in chunks) if view]
+        views = [memoryview(chunk).cast("B") for chunk in chunks if chunk]
         if len(views) > IOV_MAX:
             flags = 0
         calls = 0
@@ -69,6 +69,8 @@ class Disk:
 
 def _left(views: list[memoryview], done: int) -> list[memoryview]:
     """Return what is left of the buffers behind the first `done` bytes."""
+    if done == sum(map(len, views)):
+        return []
     for index, view in enumerate(views):
         if done < len(view):
             return [view[done:], *views[index + 1 :]]

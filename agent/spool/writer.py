@@ -23,7 +23,7 @@ from agent.spool.recovery import recover
 from agent.spool.room import Room
 from agent.spool.segment import PAGE, Identity
 from agent.spool.spare import SpareKeeper
-from agent.spool.watermark import DiskWatch, Watermark, free_bytes
+from agent.spool.watermark import FRESH_S, DiskWatch, Watermark, free_bytes
 
 SEGMENT_BYTES: Final = 64 << 20
 _LEAST_SEGMENTS: Final = 32
@@ -72,6 +72,8 @@ class SpoolWriter:
         The calls that change the disk. Tests pass some that fail.
     free
         Free bytes of the folder's file system.
+    free_is_fresh_s
+        So old may what is known of them be when a record begins.
 
     Raises
     ------
@@ -94,6 +96,7 @@ class SpoolWriter:
         now: Callable[[], datetime],
         disk: Disk | None = None,
         free: Callable[[Path], int] = free_bytes,
+        free_is_fresh_s: float = FRESH_S,
     ) -> None:
         self._folder = folder
         self._watermark = Watermark(refuse_below_free_bytes, free)
@@ -120,7 +123,7 @@ class SpoolWriter:
         self._pool = SegmentPool(maker, room)
         self._pool.adopt(found.segments)
         self._spares = SpareKeeper(self._pool.prepare)
-        self._watch = DiskWatch(self._has_free_disk)
+        self._watch = DiskWatch(self._has_free_disk, fresh_s=free_is_fresh_s)
         if refuse_below_free_bytes:
             self._watch.start()
 
@@ -150,7 +153,7 @@ class SpoolWriter:
         """Check the watermark, and see to it that there will be room. Raises SpoolFull."""
         if kind in _OF_ASSOCIATIONS:
             return
-        if not self._watch.refresh():
+        if not self._watch.fresh():
             raise SpoolFull("free disk space is below the watermark")
         if kind is RecordKind.INSTANCE and self._keep_spare and not self._pool.is_ready:
             self._spares.wake()

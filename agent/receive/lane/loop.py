@@ -138,13 +138,15 @@ class Lane:
     def _take_pdu(self) -> None:
         """Take one P-DATA-TF PDU."""
         buffer = self._buffer
-        self._need(HEADER_BYTES)
+        if buffer.filled < HEADER_BYTES:
+            self._need(HEADER_BYTES)
         kind, length = header(buffer.peek(0, HEADER_BYTES))
         if kind != PduType.P_DATA_TF:
             self._end_at(kind)
         if length > self._settings.max_pdu_bytes:
             raise InvalidPdu(AbortReason.INVALID_PDU_PARAMETER_VALUE, "a PDU longer than allowed")
-        self._need(HEADER_BYTES + length)
+        if buffer.filled < HEADER_BYTES + length:
+            self._need(HEADER_BYTES + length)
         self._pdu_has_s = None
         body = buffer.peek(HEADER_BYTES, HEADER_BYTES + length)
         buffer.use_up(HEADER_BYTES + length)

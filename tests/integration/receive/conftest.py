@@ -31,6 +31,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             chosen: dict[str, Any] = {
                 "limit_bytes": 1 << 30,
                 "refuse_below_free_bytes": 0,
+                "free_is_fresh_s": 0,
                 "segment_bytes": 1 << 20,
                 "now": lambda: datetime.now(UTC),
             }

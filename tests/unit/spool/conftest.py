@@ -26,6 +26,7 @@ def open_writer(folder: Path) -> Callable[..., SpoolWriter]:
             "refuse_below_free_bytes": 0,
             "segment_bytes": 1 << 16,
             "keep_spare": False,
+            "free_is_fresh_s": 0,
             "now": lambda: NOW,
         }
         return SpoolWriter(folder, **(settings | changes))

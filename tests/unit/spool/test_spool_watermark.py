@@ -46,6 +46,18 @@ class Looks:
         self._go.release()
 
 
+def test_a_young_answer_is_given_again() -> None:
+    """A look at each object would cost a tenth of its time."""
+    looks, now = Looks(), [100.0]
+    watch = DiskWatch(looks.look, fresh_s=0.05, monotonic=lambda: now[0])
+    assert watch.fresh() is True
+    looks.answer = False
+    now[0] += 0.05
+    assert (watch.fresh(), len(looks.threads)) == (True, 1)
+    now[0] += 0.001
+    assert (watch.fresh(), len(looks.threads)) == (False, 2)
+
+
 def test_a_thread_looks_and_the_question_does_not() -> None:
     """After each pause the answer is a new one; asking for it looks at nothing."""
     looks = Looks()
