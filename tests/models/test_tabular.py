@@ -111,10 +111,10 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     split = splits(table.labels, QUICK)[0]
     first = stored_fold(system, table, split, QUICK, tmp_path)
     path = tmp_path / "logistic" / "0-0.json"
-    path.write_text(json.dumps(first | {"seconds": -1.0}))
-    assert stored_fold(system, table, split, QUICK, tmp_path)["seconds"] == -1.0
+    path.write_text(json.dumps(first | {"cpu_seconds": -1.0}))
+    assert stored_fold(system, table, split, QUICK, tmp_path)["cpu_seconds"] == -1.0
     other = replace(table, values=table.values + 1)
-    assert stored_fold(system, other, split, QUICK, tmp_path)["seconds"] >= 0
+    assert stored_fold(system, other, split, QUICK, tmp_path)["cpu_seconds"] >= 0
     assert not list(tmp_path.rglob("*.part"))
 
 
