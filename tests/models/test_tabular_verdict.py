@@ -1,0 +1,49 @@
+"""What a release is held to: bounds, slopes of several tables together, and how a run ends."""
+
+from typing import Any
+
+import pytest
+
+from models.tabular.study import SERVED
+from models.tabular.verdict import BOUNDS, Bound, slopes_p, verdict
+
+HELD = {name: bound.low if bound.low > 0 else bound.high for name, bound in BOUNDS.items()}
+
+
+def test_all_hold_at_their_bounds() -> None:
+    """Each figure that has one says its bound; one without is told, and nothing is asked of it."""
+    said = verdict(HELD | {"gse4335_auc": 0.5})
+    assert said["name"] == "models-tables" and said["holds"]
+    assert said["figures"]["metabric_auc"] == {"value": 0.64, "bound": 0.64, "holds": True}
+    assert said["figures"]["shuffled_mean_auc"]["bound"] == [0.48, 0.52]
+    assert said["figures"]["gse4335_auc"] == {"value": 0.5}
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_one_that_does_not_hold_fails_all(name: str) -> None:
+    """As does one that is missing."""
+    bound = BOUNDS[name]
+    beyond = bound.low - 0.01 if bound.low > 0 else bound.high + 0.01
+    assert not verdict(HELD | {name: beyond})["holds"]
+    lacking = verdict({other: value for other, value in HELD.items() if other != name})
+    assert not lacking["holds"] and lacking["figures"][name]["value"] is None
+
+
+def test_the_figures_of_the_issue_have_their_bounds() -> None:
+    """The served AUCs, calibration, shuffled labels and the time."""
+    assert [BOUNDS[f"{name}_auc"].low for name in ("metabric", "tcga", "rotterdam")] == [0.64, 0.62, 0.67]
+    assert BOUNDS["metabric_ece_within_range"] == Bound(1) and BOUNDS["shuffled_inside"] == Bound(17)
+    assert str(BOUNDS["shuffled_mean_auc"]) == "0.48 to 0.52" and str(BOUNDS["minutes_on_2_cores"]) == "at most 60"
+
+
+def _with_slope(value: float, reach: float) -> dict[str, Any]:
+    slope = {"value": value, "low": value - reach, "high": value + reach}
+    return {"systems": {SERVED: {"summary": {"calibration": {"slope": slope}}}}}
+
+
+def test_many_slopes_are_judged_together() -> None:
+    """One in ten that just misses 1 is luck; one that is far off is not."""
+    right = [_with_slope(1.0, 0.2)] * 9
+    assert slopes_p([*right, _with_slope(0.78, 0.2)]) > 0.05
+    assert slopes_p([*right, _with_slope(0.6, 0.2)]) < 0.05
+    assert slopes_p([_with_slope(1 - 0.196, 0.196)]) == pytest.approx(0.05, abs=1e-3)
