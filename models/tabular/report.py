@@ -86,9 +86,12 @@ def _figures(said: Json) -> str:
         f"| `{name}` | {'–' if one['value'] is None else format(one['value'], '.4g')} | {BOUNDS.get(name, '')} |"
         for name, one in said["figures"].items()
     ]
-    fallen = [f"`{name}`" for name, one in said["figures"].items() if not one.get("holds", True)]
-    verdict = f"Not held: {', '.join(fallen)}." if fallen else "Every bound holds."
-    return "\n".join(["## Figures\n", f"{verdict}\n", "| figure | value | bound |\n|-|-|-|", *lines])
+    fallen = {name: one["value"] for name, one in said["figures"].items() if not one.get("holds", True)}
+    below = ", ".join(f"`{name}`" for name, value in fallen.items() if value is not None)
+    lacking = ", ".join(f"`{name}`" for name, value in fallen.items() if value is None)
+    held = f"Not held: {below}." if below else "Every bound that was measured holds."
+    held += f" Not measured: {lacking}." if lacking else ""
+    return "\n".join(["## Figures\n", f"{held}\n", "| figure | value | bound |\n|-|-|-|", *lines])
 
 
 def _question(judged: Json) -> str:

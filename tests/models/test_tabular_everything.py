@@ -34,6 +34,7 @@ def test_quick_writes_results_and_a_bundle(tmp_path: Path, capsys: pytest.Captur
     assert page.count("| served | 0.") == 2 and "figures/metabric.png" in page
     assert "### metabric with 489 genes" in page and "**synthetic**" in page
     assert "Not run: `forest`" in page  # a quick run takes simple systems
+    assert "Not measured: `rotterdam_auc`" in page and not said["holds"]
     assert (out / "figures" / "metabric.png").stat().st_size > 1000
     assert Engine.load(out / "aln-clinical-1.0.0", "cpu").identity.intended_use == "research"
     assert "$" not in (out / "aln-clinical-1.0.0" / "MODEL_CARD.md").read_text()
