@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from models.genes.report import markdown
+from models.genes.tables import SYSTEMS
 from models.statistics.plots import span
 from models.tabular.study import SERVED
 from models.tabular.systems import BASELINE
@@ -87,7 +88,7 @@ def bundle(found: Json) -> str:
 
 def genes(judged: list[Json]) -> str:
     """Say what expression adds, and whether a predictor without meaning was believed."""
-    return _GENES + "\n" + "\n".join(markdown(one) + _noise(one) for one in judged)
+    return _GENES + "\n" + "\n".join(markdown(one) + _noise(one) + _absent(one) for one in judged)
 
 
 def _noise(judged: Json) -> str:
@@ -96,6 +97,11 @@ def _noise(judged: Json) -> str:
         f" Transformer, by chance up to {said['chance']:.4f} (permutation test, p {said['p']:.2g})\n"
         for fact, said in judged["noise"].items()
     )
+
+
+def _absent(judged: Json) -> str:
+    absent = [f"`{name}`" for name in SYSTEMS if name not in judged["systems"]]
+    return f"- not run: {', '.join(absent)}\n" if absent else ""
 
 
 def nsln(found: Json) -> str:
@@ -111,7 +117,8 @@ def nsln(found: Json) -> str:
         + "|-" * 7
         + "|\n"
     )
-    return _NSLN + head + "\n".join(lines)
+    pictures = " ".join(f"![](figures/nsln_{arm}.png)" for arm in found["arms"])
+    return _NSLN + head + "\n".join(lines) + f"\n\n{pictures}"
 
 
 def _more(summary: Json) -> str:

@@ -71,6 +71,8 @@ def write(results: Json, folder: Path) -> Path:
         served, picture = judged["systems"][SERVED]["summary"], f"figures/{judged['question']}.png"
         save(served, folder / picture, title=f"{judged['question']}, served")
         parts.append(f"![]({picture})")
+    for arm, summary in results["nsln"]["arms"].items():
+        save(summary, folder / f"figures/nsln_{arm}.png", title=f"nsln, {arm}, synthetic patients")
     parts += [chapters.groups(results["simpler"])] if results["simpler"] else []
     parts += [chapters.genes(results["genes"]), chapters.nsln(results["nsln"])]
     parts += [chapters.across(results["across"]), chapters.places(results["places"])]
@@ -100,10 +102,17 @@ def _question(judged: Json) -> str:
     return (
         f"\n## {judged['question']}\n\n{judged['patients']} patients, {judged['prevalence']:.3f} positive: "
         f"{judged['label']}. Licence: {judged['licence']}. Facts: {', '.join(judged['facts'])}.{_stand_in(judged)}\n\n"
-        f"{compared(judged)}\n{_absent(judged)}\n"
+        f"{compared(judged)}\n{_absent(judged)}\n{_best(judged['best_simple'])} "
         f"With the fifth of patients whose interval is widest left out, the AUC of the served system is"
         f" {span(fifth['auc'])}, a gain of {span(fifth['gain'])}: "
         f"{'higher' if fifth['gain']['low'] > 0 else 'not shown to be higher'}.\n"
+    )
+
+
+def _best(found: Json) -> str:
+    return (
+        f"The best of the simple systems turned out to be `{found['system']}`; `served` minus it: "
+        f"{span(found['difference'])} (paired; p {found['p']:.2g}, adjusted for their number)."
     )
 
 

@@ -53,7 +53,7 @@ def sentinel_positive(count: int, seed: int) -> Table:
         facts=_FACTS,
         values=np.array(rows),
         labels=np.array(labels),
-        label="synthetic: metastasis beyond the sentinel node, among patients whose sentinel node is positive",
+        label="metastasis beyond a positive sentinel node, synthetic",
         licence="made here",
         outside_training=True,
         forbidden={},

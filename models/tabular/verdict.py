@@ -61,14 +61,14 @@ own, all of them to Holm's p.
 def headline(judged: Json) -> Json:
     """Return the few figures of one question that are named."""
     served, baseline = (judged["systems"][name]["summary"] for name in (SERVED, BASELINE))
-    calibrated = served["calibration"]
+    calibrated, best = served["calibration"], judged["best_simple"]
     return {
         "auc": served["discrimination"]["auc"]["value"],
         "baseline_auc": baseline["discrimination"]["auc"]["value"],
         "baseline_auc_high": baseline["discrimination"]["auc"]["high"],
         "slope_covers_1": int(calibrated["slope_covers_1"]),
         "ece_within_range": int(calibrated["ece"]["equal_count"]["within_range"]),
-        "worse_than_best_simple": int(judged["best_simple"]["difference"]["high"] < 0),
+        "worse_than_best_simple": int(best["difference"]["value"] < 0 and best["p"] < 0.05),
     }
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from models.tabular.study import SERVED
-from models.tabular.verdict import BOUNDS, Bound, slopes_p, verdict
+from models.tabular.systems import BASELINE
+from models.tabular.verdict import BOUNDS, Bound, headline, slopes_p, verdict
 
 HELD = {name: bound.low if bound.low > 0 else bound.high for name, bound in BOUNDS.items()}
 
@@ -34,6 +35,20 @@ def test_the_figures_of_the_issue_have_their_bounds() -> None:
     assert [BOUNDS[f"{name}_auc"].low for name in ("metabric", "tcga", "rotterdam")] == [0.64, 0.62, 0.67]
     assert BOUNDS["metabric_ece_within_range"] == Bound(1) and BOUNDS["shuffled_inside"] == Bound(17)
     assert str(BOUNDS["shuffled_mean_auc"]) == "0.48 to 0.52" and str(BOUNDS["minutes_on_2_cores"]) == "at most 60"
+
+
+@pytest.mark.parametrize(("difference", "p", "worse"), [(-0.02, 0.01, 1), (-0.02, 0.08, 0), (0.02, 0.01, 0)])
+def test_worse_is_what_is_shown_to_be_worse(difference: float, p: float, worse: int) -> None:
+    """Below the best simple system by more than luck that picked it; never where above."""
+    summary = {
+        "discrimination": {"auc": {"value": 0.6, "high": 0.7}},
+        "calibration": {"slope_covers_1": True, "ece": {"equal_count": {"within_range": True}}},
+    }
+    judged = {
+        "systems": {name: {"summary": summary} for name in (SERVED, BASELINE)},
+        "best_simple": {"difference": {"value": difference}, "p": p},
+    }
+    assert headline(judged)["worse_than_best_simple"] == worse
 
 
 def _with_slope(value: float, reach: float) -> dict[str, Any]:
