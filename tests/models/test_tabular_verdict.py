@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from models.tabular.study import SERVED
+from models.genes.noise import NOISE
+from models.tabular.study import EVERY, SERVED
 from models.tabular.systems import BASELINE
-from models.tabular.verdict import BOUNDS, Bound, headline, slopes_p, verdict
+from models.tabular.verdict import BOUNDS, Bound, figures_of, headline, slopes_p, verdict
 
 HELD = {name: bound.low if bound.low > 0 else bound.high for name, bound in BOUNDS.items()}
 
@@ -37,18 +38,43 @@ def test_the_figures_of_the_issue_have_their_bounds() -> None:
     assert str(BOUNDS["shuffled_mean_auc"]) == "0.48 to 0.52" and str(BOUNDS["minutes_on_2_cores"]) == "at most 60"
 
 
+def judged(question: str, difference: float = 0.01, p: float = 0.5) -> dict[str, Any]:
+    """What is known of one question, as far as it is named."""
+    summary = {
+        "discrimination": {"auc": {"value": 0.6, "high": 0.7}},
+        "calibration": {
+            "slope_covers_1": True,
+            "slope": {"value": 1.0, "low": 0.8, "high": 1.2},
+            "ece": {"equal_count": {"within_range": True}},
+        },
+    }
+    return {
+        "question": question,
+        "systems": {name: {"summary": summary} for name in (SERVED, BASELINE)},
+        "best_simple": {"difference": {"value": difference}, "p": p},
+        "noise": {NOISE: {"p": 0.4}},
+    }
+
+
 @pytest.mark.parametrize(("difference", "p", "worse"), [(-0.02, 0.01, 1), (-0.02, 0.08, 0), (0.02, 0.01, 0)])
 def test_worse_is_what_is_shown_to_be_worse(difference: float, p: float, worse: int) -> None:
     """Below the best simple system by more than luck that picked it; never where above."""
-    summary = {
-        "discrimination": {"auc": {"value": 0.6, "high": 0.7}},
-        "calibration": {"slope_covers_1": True, "ece": {"equal_count": {"within_range": True}}},
+    assert headline(judged("tcga", difference, p))["worse_than_best_simple"] == worse
+
+
+def test_a_whole_run_has_every_figure_that_is_bound() -> None:
+    """By its very name, or the bound could never be met."""
+    way = {"auc": {"value": 0.6}, "drop": {"value": 0.0}}
+    results = {
+        "questions": [judged(question.name) for question in EVERY],
+        "across": {"metabric to tcga": way, "tcga to metabric": way},
+        "shuffled": {"mean_auc": 0.5, "inside": 19},
+        "genes": [judged("metabric_genes")],
+        "nsln": {"arms": {"C": {"discrimination": {"auc": {"value": 0.6}}}}},
+        "cpu_seconds": 3600.0,
     }
-    judged = {
-        "systems": {name: {"summary": summary} for name in (SERVED, BASELINE)},
-        "best_simple": {"difference": {"value": difference}, "p": p},
-    }
-    assert headline(judged)["worse_than_best_simple"] == worse
+    figures = figures_of(results)
+    assert set(BOUNDS) <= set(figures) and figures["minutes_on_2_cores"] == 30
 
 
 def _with_slope(value: float, reach: float) -> dict[str, Any]:
