@@ -95,7 +95,7 @@ bundle: $(VENV)/.installed-dev  ## train the demonstration bundle (half an hour 
 	$(BIN)/python -m models.fusion export
 
 models-tables: $(VENV)/.installed-dev  ## every system on the public tables, results, figures and the served bundle (an hour on 2 cores)
-	@$(BIN)/python -m models.tabular all $(MODELS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m models.tabular all $(MODELS)
 
 bench-bundle: $(INSTALLED)   ## score the committed bundle on 2,000 fresh synthetic patients (a few minutes)
 	@$(BIN)/python -m bench.bundle $(BENCH)

@@ -18,10 +18,9 @@ from models.genes.noise import check
 from models.genes.report import markdown
 from models.genes.study import OUT, PLAN, QUICK_OPTIONS, QUICK_PLAN, TABLES, WITHIN, Study
 from models.genes.systems import TRANSFORMERS, Options, catalogue
+from models.genes.tables import SYSTEMS
 from models.genes.train import train
 from models.tables.catalogue import DATA
-
-USUAL = ("clinical", "elastic_net", "pathways", "transformer", "guided", "pretrained")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,9 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     if given.command == "evaluate":
-        study.evaluate(given.system or USUAL)
+        study.evaluate(given.system or SYSTEMS)
     elif given.command == "compare":
-        judged = judge(study, tuple(given.system or USUAL), draws=100 if given.quick else 1000)
+        judged = judge(study, tuple(given.system or SYSTEMS), draws=100 if given.quick else 1000)
         (study.folder / "figures.json").write_text(json.dumps(judged, indent=1))
         (study.folder / "RESULTS.md").write_text(markdown(judged))
         print("\n".join(lines(judged)))

@@ -102,13 +102,15 @@ class GeneAttention(nn.Module):
         Readers that all patients share go back through the key projection; there are fewer of them than genes.
         """
         if query.shape[1] == 1:
-            return query @ self.key.weight.unflatten(0, (self.heads, 1, -1)) @ part.T
-        keys = self._heads(self.key(part))
-        return (query.flatten(1, 2) @ keys.transpose(1, 2)).unflatten(1, query.shape[1:3])
+            weight: Tensor = self.key.weight.unflatten(0, (self.heads, 1, -1))
+            return query @ weight @ part.T
+        scores = query.flatten(1, 2) @ self._heads(self.key(part)).transpose(1, 2)
+        return scores.reshape(*query.shape[:3], -1)
 
     def _heads(self, x: Tensor) -> Tensor:
         """Bring the heads to the front, (H, ..., D / H)."""
-        return x.unflatten(-1, (self.heads, -1)).movedim(-2, 0)
+        parted: Tensor = x.unflatten(-1, (self.heads, -1))
+        return parted.movedim(-2, 0)
 
 
 class ReGLU(nn.Module):

@@ -45,7 +45,7 @@ def learn(network: nn.Module, answer: Answer, labels: Bools, training: Training,
         network.train()
         for rows in torch.from_numpy(inside)[torch.randperm(len(inside))].split(training.batch):
             optimiser.zero_grad()
-            binary_cross_entropy_with_logits(answer(rows), target[rows]).backward()  # type: ignore[no-untyped-call]  # torch states no types of it
+            binary_cross_entropy_with_logits(answer(rows), target[rows]).backward()
             optimiser.step()
         network.eval()
         with torch.no_grad():
@@ -85,7 +85,7 @@ def pretrain(network: GeneTransformer, inputs: Inputs, how: Pretraining, batch: 
             guess = network.guess(part.values, part.known & ~hidden, part.numbers, part.slots)
             squared = (guess - part.values)[hidden] ** 2
             optimiser.zero_grad()
-            squared.mean().backward()  # type: ignore[no-untyped-call]  # torch states no types of it
+            squared.mean().backward()
             optimiser.step()
             total, count = total + float(squared.detach().sum()), count + len(squared)
         errors.append(total / max(count, 1.0))

@@ -54,6 +54,7 @@ def judge(study: Study, systems: tuple[str, ...], draws: int = 1000) -> Json:
                 ),
                 "auc_of_repeats": [auc(p, table.labels).value for p in one.probabilities],
                 "settings": list(one.settings),
+                "cpu_seconds": one.cpu_seconds,
             }
             for name, one in found.items()
         },

@@ -77,7 +77,8 @@ class GeneTransformer(nn.Module):
             gathered, _ = self.gather(seen[:, :1], seen, seen, need_weights=False)
             x = x[:, :1] + self.dropout(gathered)
             x = x + self.dropout(self.conclude(normed(x)))
-        return x[:, 0]
+        summary: Tensor = x[:, 0]
+        return summary
 
     def guess(self, values: Tensor, known: Tensor, numbers: Tensor, slots: Tensor) -> Tensor:
         """Return what every gene would be expressed as (N, G), from the genes that are known.

@@ -1,11 +1,14 @@
 """The planted noise predictor: a fact without meaning, whose importance must not exceed chance (S0b)."""
 
 import json
+import time
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+import torch
 
+from models.fusion.parallel import spread
 from models.fusion.progress import Progress
 from models.genes.study import Study
 from models.statistics.delong import area
@@ -74,25 +77,36 @@ def check(study: Study, system: str, facts: tuple[str, ...] = (), shuffles: int 
     dict
         By fact what `importance` says; also kept as JSON, fold by fold, so that a stopped run goes on.
     """
-    table = plant(study.patients(), study.plan.seed)
-    names = [fact.name for fact in table.facts]
     asked = (NOISE, *facts)
-    progress = Progress("noise predictor", study.plan.folds)
-    kept = []
-    for number, split in enumerate(splits(table.labels, study.plan)[: study.plan.folds]):
-        path = study.folder / f"{system}_noise" / f"{number}.json"
-        made_of = [study.options.said(), shuffles, study.plan.seed, study.plan.budget, study.plan.folds, list(asked)]
-        if not path.exists() or json.loads(path.read_text())["made_of"] != made_of:
-            model = tune(study.system(system), table, split, study.plan, study.plan.seed)
-            rng = np.random.default_rng([study.plan.seed, number])
-            held_out, labels = table.values[split.test], table.labels[split.test]
-            found = {name: shuffled_areas(model, held_out, labels, names.index(name), rng, shuffles) for name in asked}
-            path.parent.mkdir(parents=True, exist_ok=True)
-            plain = {name: [true, areas.tolist()] for name, (true, areas) in found.items()}
-            path.write_text(json.dumps({"made_of": made_of, "areas": plain}))
-        kept.append(json.loads(path.read_text())["areas"])
-        progress.show(number + 1, f"{study.table} {system}")
+    jobs = [(study, system, asked, shuffles, number) for number in range(study.plan.folds)]
+    progress, kept = Progress("noise predictor", len(jobs)), []
+    for _, areas in spread(stored_areas, jobs, study.processes):
+        kept.append(areas)
+        progress.show(len(kept), f"{study.table} {system}")
     return {
         name: importance(np.array([one[name][0] for one in kept]), np.array([one[name][1] for one in kept]))
         for name in asked
     }
+
+
+def stored_areas(study: Study, system: str, asked: tuple[str, ...], shuffles: int, number: int) -> Json:
+    """Return by fact the AUC of one outer fold and those of its shuffles, as a stopped run left them or made anew."""
+    path = study.folder / f"{system}_noise" / f"{number}.json"
+    made_of = [study.options.said(), shuffles, study.plan.seed, study.plan.budget, study.plan.folds, list(asked)]
+    if path.exists():
+        known: Json = json.loads(path.read_text())
+        if known["made_of"] == made_of:
+            return known["areas"]  # type: ignore[no-any-return]
+    torch.set_num_threads(1)  # processes share the machine already
+    started = time.process_time()
+    table = plant(study.patients(), study.plan.seed)
+    split, names = splits(table.labels, study.plan)[number], [fact.name for fact in table.facts]
+    model = tune(study.system(system), table, split, study.plan, study.plan.seed)
+    rng = np.random.default_rng([study.plan.seed, number])
+    held_out, labels = table.values[split.test], table.labels[split.test]
+    found = {name: shuffled_areas(model, held_out, labels, names.index(name), rng, shuffles) for name in asked}
+    areas = {name: [true, shuffled.tolist()] for name, (true, shuffled) in found.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seconds = round(time.process_time() - started, 2)
+    path.write_text(json.dumps({"made_of": made_of, "areas": areas, "cpu_seconds": seconds}))
+    return areas

@@ -108,15 +108,17 @@ class HeldOut:
     probabilities: Floats  # (repeats, N)
     folds: Floats  # (repeats, N) in which fold each patient was held out
     settings: tuple[str, ...]  # that each outer fold chose
+    cpu_seconds: float  # that all outer folds took
 
 
 def held_out(study: Study, system: str) -> HeldOut:
     """Put the outer folds of a system together, running those that are not there."""
     shape = (study.plan.repeats, len(study.patients().labels))
-    probabilities, folds, settings = np.full(shape, np.nan), np.full(shape, -1.0), []
+    probabilities, folds, settings, seconds = np.full(shape, np.nan), np.full(shape, -1.0), [], 0.0
     for number in range(study.folds):
         found = run_fold(study, system, number)
         at = found["repeat"], found["rows"]
         probabilities[at], folds[at] = found["probabilities"], found["fold"]
         settings.append(f"{found['setting']}, {found['recalibration']}")
-    return HeldOut(probabilities, folds, tuple(settings))
+        seconds += found["cpu_seconds"]
+    return HeldOut(probabilities, folds, tuple(settings), seconds)

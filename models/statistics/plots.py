@@ -1,18 +1,21 @@
 """Figures of a summary: ROC, reliability, decision curve and forest, as PNG."""
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 Json = Mapping[str, Any]
 
-BLUE, GREY, ORANGE = "#0072b2", "#777777", "#d55e00"  # told apart by colour-blind readers too (Okabe and Ito)
-SIZE_INCHES: Final = 4.5
-DPI: Final = 120
+BLUE, GREY = "#0072b2", "#777777"  # few hues: colour-blind readers tell them apart, and a small palette holds them
+PANEL_INCHES: Final = 4.2
+DPI: Final = 90
+COLOURS: Final = 32
 
 
 def roc(axes: Axes, summary: Json) -> None:
@@ -35,7 +38,7 @@ def reliability(axes: Axes, summary: Json) -> None:
     label = f"slope {span(calibration['slope'], 2)}\nECE {ece['value']:.3f} (by luck up to {ece['by_luck']:.3f})"
     axes.errorbar(x, y, reach, color=BLUE, marker="o", markersize=4, linewidth=1, capsize=2, label=label)
     axes.set(xlabel="Predicted probability", ylabel="Observed share", xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    axes.legend(loc="upper left", frameon=False, fontsize="small")
+    axes.legend(loc="lower right", frameon=False, fontsize="small")
 
 
 def decisions(axes: Axes, summary: Json) -> None:
@@ -46,7 +49,7 @@ def decisions(axes: Axes, summary: Json) -> None:
     low, high = ([d["model"][k] for d in curve] for k in ("low", "high"))
     axes.fill_between(x, low, high, color=BLUE, alpha=0.2, linewidth=0)
     axes.plot(x, model, color=BLUE, label="model")
-    axes.plot(x, everyone, color=ORANGE, linewidth=1, label="biopsy all")
+    axes.plot(x, everyone, color="black", linestyle="--", linewidth=1, label="biopsy all")
     axes.plot(x, np.zeros(len(x)), color=GREY, linewidth=1, label="biopsy none")
     top = max(max(high), max(everyone))
     axes.set(
@@ -80,36 +83,28 @@ DRAWN: Final[Mapping[str, Callable[[Axes, Json], None]]] = {
 }
 
 
-def save(summary: Json, folder: Path, name: str, *, title: str = "") -> list[Path]:
-    """Write one PNG for each figure that the summary has values for.
+def save(summary: Json, path: Path, *, title: str = "") -> None:
+    """Write the figures that the summary has values for side by side as one PNG of few colours, which is small.
 
     Parameters
     ----------
     summary : dict
-        As `models.statistics.report.summarise` returns it.
-    name : str
-        What the file names begin with.
-
-    Returns
-    -------
-    list of Path
-        `<name>_roc.png`, `<name>_reliability.png`, `<name>_decisions.png` and, with subgroups, `<name>_forest.png`.
+        As `models.statistics.report.summarise` returns it. Without subgroups there is no forest.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for kind, draw in DRAWN.items():
-        if kind == "forest" and not summary["subgroups"]:
-            continue
-        height = max(SIZE_INCHES, 0.3 * len(summary["subgroups"]) + 1) if kind == "forest" else SIZE_INCHES
-        width = SIZE_INCHES * 1.4 if kind == "forest" else SIZE_INCHES
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        axes = figure.add_subplot()
-        draw(axes, summary)
-        axes.set_title(title, fontsize="medium")
+    drawn = [kind for kind in DRAWN if kind != "forest" or summary["subgroups"]]
+    height = max(2 * PANEL_INCHES, PANEL_INCHES + 0.25 * len(summary["subgroups"]) + 1)
+    figure = Figure(figsize=(2 * PANEL_INCHES + 1, height), layout="constrained")
+    panels = figure.subplots(2, 2).flat
+    for kind, axes in zip(drawn, panels, strict=False):
+        DRAWN[kind](axes, summary)
         axes.spines[["top", "right"]].set_visible(False)
-        written.append(folder / f"{name}_{kind}.png")
-        figure.savefig(written[-1], metadata={"Software": None})
-    return written
+    for axes in panels:
+        axes.set_axis_off()
+    figure.suptitle(title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn_as = BytesIO()
+    figure.savefig(drawn_as, dpi=DPI)
+    Image.open(drawn_as).convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 
 def span(found: Json, digits: int = 3) -> str:

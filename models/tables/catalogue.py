@@ -1,5 +1,6 @@
 """Every table by its name."""
 
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -18,8 +19,9 @@ SOURCES: Final = MappingProxyType(
 """By name, in the order of reports."""
 
 
+@cache
 def load(name: str, data: Path = DATA, label: str | None = None) -> Table:
-    """Read one table.
+    """Read one table, once in a process: thousands of genes take seconds.
 
     Parameters
     ----------

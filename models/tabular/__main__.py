@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ def main(arguments: list[str] | None = None) -> None:
     if given.command == "all":
         from models.tabular.everything import everything
 
-        everything(study, tuple(given.system) or tuple(SYSTEMS), quick=given.quick)
+        said = everything(study, tuple(given.system) or tuple(SYSTEMS), quick=given.quick)
+        print(json.dumps(said))
+        sys.exit(not (said["holds"] or given.quick))
     elif given.bundle is not None or given.command == "predict":
         _score(given)
     else:

@@ -57,7 +57,8 @@ class Perceptron(nn.Module):
 
     def forward(self, values: Tensor, known: Tensor) -> Tensor:
         """Return logits (N,)."""
-        return self.layers(self.tokens(values, known).flatten(1))[:, 0]
+        logits: Tensor = self.layers(self.tokens(values, known).flatten(1))
+        return logits[:, 0]
 
 
 class Residual(nn.Module):
@@ -81,7 +82,8 @@ class Residual(nn.Module):
         x = self.enter(self.tokens(values, known).flatten(1))
         for block in self.blocks:
             x = x + block(x)
-        return self.leave(x)[:, 0]
+        logits: Tensor = self.leave(x)
+        return logits[:, 0]
 
 
 class FTTransformer(nn.Module):
@@ -99,7 +101,8 @@ class FTTransformer(nn.Module):
         """Return logits (N,)."""
         tokens = self.tokens(values, known)
         x = self.layers(torch.cat((self.reader.expand(len(tokens), -1, -1), tokens), 1))
-        return self.leave(x[:, 0])[:, 0]
+        logits: Tensor = self.leave(x[:, 0])
+        return logits[:, 0]
 
 
 DEEP: Final[Mapping[str, Callable[[Sequence[int], float], nn.Module]]] = MappingProxyType(

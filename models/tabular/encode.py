@@ -1,9 +1,10 @@
 """Facts to numbers that a system can add up, with everything that is learnt for it learnt from the rows of `fit`."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.tables.table import SIZE, Bools, Fact, Floats
 
@@ -40,7 +41,7 @@ class Encoder:
 
     def fit(self, values: Floats) -> Self:
         """Learn scales, knots, centres and which columns are needed."""
-        self.codes: list[Code] = [
+        self.codes: list[CategoryCode | NumberCode] = [
             CategoryCode(fact, column) if fact.is_category else NumberCode(fact, column, self.knots)
             for fact, column in zip(self.facts, values.T, strict=True)
         ]
@@ -72,23 +73,20 @@ class Encoder:
         return np.hstack((plain, *(CROSSED * plain * by for by in multipliers)))
 
 
-class Code(Protocol):
-    """How one fact becomes columns."""
-
-    def columns(self, column: Floats) -> Floats:
-        """Return the columns (N, any number); of rows where the fact is not known they mean nothing."""
-
-
 class CategoryCode:
-    """One category: which of its values have a column, all but the most common one."""
+    """One category: which of its values have a column, all but the most common one.
+
+    The columns of a code mean nothing for rows where the fact is not known.
+    """
 
     def __init__(self, fact: Fact, column: Floats) -> None:
         counts = np.array([(column == index).sum() for index in range(len(fact.values))])
-        self.kept = np.array([index for index in range(len(fact.values)) if index != counts.argmax()])
+        self.kept: NDArray[np.intp] = np.array([i for i in range(len(fact.values)) if i != counts.argmax()], np.intp)
 
     def columns(self, column: Floats) -> Floats:
         """Return 0 or 1 for each value kept (N, values - 1)."""
-        return (column[:, None] == self.kept).astype(np.float64)
+        is_value: Bools = column[:, None] == self.kept
+        return is_value.astype(np.float64)
 
 
 class NumberCode:

@@ -19,6 +19,11 @@ SIZES: Final = ("size_mammography_mm", "size_ultrasound_mm", "size_mri_mm")  # t
 class ServedNetwork(nn.Module):
     """A trained linear model as a graph: standardised facts in; logit, its spread and contributions out."""
 
+    mean: Tensor
+    sd: Tensor
+    weights: Tensor
+    root: Tensor
+
     def __init__(self, model: Linear, recalibration: Logistic | None, specs: Sequence[FactSpec]) -> None:
         super().__init__()
         encoder = self.encoder = model.encoder

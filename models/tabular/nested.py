@@ -95,7 +95,7 @@ def splits(labels: Bools, plan: Plan) -> list[Split]:
 
 def fold(system: System, table: Table, split: Split, plan: Plan) -> dict[str, Any]:
     """Train on one outer fold's training rows and answer for the others."""
-    started = time.monotonic()
+    started = time.process_time()
     seed = int(np.random.SeedSequence([plan.seed, split.repeat, split.fold]).generate_state(1)[0] % 2**31)
     trained = tune(system, table, split, plan, seed)
     return {
@@ -107,7 +107,7 @@ def fold(system: System, table: Table, split: Split, plan: Plan) -> dict[str, An
         "setting": dict(trained.setting),
         "recalibration": trained.recalibration.method,
         "inner_log_loss": trained.inner_loss,
-        "seconds": round(time.monotonic() - started, 2),
+        "cpu_seconds": round(time.process_time() - started, 2),
     }
 
 

@@ -18,8 +18,9 @@ from models.statistics.plots import span
 from models.statistics.recalibration import Logistic
 from models.statistics.report import summarise
 from models.statistics.splits import Split
-from models.tables.table import Floats, Table
+from models.tables.table import Table
 from models.tabular.graph import ServedNetwork, measured
+from models.tabular.hospital import CHANGES, basal_triple_negative
 from models.tabular.nested import Plan, Trained, splits, tune
 from models.tabular.pooled import FACTS, band_medians, harmonise, pool
 from models.tabular.systems import Linear, System, grid, linear
@@ -40,7 +41,6 @@ SYSTEM: Final = System(
 METHODS: Final = ("platt", "none")  # what the graph can do
 LOW: Final = str(Goal("sensitivity", 0.95))
 HIGH: Final = str(Goal("specificity", 0.90))
-_IMAGING_ERROR: Final = (0.1, 0.2, 0.3)  # standard deviations of the logarithm of imaging over pathological size
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ def train(metabric: Table, tcga: Table, plan: Plan, draws: int = 1000) -> Served
     table = pool([harmonise(one, FACTS, medians) for one in (metabric, tcga)])
     plan = replace(plan, repeats=1, budget=max(plan.budget, len(SYSTEM.settings)) if plan.budget > 1 else 1)
     found, folds = np.empty(len(table.labels)), np.empty(len(table.labels), int)
-    with_error = {sd: np.empty(len(table.labels)) for sd in _IMAGING_ERROR}
-    rng = np.random.default_rng(plan.seed)
+    changes = {name: change(table, plan.seed) for name, change in CHANGES.items()}
+    elsewhere = {name: np.empty(len(table.labels)) for name in CHANGES}
     widths = np.empty(len(table.labels))
     for split in splits(table.labels, plan):
         one = tune(SYSTEM, table, split, plan, plan.seed, METHODS)
         values = table.values[split.test]
         found[split.test], folds[split.test] = one.probabilities(values), split.fold
         widths[split.test] = one.widths(values)
-        for sd, column in with_error.items():
-            column[split.test] = one.probabilities(_as_imaged(values, table, sd, rng))
+        for name, column in elsewhere.items():
+            column[split.test] = one.probabilities(changes[name][split.test])
     summary = summarise(
         table.labels,
         found,
@@ -75,21 +75,14 @@ def train(metabric: Table, tcga: Table, plan: Plan, draws: int = 1000) -> Served
         seed=plan.seed,
         subgroups={"table": table.site} if table.site is not None else {},
         uncertainty=widths,
-        against={f"size with an error of {sd:.0%}": column for sd, column in with_error.items()},
+        against=elsewhere,
         draws=draws,
     )
+    summary["basal_triple_negative"] = basal_triple_negative(table)
     everyone = np.arange(len(table.labels))
     trained = tune(SYSTEM, table, Split(everyone, np.arange(0)), plan, plan.seed, METHODS)
     summary["widest"] = float(np.quantile(widths, 0.99))
     return Served(table, trained, summary)
-
-
-def _as_imaged(values: Floats, table: Table, sd: float, rng: np.random.Generator) -> Floats:
-    """Return values with the size as imaging might have measured it: its logarithm with a normal error."""
-    column = [fact.name for fact in table.facts].index("size_pathology_mm")
-    changed = values.copy()
-    changed[:, column] *= np.exp(rng.normal(0, sd, len(values)))
-    return changed
 
 
 def export(served: Served, folder: Path) -> Json:
@@ -203,7 +196,8 @@ def card(served: Served) -> str:
         ),
         abstention=f"{span(fifth['auc'])}, a gain of {span(fifth['gain'])}",
         higher="it is higher" if higher else "it is not shown to be higher",
-        imaging=", ".join(f"{name[19:]} {span(one['auc'])}" for name, one in known["against"].items()),
+        elsewhere="\n".join(f"| {name} | {span(one['auc'])} |" for name, one in known["against"].items()),
+        basal=f"{known['basal_triple_negative'][0]} of {known['basal_triple_negative'][1]}",
         licence=served.table.licence,
     )
 

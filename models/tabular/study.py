@@ -58,13 +58,17 @@ class Study:
     plan: Plan = field(default_factory=Plan)
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
 
+    def repeats(self, system: str) -> int:
+        """Return how often a system runs all outer folds: one that is never served only once, which figures are of."""
+        return self.plan.repeats if system in (SERVED, *SIMPLE) else 1
+
     def train(self, questions: Iterable[Question], systems: Sequence[str]) -> None:
         """Run every outer fold that is not yet there, in a process each."""
         jobs = [
             (self, question, name, number)
             for question in questions
             for name in systems
-            for number in range(self.plan.folds * self.plan.repeats)
+            for number in range(self.plan.folds * self.repeats(name))
         ]
         progress = Progress("outer folds", len(jobs))
         for done, (index, _) in enumerate(spread(run_fold, jobs, self.processes), start=1):
@@ -73,7 +77,8 @@ class Study:
 
 
 @cache
-def _table(question: Question, data: Path) -> Table:
+def table_of(question: Question, data: Path) -> Table:
+    """Return the table of a question, read and screened once in a process."""
     return question.load(data)
 
 
@@ -83,7 +88,7 @@ def run_fold(study: Study, question: Question, system: str, number: int) -> dict
         import torch
 
         torch.set_num_threads(1)  # processes share the machine already
-    table = _table(question, study.data)
+    table = table_of(question, study.data)
     split = splits(table.labels, study.plan)[number]
     return stored_fold(SYSTEMS[system], table, split, study.plan, study.out / question.name)
 
@@ -96,14 +101,16 @@ class HeldOut:
     widths: Floats  # (repeats, N) of the 95 % intervals; NaN where a system has none
     folds: Floats  # (repeats, N) in which fold each patient was held out
     settings: tuple[str, ...]  # of each outer fold
+    cpu_seconds: float  # that all outer folds took
 
 
 def held_out(study: Study, question: Question, system: str) -> HeldOut:
     """Put the outer folds of a system together."""
-    table = _table(question, study.data)
-    shape = (study.plan.repeats, len(table.labels))
+    table, repeats = table_of(question, study.data), study.repeats(system)
+    shape = (repeats, len(table.labels))
     probabilities, widths, folds, settings = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, -1.0), []
-    for number in range(study.plan.folds * study.plan.repeats):
+    seconds = 0.0
+    for number in range(study.plan.folds * repeats):
         names = SIMPLE if system == SERVED else (system,)
         tried = {name: run_fold(study, question, name, number) for name in names}
         name = min(tried, key=lambda one: float(tried[one]["inner_log_loss"]))
@@ -112,7 +119,8 @@ def held_out(study: Study, question: Question, system: str) -> HeldOut:
         probabilities[at], folds[at] = found["probabilities"], found["fold"]
         widths[at] = np.array(found["widths"] or np.nan, np.float64)
         settings.append(f"{name} {found['setting']}, {found['recalibration']}")
-    return HeldOut(probabilities, widths, folds, tuple(settings))
+        seconds += sum(one["cpu_seconds"] for one in tried.values())
+    return HeldOut(probabilities, widths, folds, tuple(settings), seconds)
 
 
 FACTS_ONLY: Final = tuple(Question(name) for name in ("metabric", "tcga", "rotterdam", "wpbc", "gse4335"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -159,10 +160,7 @@ _LISTED: Final = (
     System("forest", grid(min_samples_leaf=(5, 10, 20, 40)), _forest),
     System("boosting", grid(learning_rate=(0.03, 0.1), max_leaf_nodes=(4, 12)), _boosting),
     System("svm", grid(C=(0.1, 1.0), gamma=(0.01, 0.05)), _svm),
-    *(
-        System(name, grid(rate=(3e-3, 1e-3), dropout=(0.1, 0.4)), lambda f, s, seed, name=name: Deep(name, f, s, seed))
-        for name in DEEP
-    ),
+    *(System(name, grid(rate=(3e-3, 1e-3), dropout=(0.1, 0.4)), partial(Deep, name)) for name in DEEP),
 )
 
 SYSTEMS: Final = MappingProxyType({system.name: system for system in _LISTED})

@@ -15,10 +15,11 @@ from models.tables.screen import Leakage
 from models.tables.table import SIZE, Fact, Table
 from models.tabular.__main__ import main
 from models.tabular.encode import Encoder, spline_terms
-from models.tabular.figures import headline, judge, subgroups
+from models.tabular.figures import judge, subgroups
 from models.tabular.nested import QUICK, fold, splits, stored_fold, tune
 from models.tabular.study import SERVED, Question, Study, held_out, run_fold
 from models.tabular.systems import BUDGET, SIMPLE, SYSTEMS
+from models.tabular.verdict import headline
 from tests.peers import shared
 
 FACTS = (
@@ -111,10 +112,10 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     split = splits(table.labels, QUICK)[0]
     first = stored_fold(system, table, split, QUICK, tmp_path)
     path = tmp_path / "logistic" / "0-0.json"
-    path.write_text(json.dumps(first | {"seconds": -1.0}))
-    assert stored_fold(system, table, split, QUICK, tmp_path)["seconds"] == -1.0
+    path.write_text(json.dumps(first | {"cpu_seconds": -1.0}))
+    assert stored_fold(system, table, split, QUICK, tmp_path)["cpu_seconds"] == -1.0
     other = replace(table, values=table.values + 1)
-    assert stored_fold(system, other, split, QUICK, tmp_path)["seconds"] >= 0
+    assert stored_fold(system, other, split, QUICK, tmp_path)["cpu_seconds"] >= 0
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -140,8 +141,15 @@ def test_a_question_gives_every_figure(study: Study) -> None:
     judged = judge(study, Question("tcga"), (SERVED, "logistic"), draws=50)
     found = headline(json.loads(json.dumps(judged)))
     assert 0.55 < found["baseline_auc"] < 0.72 and 0.55 < found["auc"] < 0.72
-    assert found["worse_than_baseline"] == 0
+    assert found["baseline_auc"] < found["baseline_auc_high"] < 0.75
+    assert found["worse_than_best_simple"] == 0 and judged["best_simple"]["system"] == "logistic"
     assert {row["variable"] for row in judged["systems"][SERVED]["summary"]["subgroups"]} >= {"age", "subtype", "site"}
+
+
+def test_only_what_may_be_served_runs_every_repeat(study: Study) -> None:
+    """Figures are of the first repeat, so that a second one of a dear system tells little more."""
+    twice = replace(study, plan=replace(study.plan, repeats=2))
+    assert [twice.repeats(name) for name in (SERVED, "logistic", "forest", "ft_transformer")] == [2, 2, 1, 1]
 
 
 def test_subgroups_name_what_is_missing() -> None:
