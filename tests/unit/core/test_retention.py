@@ -62,6 +62,14 @@ def test_with_its_episode_only_a_finished_case_is_closed(state: CaseState) -> No
     assert (need_of(_held(state), T0 + DAY) is Need.FREE) is is_free
 
 
+def test_a_record_that_is_owed_to_the_quarantine_is_pinned() -> None:
+    """Whoever holds it: it is nowhere else."""
+    owed = Resident(REF, awaits_copy=True)
+    assert {need_of(one, T0 + DAY) for one in (owed, replace(_held(CaseState.CLOSED), awaits_copy=True))} == {
+        Need.PINNED
+    }
+
+
 def test_a_record_that_no_case_holds_is_free() -> None:
     """Nothing rests on it."""
     assert need_of(Resident(REF), T0) is Need.FREE
