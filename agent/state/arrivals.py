@@ -38,7 +38,7 @@ class Arrivals(Work):
         self._later.closed(row)
 
     def place_hidden(self, ref: SpoolRef, at: datetime) -> None:
-        """Close the associations that brought something of this use of a segment: an end may be what is hidden there."""
+        """Close the associations that brought something of this use of a segment: an end may be hidden there."""
         self._later.write()
         there = (arrival.c.segment == ref.segment, arrival.c.generation == ref.generation)
         bringing = association.c.id.in_(sa.select(arrival.c.association_id).where(*there))
