@@ -180,6 +180,8 @@ class Indexer:
                 if judged.compare_with is not None or not is_copied:
                     return judged
                 self._arrive(unit, judged, read)
+                if record.is_unreadable and not record.meta:
+                    unit.place_hidden(record.ref, self._now())
                 if judged.arrival.ref == errands.copied and errands.is_owed:
                     unit.owe_copy(record.ref, judged.arrival.reason, self._now())
                 if isinstance(read, Instance) and judged.arrival.end is not End.OWN and self._reading.is_report(record):

@@ -62,6 +62,7 @@ class Retention:
         self._room = self._limit = 0
         self._damaged: set[tuple[int, int]] = set()  # uses of segments whose records cannot all be copied
         self._may_copy = True
+        self._is_behind = False  # in this round a segment was seen of which not all was taken in
 
     def tick(self) -> int:
         """Look at a few segments, and return how many were released.
@@ -108,9 +109,10 @@ class Retention:
 
     def _end_round(self) -> None:
         self._seen_up_to = _START
+        is_behind, self._is_behind = self._is_behind, False
         if not self._pressure or not self._is_scarce:
             return
-        if self._pressure is Pressure.STILL_SCARCE and not self._is_told:
+        if self._pressure is Pressure.STILL_SCARCE and not self._is_told and not is_behind:
             _log.warning("spool_held_by_unfinished_cases", bytes=self._room)
             self._is_told = True
         self._pressure = Pressure.STILL_SCARCE
@@ -118,9 +120,11 @@ class Retention:
     def _is_read(self, segment: SegmentState, cursor: Mapping[int, SpoolRef]) -> bool:
         """Whether everything in a segment was taken in: what was not is nobody's to judge."""
         try:
-            return self._spool.is_read(segment, cursor.get(segment.number))
+            is_read = self._spool.is_read(segment, cursor.get(segment.number))
         except (Permanent, Unreadable):
             return False  # used anew, or gone, meanwhile; or the disk does not give back what may lie there
+        self._is_behind |= not is_read
+        return is_read
 
     def _look_at(self, segment: SegmentState) -> bool:
         """Release a segment, if nothing of it is needed or so little that it can be copied; return whether it was."""

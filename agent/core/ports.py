@@ -97,6 +97,9 @@ class Unit(IdentityUnit, ReadUnit, ResultUnit, RetentionUnit, PacsState, Protoco
     def association_closed(self, association_id: str, at: datetime) -> None:
         """Note its end, known or not: records of two segments may be read out of order, this one first."""
 
+    def place_hidden(self, ref: SpoolRef, at: datetime) -> None:
+        """Close the associations that brought something of this use of a segment: an end may be hidden there."""
+
     def is_own(self, sop_instance_uid: str) -> bool:
         """Whether this UID was minted here (a result object)."""
 

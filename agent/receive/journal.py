@@ -23,6 +23,10 @@ _RETRY_S: Final = 1.0
 class Draft(Protocol):
     """A record that is being written. After an error it is over."""
 
+    @property
+    def taken_bytes(self) -> int:
+        """What it keeps from others until its end, in bytes."""
+
     def write(self, chunks: Sequence[memoryview]) -> None:
         """Append a part of the payload, not yet durable; done with the buffers on return. Raises Transient."""
 

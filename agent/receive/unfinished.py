@@ -1,4 +1,4 @@
-"""How many bytes of objects that have begun and not ended the spool holds, of all peers and of each."""
+"""How many bytes of the spool objects take that have begun and not ended, of all peers and of each."""
 
 import threading
 from collections import Counter
@@ -75,9 +75,13 @@ class _CountedDraft:
         self._account = account
         self._bytes = 0
 
+    @property
+    def taken_bytes(self) -> int:
+        return self._draft.taken_bytes
+
     def write(self, chunks: Sequence[memoryview]) -> None:
-        count = sum(map(len, chunks))
         self._draft.write(chunks)  # first: that an object alone is too large says more than that its peer has too much
+        count = self._draft.taken_bytes - self._bytes
         self._unfinished.take(self._account, count)
         self._bytes += count
 

@@ -44,6 +44,13 @@ class Draft:
         self._crc = 0
         self._is_over = False
 
+    @property
+    def taken_bytes(self) -> int:
+        """What it keeps from others: its payload, or the room of a segment that was made for it alone."""
+        if self._segment is None or not self._lease.is_for_one:
+            return self._payload_bytes
+        return min(self._segment.room, self._max_payload_bytes)
+
     def write(self, chunks: Sequence[Chunk]) -> None:
         """Write a part of the payload; the buffers are free again on return. It is not durable.
 

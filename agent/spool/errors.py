@@ -25,9 +25,14 @@ class SpoolLocked(Transient):
 _OF_THE_PLACE: Final = (errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EREMOTEIO)  # EBADMSG: a checksum of the disk's
 
 
+def is_of_the_place(error: OSError) -> bool:
+    """Whether the disk does not give back what lies at one place; others it may."""
+    return error.errno in _OF_THE_PLACE
+
+
 def not_read(error: OSError) -> SpoolFailed:
     """Return the error of a segment that could not be read."""
-    if error.errno in _OF_THE_PLACE:
+    if is_of_the_place(error):
         return SpoolUnreadable("the disk does not give back a part of a spool segment")
     return SpoolFailed("a spool segment could not be read")
 

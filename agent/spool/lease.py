@@ -79,9 +79,14 @@ class Lease:
         """Expect that the next large record will be about as large as this one, as images of one series are."""
         self._large_bytes = record_bytes
 
+    @property
+    def is_for_one(self) -> bool:
+        """Whether its segment was made for a large record, and no other stands in it."""
+        return self._held is not None and self._held.is_empty and self._pool.is_oversized(self._held)
+
     def let_go(self) -> None:
         """Return a segment that was made for a large record which did not come to its end."""
-        if self._held is not None and self._held.is_empty and self._pool.is_oversized(self._held):
+        if self.is_for_one:
             self.give_back()
 
     def give_up(self) -> None:

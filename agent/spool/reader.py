@@ -119,7 +119,7 @@ class SpoolReader:
         """Return when the oldest record behind the cursor was received; no payload is read. Raises as `after`."""
         if not self._folder.is_dir():
             return None
-        first = (next(new_in(path, cursor.get(n)), None) for n, path in segment_files(self._folder).items())
+        first = (next(self._readable(path, cursor.get(n)), None) for n, path in segment_files(self._folder).items())
         return min((found.entry.header.received_at for found in first if found is not None), default=None)
 
     def read(self, ref: SpoolRef) -> Record:

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from agent.spool.disk import Disk
+from agent.spool.errors import is_of_the_place
 from agent.spool.maker import remove_unfinished
 from agent.spool.open_segment import OpenSegment
 from agent.spool.record import HEADER_BYTES
@@ -21,6 +22,7 @@ from agent.spool.segment import (
     entry_at,
     is_whole,
     next_entry,
+    next_readable,
     read_horizon,
     read_identity,
     segment_files,
@@ -46,7 +48,8 @@ def recover(folder: Path, disk: Disk) -> Recovered:
 
     Records that a crash left whole but unpublished are made durable and published; half a record behind the last
     whole one is zeroed. A damaged record with a whole one behind it is no torn tail: it stays where it is. A segment
-    that was closed is left alone: of most of a large spool two pages are read.
+    that was closed is left alone: of most of a large spool two pages are read. One of which the disk does not give
+    everything back is left as it is, but what can be read of it is published.
 
     Raises
     ------
@@ -61,13 +64,23 @@ def recover(folder: Path, disk: Disk) -> Recovered:
         last_number = number
         used_bytes += counted_bytes(path.stat().st_size)
         fd = disk.open(path, os.O_RDWR)
-        identity = read_identity(fd)
+        try:
+            identity = read_identity(fd)
+            published = None if identity is None else read_horizon(fd, identity)
+        except OSError as error:
+            if not is_of_the_place(error):
+                raise
+            _leave(disk, fd, number)
+            continue
         if identity is None:
             disk.close(fd)
             _log.error("spool_segment_damaged", segment=number)
             continue
-        horizon = _settle(disk, fd, identity)
+        horizon, is_readable = _settle(disk, fd, identity, published)
         last_sequence = max(last_sequence, horizon.sequence)
+        if not is_readable:
+            _leave(disk, fd, number)
+            continue
         segment = OpenSegment(disk, fd, identity, horizon)
         if horizon.is_closed:
             segment.close()
@@ -78,35 +91,51 @@ def recover(folder: Path, disk: Disk) -> Recovered:
     return Recovered(segments, used_bytes, last_number, last_sequence)
 
 
-def _settle(disk: Disk, fd: int, identity: Identity) -> Horizon:
-    """Find the true end of one segment, cut what lies behind it, publish it."""
-    published = read_horizon(fd, identity)
+def _leave(disk: Disk, fd: int, number: int) -> None:
+    """Leave a segment as it is, neither appended to nor closed and so never released: what it hides may come back."""
+    disk.close(fd)
+    _log.error("spool_segment_unreadable", segment=number)
+
+
+def _settle(disk: Disk, fd: int, identity: Identity, published: Horizon | None) -> tuple[Horizon, bool]:
+    """Find the true end of one segment, cut what lies behind it, publish it; tell whether all could be read.
+
+    Where it could not nothing is cut: what is hidden may have been acknowledged.
+    """
     if published is not None and published.is_closed:
-        return published
-    horizon = _last_whole(fd, identity, published)
-    cut_bytes = _cut(disk, fd, identity, horizon.end)
+        return published, True
+    horizon, is_readable = _last_whole(fd, identity, published)
+    cut_bytes = _cut(disk, fd, identity, horizon.end) if is_readable else 0
     if cut_bytes:
         _log.warning("torn_record_cut", segment=identity.number, offset=horizon.end, bytes=cut_bytes)
     if cut_bytes or horizon != published:
         disk.fdatasync(fd)
         write_horizon(disk, fd, identity, horizon)
-    return horizon
+    return horizon, is_readable
 
 
-def _last_whole(fd: int, identity: Identity, published: Horizon | None) -> Horizon:
-    """Walk from the published horizon to the end of the last whole record.
+def _last_whole(fd: int, identity: Identity, published: Horizon | None) -> tuple[Horizon, bool]:
+    """Walk from the published horizon to the end of the last whole record; tell whether all could be read.
 
     The horizon lags by a bound, so behind a damaged record only so much is searched for others. Without a horizon
-    everything is.
+    everything is. What the disk does not give back is walked round.
     """
     horizon = published or Horizon(DATA_START, identity.first_sequence)
-    search_stop = None if published is None else horizon.end + SEARCH_BYTES
-    entry = next_entry(fd, identity, horizon.end, identity.size, search_stop)
-    while entry is not None:
-        if is_whole(fd, identity, entry):
-            horizon = Horizon(entry.end, max(horizon.sequence, entry.header.sequence))
-        entry = next_entry(fd, identity, entry.end, identity.size, search_stop)
-    return horizon
+    at, search_stop = horizon.end, identity.size if published is None else horizon.end + SEARCH_BYTES
+    is_readable = True
+    while True:
+        find = next_entry if is_readable else next_readable
+        try:
+            entry = find(fd, identity, at, identity.size, search_stop)
+            if entry is None:
+                return horizon, is_readable
+            at = entry.end
+            if is_whole(fd, identity, entry):
+                horizon = Horizon(entry.end, max(horizon.sequence, entry.header.sequence))
+        except OSError as error:
+            if not is_of_the_place(error):
+                raise
+            is_readable = False
 
 
 def _cut(disk: Disk, fd: int, identity: Identity, end: int) -> int:

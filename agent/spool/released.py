@@ -12,7 +12,7 @@ from typing import Final
 
 from agent.core.retention import SegmentState
 from agent.spool.disk import Disk
-from agent.spool.errors import translated
+from agent.spool.errors import is_of_the_place, translated
 from agent.spool.segment import Horizon, Identity, opened, read_horizon, read_identity, segment_files, segment_name
 
 _FOLDER: Final = "released"
@@ -20,7 +20,9 @@ _NAME: Final = re.compile(r"segment-(\d{8,})\.generation-(\d+)")
 
 
 def segments(folder: Path) -> list[SegmentState]:
-    """Return the segments of a spool in ascending order; those that are damaged or just being renewed are left out.
+    """Return the segments of a spool in ascending order.
+
+    Those that are damaged, just being renewed, or that the disk does not give back are left out.
 
     Raises
     ------
@@ -100,6 +102,10 @@ def _read(path: Path) -> tuple[Identity, Horizon] | None:
             horizon = None if identity is None else read_horizon(fd, identity)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if not is_of_the_place(error):
+            raise
+        return None  # one bad place keeps nobody from releasing the others
     return None if identity is None or horizon is None else (identity, horizon)
 
 

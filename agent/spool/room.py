@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.spool.disk import Disk
-from agent.spool.errors import SpoolFull
+from agent.spool.errors import SpoolFull, is_of_the_place
 from agent.spool.released import forget, identity_of, released
 from agent.spool.segment import Identity, counted_bytes, segment_name
 
@@ -118,7 +118,12 @@ class Room:
         """Return the segments that were released and not used anew since; forget stale releases. Raises OSError."""
         found: list[Identity] = []
         for number, generation in sorted(released(self._folder)):
-            identity = identity_of(self._folder, number)
+            try:
+                identity = identity_of(self._folder, number)
+            except OSError as error:
+                if not is_of_the_place(error):
+                    raise
+                continue  # the others can be used anew
             if identity is None or identity.generation != generation:
                 self._forget(number, generation)
             else:

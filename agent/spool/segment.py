@@ -8,7 +8,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -178,6 +178,19 @@ def next_entry(fd: int, identity: Identity, offset: int, stop: int, search_stop:
     while entry is None and (offset := _next_magic(fd, offset + ALIGNMENT, limit)) < limit:
         entry = entry_at(fd, identity, offset, stop)
     return entry
+
+
+def next_readable(fd: int, identity: Identity, offset: int, stop: int, search_stop: int) -> Entry | None:
+    """Return the same where the disk does not give everything back: page by page, so that no readable one is missed."""
+    while True:
+        behind = offset - offset % PAGE + PAGE
+        with suppress(OSError):
+            entry = next_entry(fd, identity, offset, stop, behind)
+            if entry is not None:
+                return entry
+        if behind >= search_stop:
+            return None
+        offset = behind
 
 
 def _next_magic(fd: int, offset: int, stop: int) -> int:

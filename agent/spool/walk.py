@@ -1,7 +1,7 @@
 """The way along a segment, from the last record that was read to where its records end as it stands now."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,17 @@ from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool.errors import SpoolUnreadable, not_read
 from agent.spool.record import ALIGNMENT, Header
-from agent.spool.segment import DATA_START, PAGE, Entry, Identity, next_entry, opened, read_horizon, read_identity
+from agent.spool.segment import (
+    DATA_START,
+    PAGE,
+    Entry,
+    Identity,
+    next_entry,
+    next_readable,
+    opened,
+    read_horizon,
+    read_identity,
+)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -113,14 +123,10 @@ def _at_or_after(path: Path, identity: Identity, offset: int, stop: int) -> Foun
 
 
 def _readable_after(path: Path, identity: Identity, offset: int, stop: int) -> Found | None:
-    """Look for the next record page by page: of those that the disk does give back none is passed over."""
+    """Look for the next record on a later page: of those that the disk does give back none is passed over."""
     with reading(path) as fd:
-        for at in range((offset // PAGE + 1) * PAGE, stop, PAGE):
-            with suppress(OSError):
-                entry = next_entry(fd, identity, at, stop, at + PAGE)
-                if entry is not None:
-                    return Found(path, identity, entry)
-    return None
+        entry = next_readable(fd, identity, (offset // PAGE + 1) * PAGE, stop, stop)
+    return None if entry is None else Found(path, identity, entry)
 
 
 def _unknown(identity: Identity) -> Header:

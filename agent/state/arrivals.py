@@ -37,6 +37,13 @@ class Arrivals(Work):
         row = {"id": association_id, "calling_ae_title": "", "opened_at": at, "closed_at": at}
         self._later.closed(row)
 
+    def place_hidden(self, ref: SpoolRef, at: datetime) -> None:
+        """Close the associations that brought something of this use of a segment: an end may be hidden there."""
+        self._later.write()
+        there = (arrival.c.segment == ref.segment, arrival.c.generation == ref.generation)
+        bringing = association.c.id.in_(sa.select(arrival.c.association_id).where(*there))
+        self._db.execute(sa.update(association).where(IS_OPEN, bringing).values(closed_at=at))
+
     def arrived(self, arrived: Arrival) -> None:
         """Note the end of one record; saying it twice for one `ref` is harmless: the first stands."""
         self._later.arrived(

@@ -1,5 +1,7 @@
 """What every store does with associations: an open one holds the cases it brought images of."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core.instance import End
@@ -60,3 +62,18 @@ def test_an_end_that_is_read_before_its_beginning_stands(store: Store, times: in
     with store.unit() as unit:
         unit.association_opened("run/1", "MAMMO1", T0)
         assert not unit.has_open_association(case.id)
+
+
+def test_where_a_place_is_hidden_no_association_is_waited_for(store: Store) -> None:
+    """The end of those that brought something of that segment may be what is hidden; others stay open."""
+    with store.unit() as unit:
+        unit.association_opened("run/1", "MAMMO1", T0)
+        unit.association_opened("run/2", "MAMMO1", T0)
+        here = unit.add_instance(opened(unit), instance(), arrival(), T0)
+        unit.arrived(arrival(offset=1, association_id="run/2", end=End.DUPLICATE))
+        ref = arrival().ref
+        unit.place_hidden(replace(ref, generation=ref.generation + 1, offset=99), T0 + MINUTE)
+        unit.place_hidden(replace(ref, segment=ref.segment + 1, offset=99), T0 + MINUTE)
+        assert unit.has_open_association(here.id)
+        unit.place_hidden(replace(ref, offset=99), T0 + MINUTE)
+        assert not unit.has_open_association(here.id)

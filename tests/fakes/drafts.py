@@ -56,6 +56,11 @@ class FakeDraft:
         self._data = b""
         self._is_over = False
 
+    @property
+    def taken_bytes(self) -> int:
+        """What came so far."""
+        return len(self._data)
+
     def write(self, chunks: Sequence[memoryview]) -> None:
         """Take a part."""
         assert not self._is_over

@@ -83,6 +83,12 @@ class FakeUnit(FakeResidents, FakeReads, FakeStudies, FakeResults):
         opened_at, _ = self._t.associations.get(association_id, (at, None))
         self._t.associations[association_id] = (opened_at, at)
 
+    def place_hidden(self, ref: SpoolRef, at: datetime) -> None:
+        use = (ref.segment, ref.generation)
+        for one in self.arrivals():
+            if (one.ref.segment, one.ref.generation) == use and one.association_id in self._t.associations:
+                self.association_closed(one.association_id, at)
+
     def is_own(self, sop_instance_uid: str) -> bool:
         return any(o.sop_instance_uid == sop_instance_uid for objects in self._t.objects.values() for o in objects)
 

@@ -167,6 +167,26 @@ def test_a_bad_sector_that_hides_what_lies_there_is_never_taken_for_mended(
     assert bad.segment not in house.released()
 
 
+def test_an_end_on_a_bad_sector_does_not_hold_the_case_for_ever(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody knows what lay there it may have been the end of the association."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    meta = {"association_id": "run/1"}
+    channel.append(RecordKind.ASSOCIATION_OPENED, meta | {"calling_ae_title": "MAMMO1"}, b"")
+    ds = mammogram("one", **LARGE)
+    channel.append(RecordKind.INSTANCE, meta_of(ds) | meta, encode(ds))
+    end = channel.append(RecordKind.ASSOCIATION_CLOSED, meta, b"")
+    channel.close()
+    disk.spoil(house.spool / segment_name(end.segment), end.offset)
+    for _ in range(MOST_FAILURES + 1):
+        house.indexer.tick()
+    with house.store.unit() as unit:
+        (arrived,) = (one for one in unit.arrivals() if one.patient)
+        case = unit.newest_case("aln", arrived.patient)
+        assert case is not None
+        assert not unit.has_open_association(case.id)
+
+
 def test_a_full_quarantine_holds_up_no_healthy_object(tmp_path: Path, tmpfs: Path) -> None:
     """Images go on becoming cases; what could not be copied is, once there is room, also after a kill."""
     fill(tmpfs / "ballast")

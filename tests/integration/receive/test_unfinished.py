@@ -1,13 +1,20 @@
 """Objects that have begun and do not end: one peer's leave room for the others'."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 from structlog.testing import capture_logs
 
+from agent.core.ports import RecordKind
+from agent.receive.unfinished import TooMuchUnfinished, Unfinished
+from agent.spool import SpoolWriter, max_object_bytes_of, segments
 from tests.receivers import SC, SUCCESS, Running, Start, eventually, open_association
 from tests.senders import RawAssociation
 
 MIB = 1 << 20
 OUT_OF_RESOURCES = 0xA700
+ROOMY = {"segment_bytes": 8 * MIB}  # no object outgrows one
 
 
 def _begin(association: RawAssociation, length: int) -> None:
@@ -28,7 +35,7 @@ def _end(association: RawAssociation) -> int:
 
 def test_unfinished_objects_of_one_peer_leave_room_for_others(start: Start) -> None:
     """Of 8 MiB a peer may have 4: its next object is refused, another peer's taken, and its own when one ended."""
-    running = start(max_unfinished_bytes=8 * MIB)
+    running = start(max_unfinished_bytes=8 * MIB, spool=ROOMY)
     first, second, other = (open_association(running, calling=name) for name in ("SENDER", "SENDER", "STORER"))
     with capture_logs() as logs:
         _begin(first, 3 * MIB)
@@ -47,7 +54,7 @@ def test_unfinished_objects_of_one_peer_leave_room_for_others(start: Start) -> N
 
 def test_unfinished_objects_of_all_peers_have_a_bound(start: Start) -> None:
     """Of many peers together, too."""
-    running = start(max_unfinished_bytes=4 * MIB, accept_from="any")
+    running = start(max_unfinished_bytes=4 * MIB, accept_from="any", spool=ROOMY)
     held = [open_association(running, calling=f"E{n}", source=f"127.0.0.{n}") for n in range(2, 5)]
     for association in held[:2]:
         _begin(association, int(2.5 * MIB))
@@ -63,7 +70,7 @@ def test_unfinished_objects_of_all_peers_have_a_bound(start: Start) -> None:
 @pytest.mark.parametrize("end", ["abort", "reset"])
 def test_who_leaves_gives_back_what_was_counted(start: Start, end: str) -> None:
     """Again and again."""
-    running = start(max_unfinished_bytes=4 * MIB)
+    running = start(max_unfinished_bytes=4 * MIB, spool=ROOMY)
     for _ in range(3):
         association = open_association(running)
         _begin(association, int(1.5 * MIB))
@@ -72,3 +79,48 @@ def test_who_leaves_gives_back_what_was_counted(start: Start, end: str) -> None:
     with open_association(running) as association:
         _begin(association, int(1.5 * MIB))
         assert _end(association) == SUCCESS
+
+
+def test_a_segment_that_was_made_for_an_object_counts_whole(tmp_path: Path) -> None:
+    """One of unknown length gets twice the room that it needs: those of two peers leave a third half of the spool."""
+    limit = 32 * MIB
+    now = datetime.now(UTC)
+    writer = SpoolWriter(
+        tmp_path, limit_bytes=limit, refuse_below_free_bytes=0, segment_bytes=MIB, keep_spare=False, now=lambda: now
+    )
+    unfinished = Unfinished(limit // 2)
+    channels = [unfinished.counted(writer.channel(), ("", peer)) for peer in ("one", "two") for _ in range(4)]
+    for channel in channels:
+        draft = channel.begin(RecordKind.INSTANCE, {})
+        try:
+            for _ in range(2):
+                draft.write([memoryview(bytes(MIB))])
+        except TooMuchUnfinished:
+            draft.abandon()
+    assert sum(one.size for one in segments(tmp_path)) <= limit // 2 + 2 * MIB
+    third = unfinished.counted(writer.channel(), ("", "three"))
+    third.append(RecordKind.INSTANCE, {}, bytes(MIB // 2))
+    for channel in (*channels, third):
+        channel.close()
+    writer.close()
+
+
+def test_the_largest_object_of_a_peer_is_within_its_share(tmp_path: Path) -> None:
+    """However much room it was given in the end."""
+    limit = 32 * MIB
+    now, most = datetime.now(UTC), max_object_bytes_of(limit)
+    writer = SpoolWriter(
+        tmp_path,
+        limit_bytes=limit,
+        refuse_below_free_bytes=0,
+        segment_bytes=MIB,
+        max_object_bytes=most,
+        now=lambda: now,
+    )
+    channel = Unfinished(limit // 2).counted(writer.channel(), ("", "one"))
+    draft = channel.begin(RecordKind.INSTANCE, {})
+    for _ in range(most // MIB):
+        draft.write([memoryview(bytes(MIB))])
+    draft.commit()
+    channel.close()
+    writer.close()

@@ -119,6 +119,16 @@ def test_unfinished_cases_never_go(world: World, events: tuple[CaseEvent, ...]) 
     assert [log["event"] for log in logs] == ["spool_held_by_unfinished_cases"]
 
 
+def test_what_was_not_taken_in_is_no_fault_of_a_case(world: World) -> None:
+    """Where the keeper is behind, nobody is told to end cases."""
+    with capture_logs() as logs:
+        with suppress(Transient):
+            while True:
+                _spool(world).receive(bytes(80_000))
+        world.settle()
+    assert logs == []
+
+
 def test_the_few_needed_records_of_a_segment_are_copied(world: World) -> None:
     """The case reads its images elsewhere from then on; the segment is used anew."""
     held = world.open()
