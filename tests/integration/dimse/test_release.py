@@ -46,14 +46,17 @@ CONTEXTS = [build_context(VERIFICATION)]
 def test_peer_that_asked_first_is_answered() -> None:
     """Its request is there, unread, when we would ask ourselves: it gets its response, and none of ours."""
     took: list[int] = []
+    is_open = threading.Event()
 
     def leaving(talk: Conversation) -> None:
+        is_open.wait(SOON_S)
         talk.ask_for_release()
         took.extend([talk.take_pdu(), talk.take_pdu()])
 
     with ScriptedScp((leaving,)) as scp:
         with association(called(scp), CONTEXTS) as opened:
             hold_still(opened)
+            is_open.set()
             until(opened.dul.peek_next_pdu)
         assert opened.is_released
         until(lambda: len(took) == 2)

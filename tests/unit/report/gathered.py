@@ -36,7 +36,7 @@ from agent.infer import (
 from agent.preprocess import mri as preprocess_mri
 from agent.preprocess import placement
 from agent.preprocess import ultrasound as preprocess_ultrasound
-from agent.spool import reader
+from agent.spool import reader, walk
 from tests import builders
 from tests.peers import ROOT
 
@@ -44,7 +44,7 @@ NOW = datetime(2026, 1, 6, 9, 30, tzinfo=UTC)
 EVENTS = (*TREATMENTS.values(), DISSECTION)
 READING = (
     *(pixels, decoding, geometry, enhanced, codestream, container, inflating),
-    *(preprocess_mri, preprocess_ultrasound, placement, reader),
+    *(preprocess_mri, preprocess_ultrasound, placement, reader, walk),
 )
 INFER = (admission, answer, compute, dynamic, mammograms, mri, statement, ultrasound)
 SAMPLES = {"modality": "MR", "held": " and 7 frames"}
@@ -162,7 +162,7 @@ def raised(module: ModuleType) -> Iterator[str]:
         name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
         if not isinstance(node, ast.Call) or not node.args:
             continue
-        if name in REFUSALS or (name in ("Permanent", "_SegmentGone") and module is reader):
+        if name in REFUSALS or (name in ("Permanent", "SegmentGone") and module in (reader, walk)):
             said = "" if "{name}" in ast.unparse(node.args[0]) else sample(node.args[0])
             yield from (said, said.replace(SAMPLES["held"], ""))
         elif name == "rejecting":
