@@ -30,7 +30,7 @@ class Sort:
         return 2 * self.rows * self.columns
 
 
-MR: Final = Sort("mr", "1.2.840.10008.5.1.4.1.1.4", "MR", 512, 512, 1000)
+MR: Final = Sort("mr", "1.2.840.10008.5.1.4.1.1.4", "MR", 512, 512, 400)
 MG: Final = Sort("mg", "1.2.840.10008.5.1.4.1.1.1.2", "MG", 4096, 3328, 16)
 SMALL: Final = Sort("small", "1.2.840.10008.5.1.4.1.1.2", "CT", 100, 100, 2000)
 SORTS: Final = (MR, MG, SMALL)
