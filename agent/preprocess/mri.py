@@ -87,12 +87,7 @@ def prepare(
     Rejected
         If there are fewer than two phases, no slice or no tissue, or `pixel_mm` is no size of a pixel.
     """
-    if volume_pshw.ndim != 4:
-        raise ValueError(f"a volume has phases, slices, rows and columns, this one's shape is {volume_pshw.shape}")
-    if side not in ("L", "R"):
-        raise ValueError("a breast is L or R")
-    if min(volume_pshw.shape[1:]) < 1 or min(volume_pshw.shape[2:]) < 2:
-        raise Rejected("an MR volume of {} slices of {} x {} pixels".format(*volume_pshw.shape[1:]))
+    _check(volume_pshw, side)
     chosen = choose_phases(len(volume_pshw), phases)
     check_pixel_mm(*pixel_mm)
     flipped, upended = (side == "R") == columns_to_left, not rows_to_back
@@ -105,6 +100,15 @@ def prepare(
     _fill(placed.of(tensor), crop.of(oriented), chosen)
     _normalise(placed.of(tensor), air, tissue, headroom, enhancement_headroom)
     return tensor, Placement((oriented.shape[2], oriented.shape[3]), flipped, crop, (height, width), placed, upended)
+
+
+def _check(volume_pshw: NDArray[Any], side: str) -> None:
+    if volume_pshw.ndim != 4:
+        raise ValueError(f"a volume has phases, slices, rows and columns, this one's shape is {volume_pshw.shape}")
+    if side not in ("L", "R"):
+        raise ValueError("a breast is L or R")
+    if min(volume_pshw.shape[1:]) < 1 or min(volume_pshw.shape[2:]) < 2:
+        raise Rejected("an MR volume of {} slices of {} x {} pixels".format(*volume_pshw.shape[1:]))
 
 
 def _levels(before_shw: NDArray[Any], tissue_share: float) -> tuple[float, float]:

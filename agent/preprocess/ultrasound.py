@@ -64,17 +64,22 @@ def prepare(
     scale_mm = height * tensor_pixel_mm / field.height if pixel_mm is None else float(pixel_mm)
     if pixel_mm is not None:
         check_pixel_mm(scale_mm)
-    top, crop_h, to_row, placed_h = along(
-        field.top, field.height, height, pixel_mm=scale_mm, tensor_pixel_mm=tensor_pixel_mm, anchor=0
-    )
-    left, crop_w, to_column, placed_w = along(
-        field.left, field.width, width, pixel_mm=scale_mm, tensor_pixel_mm=tensor_pixel_mm, anchor=0.5
-    )
-    crop, placed = Box(top, left, crop_h, crop_w), Box(to_row, to_column, placed_h, placed_w)
-    shown = resize(crop.of(image_hw), placed_h, placed_w)
+    crop, placed = _boxes(field, (height, width), scale_mm, tensor_pixel_mm)
+    shown = resize(crop.of(image_hw), placed.height, placed.width)
     tensor = np.zeros((height, width), np.float32)
     placed.of(tensor)[:] = _window(-shown if inverted else shown, headroom)
     return tensor, Placement((rows, columns), False, crop, (height, width), placed)
+
+
+def _boxes(field: Box, size: tuple[int, int], pixel_mm: float, tensor_pixel_mm: float) -> tuple[Box, Box]:
+    """Return what is shown of the image, and where in a tensor of that size."""
+    top, crop_h, to_row, placed_h = along(
+        field.top, field.height, size[0], pixel_mm=pixel_mm, tensor_pixel_mm=tensor_pixel_mm, anchor=0
+    )
+    left, crop_w, to_column, placed_w = along(
+        field.left, field.width, size[1], pixel_mm=pixel_mm, tensor_pixel_mm=tensor_pixel_mm, anchor=0.5
+    )
+    return Box(top, left, crop_h, crop_w), Box(to_row, to_column, placed_h, placed_w)
 
 
 def _check_inside(field: Box, rows: int, columns: int) -> None:

@@ -96,7 +96,8 @@ def stored_areas(study: Study, system: str, asked: tuple[str, ...], shuffles: in
     if path.exists():
         known: Json = json.loads(path.read_text())
         if known["made_of"] == made_of:
-            return known["areas"]  # type: ignore[no-any-return]
+            areas: Json = known["areas"]
+            return areas
     torch.set_num_threads(1)  # processes share the machine already
     started = time.process_time()
     table = plant(study.patients(), study.plan.seed)

@@ -86,20 +86,11 @@ def summarise(
     goals += [operating.Goal("specificity", x) for x in specificities]
     again = _resampled(found, positive, patients, seed, draws)
     summary: Json = {
-        "rows": len(found),
-        "patients": int(patients.max()) + 1,
-        "rows_are_patients": bool(patients.max() + 1 == len(found)),
-        "positives": int(positive.sum()),
-        "prevalence": asdict(operating.clopper_pearson(int(positive.sum()), len(found))),
+        **_counts(positive, patients),
         "discrimination": _discrimination(found, positive, folds) | {"auc_bootstrap": again["auc"]},
         "calibration": _calibration(found, positive, np.random.default_rng(seed), draws)
         | {f"{name}_bootstrap": again[name] for name in ("slope", "intercept", "in_the_large")},
-        "scores": {
-            "brier": again["brier"],
-            "brier_parts": asdict(scores.brier_parts(found, positive)),
-            "brier_of_prevalence": float(positive.mean() * (1 - positive.mean())),
-            "log_loss": again["log_loss"],
-        },
+        "scores": _scores(found, positive, again),
         "operating_points": _points(found, positive, goals, folds, set_on, groups=groups, seed=seed, draws=draws),
         "fixed_thresholds": {k: asdict(operating.at_fixed(found, positive, t)) for k, t in (fixed or {}).items()},
         "decision_curve": [
@@ -111,6 +102,25 @@ def summarise(
     }
     known: Json = plain(summary)
     return known
+
+
+def _counts(positive: Bools, patients: Rows) -> Json:
+    return {
+        "rows": len(positive),
+        "patients": int(patients.max()) + 1,
+        "rows_are_patients": bool(patients.max() + 1 == len(positive)),
+        "positives": int(positive.sum()),
+        "prevalence": asdict(operating.clopper_pearson(int(positive.sum()), len(positive))),
+    }
+
+
+def _scores(found: Floats, positive: Bools, again: Json) -> Json:
+    return {
+        "brier": again["brier"],
+        "brier_parts": asdict(scores.brier_parts(found, positive)),
+        "brier_of_prevalence": float(positive.mean() * (1 - positive.mean())),
+        "log_loss": again["log_loss"],
+    }
 
 
 def roc_curve(probability: Floats, positive: Bools, points: int = 101) -> list[list[float]]:

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from agent.core.ports import RecordKind
 from agent.receive.unfinished import TooMuchUnfinished, Unfinished
-from agent.spool import SpoolWriter, max_object_bytes_of, segments
+from agent.spool import SpoolReader, SpoolWriter, max_object_bytes_of, segments
 from tests.receivers import SC, SUCCESS, Running, Start, eventually, open_association
 from tests.senders import RawAssociation
 
@@ -121,6 +121,7 @@ def test_the_largest_object_of_a_peer_is_within_its_share(tmp_path: Path) -> Non
     draft = channel.begin(RecordKind.INSTANCE, {})
     for _ in range(most // MIB):
         draft.write([memoryview(bytes(MIB))])
-    draft.commit()
+    ref = draft.commit()
     channel.close()
     writer.close()
+    assert len(SpoolReader(tmp_path).read(ref).payload) == most

@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
+from agent.receive.complaints import Level
 from agent.receive.intake import Intake
 from agent.receive.journal import Journal
 from agent.receive.lane import Lane, LaneSettings, Outcome, Wire
+from agent.receive.settings import Service
 from tests.fakes.drafts import FakeChannel
 from tests.pdus import SC, pdu, pdv, store_rq
 
-EVERYTHING = frozenset({"store", "echo", "commit"})
+EVERYTHING: frozenset[Service] = frozenset({"store", "echo", "commit"})
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 CONTEXTS = {
     1: (SC.decode().rstrip("\0"), EXPLICIT),
@@ -57,7 +59,7 @@ class Served:
         *pieces: bytes | None,
         wire: ScriptedWire | None = None,
         channel: FakeChannel | None = None,
-        may: frozenset[str] = EVERYTHING,
+        may: frozenset[Service] = EVERYTHING,
         max_pdu: int = 4096,
         peer_max_pdu: int = 0,
         monotonic: Callable[[], float] = time.monotonic,
@@ -68,12 +70,12 @@ class Served:
         self.wire = wire or ScriptedWire(list(pieces))
         log = Journal(self.channel, UUID(int=7)).association()
         log.open({"peer": "127.0.0.1"})
-        intake = Intake(log, {"peer": "127.0.0.1"}, may, contexts, complain=self._complain)  # type: ignore[arg-type]
+        intake = Intake(log, {"peer": "127.0.0.1"}, may, contexts, complain=self._complain)
         limits = LaneSettings(frozenset(contexts), max_pdu, peer_max_pdu, 300, 30, 900)
         self.outcome: Outcome = Lane(self.wire, intake, limits, monotonic).serve()
         self.tally = intake.tally
 
-    def _complain(self, event: str, reason: str, *, level: str = "warning", **ids: str) -> None:
+    def _complain(self, event: str, reason: str, *, level: Level = "warning", **ids: str) -> None:
         self.complaints.append((level, event, reason, ids))
 
     @property

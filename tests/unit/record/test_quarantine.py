@@ -21,8 +21,8 @@ def _keep(folder: Path, content: bytes = b"object", reason: str = "truncated") -
 
 
 def _put(quarantine: Quarantine, content: bytes, digest: str = DIGEST, reason: str = "truncated") -> Path:
-    about = {"received_at": AT, "sop_class_uid": "1.2.3"}
-    return quarantine.keep([content[:3], content[3:]], digest, reason, size=len(content), **about)  # type: ignore[arg-type]
+    parts = [content[:3], content[3:]]
+    return quarantine.keep(parts, digest, reason, size=len(content), received_at=AT, sop_class_uid="1.2.3")
 
 
 def test_keeps_the_object_with_its_reason_beside_it(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_who_looked_anyway_tells_the_others() -> None:
         assert watch.has_free_disk
 
 
+# what nobody catches is what ends this thread
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_watch_that_ends_refuses_nobody() -> None:
     """It is said; what cannot be asked any more counts as free."""
