@@ -16,7 +16,8 @@ Json = dict[str, Any]
 _HEAD: Final = """# Results on tables
 
 Written from the JSON results of `make models-tables`, of one run or of several that were stopped; nothing here was
-typed. Nested cross-validation: settings and recalibration are chosen inside the training part of each outer fold, each system tries as many settings as the others,
+typed. Nested cross-validation: settings and recalibration are chosen inside the training part of each outer fold, each
+system tries as many settings as the others,
 and every figure is of patients that a model did not learn from. Figures are of the first repeat; the AUCs of all
 repeats stand beside, where there is a second one: simple systems run it, for one of them is served. `served` takes of
 each outer fold the simple system that its inner folds favoured; the baseline is a straight logistic regression. Tables
