@@ -1,4 +1,4 @@
-"""Copies for the quarantine that could not be made when they were due: its disk was full, say."""
+"""Records that were passed over: the disk did not give them back, or no copy for the quarantine could be made."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from agent.assemble.copying import Quarantine, copy_out
-from agent.core.errors import Permanent, Transient, Unreadable
+from agent.core.errors import Permanent, StaleCase, Transient, Unreadable
 from agent.core.instance import SpoolRef
 from agent.core.ports import Record, SpoolSource, Store
 from agent.core.retention import OwedCopy
@@ -16,25 +16,33 @@ _OF_ONE: Final = (Unreadable, Permanent)
 
 
 class Owed:
-    """Makes the copies that are owed. Until then retention leaves their records where they lie.
+    """Takes in what can be read at last, and makes the copies that are owed. Until then retention leaves both.
 
     Parameters
     ----------
     part10
         Makes a DICOM file of a record.
+    take_late
+        Takes in, once, a record that could not be read when it was due.
     """
 
     def __init__(
-        self, spool: SpoolSource, store: Store, part10: Callable[[Record], bytes], quarantine: Quarantine
+        self,
+        spool: SpoolSource,
+        store: Store,
+        part10: Callable[[Record], bytes],
+        quarantine: Quarantine,
+        take_late: Callable[[Record], None],
     ) -> None:
         self._spool = spool
         self._store = store
         self._part10 = part10
         self._quarantine = quarantine
+        self._take_late = take_late
         self._told: set[tuple[SpoolRef, str]] = set()
 
     def tick(self) -> int:
-        """Try each, the longest owed first, and return how many were made.
+        """Try each, the longest owed first, and return how many are owed no more.
 
         One that the disk does not give back is passed over. Where the quarantine cannot be written no other is tried.
 
@@ -45,19 +53,29 @@ class Owed:
         """
         with self._store.unit() as unit:
             owed = unit.owed_copies()
-        made = 0
+        settled = 0
         for one in owed:
             try:
-                copy_out(self._spool.head(one.ref), one.reason, self._spool, self._part10, self._quarantine)
+                self._settle(one)
+            except StaleCase:  # a worker claimed a case meanwhile: nothing was committed
+                continue
             except (Transient, Permanent) as error:
                 self._tell(one, error)
                 if isinstance(error, _OF_ONE):
                     continue
                 break
-            with self._store.unit() as unit:
-                unit.settle_copy(one.ref)
-            made += 1
-        return made
+            settled += 1
+        return settled
+
+    def _settle(self, one: OwedCopy) -> None:
+        """Take in what can be read now; make the copy of what was judged before, or is damaged."""
+        record = self._spool.again(one.ref) if one.is_unread else None
+        if record is not None:
+            self._take_late(record)
+            return
+        copy_out(self._spool.head(one.ref), one.reason, self._spool, self._part10, self._quarantine)
+        with self._store.unit() as unit:
+            unit.settle_copy(one.ref)
 
     def _tell(self, one: OwedCopy, error: Exception) -> None:
         """Say once why a copy is still owed."""

@@ -29,6 +29,11 @@ class SpoolRef:
     generation: int
     offset: int
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it stands for records whose headers the disk did not give back: an odd place, that of no record."""
+        return self.offset % 2 == 1
+
 
 GONE: Final = SpoolRef(0, 0, 0)
 """The place of bytes that are no longer kept: segments are numbered from 1, copied ones from -1 down."""

@@ -61,6 +61,9 @@ class SpoolSource(Protocol):
         A payload that the disk does not give back is left out, and its length told.
         """
 
+    def again(self, ref: SpoolRef) -> Record | None:
+        """Return one record as `after` yields it, None if it is damaged. Raises Permanent if it is gone, Transient."""
+
     def head(self, ref: SpoolRef) -> Record:
         """Return a record without its payload, unproven. Raises Permanent if it is gone, Transient."""
 

@@ -73,6 +73,7 @@ class OwedCopy:
     ref: SpoolRef
     reason: str
     since: datetime
+    is_unread: bool = False  # the disk did not give it back: once it does, it is taken in as any other
 
 
 @dataclass(frozen=True, slots=True)

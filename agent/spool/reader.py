@@ -140,6 +140,10 @@ class SpoolReader:
             raise Permanent("the received bytes are damaged in the spool, or no longer in it")
         return replace(record, ref=ref)
 
+    def again(self, ref: SpoolRef) -> Record | None:
+        """Return one record as `after` yields it, its checksum verified; None if it is damaged. Raises as `read`."""
+        return self._load_readable(self._found(ref))
+
     def head(self, ref: SpoolRef) -> Record:
         """Return a record without its payload, its checksum not verified. Raises as `pieces` does."""
         return replace(_head(self._found(ref)), ref=ref)

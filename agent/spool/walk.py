@@ -11,7 +11,7 @@ from agent.core.errors import Permanent
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool.errors import SpoolUnreadable, not_read
-from agent.spool.record import ALIGNMENT, Header
+from agent.spool.record import Header
 from agent.spool.segment import (
     DATA_START,
     PAGE,
@@ -99,8 +99,10 @@ def behind(path: Path, last: SpoolRef | None) -> Iterator[Found]:
 def _first(path: Path, identity: Identity, last: SpoolRef | None, stop: int) -> Found | None:
     if last is None or last.generation != identity.generation:
         return _at_or_after(path, identity, DATA_START, stop)
-    if last.offset % ALIGNMENT:
-        return _readable_after(path, identity, last.offset, stop)
+    if last.is_hidden:
+        found = _at_or_after(path, identity, last.offset - 1, stop)  # nothing behind it was read: it may be back
+        is_back = found is None or found.has_header
+        return found if is_back else _readable_after(path, identity, last.offset, stop)
     found = _at_or_after(path, identity, last.offset, stop)
     return _following(found, stop) if found is not None and found.entry.offset == last.offset else found
 

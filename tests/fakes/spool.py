@@ -48,6 +48,12 @@ class FakeSpool:
     def _is_too_long(self, record: Record) -> bool:
         return self.most_in_memory is not None and len(record.payload) > self.most_in_memory
 
+    def again(self, ref: SpoolRef) -> Record | None:
+        """Return one record as `after` yields it. Raises Permanent if it is gone, Unreadable."""
+        if ref in self.bad:
+            raise Unreadable("the disk does not give it back")
+        return self._as_read(self._there(ref))
+
     def head(self, ref: SpoolRef) -> Record:
         """Return a record without its payload. Raises Permanent if it is gone."""
         record = self._there(ref)

@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from pydicom.dataset import Dataset
 
+from agent.assemble.arriving import Arriving
 from agent.assemble.attempts import MOST_FAILURES
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
 from agent.assemble.owed import Owed
 from agent.assemble.retention import Retention
+from agent.core.case import CaseEvent
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.dicom.header import read_header
@@ -24,6 +27,7 @@ from agent.spool import Channel, KeptSpool, SpoolReader, SpoolWriter
 from agent.spool.segment import segment_name
 from agent.state import SqlStore
 from agent.state.migration import migrate
+from agent.state.overview import overview
 from tests.clock import Clock
 from tests.fakes.bad_sectors import BadSectors
 from tests.fakes.instances import encode, mammogram, meta_of
@@ -71,7 +75,7 @@ class House:
             now=self.clock,
             new_case_uuid=uuid4,
         )
-        self.owed = Owed(reader, self.store, to_part10, quarantine)
+        self.owed = Owed(reader, self.store, to_part10, quarantine, self.indexer.take_late)
         self.retention = Retention(self.store, self.kept, episode=EPISODE, now=self.clock)
 
     def receive(self, channel: Channel, ds: Dataset, cut: int = 0) -> SpoolRef:
@@ -141,9 +145,8 @@ def test_a_record_on_a_bad_sector_is_passed_over_and_kept(house: House, monkeypa
     assert house.indexer.tick() == house.owed.tick() == 0
     disk.heal()
     assert house.owed.tick() == 1
-    (copy,) = house.copies()
-    assert copy.endswith(encode(bad_ds))
-    assert house.are_owed() == []
+    assert set(house.ends().values()) == {"not_relevant"}
+    assert house.copies() == house.are_owed() == []
     assert bad.segment in house.released()
 
 
@@ -165,6 +168,70 @@ def test_a_bad_sector_that_hides_what_lies_there_is_never_taken_for_mended(
     assert house.owed.tick() == 0
     assert (len(house.are_owed()), house.copies()) == (1, [])
     assert bad.segment not in house.released()
+
+
+class Killed(BaseException):
+    """Ends everything at once."""
+
+
+def test_an_image_that_the_disk_gives_back_late_joins_its_case_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the keeper is killed while it takes it in; the tables count it once."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    ds = mammogram("late", **LARGE)
+    late = house.receive(channel, ds)
+    other = house.receive(channel, mammogram("other"))
+    disk.spoil(house.spool / segment_name(late.segment), late.offset + 8000)
+    for _ in range(MOST_FAILURES):
+        house.indexer.tick()
+    assert sorted(house.ends().values()) == ["collected", "quarantined"]
+    assert house.owed.tick() == 0
+    disk.heal()
+    right = Arriving.arrive
+
+    def killed(*args: Any) -> None:
+        right(*args)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Arriving, "arrive", killed)
+        with pytest.raises(Killed):
+            house.owed.tick()
+    assert house.are_owed() == [late]
+    assert house.ends()[str(ds.SOPInstanceUID)] == "quarantined"
+    house.start()
+    assert [house.owed.tick() for _ in range(2)] == [1, 0]
+    with house.store.unit() as unit:
+        (arrived, _) = unit.arrivals()
+        assert arrived.patient is not None
+        case = unit.newest_case("aln", arrived.patient)
+        assert case is not None
+        assert {one.ref for one in unit.instances(case.id)} == {late, other}
+        assert unit.tally(case.id) == {CaseEvent.INSTANCE_STORED: 2}
+        assert unit.cursor()[late.segment] == other
+    with house.store.reading() as connection:
+        assert overview(connection).arrivals == {"collected": 2}
+    assert house.copies() == []
+
+
+def test_what_was_hidden_to_the_end_of_its_segment_is_found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that was away for a time, headers and all: everything is taken in, and nothing is owed any more."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    refs = [house.receive(channel, mammogram(name)) for name in ("1", "2", "3")]
+    assert len({ref.segment for ref in refs}) == 1
+    for ref in refs[1:]:
+        disk.spoil(house.spool / segment_name(ref.segment), ref.offset)
+    for _ in range(MOST_FAILURES + 1):
+        house.indexer.tick()
+    assert sorted(house.ends().values()) == ["collected", "quarantined"]
+    disk.heal()
+    house.start()
+    assert house.indexer.tick() == 2
+    assert list(house.ends().values()) == ["collected"] * 3
+    assert house.are_owed() == []
 
 
 def test_an_end_on_a_bad_sector_does_not_hold_the_case_for_ever(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,11 +103,25 @@ def test_a_header_that_is_not_given_back_is_a_record_of_which_nothing_is_known(
     assert (unknown.meta, unknown.received_at) == ({}, NOW)
     assert bad.offset < unknown.ref.offset < behind.offset
     assert not spool.is_read(1, refs[0])
-    for _ in range(2):
-        assert [one.ref for one in spool.after({1: unknown.ref})] == [behind, other]
-        with pytest.raises((Permanent, Unreadable)):
-            spool.head(unknown.ref)
-        disk.heal()
+    assert [one.ref for one in spool.after({1: unknown.ref})] == [behind, other]
+    with pytest.raises((Permanent, Unreadable)):
+        spool.head(unknown.ref)
+    disk.heal()
+    with pytest.raises(Permanent):
+        spool.head(unknown.ref)
+
+
+def test_a_header_that_is_given_back_before_anything_behind_it_was_read_is_found(
+    folder: Path, refs: list[SpoolRef], disk: BadSectors
+) -> None:
+    """Nothing was passed over then: the walk goes on where it stood."""
+    _, bad, behind, other = refs
+    disk.spoil(_path(folder, bad), bad.offset)
+    spool = SpoolReader(folder)
+    unknown = next(one.ref for one in spool.after({}) if one.is_unreadable)
+    disk.heal()
+    assert [one.ref for one in spool.after({1: unknown})] == [bad, behind, other]
+    assert [one.ref for one in spool.after({1: behind})] == [other]
 
 
 def test_what_lies_between_bad_places_is_found(
