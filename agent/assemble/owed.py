@@ -15,6 +15,15 @@ _log = structlog.get_logger()
 _OF_ONE: Final = (Unreadable, Permanent)
 
 
+def give_up(store: Store, ref: SpoolRef, by: str, why: str) -> None:
+    """End what is owed of a record, by a person's word; its segment may go then. Raises Permanent if nothing is."""
+    with store.unit() as unit:
+        unit.alone()  # it may be taken in now
+        if not unit.give_up_copy(ref, f"given up by {by}: {why}"):
+            raise Permanent(f"nothing is owed of {ref.id}: `sentinode doctor spool` lists what is")
+    _log.warning("spool_record_given_up_by_word", segment=ref.segment, offset=ref.offset, by=by)
+
+
 class Owed:
     """Takes in what can be read at last, and makes the copies that are owed. Until then retention leaves both.
 

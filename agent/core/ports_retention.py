@@ -32,6 +32,9 @@ class RetentionUnit(Protocol):
     def settle_copy(self, ref: SpoolRef) -> None:
         """Note that a record was copied."""
 
+    def give_up_copy(self, ref: SpoolRef, words: str) -> bool:
+        """Note that a record is owed no more, and why beside the reason of its end; return whether it was."""
+
     def take_back(self, ref: SpoolRef) -> bool:
         """Forget the end of a record that is owed, and that it is; return whether it was."""
 

@@ -90,6 +90,18 @@ class Residents(Work):
         """Note that a record was copied."""
         self._db.execute(sa.delete(owed_copy).where(*_at(owed_copy, ref)))
 
+    def give_up_copy(self, ref: SpoolRef, words: str) -> bool:
+        """Note that a record is owed no more, and why beside the reason of its end; return whether it was."""
+        self._later.write()
+        if not self._db.execute(sa.delete(owed_copy).where(*_at(owed_copy, ref))).rowcount:
+            return False
+        there = sa.and_(*_at(arrival, ref))
+        for ending, reason in self._db.execute(sa.select(arrival.c.ending, arrival.c.reason).where(there)).all():
+            said = f"{reason}; {words}"
+            self._tally.rewrite_arrivals(there, ending, said)
+            self._db.execute(sa.update(arrival).where(there).values(reason=said))
+        return True
+
     def take_back(self, ref: SpoolRef) -> bool:
         """Forget the end of a record that is owed, and that it is; return whether it was."""
         self._later.write()

@@ -129,6 +129,20 @@ def test_a_record_that_was_not_read_is_taken_back_once(store: Store) -> None:
         assert unit.owed_copies() == []
 
 
+def test_a_record_is_given_up_once(store: Store) -> None:
+    """Its end stays, with both reasons; what is not owed cannot be given up."""
+    late = arrival("1.1", 8)
+    with store.unit() as unit:
+        unit.arrived(replace(late, end=End.QUARANTINED, reason="not read"))
+        unit.owe_copy(late.ref, "not read", T0, is_unread=True)
+    with store.unit() as unit:
+        assert [unit.give_up_copy(late.ref, "given up by someone: dead") for _ in range(2)] == [True, False]
+        (kept,) = unit.arrivals()
+        assert (kept.end, kept.reason) == (End.QUARANTINED, "not read; given up by someone: dead")
+        assert unit.owed_copies() == []
+        assert not unit.take_back(late.ref)
+
+
 def test_a_record_may_be_owed_and_read_from(store: Store) -> None:
     """One of other pixels waits for a person, and for its copy."""
     with store.unit() as unit:

@@ -44,6 +44,13 @@ class FakeResidents(FakeWho):
     def settle_copy(self, ref: SpoolRef) -> None:
         del self._t.owed[ref]
 
+    def give_up_copy(self, ref: SpoolRef, words: str) -> bool:
+        if self._t.owed.pop(ref, None) is None:
+            return False
+        arrival = self._t.arrivals[ref]
+        self._t.arrivals[ref] = replace(arrival, reason=f"{arrival.reason}; {words}")
+        return True
+
     def take_back(self, ref: SpoolRef) -> bool:
         if self._t.owed.pop(ref, None) is None:
             return False

@@ -9,14 +9,16 @@ from uuid import uuid4
 
 import pytest
 from pydicom.dataset import Dataset
+from structlog.testing import capture_logs
 
 from agent.assemble.arriving import Arriving
 from agent.assemble.attempts import MOST_FAILURES
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
-from agent.assemble.owed import Owed
+from agent.assemble.owed import Owed, give_up
 from agent.assemble.retention import Retention
 from agent.core.case import CaseEvent
+from agent.core.errors import Permanent
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.dicom.header import read_header
@@ -168,6 +170,34 @@ def test_a_bad_sector_that_hides_what_lies_there_is_never_taken_for_mended(
     assert house.owed.tick() == 0
     assert (len(house.are_owed()), house.copies()) == (1, [])
     assert bad.segment not in house.released()
+
+
+def test_what_a_person_gives_up_lets_its_segment_go(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sector is dead: it is owed no more, counted with both reasons, and the log says who did it."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    bad = house.receive(channel, mammogram("bad", **LARGE))
+    disk.spoil(house.spool / segment_name(bad.segment), bad.offset + 8000)
+    with closing(house.writer.channel()) as other:  # one segment always stays open, the emptiest
+        house.receive(other, mammogram("other", Modality="CR"))
+    channel.close()
+    house.writer._pool.seal(is_full=True)
+    for _ in range(MOST_FAILURES):
+        house.indexer.tick()
+    assert bad.segment not in house.released()
+    with capture_logs() as logs:
+        give_up(house.store, bad, "sam", "its disk was thrown away")
+    assert [(one["event"], one["segment"], one["by"]) for one in logs] == [
+        ("spool_record_given_up_by_word", bad.segment, "sam")
+    ]
+    reason = f"it could not be read: Unreadable, {MOST_FAILURES} times; given up by sam: its disk was thrown away"
+    with house.store.reading() as connection:
+        assert overview(connection).reasons[reason] == 1
+    assert bad.segment in house.released()
+    disk.heal()
+    assert house.owed.tick() == 0
+    with pytest.raises(Permanent, match="nothing is owed of"):
+        give_up(house.store, bad, "sam", "again")
 
 
 class Killed(BaseException):
