@@ -31,9 +31,12 @@ _LARGEST_SHARE: Final = 4
 _OF_ASSOCIATIONS: Final = (RecordKind.RECEIVER_STARTED, RecordKind.ASSOCIATION_OPENED, RecordKind.ASSOCIATION_CLOSED)
 
 
-def segment_bytes_of(limit_bytes: int) -> int:
-    """Return the usual size of the segments of a spool: a small one shall have many all the same."""
-    return min(SEGMENT_BYTES, limit_bytes // _LEAST_SEGMENTS // PAGE * PAGE)
+def segment_bytes_of(limit_bytes: int, users: int = 0) -> int:
+    """Return the usual size of the segments of a spool: a small one shall have many all the same.
+
+    Each of so many users at once may hold one; together they take no more than half of the spool.
+    """
+    return min(SEGMENT_BYTES, limit_bytes // max(_LEAST_SEGMENTS, 2 * users) // PAGE * PAGE)
 
 
 def max_object_bytes_of(limit_bytes: int) -> int:
