@@ -61,7 +61,7 @@ def test_a_payload_that_is_not_given_back_holds_up_nothing(
         refs[1], RecordKind.INSTANCE, records[1].sequence, records[1].received_at, {"n": "1"}, b"", SIZE
     )
     assert [(one["event"], one["segment"], one["offset"]) for one in logs] == [
-        ("spool_record_unreadable", segment_name(refs[1].segment), refs[1].offset)
+        ("spool_record_unreadable", refs[1].segment, refs[1].offset)
     ]
     for read in (lambda: spool.read(refs[1]), lambda: list(spool.pieces(refs[1]))):
         with pytest.raises(Unreadable):
@@ -157,7 +157,7 @@ def test_a_segment_of_which_it_is_not_known_what_it_is_holds_up_itself_alone(
     with capture_logs() as logs:
         for _ in range(2):
             assert _seen(list(spool.after({}))) == [("3", 5, False)]
-    assert [one["event"] for one in logs] == ["spool_segment_unreadable"]
+    assert [(one["event"], one["segment"]) for one in logs] == [("spool_segment_unreadable", refs[0].segment)]
     with pytest.raises(Unreadable):
         spool.is_read(refs[0].segment, refs[0])
     disk.heal()
