@@ -28,7 +28,10 @@ class Need(IntEnum):
 
 
 class Pressure(IntEnum):
-    """How scarce the room is: a record goes if its need is no higher."""
+    """How scarce the room is: a record goes if its need is no higher.
+
+    The receiver knows nothing of it. It refuses where its limit or the disk leaves no room, and for nothing else.
+    """
 
     NONE = 0
     SCARCE = 1
