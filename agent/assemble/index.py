@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias
@@ -95,7 +95,7 @@ class Indexer:
         self._quarantine = quarantine
         self._on_event_report = on_event_report
         self._reads, self._errands = Attempts(), Attempts()
-        self._hidden: dict[SpoolRef, SpoolRef] = {}  # by the place at which it may be found: where the cursor stands
+        self._hidden: dict[int, SpoolRef] = {}  # by segment: where the last that was taken in is a hidden place
         self._now = now
 
     def tick(self) -> int:
@@ -108,7 +108,7 @@ class Indexer:
         """
         with self._store.unit() as unit:
             cursor = unit.cursor()
-        self._hidden = {replace(last, offset=last.offset - 1): last for last in cursor.values() if last.is_hidden}
+        self._hidden = {number: last for number, last in cursor.items() if last.is_hidden}
         taken, stalled = 0, set[int]()
         for batch in _batches(self._spool.after(cursor)):
             read = self._read_each(batch, stalled)  # outside of the transaction: it takes longest
@@ -201,9 +201,15 @@ class Indexer:
         return None
 
     def _advance(self, unit: Unit, ref: SpoolRef) -> None:
-        """Move the cursor; what was hidden right before it is found with the record that lies there."""
-        if ref in self._hidden:
-            unit.take_back(self._hidden[ref])
+        """Move the cursor; what was hidden right before ends here, or this is the first of it."""
+        begin = ref.offset - ref.is_hidden
+        hidden = self._hidden.pop(ref.segment, None)
+        if hidden is not None and begin == hidden.offset - 1:
+            unit.take_back(hidden)
+        elif hidden is not None:
+            unit.bound_hidden(hidden, begin)
+        if ref.is_hidden:
+            self._hidden[ref.segment] = ref
         unit.advance(ref)
 
     def _settle(self, unit: Unit, judged: Judged, record: Record, read: Instance | Rejected, errands: Errands) -> None:

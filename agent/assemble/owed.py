@@ -78,6 +78,9 @@ class Owed:
 
     def _settle(self, one: OwedCopy) -> None:
         """Take in what can be read now; make the copy of what was judged before, or is damaged."""
+        if one.ref.is_hidden:
+            self._uncover(one)
+            return
         record = self._spool.again(one.ref) if one.is_unread else None
         if record is not None:
             self._take_late(record)
@@ -85,6 +88,17 @@ class Owed:
         copy_out(self._spool.head(one.ref), one.reason, self._spool, self._part10, self._quarantine)
         with self._store.unit() as unit:
             unit.settle_copy(one.ref)
+
+    def _uncover(self, one: OwedCopy) -> None:
+        """Owe the records that were hidden at a place, instead of the place. Raises as the spool does."""
+        if one.until is None:  # nothing behind it was read: the indexer looks there itself
+            raise Unreadable("the disk does not give back what lies there")
+        found = self._spool.uncovered(one.ref, one.until)
+        with self._store.unit() as unit:
+            unit.alone()
+            if unit.take_back(one.ref):
+                for ref in found:
+                    unit.owe_copy(ref, one.reason, one.since, is_unread=True)
 
     def _tell(self, one: OwedCopy, error: Exception) -> None:
         """Say once why a copy is still owed."""

@@ -32,6 +32,9 @@ class RetentionUnit(Protocol):
     def settle_copy(self, ref: SpoolRef) -> None:
         """Note that a record was copied."""
 
+    def bound_hidden(self, ref: SpoolRef, until: int) -> None:
+        """Note at which offset the next record begins that was found behind a hidden place, which is owed."""
+
     def give_up_copy(self, ref: SpoolRef, words: str) -> bool:
         """Note that a record is owed no more, and why beside the reason of its end; return whether it was."""
 

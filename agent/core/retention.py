@@ -76,6 +76,7 @@ class OwedCopy:
     ref: SpoolRef
     reason: str
     since: datetime
+    until: int | None = None  # of a hidden place: offset of the next record that was found behind it
     is_unread: bool = False  # the disk did not give it back: once it does, it is taken in as any other
 
 

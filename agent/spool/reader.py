@@ -2,7 +2,7 @@
 
 import heapq
 import mmap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -27,7 +27,7 @@ from agent.spool.segment import (
     segment_files,
     segment_name,
 )
-from agent.spool.walk import Found, behind, new_in, reading
+from agent.spool.walk import Found, behind, new_in, reading, uncovered
 
 KEPT: Final = "kept"
 """The folder of segments that the keeper copied to. A place in the segment n of it has the number -n."""
@@ -143,6 +143,18 @@ class SpoolReader:
     def again(self, ref: SpoolRef) -> Record | None:
         """Return one record as `after` yields it, its checksum verified; None if it is damaged. Raises as `read`."""
         return self._load_readable(self._found(ref))
+
+    def uncovered(self, hidden: SpoolRef, until: int) -> Sequence[SpoolRef]:
+        """Return where the records lie for which a hidden place stands, up to the offset of the next that was found.
+
+        Raises
+        ------
+        SpoolFailed
+            If the disk refuses; SpoolUnreadable if it still does not give back what lies there.
+        Permanent
+            If it is gone.
+        """
+        return [found.ref for found in uncovered(self._folder / segment_name(hidden.segment), hidden, until)]
 
     def head(self, ref: SpoolRef) -> Record:
         """Return a record without its payload, its checksum not verified. Raises as `pieces` does."""

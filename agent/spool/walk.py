@@ -96,6 +96,28 @@ def behind(path: Path, last: SpoolRef | None) -> Iterator[Found]:
         found = _following(found, horizon.end)  # not held open meanwhile: a backlog may have more segments than files
 
 
+def uncovered(path: Path, hidden: SpoolRef, until: int) -> Iterator[Found]:
+    """Walk from a place that stood for hidden records up to the offset of the next one that was found then.
+
+    Raises
+    ------
+    SpoolUnreadable
+        If the disk still does not give back what lies there.
+    SpoolFailed, SegmentGone
+        If it cannot be read, or is gone.
+    """
+    with reading(path) as fd:
+        identity = read_identity(fd)
+    if identity is None or identity.generation != hidden.generation:
+        raise SegmentGone("a spool segment is gone")
+    found = _at_or_after(path, identity, hidden.offset - 1, until)
+    while found is not None:
+        if not found.has_header:
+            raise SpoolUnreadable("the disk does not give back a part of a spool segment")
+        yield found
+        found = _following(found, until)
+
+
 def _first(path: Path, identity: Identity, last: SpoolRef | None, stop: int) -> Found | None:
     if last is None or last.generation != identity.generation:
         return _at_or_after(path, identity, DATA_START, stop)

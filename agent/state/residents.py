@@ -82,13 +82,23 @@ class Residents(Work):
         """Every record that is to be copied, the longest owed first."""
         rows = self._reads.execute(sa.select(owed_copy).order_by(owed_copy.c.since, *owed_copy.primary_key.columns))
         return [
-            OwedCopy(SpoolRef(row.segment, row.generation, row.offset_bytes), row.reason, row.since, row.is_unread)
+            OwedCopy(
+                SpoolRef(row.segment, row.generation, row.offset_bytes),
+                row.reason,
+                row.since,
+                row.until_bytes,
+                row.is_unread,
+            )
             for row in rows
         ]
 
     def settle_copy(self, ref: SpoolRef) -> None:
         """Note that a record was copied."""
         self._db.execute(sa.delete(owed_copy).where(*_at(owed_copy, ref)))
+
+    def bound_hidden(self, ref: SpoolRef, until: int) -> None:
+        """Note at which offset the next record begins that was found behind a hidden place, which is owed."""
+        self._db.execute(sa.update(owed_copy).where(*_at(owed_copy, ref)).values(until_bytes=until))
 
     def give_up_copy(self, ref: SpoolRef, words: str) -> bool:
         """Note that a record is owed no more, and why beside the reason of its end; return whether it was."""

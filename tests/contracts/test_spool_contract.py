@@ -25,6 +25,7 @@ class _Real:
         self._channels = {number: self.writer.channel() for number in (1, 2)}
         reader = SpoolReader(folder, MOST_IN_MEMORY)
         self.after, self.again = reader.after, reader.again
+        self.uncovered = reader.uncovered
         self.read, self.pieces, self.head = reader.read, reader.pieces, reader.head
 
     def add(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"", *, segment: int = 1) -> SpoolRef:
@@ -137,3 +138,10 @@ def test_a_record_that_is_not_there_is_gone_for_good(spool: FakeSpool | _Real) -
     for other in (replace(ref, segment=99), replace(ref, generation=7), replace(ref, offset=ref.offset + 8)):
         with pytest.raises(Permanent):
             spool.read(other)
+
+
+def test_what_a_hidden_place_stood_for_reaches_to_the_next_that_was_found(spool: FakeSpool | _Real) -> None:
+    """From that place on, and no further."""
+    refs = [spool.add(RecordKind.INSTANCE, {"n": str(n)}) for n in range(5)]
+    hidden = replace(refs[1], offset=refs[1].offset + 1)
+    assert list(spool.uncovered(hidden, refs[3].offset)) == refs[1:3]

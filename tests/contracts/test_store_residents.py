@@ -129,6 +129,17 @@ def test_a_record_that_was_not_read_is_taken_back_once(store: Store) -> None:
         assert unit.owed_copies() == []
 
 
+def test_how_far_a_hidden_place_reaches_is_noted(store: Store) -> None:
+    """With what is owed; of what is not nothing is noted."""
+    hidden, other = SpoolRef(1, 1, 9), SpoolRef(2, 1, 9)
+    with store.unit() as unit:
+        unit.owe_copy(hidden, "not read", T0, is_unread=True)
+        for ref in (hidden, other):
+            unit.bound_hidden(ref, 4096)
+    with store.unit() as unit:
+        assert unit.owed_copies() == [OwedCopy(hidden, "not read", T0, until=4096, is_unread=True)]
+
+
 def test_a_record_is_given_up_once(store: Store) -> None:
     """Its end stays, with both reasons; what is not owed cannot be given up."""
     late = arrival("1.1", 8)

@@ -1,6 +1,6 @@
 """A spool in memory."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -53,6 +53,11 @@ class FakeSpool:
         if ref in self.bad:
             raise Unreadable("the disk does not give it back")
         return self._as_read(self._there(ref))
+
+    def uncovered(self, hidden: SpoolRef, until: int) -> Sequence[SpoolRef]:
+        """Return the places from a hidden one on. Raises Unreadable."""
+        here = [ref for ref in self._records if ref.segment == hidden.segment]
+        return [ref for ref in here if hidden.offset - 1 <= ref.offset < until]
 
     def head(self, ref: SpoolRef) -> Record:
         """Return a record without its payload. Raises Permanent if it is gone."""

@@ -38,6 +38,7 @@ from tests.small_disk import fill
 
 LIMIT = 1 << 20
 SEGMENT = 1 << 15
+SPREAD = {"PixelData": bytes(3_900), "Rows": 39, "Columns": 50}  # none has its header on another's page
 LARGE = {"PixelData": bytes(20_000), "Rows": 100, "Columns": 100}
 
 
@@ -46,6 +47,7 @@ class House:
 
     def __init__(self, folder: Path, quarantine: Path) -> None:
         self.spool = folder / "spool"
+        self.reports: list[bytes] = []
         self.clock = Clock()
         url = f"sqlite:///{folder / 'state.db'}"
         migrate(url)
@@ -73,7 +75,7 @@ class House:
             IndexSettings(QUIET, EPISODE),
             reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
             quarantine=quarantine,
-            on_event_report=lambda unit, record: None,
+            on_event_report=lambda _, record: self.reports.append(bytes(record.payload)),
             now=self.clock,
             new_case_uuid=uuid4,
         )
@@ -152,10 +154,37 @@ def test_a_record_on_a_bad_sector_is_passed_over_and_kept(house: House, monkeypa
     assert bad.segment in house.released()
 
 
-def test_a_bad_sector_that_hides_what_lies_there_is_never_taken_for_mended(
-    house: House, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("with_report", [False, True])
+def test_what_was_hidden_between_others_is_found_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, with_report: bool
 ) -> None:
-    """The next object is taken in; the segment stays for good: nobody knows how many were there."""
+    """Two headers on pages of their own, perhaps with a report between; the next object was taken in long ago."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    names = ["first", "hidden", "lost", "next"]
+    refs = {name: house.receive(channel, mammogram(name, **SPREAD)) for name in names[:2]}
+    if with_report:
+        channel.append(RecordKind.EVENT_REPORT, {}, b"report")
+    refs |= {name: house.receive(channel, mammogram(name, **SPREAD)) for name in names[2:]}
+    assert len({ref.segment for ref in refs.values()}) == 1
+    for name in ("hidden", "lost"):
+        disk.spoil(house.spool / segment_name(refs[name].segment), refs[name].offset)
+    for _ in range(2 * MOST_FAILURES + 1):
+        house.indexer.tick()
+    assert {str(mammogram(name).SOPInstanceUID) for name in ("first", "next")} < house.ends().keys()
+    assert house.owed.tick() == 0
+    disk.heal()
+    house.start()
+    assert [house.owed.tick() for _ in range(3)] == [1, 2 + with_report, 0]
+    assert house.ends() == {str(mammogram(name).SOPInstanceUID): "collected" for name in names}
+    assert (house.are_owed(), house.copies(), house.indexer.tick()) == ([], [], 0)
+    assert house.reports == [b"report"] * with_report
+    with house.store.unit() as unit:
+        assert unit.cursor()[refs["next"].segment] == refs["next"]
+
+
+def test_of_what_is_still_hidden_nothing_is_found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next object is taken in; the segment stays."""
     disk = BadSectors(monkeypatch)
     channel = house.writer.channel()
     bad = house.receive(channel, mammogram("bad", **LARGE))
@@ -166,7 +195,6 @@ def test_a_bad_sector_that_hides_what_lies_there_is_never_taken_for_mended(
     for _ in range(MOST_FAILURES + 1):
         house.indexer.tick()
     assert house.ends() == {"": "quarantined", str(mammogram("sound").SOPInstanceUID): "not_relevant"}
-    disk.heal()
     assert house.owed.tick() == 0
     assert (len(house.are_owed()), house.copies()) == (1, [])
     assert bad.segment not in house.released()

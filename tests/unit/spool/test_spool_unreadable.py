@@ -124,6 +124,20 @@ def test_a_header_that_is_given_back_before_anything_behind_it_was_read_is_found
     assert [one.ref for one in spool.after({1: behind})] == [other]
 
 
+def test_what_a_hidden_place_stood_for_is_known_once_it_is_back(
+    folder: Path, refs: list[SpoolRef], disk: BadSectors
+) -> None:
+    """All of it or nothing; of another use of the segment nothing."""
+    disk.spoil(_path(folder, refs[1]), refs[1].offset)
+    spool, hidden = SpoolReader(folder), replace(refs[0], offset=refs[0].offset + 1)
+    with pytest.raises(Unreadable):
+        spool.uncovered(hidden, refs[2].offset)
+    disk.heal()
+    assert spool.uncovered(hidden, refs[2].offset) == refs[:2]
+    with pytest.raises(Permanent):
+        spool.uncovered(replace(hidden, generation=2), refs[2].offset)
+
+
 def test_what_lies_between_bad_places_is_found(
     folder: Path, open_writer: Callable[..., SpoolWriter], disk: BadSectors
 ) -> None:
