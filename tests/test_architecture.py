@@ -1,3 +1,4 @@
+import ast
 import json
 import subprocess
 import sys
@@ -25,3 +26,23 @@ def test_receiver_imports_neither_database_nor_model_runtime() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in ("sqlalchemy", "onnxruntime", "highdicom", "apscheduler", "typer"):
         assert f"'{name}'" not in done.stdout
+
+
+def test_whatever_is_raised_is_caught_in_one_place() -> None:
+    """No handler but that of the boundaries is so broad; cleaning up and raising again is allowed."""
+    broad = []
+    for path in sorted((ROOT / "agent").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not _raises_again(node):
+                broad.append(path.relative_to(ROOT).as_posix())
+    assert broad == ["agent/core/boundary.py"]
+
+
+def _is_broad(caught: ast.expr | None) -> bool:
+    names = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(one is None or (isinstance(one, ast.Name) and one.id in ("Exception", "BaseException")) for one in names)
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None

@@ -10,10 +10,10 @@ import structlog
 
 from agent.assemble.again import Again
 from agent.assemble.applies import applies, with_images
+from agent.assemble.arriving import FROM_FACTS
 from agent.assemble.at_hand import observe
 from agent.assemble.episode import ANOTHER, Opener, diagnosed_on, is_of_another, of_episode
 from agent.assemble.findings import write_findings
-from agent.assemble.index import FROM_FACTS
 from agent.assemble.inquire import with_pacs
 from agent.assemble.laterality import contradiction, still_held_for
 from agent.assemble.seen import OneTick, Outage, Seen, Standing, last_known, stand, stand_now, tell

@@ -10,17 +10,16 @@ from uuid import UUID
 
 import structlog
 
+from agent.assemble.arriving import FROM_FACTS, Arriving
 from agent.assemble.attempts import Attempts
 from agent.assemble.copying import Quarantine, copy_out
-from agent.assemble.corrections import Again
 from agent.assemble.judging import Errands, Judge, Judged, QuestionScope
 from agent.assemble.patients import Patients
 from agent.assemble.readings import note_object, note_said
 from agent.assemble.versions import Versions
 from agent.core.adt import news_from_json
-from agent.core.case import CaseState
 from agent.core.errors import Rejected, StaleCase, Transient, Unreadable
-from agent.core.instance import Arrival, End, Instance
+from agent.core.instance import End, Instance, SpoolRef
 from agent.core.ports import Record, RecordKind, SpoolSource, Store, StoredInstance, Unit
 from agent.crashpoint import crashpoint
 
@@ -29,9 +28,6 @@ BATCH_BYTES: Final = 64 * 1024 * 1024
 MOST_PER_TICK: Final = 512
 MOST_COMPARED_BYTES: Final = 512 * 1024 * 1024
 """Of a longer object the pixels are compared with nothing: both would be in memory."""
-FROM_FACTS: Final = frozenset({"nsln"})
-"""Questions that no image raises: their cases are opened by what becomes known, and take images from then on."""
-
 Read: TypeAlias = Instance | Rejected | None
 """What became of reading a record: a header, why there is none, or None where the record is no instance."""
 
@@ -90,14 +86,16 @@ class Indexer:
         self._spool = spool
         self._store = store
         self._judge = Judge(tuple(scopes))
-        self._versions = Versions(settings.quiet, settings.episode, now, new_case_uuid, settings.rejecting)
+        versions = Versions(settings.quiet, settings.episode, now, new_case_uuid, settings.rejecting)
         self.patients = Patients(
-            self._versions, tuple(s.question for s in scopes if s.question not in FROM_FACTS), self._takers
+            versions, tuple(s.question for s in scopes if s.question not in FROM_FACTS), self._takers
         )
+        self._arriving = Arriving(versions, self.patients, now)
         self._reading = reading
         self._quarantine = quarantine
         self._on_event_report = on_event_report
         self._reads, self._errands = Attempts(), Attempts()
+        self._hidden: dict[int, SpoolRef] = {}  # by segment: where the last that was taken in is a hidden place
         self._now = now
 
     def tick(self) -> int:
@@ -110,6 +108,7 @@ class Indexer:
         """
         with self._store.unit() as unit:
             cursor = unit.cursor()
+        self._hidden = {number: last for number, last in cursor.items() if last.is_hidden}
         taken, stalled = 0, set[int]()
         for batch in _batches(self._spool.after(cursor)):
             read = self._read_each(batch, stalled)  # outside of the transaction: it takes longest
@@ -147,7 +146,20 @@ class Indexer:
             raise Unreadable("the disk does not give it back")
         return self._reading.header(record) if record.kind is RecordKind.INSTANCE else None
 
-    def _take_batch(self, read: Sequence[tuple[Record, Read]]) -> None:
+    def take_late(self, record: Record) -> None:
+        """Take in, as any other, a record that was given up since the disk did not give it back, if it is still owed.
+
+        Raises
+        ------
+        Transient
+            If the database is away; Unreadable if another record that it is compared with cannot be read.
+        StaleCase
+            If a worker claimed a case meanwhile. What was not committed is still owed.
+        """
+        self._take_batch([(record, self._read(record))], is_late=True)
+        _log.info("spool_record_taken_in_late", segment=record.ref.segment, offset=record.ref.offset)
+
+    def _take_batch(self, read: Sequence[tuple[Record, Read]], *, is_late: bool = False) -> None:
         """Take records in: in one transaction, or in several where something takes long.
 
         A copy for the quarantine is made between two transactions, since nobody may wait for it, and before its record
@@ -157,7 +169,7 @@ class Indexer:
         left, errands = deque(read), Errands()
         while left:
             with self._store.unit() as unit:
-                judged = self._take_ready(unit, left, errands)
+                judged = self._take_ready(unit, left, errands, is_late)
             if judged is not None:
                 record = left[0][0]
                 done = self._errands.run(record.ref, partial(self._run, judged, record, errands))
@@ -166,29 +178,49 @@ class Indexer:
                 elif isinstance(done, Rejected):
                     errands.copied, errands.is_owed = record.ref, False  # none can be made: its reason stands alone
 
-    def _take_ready(self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands) -> Judged | None:
+    def _take_ready(
+        self, unit: Unit, left: deque[tuple[Record, Read]], errands: Errands, is_late: bool
+    ) -> Judged | None:
         """Take in what comes before the first record that an errand is to be run for; return how that was judged."""
         unit.alone()
         unit.expect([record.meta.get("sop_instance_uid", "") for record, one in left if one is not None])
         while left:
             record, read = left[0]
-            if read is None:
-                self._note(unit, record)
-            else:
-                judged = self._judge.judge(unit, record, read, errands)
-                is_copied = judged.arrival.end is not End.QUARANTINED or judged.arrival.ref == errands.copied
-                if judged.compare_with is not None or not is_copied:
-                    return judged
-                self._arrive(unit, judged, read)
-                if record.is_unreadable and not record.meta:
-                    unit.place_hidden(record.ref, self._now())
-                if judged.arrival.ref == errands.copied and errands.is_owed:
-                    unit.owe_copy(record.ref, judged.arrival.reason, self._now())
-                if isinstance(read, Instance) and judged.arrival.end is not End.OWN and self._reading.is_report(record):
-                    note_object(unit, read, record, self._now())
-            unit.advance(record.ref)
+            judged = None if read is None else self._judge.judge(unit, record, read, errands)
+            if judged is not None and errands.are_due(judged):
+                return judged
             left.popleft()
+            if not is_late:
+                self._advance(unit, record.ref)
+            elif not unit.take_back(record.ref):
+                continue  # another process was quicker, or a person gave it up
+            if read is None or judged is None:
+                self._note(unit, record, is_late)
+            else:
+                self._settle(unit, judged, record, read, errands)
         return None
+
+    def _advance(self, unit: Unit, ref: SpoolRef) -> None:
+        """Move the cursor; what was hidden right before ends here, or this is the first of it."""
+        begin = ref.offset - ref.is_hidden
+        hidden = self._hidden.pop(ref.segment, None)
+        if hidden is not None and begin == hidden.offset - 1:
+            unit.take_back(hidden)
+        elif hidden is not None:
+            unit.bound_hidden(hidden, begin)
+        if ref.is_hidden:
+            self._hidden[ref.segment] = ref
+        unit.advance(ref)
+
+    def _settle(self, unit: Unit, judged: Judged, record: Record, read: Instance | Rejected, errands: Errands) -> None:
+        """Give an instance record its end, and note what follows."""
+        self._arriving.arrive(unit, judged, read)
+        if record.is_unreadable and not record.meta:
+            unit.place_hidden(record.ref, self._now())
+        if judged.arrival.ref == errands.copied and errands.is_owed:
+            unit.owe_copy(record.ref, judged.arrival.reason, self._now(), is_unread=record.is_unreadable)
+        if isinstance(read, Instance) and judged.arrival.end is not End.OWN and self._reading.is_report(record):
+            note_object(unit, read, record, self._now())
 
     def _run(self, judged: Judged, record: Record, errands: Errands) -> None:
         """Do what takes long: decode two objects, or copy one out."""
@@ -216,12 +248,12 @@ class Indexer:
         before = self._reading.part10(self._spool.read(known.ref))
         return self._reading.same_pixels(before, self._reading.part10(record))
 
-    def _note(self, unit: Unit, record: Record) -> None:
-        """Apply a record that is no instance."""
+    def _note(self, unit: Unit, record: Record, is_late: bool) -> None:
+        """Apply a record that is no instance; not the beginning of an association whose end may be behind us."""
         association_id = record.meta.get("association_id", "")
         if record.kind is RecordKind.RECEIVER_STARTED:
             unit.receiver_started(record.received_at)
-        elif record.kind is RecordKind.ASSOCIATION_OPENED:
+        elif record.kind is RecordKind.ASSOCIATION_OPENED and not is_late:
             unit.association_opened(association_id, record.meta.get("calling_ae_title", ""), record.received_at)
         elif record.kind is RecordKind.ASSOCIATION_CLOSED:
             unit.association_closed(association_id, record.received_at)
@@ -231,54 +263,6 @@ class Indexer:
             note_said(unit, record)
             if news := news_from_json(record.meta.get("news") or "[]"):
                 self.patients.follow(unit, news)
-
-    def _arrive(self, unit: Unit, judged: Judged, read: Instance | Rejected) -> None:
-        """Give an instance record its end, and an image that is wanted its case."""
-        arrival = judged.arrival
-        unit.arrived(arrival)
-        if judged.known is not None:
-            unit.place(judged.known, arrival.ref)  # where it lay before may be recycled first
-        if isinstance(read, Instance) and arrival.end is End.COLLECTED:
-            self._collect(unit, judged, read)
-        elif isinstance(read, Instance) and judged.again in (Again.CORRECTION, Again.OTHER_PIXELS):
-            unit.add_variant(read, arrival, other_pixels=judged.again is Again.OTHER_PIXELS)
-            self.patients.settle(unit, [read.patient])
-        elif isinstance(read, Instance) and arrival.identity:
-            self._overhear(unit, read, arrival)
-        if arrival.end is End.QUARANTINED:
-            _log.warning("instance_quarantined", sop_instance_uid=arrival.sop_instance_uid, reason=arrival.reason)
-
-    def _collect(self, unit: Unit, judged: Judged, read: Instance) -> None:
-        if judged.replaces is not None:
-            unit.add_variant(read, judged.arrival, other_pixels=True)
-            newest = [one for one in unit.variants(read.sop_instance_uid) if one.ref == judged.arrival.ref]
-            unit.put_in_place(judged.replaces, newest[0])
-        owner, due = self.patients.owner(unit, read), self._now() + self._versions.quiet
-        is_held = is_opened = False
-        for scope in judged.wanting:
-            if scope.question in FROM_FACTS and not unit.newest_case(scope.question, owner):
-                continue
-            case = self._versions.taking(unit, scope.question, owner)
-            unit.add_instance(case, read, judged.arrival, due)
-            is_held |= case.state is CaseState.HELD
-            is_opened |= case.changed_at == case.opened_at  # what is known already may be against it
-        is_news = self._note_who(unit, read, judged.arrival)
-        if (is_news and is_held) or ((is_news or is_opened) and not self.patients.is_settled(unit, read)):
-            self.patients.settle(unit, [read.patient])
-        elif why := self.patients.barred(unit, read):
-            stored = unit.find_instance(read.sop_instance_uid)
-            if stored is not None:
-                unit.bar(stored, why)
-
-    def _overhear(self, unit: Unit, read: Instance, arrival: Arrival) -> None:
-        """Note whose an image is that no case takes: it may contradict those that a case has."""
-        if self._note_who(unit, read, arrival) and not self.patients.is_settled(unit, read):
-            self.patients.settle(unit, [read.patient])
-
-    def _note_who(self, unit: Unit, read: Instance, arrival: Arrival) -> bool:
-        """Note what an image says of its patient and study; return whether that was new."""
-        is_new = unit.note_identity(read.patient, read.demographics, arrival.received_at)
-        return unit.note_study(read.study_instance_uid, read.patient) or is_new
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:

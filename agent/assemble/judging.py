@@ -53,6 +53,11 @@ class Errands:
     is_owed: bool = False
     told_apart: dict[tuple[SpoolRef, SpoolRef], bool] = field(default_factory=dict)  # known, new -> other pixels
 
+    def are_due(self, judged: "Judged") -> bool:
+        """Whether something is to be done before a record can have this end."""
+        is_copied = judged.arrival.end is not End.QUARANTINED or judged.arrival.ref == self.copied
+        return judged.compare_with is not None or not is_copied
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:

@@ -115,6 +115,7 @@ class Retention:
         if self._pressure is Pressure.STILL_SCARCE and not self._is_told and not is_behind:
             _log.warning("spool_held_by_unfinished_cases", bytes=self._room)
             self._is_told = True
+        # also where not all was taken in: what dormant cases wait for the PACS has, but what is refused now nobody has
         self._pressure = Pressure.STILL_SCARCE
 
     def _is_read(self, segment: SegmentState, cursor: Mapping[int, SpoolRef]) -> bool:

@@ -1,6 +1,6 @@
 """What `sentinode doctor` asks: clinical database, bundles and spool, whether or not the agent is running."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -14,10 +14,11 @@ from agent.core.clinical import ClinicalFacts
 from agent.core.errors import Permanent, Transient
 from agent.core.instance import SpoolRef
 from agent.core.patient import PatientKey
+from agent.core.retention import OwedCopy
 from agent.ehr import EhrSource
 from agent.infer.bundle import read_bundle
 from agent.operate.doctor import Bundle, EhrExamination, examine
-from agent.operate.spool_doctor import SpoolExamination
+from agent.operate.spool_doctor import MOST_LISTED, OwedLine, SpoolExamination
 from agent.record.held import count_held
 from agent.spool import SpoolFailed, SpoolReader, free_bytes, max_object_bytes_of
 
@@ -90,17 +91,20 @@ def examine_spool(config: Config) -> SpoolExamination:
         quarantined=quarantined,
         quarantined_bytes=quarantined_bytes,
         quarantine_limit_bytes=int(config.storage.quarantine_bytes),
-        owed=owed,
+        owed=None if owed is None else len(owed),
+        owed_lines=tuple(
+            OwedLine(one.ref.id, one.since, one.is_unread, one.reason) for one in (owed or ())[:MOST_LISTED]
+        ),
         oldest_unindexed=None if unasked else SpoolReader(folder).oldest_after(cursor),
         unasked=unasked,
     )
 
 
-def _read_so_far(config: Config) -> tuple[Mapping[int, SpoolRef], int | None, str]:
+def _read_so_far(config: Config) -> tuple[Mapping[int, SpoolRef], Sequence[OwedCopy] | None, str]:
     """Ask the database how far the spool is read, and what is still to be copied out; else why it cannot be asked."""
     try:
         with closing(open_store(config)) as store, store.unit() as unit:
-            return unit.cursor(), len(unit.owed_copies()), ""
+            return unit.cursor(), unit.owed_copies(), ""
     except (Transient, Permanent) as exc:
         return {}, None, "; ".join(str(exc).splitlines())
 

@@ -109,8 +109,9 @@ def build_indexer(config: Config, store: SqlStore) -> Indexer:
 
 
 def build_owed(config: Config, store: SqlStore) -> Owed:
-    """Join spool, state and quarantine."""
-    return Owed(SpoolReader(config.storage.spool), store, to_part10, _quarantine(config))
+    """Join spool, state and quarantine. It has an indexer of its own: it ticks beside the other."""
+    reader = SpoolReader(config.storage.spool, MOST_IN_MEMORY)
+    return Owed(reader, store, to_part10, _quarantine(config), build_indexer(config, store).take_late)
 
 
 def _quarantine(config: Config) -> Quarantine:

@@ -29,7 +29,7 @@ def run_receiver(config: Config, stop: Stop) -> None:
         storage.spool,
         limit_bytes=limit_bytes,
         beside=partial(set_aside, storage.spool, limit_bytes),
-        segment_bytes=segment_bytes_of(limit_bytes),
+        segment_bytes=segment_bytes_of(limit_bytes, _users(config)),
         max_object_bytes=max_object_bytes_of(limit_bytes),
         refuse_below_free_bytes=int(storage.refuse_below_free_bytes),
         now=utc_now,
@@ -47,6 +47,11 @@ def run_receiver(config: Config, stop: Stop) -> None:
         hl7.stop(patience / 4)
     receiver.stop(max(patience - (time.monotonic() - begun), 0))
     spool.close()
+
+
+def _users(config: Config) -> int:
+    """Return how many associations and HL7 connections may write at once, each to a segment of its own."""
+    return config.dicom.max_associations + (config.hl7.max_connections if config.hl7 else 0)
 
 
 def _start(hl7: Hl7Listener, stop: Stop) -> None:

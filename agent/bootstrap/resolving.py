@@ -4,6 +4,7 @@ import getpass
 import os
 from contextlib import closing
 
+from agent.assemble.owed import give_up
 from agent.assemble.readings import read_by_word
 from agent.assemble.resolve import Request
 from agent.bootstrap.common import utc_now
@@ -13,6 +14,7 @@ from agent.config import Config
 from agent.core.case import Case
 from agent.core.conflict import Ruling
 from agent.core.errors import Permanent
+from agent.core.instance import SpoolRef
 
 
 def resolve_case(
@@ -33,6 +35,18 @@ def release_case(config: Config, case_id: int, by: str) -> Case:
         raise Permanent(f"results do not wait for a report here: cases.release is {config.cases.release}")
     with closing(open_store(config)) as store:
         return read_by_word(store, case_id, _who(by), utc_now())
+
+
+def give_up_record(config: Config, record_id: str, by: str | None, why: str) -> None:
+    """End what is owed of a record of the spool. Raises Permanent if nothing is."""
+    try:
+        ref = SpoolRef.of_id(record_id)
+    except ValueError:
+        raise Permanent(f"{record_id} is no record: `sentinode doctor spool` names them, as 12.1.8192") from None
+    if not why.strip():
+        raise Permanent("say why: --reason is kept with the object")
+    with closing(open_store(config)) as store:
+        give_up(store, ref, _who(by), why)
 
 
 def _who(by: str | None) -> str:

@@ -222,6 +222,7 @@ def doctor_spool(config: ConfigFile = DEFAULT, overrides: Overrides = None, *, a
 
 app.command()(ruling.resolve)
 app.command()(ruling.release)
+app.command("give-up")(ruling.give_up)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What a person decides: about held cases, and that a study was read."""
+"""What a person decides: about held cases, that a study was read, that an object is lost."""
 
 from typing import Annotated
 
@@ -55,3 +55,21 @@ def release(
 
     after = release_case(load(config, overrides).config, case, by)
     typer.echo(f"case {after.id} is {after.state} and waits no more; it leaves while `sentinode serve` runs")
+
+
+def give_up(
+    record: Annotated[str, typer.Argument(help="The record's id, as `sentinode doctor spool` lists it.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the object. Name no patient.")],
+    config: ConfigFile = DEFAULT,
+    overrides: Overrides = None,
+    *,
+    by: Annotated[str | None, typer.Option(help="Who decides; else the user of this terminal.")] = None,
+) -> None:
+    """Give up a received object that the disk of the spool will never give back, so that its segment may go.
+
+    It stays quarantined, with the reason and who gave it up beside why it could not be read. There is no way back.
+    """
+    from agent.bootstrap.resolving import give_up_record
+
+    give_up_record(load(config, overrides).config, record, by, reason)
+    typer.echo(f"{record} is given up; its segment goes when nothing else in it is needed")

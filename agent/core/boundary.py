@@ -1,6 +1,7 @@
 """Where a failure of our own, or of a library's, ends: it costs one piece of work, and the others go on.
 
-Nothing else catches whatever is raised. A connection is served so, an association, a tick, the reading of a record.
+Nothing else catches whatever is raised. A connection is served so, an association, a tick, the reading of a record:
+docs/adr/0011-boundaries.md says where, and what each does with the failure.
 """
 
 from collections.abc import Callable

@@ -29,6 +29,22 @@ class SpoolRef:
     generation: int
     offset: int
 
+    @property
+    def id(self) -> str:
+        """How a person names it: its three numbers."""
+        return f"{self.segment}.{self.generation}.{self.offset}"
+
+    @classmethod
+    def of_id(cls, text: str) -> "SpoolRef":
+        """Return the place that an `id` names. Raises ValueError."""
+        segment, generation, offset = map(int, text.split("."))
+        return cls(segment, generation, offset)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it stands for records whose headers the disk did not give back: an odd place, that of no record."""
+        return self.offset % 2 == 1
+
 
 GONE: Final = SpoolRef(0, 0, 0)
 """The place of bytes that are no longer kept: segments are numbered from 1, copied ones from -1 down."""

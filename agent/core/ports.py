@@ -61,6 +61,15 @@ class SpoolSource(Protocol):
         A payload that the disk does not give back is left out, and its length told.
         """
 
+    def again(self, ref: SpoolRef) -> Record | None:
+        """Return one record as `after` yields it, None if it is damaged. Raises Permanent if it is gone, Transient."""
+
+    def uncovered(self, hidden: SpoolRef, until: int) -> Sequence[SpoolRef]:
+        """Return where the records lie for which a hidden place stands, up to the offset of the next that was found.
+
+        Raises Unreadable as long as they are hidden, Transient, Permanent if they are gone.
+        """
+
     def head(self, ref: SpoolRef) -> Record:
         """Return a record without its payload, unproven. Raises Permanent if it is gone, Transient."""
 

@@ -23,7 +23,7 @@ class RetentionUnit(Protocol):
     def forget_bytes(self, refs: Collection[SpoolRef]) -> None:
         """Say that bytes are no longer kept (`GONE`)."""
 
-    def owe_copy(self, ref: SpoolRef, reason: str, at: datetime) -> None:
+    def owe_copy(self, ref: SpoolRef, reason: str, at: datetime, *, is_unread: bool = False) -> None:
         """Note that a record is to be copied into quarantine later; it stays where it lies until then."""
 
     def owed_copies(self) -> Sequence[OwedCopy]:
@@ -31,6 +31,15 @@ class RetentionUnit(Protocol):
 
     def settle_copy(self, ref: SpoolRef) -> None:
         """Note that a record was copied."""
+
+    def bound_hidden(self, ref: SpoolRef, until: int) -> None:
+        """Note at which offset the next record begins that was found behind a hidden place, which is owed."""
+
+    def give_up_copy(self, ref: SpoolRef, words: str) -> bool:
+        """Note that a record is owed no more, and why beside the reason of its end; return whether it was."""
+
+    def take_back(self, ref: SpoolRef) -> bool:
+        """Forget the end of a record that is owed, and that it is; return whether it was."""
 
 
 class SpoolKeeper(Protocol):

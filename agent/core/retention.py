@@ -28,7 +28,10 @@ class Need(IntEnum):
 
 
 class Pressure(IntEnum):
-    """How scarce the room is: a record goes if its need is no higher."""
+    """How scarce the room is: a record goes if its need is no higher.
+
+    The receiver knows nothing of it. It refuses where its limit or the disk leaves no room, and for nothing else.
+    """
 
     NONE = 0
     SCARCE = 1
@@ -73,6 +76,8 @@ class OwedCopy:
     ref: SpoolRef
     reason: str
     since: datetime
+    until: int | None = None  # of a hidden place: offset of the next record that was found behind it
+    is_unread: bool = False  # the disk did not give it back: once it does, it is taken in as any other
 
 
 @dataclass(frozen=True, slots=True)

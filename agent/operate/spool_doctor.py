@@ -1,13 +1,26 @@
 """What the spool has room for, and how far it is read, for people and for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
 from agent.operate.spool_tables import mebibytes, number_table, room_bytes
+
+MOST_LISTED: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class OwedLine:
+    """A record that was passed over: by which id `sentinode give-up` ends it, since when, why."""
+
+    id: str
+    since: datetime
+    is_unread: bool  # the disk did not give it back; else it was judged, and the copy could not be made
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,7 @@ class SpoolExamination:
     quarantine_limit_bytes: int
     owed: int | None  # objects that are to be copied there; None: not known
     oldest_unindexed: datetime | None  # when the oldest record came that no row knows yet
+    owed_lines: tuple[OwedLine, ...] = ()  # the oldest of these
     unasked: str = ""  # why the database could not say how far the spool is read; empty: it did
 
     @property
@@ -51,8 +65,19 @@ def spool_parts(seen: SpoolExamination) -> Iterator[Table | Text]:
     """Bytes in MiB, numbers of segments, and whether objects are taken."""
     yield _bytes(seen)
     yield _segments(seen)
+    if seen.owed_lines:
+        yield _owed(seen.owed_lines)
     yield Text(_unread(seen))
     yield Text(f"objects are refused: {seen.refuses}" if seen.refuses else "objects are taken")
+
+
+def _owed(lines: Sequence[OwedLine]) -> Table:
+    table = Table(title=f"not copied yet, the oldest {MOST_LISTED} of them", title_justify="left")
+    for heading in ("id", "since", "", "reason"):
+        table.add_column(heading, overflow="fold")
+    for one in lines:
+        table.add_row(one.id, f"{one.since:%Y-%m-%d %H:%M:%S}", "not read" if one.is_unread else "judged", one.reason)
+    return table
 
 
 def _unread(seen: SpoolExamination) -> str:

@@ -59,6 +59,9 @@ class Spool(Protocol):
     def has_free_disk(self) -> bool:
         """Tell whether objects would be taken now, as far as free bytes decide."""
 
+    def usable_bytes(self) -> int:
+        """Return the most bytes that its segments may take now: the disk may have less for them than the limit."""
+
 
 class Journal:
     """The receiver's own records. Threads of all associations share it.

@@ -47,7 +47,7 @@ class Receiver:
         self._settings = settings
         self._journal = Journal(spool, new_run_id())
         self._spool = spool
-        self._unfinished = Unfinished(settings.max_unfinished_bytes)
+        self._unfinished = Unfinished(lambda: min(settings.max_unfinished_bytes, spool.usable_bytes() // 2))
         self._servers: list[StoreServer] = []
         self._complaints = Complaints()
         self._gate: Gate | None = None

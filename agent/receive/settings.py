@@ -98,5 +98,7 @@ class ReceiverSettings:
     idle_timeout_s: float = 300.0  # between messages
     pdu_timeout_s: float = 25.0  # a PDU once begun; a connection until its association request, TLS included
     message_timeout_s: float = 3600.0  # a message once begun
-    max_unfinished_bytes: int = 10 << 30  # in the spool, of objects that have begun; of each peer half of it
+    max_unfinished_bytes: int = (
+        10 << 30
+    )  # of objects that have begun, and half of what the spool may take; of each peer half of it
     tls: TlsListener | None = None

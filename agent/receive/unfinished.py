@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agent.core.errors import Transient
 from agent.core.instance import SpoolRef
@@ -20,12 +20,12 @@ class Unfinished:
 
     Parameters
     ----------
-    total_bytes
-        Most bytes of all peers; one has half of it at most, so that none keeps the others out.
+    most_bytes
+        Returns the most bytes of all peers now; one has half of it at most, so that none keeps the others out.
     """
 
-    def __init__(self, total_bytes: int) -> None:
-        self._total = total_bytes
+    def __init__(self, most_bytes: Callable[[], int]) -> None:
+        self._most_bytes = most_bytes
         self._taken: Counter[Account] = Counter()
         self._lock = threading.Lock()
 
@@ -35,10 +35,11 @@ class Unfinished:
 
     def take(self, account: Account, count: int) -> None:
         """Count bytes of a peer. Raises TooMuchUnfinished; then none are counted."""
+        most = self._most_bytes()
         with self._lock:
-            if self._taken[account] + count > self._total // 2:
+            if self._taken[account] + count > most // 2:
                 raise TooMuchUnfinished("the unfinished objects of this peer take too much")
-            if self._taken.total() + count > self._total:
+            if self._taken.total() + count > most:
                 raise TooMuchUnfinished("the unfinished objects of all peers take too much")
             self._taken[account] += count
 

@@ -2,7 +2,7 @@
 
 import heapq
 import mmap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -27,7 +27,7 @@ from agent.spool.segment import (
     segment_files,
     segment_name,
 )
-from agent.spool.walk import Found, behind, new_in, reading
+from agent.spool.walk import Found, behind, new_in, reading, uncovered
 
 KEPT: Final = "kept"
 """The folder of segments that the keeper copied to. A place in the segment n of it has the number -n."""
@@ -75,26 +75,26 @@ class SpoolReader:
         """
         if not self._folder.is_dir():
             return
-        streams = [self._readable(path, cursor.get(number)) for number, path in segment_files(self._folder).items()]
+        streams = [self._readable(number, path, cursor) for number, path in segment_files(self._folder).items()]
         for found in heapq.merge(*streams, key=lambda found: found.entry.header.sequence):
             record = self._load(found)
             if record is not None:
                 yield record
                 del record  # else it would stand beside the next one
 
-    def _readable(self, path: Path, last: SpoolRef | None) -> Iterator[Found]:
-        """Walk as far as the disk lets us."""
+    def _readable(self, number: int, path: Path, cursor: Mapping[int, SpoolRef]) -> Iterator[Found]:
+        """Walk a segment as far as the disk lets us."""
         try:
-            yield from new_in(path, last)
+            yield from new_in(path, cursor.get(number))
         except SpoolUnreadable:
-            self._tell("spool_segment_unreadable", path.name)
+            self._tell("spool_segment_unreadable", number)
 
     def _load(self, found: Found) -> Record | None:
         """Read a record, without its payload where that cannot be."""
         if found.has_header:
             with suppress(SpoolUnreadable):
                 return self._load_readable(found)
-        self._tell("spool_record_unreadable", found.path.name, offset=found.entry.offset)
+        self._tell("spool_record_unreadable", found.identity.number, offset=found.entry.offset)
         return replace(_head(found), is_unreadable=True)
 
     def _load_readable(self, found: Found) -> Record | None:
@@ -108,7 +108,7 @@ class SpoolReader:
     def _is_too_long(self, found: Found) -> bool:
         return self._most_in_memory is not None and found.entry.header.payload_bytes > self._most_in_memory
 
-    def _tell(self, event: str, segment: str, **where: int) -> None:
+    def _tell(self, event: str, segment: int, **where: int) -> None:
         """Say it once: it is found again and again."""
         told = (event, segment, *where.values())
         if told not in self._told:
@@ -119,7 +119,7 @@ class SpoolReader:
         """Return when the oldest record behind the cursor was received; no payload is read. Raises as `after`."""
         if not self._folder.is_dir():
             return None
-        first = (next(self._readable(path, cursor.get(n)), None) for n, path in segment_files(self._folder).items())
+        first = (next(self._readable(n, path, cursor), None) for n, path in segment_files(self._folder).items())
         return min((found.entry.header.received_at for found in first if found is not None), default=None)
 
     def read(self, ref: SpoolRef) -> Record:
@@ -139,6 +139,22 @@ class SpoolReader:
         if record is None:
             raise Permanent("the received bytes are damaged in the spool, or no longer in it")
         return replace(record, ref=ref)
+
+    def again(self, ref: SpoolRef) -> Record | None:
+        """Return one record as `after` yields it, its checksum verified; None if it is damaged. Raises as `read`."""
+        return self._load_readable(self._found(ref))
+
+    def uncovered(self, hidden: SpoolRef, until: int) -> Sequence[SpoolRef]:
+        """Return where the records lie for which a hidden place stands, up to the offset of the next that was found.
+
+        Raises
+        ------
+        SpoolFailed
+            If the disk refuses; SpoolUnreadable if it still does not give back what lies there.
+        Permanent
+            If it is gone.
+        """
+        return [found.ref for found in uncovered(self._folder / segment_name(hidden.segment), hidden, until)]
 
     def head(self, ref: SpoolRef) -> Record:
         """Return a record without its payload, its checksum not verified. Raises as `pieces` does."""

@@ -41,6 +41,11 @@ class Room:
         """Begin with what an earlier run left."""
         self._used_bytes, self._last_number, self._highest = used_bytes, last_number, last_number
 
+    @property
+    def used_bytes(self) -> int:
+        """What the segments take, those that are being made too."""
+        return self._used_bytes
+
     def lacking(self, size: int) -> Callable[[], bool]:
         """Return what tells whether so many more bytes would pass the limit as it is now. Raises SpoolFailed."""
         limit = self._limit()

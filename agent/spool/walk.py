@@ -11,7 +11,7 @@ from agent.core.errors import Permanent
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool.errors import SpoolUnreadable, not_read
-from agent.spool.record import ALIGNMENT, Header
+from agent.spool.record import Header
 from agent.spool.segment import (
     DATA_START,
     PAGE,
@@ -96,11 +96,35 @@ def behind(path: Path, last: SpoolRef | None) -> Iterator[Found]:
         found = _following(found, horizon.end)  # not held open meanwhile: a backlog may have more segments than files
 
 
+def uncovered(path: Path, hidden: SpoolRef, until: int) -> Iterator[Found]:
+    """Walk from a place that stood for hidden records up to the offset of the next one that was found then.
+
+    Raises
+    ------
+    SpoolUnreadable
+        If the disk still does not give back what lies there.
+    SpoolFailed, SegmentGone
+        If it cannot be read, or is gone.
+    """
+    with reading(path) as fd:
+        identity = read_identity(fd)
+    if identity is None or identity.generation != hidden.generation:
+        raise SegmentGone("a spool segment is gone")
+    found = _at_or_after(path, identity, hidden.offset - 1, until)
+    while found is not None:
+        if not found.has_header:
+            raise SpoolUnreadable("the disk does not give back a part of a spool segment")
+        yield found
+        found = _following(found, until)
+
+
 def _first(path: Path, identity: Identity, last: SpoolRef | None, stop: int) -> Found | None:
     if last is None or last.generation != identity.generation:
         return _at_or_after(path, identity, DATA_START, stop)
-    if last.offset % ALIGNMENT:
-        return _readable_after(path, identity, last.offset, stop)
+    if last.is_hidden:
+        found = _at_or_after(path, identity, last.offset - 1, stop)  # nothing behind it was read: it may be back
+        is_back = found is None or found.has_header
+        return found if is_back else _readable_after(path, identity, last.offset, stop)
     found = _at_or_after(path, identity, last.offset, stop)
     return _following(found, stop) if found is not None and found.entry.offset == last.offset else found
 

@@ -31,9 +31,12 @@ _LARGEST_SHARE: Final = 4
 _OF_ASSOCIATIONS: Final = (RecordKind.RECEIVER_STARTED, RecordKind.ASSOCIATION_OPENED, RecordKind.ASSOCIATION_CLOSED)
 
 
-def segment_bytes_of(limit_bytes: int) -> int:
-    """Return the usual size of the segments of a spool: a small one shall have many all the same."""
-    return min(SEGMENT_BYTES, limit_bytes // _LEAST_SEGMENTS // PAGE * PAGE)
+def segment_bytes_of(limit_bytes: int, users: int = 0) -> int:
+    """Return the usual size of the segments of a spool: a small one shall have many all the same.
+
+    Each of so many users at once may hold one; together they take no more than half of the spool.
+    """
+    return min(SEGMENT_BYTES, limit_bytes // max(_LEAST_SEGMENTS, 2 * users) // PAGE * PAGE)
 
 
 def max_object_bytes_of(limit_bytes: int) -> int:
@@ -118,9 +121,10 @@ class SpoolWriter:
         sequence = itertools.count(found.last_sequence + 1)
         self._next_sequence: Callable[[], int] = sequence.__next__  # atomic: no lock between channels
         maker = SegmentMaker(folder, disk, segment_bytes=segment_bytes, next_sequence=self._next_sequence, now=now)
-        room = Room(folder, disk, lambda: limit_bytes - beside(), self._has_spare)
-        room.adopt(found.used_bytes, found.last_number)
-        self._pool = SegmentPool(maker, room)
+        self._room = Room(folder, disk, lambda: limit_bytes - beside(), self._has_spare)
+        self._room.adopt(found.used_bytes, found.last_number)
+        self._limit_bytes = self._usable_bytes = limit_bytes
+        self._pool = SegmentPool(maker, self._room)
         self._pool.adopt(found.segments)
         self._spares = SpareKeeper(self._pool.prepare)
         self._watch = DiskWatch(self._has_free_disk, fresh_s=free_is_fresh_s)
@@ -141,6 +145,13 @@ class SpoolWriter:
         A thread looks every second; where the disk cannot be asked, an instance will tell.
         """
         return self._watch.has_free_disk
+
+    def usable_bytes(self) -> int:
+        """Return the most bytes that its segments may take: the limit, or what the disk has where that is less.
+
+        As `has_free_disk` this asks no disk.
+        """
+        return self._usable_bytes
 
     def close(self) -> None:
         """Give the folder up. Channels must be closed before."""
@@ -185,7 +196,9 @@ class SpoolWriter:
             return True
 
     def _is_above_watermark(self, more_bytes: int = 0) -> bool:
-        return self._watermark.spare_bytes(self._folder) >= more_bytes
+        spare = self._watermark.spare_bytes(self._folder)
+        self._usable_bytes = min(self._limit_bytes, self._room.used_bytes + spare)
+        return spare >= more_bytes
 
 
 class Channel:

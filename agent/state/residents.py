@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from agent.core.identities import Standing
 from agent.core.instance import GONE, SpoolRef
 from agent.core.retention import Holder, OwedCopy, Resident
-from agent.state.tables import case_instance, cases, instance, owed_copy, variant
+from agent.state.tables import arrival, case_instance, cases, instance, owed_copy, variant
 from agent.state.work import Work
 
 _PLACED: Final = (instance, variant)
@@ -74,21 +74,53 @@ class Residents(Work):
         """Say that bytes are no longer kept."""
         self.move_bytes(dict.fromkeys(refs, GONE))
 
-    def owe_copy(self, ref: SpoolRef, reason: str, at: datetime) -> None:
+    def owe_copy(self, ref: SpoolRef, reason: str, at: datetime, *, is_unread: bool = False) -> None:
         """Note that a record is to be copied into quarantine later."""
-        self._add(owed_copy, **_place(ref), reason=reason, since=at)
+        self._add(owed_copy, **_place(ref), reason=reason, since=at, is_unread=is_unread)
 
     def owed_copies(self) -> Sequence[OwedCopy]:
         """Every record that is to be copied, the longest owed first."""
         rows = self._reads.execute(sa.select(owed_copy).order_by(owed_copy.c.since, *owed_copy.primary_key.columns))
         return [
-            OwedCopy(SpoolRef(row.segment, row.generation, row.offset_bytes), row.reason, row.since) for row in rows
+            OwedCopy(
+                SpoolRef(row.segment, row.generation, row.offset_bytes),
+                row.reason,
+                row.since,
+                row.until_bytes,
+                row.is_unread,
+            )
+            for row in rows
         ]
 
     def settle_copy(self, ref: SpoolRef) -> None:
         """Note that a record was copied."""
-        there = (owed_copy.c[name] == value for name, value in _place(ref).items())
-        self._db.execute(sa.delete(owed_copy).where(*there))
+        self._db.execute(sa.delete(owed_copy).where(*_at(owed_copy, ref)))
+
+    def bound_hidden(self, ref: SpoolRef, until: int) -> None:
+        """Note at which offset the next record begins that was found behind a hidden place, which is owed."""
+        self._db.execute(sa.update(owed_copy).where(*_at(owed_copy, ref)).values(until_bytes=until))
+
+    def give_up_copy(self, ref: SpoolRef, words: str) -> bool:
+        """Note that a record is owed no more, and why beside the reason of its end; return whether it was."""
+        self._later.write()
+        if not self._db.execute(sa.delete(owed_copy).where(*_at(owed_copy, ref))).rowcount:
+            return False
+        there = sa.and_(*_at(arrival, ref))
+        for ending, reason in self._db.execute(sa.select(arrival.c.ending, arrival.c.reason).where(there)).all():
+            said = f"{reason}; {words}"
+            self._tally.rewrite_arrivals(there, ending, said)
+            self._db.execute(sa.update(arrival).where(there).values(reason=said))
+        return True
+
+    def take_back(self, ref: SpoolRef) -> bool:
+        """Forget the end of a record that is owed, and that it is; return whether it was."""
+        self._later.write()
+        if not self._db.execute(sa.delete(owed_copy).where(*_at(owed_copy, ref))).rowcount:
+            return False
+        gone = sa.delete(arrival).where(*_at(arrival, ref)).returning(arrival.c.ending, arrival.c.reason)
+        for ending, reason in self._db.execute(gone):
+            self._tally.add("arrivals", ending, reason, -1)
+        return True
 
 
 def count_owed(connection: sa.Connection) -> int:
@@ -98,6 +130,10 @@ def count_owed(connection: sa.Connection) -> int:
 
 def _place(ref: SpoolRef) -> dict[str, int]:
     return {"segment": ref.segment, "generation": ref.generation, "offset_bytes": ref.offset}
+
+
+def _at(table: sa.Table, ref: SpoolRef) -> tuple[sa.ColumnElement[bool], ...]:
+    return tuple(table.c[name] == value for name, value in _place(ref).items())
 
 
 def _in(table: sa.Table, segment: Any, generation: Any) -> tuple[sa.ColumnElement[bool], ...]:

@@ -12,6 +12,7 @@ from tests.receivers import SC
 from tests.senders import EXPLICIT, RawAssociation
 
 LIMIT = 256 << 20
+ASSOCIATIONS = 64
 LARGEST = LIMIT // 4
 PART = bytes(1 << 16)
 SMALL: dict[str, Any] = {"storage": {"spool_bytes": "256MiB"}}
@@ -66,4 +67,4 @@ def test_an_object_that_is_too_large_is_refused_and_the_next_one_taken(hospital:
 
 def _oversized(folder: Path) -> int:
     """Count segments that were made for large objects."""
-    return sum(one.size > segment_bytes_of(LIMIT) for one in segments(folder))
+    return sum(one.size > segment_bytes_of(LIMIT, ASSOCIATIONS) for one in segments(folder))

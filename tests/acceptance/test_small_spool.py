@@ -17,6 +17,7 @@ from tests.harness import wait_until
 LIMIT = 256 << 20
 OBJECT_BYTES = 5 << 19  # three a segment
 WAITING: dict[str, Any] = {
+    "dicom": {"max_associations": 16},  # more would have smaller segments
     "storage": {"spool_bytes": "256MiB"},
     "cases": {"expect_views": ["CC", "MLO"], "wait_for": {"MG": "1h"}},
 }

@@ -24,7 +24,9 @@ class _Real:
         )
         self._channels = {number: self.writer.channel() for number in (1, 2)}
         reader = SpoolReader(folder, MOST_IN_MEMORY)
-        self.after, self.read, self.pieces, self.head = reader.after, reader.read, reader.pieces, reader.head
+        self.after, self.again = reader.after, reader.again
+        self.uncovered = reader.uncovered
+        self.read, self.pieces, self.head = reader.read, reader.pieces, reader.head
 
     def add(self, kind: RecordKind, meta: Mapping[str, str], payload: bytes = b"", *, segment: int = 1) -> SpoolRef:
         return self._channels[segment].append(kind, meta, payload)
@@ -77,6 +79,7 @@ def test_a_payload_that_is_too_long_is_in_no_memory(spool: FakeSpool | _Real) ->
     assert [type(record.payload) for record in (fits, too_long, behind)] == [bytes, memoryview, bytes]
     assert (fits.payload, bytes(too_long.payload), behind.payload) == (payload, payload + b"+", b"-")
     assert too_long.meta == {"n": "1"}
+    assert [spool.again(ref) for ref in refs] == [fits, too_long, behind]
     pieces = list(spool.pieces(too_long.ref))
     assert b"".join(pieces) == payload + b"+"
     assert max(map(len, pieces)) <= 1 << 20
@@ -135,3 +138,10 @@ def test_a_record_that_is_not_there_is_gone_for_good(spool: FakeSpool | _Real) -
     for other in (replace(ref, segment=99), replace(ref, generation=7), replace(ref, offset=ref.offset + 8)):
         with pytest.raises(Permanent):
             spool.read(other)
+
+
+def test_what_a_hidden_place_stood_for_reaches_to_the_next_that_was_found(spool: FakeSpool | _Real) -> None:
+    """From that place on, and no further."""
+    refs = [spool.add(RecordKind.INSTANCE, {"n": str(n)}) for n in range(5)]
+    hidden = replace(refs[1], offset=refs[1].offset + 1)
+    assert list(spool.uncovered(hidden, refs[3].offset)) == refs[1:3]

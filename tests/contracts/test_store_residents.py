@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.identities import Standing
-from agent.core.instance import GONE, SpoolRef
+from agent.core.instance import GONE, End, SpoolRef
 from agent.core.ports import Store, Unit
 from agent.core.retention import Holder, OwedCopy, Resident
 from tests.state_stores import MINUTE, T0, arrival, instance, opened
@@ -111,6 +111,47 @@ def test_a_record_whose_copy_is_owed_stays(store: Store) -> None:
         unit.settle_copy(first)
         assert [one.ref for one in unit.owed_copies()] == [second]
         assert unit.residents(1, 1) == []
+
+
+def test_a_record_that_was_not_read_is_taken_back_once(store: Store) -> None:
+    """Its end goes with what is owed, and it may get another; of what is not owed the end stays."""
+    late, other = arrival("1.1", 8), arrival("1.2", 24)
+    with store.unit() as unit:
+        for one in (late, other):
+            unit.arrived(replace(one, end=End.QUARANTINED, reason="not read"))
+        unit.owe_copy(late.ref, "not read", T0, is_unread=True)
+        assert unit.owed_copies() == [OwedCopy(late.ref, "not read", T0, is_unread=True)]
+    with store.unit() as unit:
+        assert [unit.take_back(ref) for ref in (late.ref, late.ref, other.ref)] == [True, False, False]
+        unit.arrived(late)
+    with store.unit() as unit:
+        assert {one.ref: one.end for one in unit.arrivals()} == {late.ref: late.end, other.ref: End.QUARANTINED}
+        assert unit.owed_copies() == []
+
+
+def test_how_far_a_hidden_place_reaches_is_noted(store: Store) -> None:
+    """With what is owed; of what is not nothing is noted."""
+    hidden, other = SpoolRef(1, 1, 9), SpoolRef(2, 1, 9)
+    with store.unit() as unit:
+        unit.owe_copy(hidden, "not read", T0, is_unread=True)
+        for ref in (hidden, other):
+            unit.bound_hidden(ref, 4096)
+    with store.unit() as unit:
+        assert unit.owed_copies() == [OwedCopy(hidden, "not read", T0, until=4096, is_unread=True)]
+
+
+def test_a_record_is_given_up_once(store: Store) -> None:
+    """Its end stays, with both reasons; what is not owed cannot be given up."""
+    late = arrival("1.1", 8)
+    with store.unit() as unit:
+        unit.arrived(replace(late, end=End.QUARANTINED, reason="not read"))
+        unit.owe_copy(late.ref, "not read", T0, is_unread=True)
+    with store.unit() as unit:
+        assert [unit.give_up_copy(late.ref, "given up by someone: dead") for _ in range(2)] == [True, False]
+        (kept,) = unit.arrivals()
+        assert (kept.end, kept.reason) == (End.QUARANTINED, "not read; given up by someone: dead")
+        assert unit.owed_copies() == []
+        assert not unit.take_back(late.ref)
 
 
 def test_a_record_may_be_owed_and_read_from(store: Store) -> None:

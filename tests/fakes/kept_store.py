@@ -35,14 +35,31 @@ class FakeResidents(FakeWho):
         read = [here[key] for key in sorted(here)]
         return sorted([*(Resident(ref, awaits_copy=True) for ref in owed), *read], key=lambda one: one.ref)
 
-    def owe_copy(self, ref: SpoolRef, reason: str, at: datetime) -> None:
-        self._t.owed.setdefault(ref, OwedCopy(ref, reason, at))
+    def owe_copy(self, ref: SpoolRef, reason: str, at: datetime, *, is_unread: bool = False) -> None:
+        self._t.owed.setdefault(ref, OwedCopy(ref, reason, at, is_unread=is_unread))
 
     def owed_copies(self) -> Sequence[OwedCopy]:
         return sorted(self._t.owed.values(), key=lambda one: (one.since, one.ref))
 
     def settle_copy(self, ref: SpoolRef) -> None:
         del self._t.owed[ref]
+
+    def bound_hidden(self, ref: SpoolRef, until: int) -> None:
+        if ref in self._t.owed:
+            self._t.owed[ref] = replace(self._t.owed[ref], until=until)
+
+    def give_up_copy(self, ref: SpoolRef, words: str) -> bool:
+        if self._t.owed.pop(ref, None) is None:
+            return False
+        arrival = self._t.arrivals[ref]
+        self._t.arrivals[ref] = replace(arrival, reason=f"{arrival.reason}; {words}")
+        return True
+
+    def take_back(self, ref: SpoolRef) -> bool:
+        if self._t.owed.pop(ref, None) is None:
+            return False
+        self._t.arrivals.pop(ref, None)
+        return True
 
     def _holders(self, uid: str) -> tuple[Holder, ...]:
         holding = sorted(owner for owner, of in self._t.links if of == uid)

@@ -1,6 +1,6 @@
 """A spool in memory."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -47,6 +47,17 @@ class FakeSpool:
 
     def _is_too_long(self, record: Record) -> bool:
         return self.most_in_memory is not None and len(record.payload) > self.most_in_memory
+
+    def again(self, ref: SpoolRef) -> Record | None:
+        """Return one record as `after` yields it. Raises Permanent if it is gone, Unreadable."""
+        if ref in self.bad:
+            raise Unreadable("the disk does not give it back")
+        return self._as_read(self._there(ref))
+
+    def uncovered(self, hidden: SpoolRef, until: int) -> Sequence[SpoolRef]:
+        """Return the places from a hidden one on. Raises Unreadable."""
+        here = [ref for ref in self._records if ref.segment == hidden.segment]
+        return [ref for ref in here if hidden.offset - 1 <= ref.offset < until]
 
     def head(self, ref: SpoolRef) -> Record:
         """Return a record without its payload. Raises Permanent if it is gone."""

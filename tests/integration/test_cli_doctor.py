@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.instance import Arrival, End, SpoolRef
 from agent.core.ports import RecordKind
 from agent.spool import SpoolWriter
+from agent.state import SqlStore
 from demo import ehr
 from tests.fakes.spool import NOW
 from tests.harness import AgentProcess
@@ -148,3 +150,20 @@ def test_a_spool_that_refuses_ends_with_one(spooled: AgentProcess) -> None:
     told = json.loads(spooled.cli("doctor", "spool", "--json", check=False).stdout)
     assert (told["segments"], told["oldest_unindexed"]) == (1, None)
     assert told["unasked"]
+
+
+def test_an_owed_object_is_listed_and_given_up(spooled: AgentProcess) -> None:
+    """By the id that the list shows; a second time, or without one, it ends with two."""
+    ref = SpoolRef(1, 1, 8192)
+    with closing(SqlStore(f"sqlite:///{spooled.folder}/state.db")) as store, store.unit() as unit:
+        unit.arrived(Arrival(ref, NOW, "", "", End.QUARANTINED, "it could not be read"))
+        unit.owe_copy(ref, "it could not be read", NOW, is_unread=True)
+    (line,) = json.loads(spooled.cli("doctor", "spool", "--json").stdout)["owed_lines"]
+    assert (line["id"], line["is_unread"], line["reason"]) == ("1.1.8192", True, "it could not be read")
+    assert spooled.cli("give-up", line["id"], "--reason", " ", check=False).returncode == 2
+    done = spooled.cli("give-up", line["id"], "--reason", "dead sector", "--by", "Dr Example")
+    assert "1.1.8192 is given up" in done.stdout
+    assert json.loads(spooled.cli("doctor", "spool", "--json").stdout)["owed_lines"] == []
+    for wrong, words in ((line["id"], "nothing is owed"), ("1.x", "is no record")):
+        done = spooled.cli("give-up", wrong, "--reason", "dead sector", check=False)
+        assert done.returncode == 2 and words in done.stderr

@@ -56,6 +56,8 @@ owed_copy: Final = Table(
     Column("offset_bytes", sa.BigInteger, primary_key=True, autoincrement=False),
     Column("reason", Words, nullable=False),
     Column("since", UtcDateTime, nullable=False),
+    Column("until_bytes", sa.BigInteger),
+    Column("is_unread", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 instance: Final = Table(

@@ -4,16 +4,21 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from pydicom.dataset import Dataset
+from structlog.testing import capture_logs
 
+from agent.assemble.arriving import Arriving
 from agent.assemble.attempts import MOST_FAILURES
 from agent.assemble.index import Indexer, IndexSettings, Reading
 from agent.assemble.judging import QuestionScope
-from agent.assemble.owed import Owed
+from agent.assemble.owed import Owed, give_up
 from agent.assemble.retention import Retention
+from agent.core.case import CaseEvent
+from agent.core.errors import Permanent
 from agent.core.instance import SpoolRef
 from agent.core.ports import RecordKind
 from agent.dicom.header import read_header
@@ -24,6 +29,7 @@ from agent.spool import Channel, KeptSpool, SpoolReader, SpoolWriter
 from agent.spool.segment import segment_name
 from agent.state import SqlStore
 from agent.state.migration import migrate
+from agent.state.overview import overview
 from tests.clock import Clock
 from tests.fakes.bad_sectors import BadSectors
 from tests.fakes.instances import encode, mammogram, meta_of
@@ -32,6 +38,7 @@ from tests.small_disk import fill
 
 LIMIT = 1 << 20
 SEGMENT = 1 << 15
+SPREAD = {"PixelData": bytes(3_900), "Rows": 39, "Columns": 50}  # none has its header on another's page
 LARGE = {"PixelData": bytes(20_000), "Rows": 100, "Columns": 100}
 
 
@@ -40,6 +47,7 @@ class House:
 
     def __init__(self, folder: Path, quarantine: Path) -> None:
         self.spool = folder / "spool"
+        self.reports: list[bytes] = []
         self.clock = Clock()
         url = f"sqlite:///{folder / 'state.db'}"
         migrate(url)
@@ -67,11 +75,11 @@ class House:
             IndexSettings(QUIET, EPISODE),
             reading=Reading(partial(read_header, site_issuer=None), to_part10, same_pixels),
             quarantine=quarantine,
-            on_event_report=lambda unit, record: None,
+            on_event_report=lambda _, record: self.reports.append(bytes(record.payload)),
             now=self.clock,
             new_case_uuid=uuid4,
         )
-        self.owed = Owed(reader, self.store, to_part10, quarantine)
+        self.owed = Owed(reader, self.store, to_part10, quarantine, self.indexer.take_late)
         self.retention = Retention(self.store, self.kept, episode=EPISODE, now=self.clock)
 
     def receive(self, channel: Channel, ds: Dataset, cut: int = 0) -> SpoolRef:
@@ -141,16 +149,42 @@ def test_a_record_on_a_bad_sector_is_passed_over_and_kept(house: House, monkeypa
     assert house.indexer.tick() == house.owed.tick() == 0
     disk.heal()
     assert house.owed.tick() == 1
-    (copy,) = house.copies()
-    assert copy.endswith(encode(bad_ds))
-    assert house.are_owed() == []
+    assert set(house.ends().values()) == {"not_relevant"}
+    assert house.copies() == house.are_owed() == []
     assert bad.segment in house.released()
 
 
-def test_a_bad_sector_that_hides_what_lies_there_is_never_taken_for_mended(
-    house: House, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("with_report", [False, True])
+def test_what_was_hidden_between_others_is_found_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, with_report: bool
 ) -> None:
-    """The next object is taken in; the segment stays for good: nobody knows how many were there."""
+    """Two headers on pages of their own, perhaps with a report between; the next object was taken in long ago."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    names = ["first", "hidden", "lost", "next"]
+    refs = {name: house.receive(channel, mammogram(name, **SPREAD)) for name in names[:2]}
+    if with_report:
+        channel.append(RecordKind.EVENT_REPORT, {}, b"report")
+    refs |= {name: house.receive(channel, mammogram(name, **SPREAD)) for name in names[2:]}
+    assert len({ref.segment for ref in refs.values()}) == 1
+    for name in ("hidden", "lost"):
+        disk.spoil(house.spool / segment_name(refs[name].segment), refs[name].offset)
+    for _ in range(2 * MOST_FAILURES + 1):
+        house.indexer.tick()
+    assert {str(mammogram(name).SOPInstanceUID) for name in ("first", "next")} < house.ends().keys()
+    assert house.owed.tick() == 0
+    disk.heal()
+    house.start()
+    assert [house.owed.tick() for _ in range(3)] == [1, 2 + with_report, 0]
+    assert house.ends() == {str(mammogram(name).SOPInstanceUID): "collected" for name in names}
+    assert (house.are_owed(), house.copies(), house.indexer.tick()) == ([], [], 0)
+    assert house.reports == [b"report"] * with_report
+    with house.store.unit() as unit:
+        assert unit.cursor()[refs["next"].segment] == refs["next"]
+
+
+def test_of_what_is_still_hidden_nothing_is_found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next object is taken in; the segment stays."""
     disk = BadSectors(monkeypatch)
     channel = house.writer.channel()
     bad = house.receive(channel, mammogram("bad", **LARGE))
@@ -161,10 +195,101 @@ def test_a_bad_sector_that_hides_what_lies_there_is_never_taken_for_mended(
     for _ in range(MOST_FAILURES + 1):
         house.indexer.tick()
     assert house.ends() == {"": "quarantined", str(mammogram("sound").SOPInstanceUID): "not_relevant"}
-    disk.heal()
     assert house.owed.tick() == 0
     assert (len(house.are_owed()), house.copies()) == (1, [])
     assert bad.segment not in house.released()
+
+
+def test_what_a_person_gives_up_lets_its_segment_go(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sector is dead: it is owed no more, counted with both reasons, and the log says who did it."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    bad = house.receive(channel, mammogram("bad", **LARGE))
+    disk.spoil(house.spool / segment_name(bad.segment), bad.offset + 8000)
+    with closing(house.writer.channel()) as other:  # one segment always stays open, the emptiest
+        house.receive(other, mammogram("other", Modality="CR"))
+    channel.close()
+    house.writer._pool.seal(is_full=True)
+    for _ in range(MOST_FAILURES):
+        house.indexer.tick()
+    assert bad.segment not in house.released()
+    with capture_logs() as logs:
+        give_up(house.store, bad, "sam", "its disk was thrown away")
+    assert [(one["event"], one["segment"], one["by"]) for one in logs] == [
+        ("spool_record_given_up_by_word", bad.segment, "sam")
+    ]
+    reason = f"it could not be read: Unreadable, {MOST_FAILURES} times; given up by sam: its disk was thrown away"
+    with house.store.reading() as connection:
+        assert overview(connection).reasons[reason] == 1
+    assert bad.segment in house.released()
+    disk.heal()
+    assert house.owed.tick() == 0
+    with pytest.raises(Permanent, match="nothing is owed of"):
+        give_up(house.store, bad, "sam", "again")
+
+
+class Killed(BaseException):
+    """Ends everything at once."""
+
+
+def test_an_image_that_the_disk_gives_back_late_joins_its_case_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the keeper is killed while it takes it in; the tables count it once."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    ds = mammogram("late", **LARGE)
+    late = house.receive(channel, ds)
+    other = house.receive(channel, mammogram("other"))
+    disk.spoil(house.spool / segment_name(late.segment), late.offset + 8000)
+    for _ in range(MOST_FAILURES):
+        house.indexer.tick()
+    assert sorted(house.ends().values()) == ["collected", "quarantined"]
+    assert house.owed.tick() == 0
+    disk.heal()
+    right = Arriving.arrive
+
+    def killed(*args: Any) -> None:
+        right(*args)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Arriving, "arrive", killed)
+        with pytest.raises(Killed):
+            house.owed.tick()
+    assert house.are_owed() == [late]
+    assert house.ends()[str(ds.SOPInstanceUID)] == "quarantined"
+    house.start()
+    assert [house.owed.tick() for _ in range(2)] == [1, 0]
+    with house.store.unit() as unit:
+        (arrived, _) = unit.arrivals()
+        assert arrived.patient is not None
+        case = unit.newest_case("aln", arrived.patient)
+        assert case is not None
+        assert {one.ref for one in unit.instances(case.id)} == {late, other}
+        assert unit.tally(case.id) == {CaseEvent.INSTANCE_STORED: 2}
+        assert unit.cursor()[late.segment] == other
+    with house.store.reading() as connection:
+        assert overview(connection).arrivals == {"collected": 2}
+    assert house.copies() == []
+
+
+def test_what_was_hidden_to_the_end_of_its_segment_is_found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that was away for a time, headers and all: everything is taken in, and nothing is owed any more."""
+    disk = BadSectors(monkeypatch)
+    channel = house.writer.channel()
+    refs = [house.receive(channel, mammogram(name)) for name in ("1", "2", "3")]
+    assert len({ref.segment for ref in refs}) == 1
+    for ref in refs[1:]:
+        disk.spoil(house.spool / segment_name(ref.segment), ref.offset)
+    for _ in range(MOST_FAILURES + 1):
+        house.indexer.tick()
+    assert sorted(house.ends().values()) == ["collected", "quarantined"]
+    disk.heal()
+    house.start()
+    assert house.indexer.tick() == 2
+    assert list(house.ends().values()) == ["collected"] * 3
+    assert house.are_owed() == []
 
 
 def test_an_end_on_a_bad_sector_does_not_hold_the_case_for_ever(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

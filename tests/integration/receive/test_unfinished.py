@@ -88,7 +88,7 @@ def test_a_segment_that_was_made_for_an_object_counts_whole(tmp_path: Path) -> N
     writer = SpoolWriter(
         tmp_path, limit_bytes=limit, refuse_below_free_bytes=0, segment_bytes=MIB, keep_spare=False, now=lambda: now
     )
-    unfinished = Unfinished(limit // 2)
+    unfinished = Unfinished(lambda: limit // 2)
     channels = [unfinished.counted(writer.channel(), ("", peer)) for peer in ("one", "two") for _ in range(4)]
     for channel in channels:
         draft = channel.begin(RecordKind.INSTANCE, {})
@@ -105,6 +105,25 @@ def test_a_segment_that_was_made_for_an_object_counts_whole(tmp_path: Path) -> N
     writer.close()
 
 
+def test_on_a_small_disk_half_of_what_it_has_counts(start: Start) -> None:
+    """It has 32 MiB for the spool, whatever the limit is: of these a peer's unfinished objects get 8."""
+
+    def free(folder: Path) -> int:
+        return 33 * MIB - sum(path.stat().st_size for path in folder.glob("segment-*"))
+
+    disk = {"refuse_below_free_bytes": MIB, "free": free, "keep_spare": False}
+    running = start(max_unfinished_bytes=1 << 29, spool=ROOMY | disk)
+    first, second, other = (open_association(running, calling=name) for name in ("SENDER", "SENDER", "STORER"))
+    _begin(first, 6 * MIB)
+    _wait_until_there(running, int(4.9 * MIB))
+    for sender, status in ((second, OUT_OF_RESOURCES), (other, SUCCESS)):
+        _begin(sender, 6 * MIB)
+        assert _end(sender) == status
+    assert _end(first) == SUCCESS
+    for association in (first, second, other):
+        association.release()
+
+
 def test_the_largest_object_of_a_peer_is_within_its_share(tmp_path: Path) -> None:
     """However much room it was given in the end."""
     limit = 32 * MIB
@@ -117,7 +136,7 @@ def test_the_largest_object_of_a_peer_is_within_its_share(tmp_path: Path) -> Non
         max_object_bytes=most,
         now=lambda: now,
     )
-    channel = Unfinished(limit // 2).counted(writer.channel(), ("", "one"))
+    channel = Unfinished(lambda: limit // 2).counted(writer.channel(), ("", "one"))
     draft = channel.begin(RecordKind.INSTANCE, {})
     for _ in range(most // MIB):
         draft.write([memoryview(bytes(MIB))])

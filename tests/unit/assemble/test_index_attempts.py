@@ -124,7 +124,7 @@ def _full(*_: object, **__: object) -> None:
 
 
 def _owed(house: House) -> Owed:
-    return Owed(house.spool, house.store, to_part10, Quarantine(house.folder, 1 << 30))
+    return Owed(house.spool, house.store, to_part10, Quarantine(house.folder, 1 << 30), house.indexer.take_late)
 
 
 def _are_owed(house: House) -> list[OwedCopy]:
@@ -174,23 +174,6 @@ def test_what_the_disk_does_not_give_back_holds_up_its_own_segment_and_not_for_l
     assert [one.ref for one in _are_owed(house)] == [bad]
     with house.store.unit() as unit:
         assert any(one.ref == bad and one.awaits_copy for one in unit.residents(bad.segment, bad.generation))
-
-
-def test_what_the_disk_gives_back_at_last_is_copied(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that it does not give back keeps no other from it."""
-    bad = [
-        house.spool.add(RecordKind.INSTANCE, meta_of(mammogram(n)), encode(mammogram(n)), segment=int(n))
-        for n in ("1", "2")
-    ]
-    house.spool.bad.update(bad)
-    for _ in range(MOST_FAILURES):
-        house.indexer.tick()
-    owed = _owed(house)
-    assert owed.tick() == 0
-    house.spool.bad.remove(bad[1])
-    assert owed.tick() == 1
-    assert _note(house)[0].with_suffix(".dcm").read_bytes().endswith(encode(mammogram("2")))
-    assert [one.ref for one in _are_owed(house)] == [bad[0]]
 
 
 def test_a_disk_that_gives_back_in_time_costs_nothing(house: House) -> None:

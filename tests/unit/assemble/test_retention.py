@@ -129,6 +129,18 @@ def test_what_was_not_taken_in_is_no_fault_of_a_case(world: World) -> None:
     assert logs == []
 
 
+def test_where_the_keeper_is_behind_dormant_ones_go_before_an_object_is_refused(world: World) -> None:
+    """Of a full backlog none may go, and the PACS still has their images: the receiver has room for the next."""
+    asleep = _fill(world, CaseEvent.NOT_ASKED, segments=15)
+    for _ in range(THREE * 15):
+        _spool(world).receive(bytes(IMAGE))  # nobody takes it in
+    assert world.settle() > 0
+    gone = [len(world.lost([case])) for case in asleep]
+    assert gone[0] == THREE and sum(gone) < 8 * THREE
+    for _ in range(THREE):
+        _spool(world).receive(bytes(IMAGE))
+
+
 def test_the_few_needed_records_of_a_segment_are_copied(world: World) -> None:
     """The case reads its images elsewhere from then on; the segment is used anew."""
     held = world.open()

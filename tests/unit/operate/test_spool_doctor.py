@@ -7,7 +7,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from agent.operate.spool_doctor import SpoolExamination, spool_parts
+from agent.operate.spool_doctor import OwedLine, SpoolExamination, spool_parts
 
 MIB = 1 << 20
 SEEN = SpoolExamination(
@@ -60,6 +60,18 @@ def test_the_page_shows_disk_limits_and_segments() -> None:
     ]
     assert "not read yet: what came since 2026-11-20 09:00:00" in page
     assert "objects are taken" in page
+
+
+def test_what_is_owed_is_listed_with_its_id() -> None:
+    """And whether it was ever read."""
+    since = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+    lines = (OwedLine("12.1.8192", since, True, "not read"), OwedLine("12.1.9000", since, False, "truncated"))
+    page = _shown(replace(SEEN, owed_lines=lines))
+    rows = [[cell.strip() for cell in line.split("│")[1:5]] for line in page.splitlines() if "12.1." in line]
+    assert rows == [
+        ["12.1.8192", "2026-11-20 09:00:00", "not read", "not read"],
+        ["12.1.9000", "2026-11-20 09:00:00", "judged", "truncated"],
+    ]
 
 
 def test_an_end_is_told() -> None:

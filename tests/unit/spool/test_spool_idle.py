@@ -83,3 +83,18 @@ def test_a_small_spool_has_small_segments() -> None:
     assert segment_bytes_of(256 << 20) == 8 << 20
     assert segment_bytes_of((256 << 20) + 5) == 8 << 20
     assert segment_bytes_of(20 << 30) == SEGMENT_BYTES
+    assert segment_bytes_of(20 << 30, 64) == SEGMENT_BYTES
+    assert segment_bytes_of(2 << 30, 64) == 16 << 20
+
+
+def test_a_small_spool_has_a_segment_for_each_user(open_writer: Callable[..., SpoolWriter]) -> None:
+    """As many as may be there at once all store something; half of the spool is left for more."""
+    limit, users = 1 << 24, 64
+    writer = open_writer(limit_bytes=limit, segment_bytes=segment_bytes_of(limit, users))
+    channels = [writer.channel() for _ in range(users)]
+    held = {channel.append(INSTANCE, {}, b"small").segment for channel in channels}
+    assert len(held) == users
+    assert channels[0].append(INSTANCE, {}, bytes(limit // 4))
+    for channel in channels:
+        channel.close()
+    writer.close()

@@ -61,7 +61,7 @@ def test_a_payload_that_is_not_given_back_holds_up_nothing(
         refs[1], RecordKind.INSTANCE, records[1].sequence, records[1].received_at, {"n": "1"}, b"", SIZE
     )
     assert [(one["event"], one["segment"], one["offset"]) for one in logs] == [
-        ("spool_record_unreadable", segment_name(refs[1].segment), refs[1].offset)
+        ("spool_record_unreadable", refs[1].segment, refs[1].offset)
     ]
     for read in (lambda: spool.read(refs[1]), lambda: list(spool.pieces(refs[1]))):
         with pytest.raises(Unreadable):
@@ -103,11 +103,39 @@ def test_a_header_that_is_not_given_back_is_a_record_of_which_nothing_is_known(
     assert (unknown.meta, unknown.received_at) == ({}, NOW)
     assert bad.offset < unknown.ref.offset < behind.offset
     assert not spool.is_read(1, refs[0])
-    for _ in range(2):
-        assert [one.ref for one in spool.after({1: unknown.ref})] == [behind, other]
-        with pytest.raises((Permanent, Unreadable)):
-            spool.head(unknown.ref)
-        disk.heal()
+    assert [one.ref for one in spool.after({1: unknown.ref})] == [behind, other]
+    with pytest.raises((Permanent, Unreadable)):
+        spool.head(unknown.ref)
+    disk.heal()
+    with pytest.raises(Permanent):
+        spool.head(unknown.ref)
+
+
+def test_a_header_that_is_given_back_before_anything_behind_it_was_read_is_found(
+    folder: Path, refs: list[SpoolRef], disk: BadSectors
+) -> None:
+    """Nothing was passed over then: the walk goes on where it stood."""
+    _, bad, behind, other = refs
+    disk.spoil(_path(folder, bad), bad.offset)
+    spool = SpoolReader(folder)
+    unknown = next(one.ref for one in spool.after({}) if one.is_unreadable)
+    disk.heal()
+    assert [one.ref for one in spool.after({1: unknown})] == [bad, behind, other]
+    assert [one.ref for one in spool.after({1: behind})] == [other]
+
+
+def test_what_a_hidden_place_stood_for_is_known_once_it_is_back(
+    folder: Path, refs: list[SpoolRef], disk: BadSectors
+) -> None:
+    """All of it or nothing; of another use of the segment nothing."""
+    disk.spoil(_path(folder, refs[1]), refs[1].offset)
+    spool, hidden = SpoolReader(folder), replace(refs[0], offset=refs[0].offset + 1)
+    with pytest.raises(Unreadable):
+        spool.uncovered(hidden, refs[2].offset)
+    disk.heal()
+    assert spool.uncovered(hidden, refs[2].offset) == refs[:2]
+    with pytest.raises(Permanent):
+        spool.uncovered(replace(hidden, generation=2), refs[2].offset)
 
 
 def test_what_lies_between_bad_places_is_found(
@@ -143,7 +171,7 @@ def test_a_segment_of_which_it_is_not_known_what_it_is_holds_up_itself_alone(
     with capture_logs() as logs:
         for _ in range(2):
             assert _seen(list(spool.after({}))) == [("3", 5, False)]
-    assert [one["event"] for one in logs] == ["spool_segment_unreadable"]
+    assert [(one["event"], one["segment"]) for one in logs] == [("spool_segment_unreadable", refs[0].segment)]
     with pytest.raises(Unreadable):
         spool.is_read(refs[0].segment, refs[0])
     disk.heal()
