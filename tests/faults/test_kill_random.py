@@ -15,7 +15,7 @@ from tests.faults.random_kills import RandomKills
 from tests.faults.senders import Ledger, mammograms, send
 
 RANDOM = 5
-BACKLOG = 3  # versions and studies that wait, of which each costs seconds
+BACKLOG = 6  # versions and studies that wait, of which each costs seconds
 SEED = 20260101
 
 
