@@ -1,5 +1,7 @@
 """What holds for every test: no deadline for properties, what waits begins first, skips counted."""
 
+import gc
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ settings.load_profile("sentinode")
 
 TESTS = Path(__file__).parent
 # A file of these takes minutes, waiting or for a time that is given: begun first, it is not the end of the run.
-FIRST = tuple(TESTS / place for place in ("viewer", "faults", "acceptance", "fuzz"))
+FIRST = tuple(f"{TESTS / place}{os.sep}" for place in ("viewer", "faults", "acceptance", "fuzz"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,7 +28,12 @@ def forked_agents() -> Iterator[None]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put first what takes longest."""
-    items.sort(key=lambda item: not any(item.path.is_relative_to(place) for place in FIRST))
+    items.sort(key=lambda item: not str(item.path).startswith(FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected, thousands of tests, out of each garbage collection to come."""
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

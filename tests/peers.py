@@ -40,5 +40,5 @@ def pixelmed() -> list[str]:
         pytest.skip("pixelmed-apps is not installed")
     program("javac")  # a Java without a compiler starts no source file
     limits = [f"-Djdk.xml.xpath{name}=0" for name in ("ExprGrpLimit", "ExprOpLimit", "TotalOpLimit")]
-    quick = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    quick = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms1g", "-Xmn700m"]  # room: it collects seldom
     return [program("java"), *quick, *limits, "-cp", str(jar), str(ROOT / "tests" / "fakes" / "PixelMed.java")]

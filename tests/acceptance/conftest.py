@@ -22,6 +22,7 @@ from models import phantom
 from tests.harness import AgentProcess, wait_until
 
 TODAY = date.today()
+ASKED_EVERY_S = 0.3  # a look opens the database and compiles its queries: as much work as the agent has meanwhile
 ENDED = {"done", "dormant", "failed", "held", "closed"}
 
 
@@ -57,7 +58,7 @@ class Hospital:
             cases = self.agent.cases()
             return cases if len(cases) >= count and all(c["state"] in ENDED for c in cases) else None
 
-        return list(wait_until(ended, seconds, f"cases: {[(c['state'], c['reason']) for c in self.agent.cases()]}"))
+        return list(wait_until(ended, seconds, f"no {count} cases that have ended", every_s=ASKED_EVERY_S))
 
     def results(self) -> list[Dataset]:
         """What the agent stored in the archive, in order of arrival."""

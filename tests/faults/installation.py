@@ -29,7 +29,7 @@ from agent.state.cases import case_of
 from agent.state.store import SqlUnit
 from agent.state.tables import cases, outbox
 from demo import ehr
-from tests.faults.evidence import Bytes, Evidence, Message, Version, Witness
+from tests.faults.evidence import Bytes, Evidence, Made, Message, Version, Witness
 from tests.faults.senders import Ledger
 from tests.faults.tree import Tree
 from tests.faults.witness import WitnessArchive, made_of
@@ -71,6 +71,7 @@ class Installation:
         self._spooled_messages: set[str] = set()
         self._cursor: dict[int, SpoolRef] = {}
         self._ended: dict[int, Version] = {}
+        self._made: dict[int, tuple[Made, ...]] = {}
         ehr.create(self.agent.ehr_path)
         known = [patient(number, bilateral=both) for number in range(PATIENTS) for both in (False, True)]
         ehr.load(self.agent.ehr_path, [_ehr_row(who) for who in known])
@@ -164,7 +165,7 @@ class Installation:
 
     def forget(self) -> None:
         """Read everything again with the next look, also what cannot have changed."""
-        self._spooled, self._cursor, self._ended = {}, {}, {}
+        self._spooled, self._cursor, self._ended, self._made = {}, {}, {}, {}
         self._spooled_messages = set()
         for archive in self.archives.values():
             archive.forget()
@@ -222,11 +223,31 @@ class Installation:
         for row in db.execute(sa.select(cases).order_by(cases.c.id)).all():
             case = case_of(row)
             known = self._ended.get(case.id)
-            version = known if known is not None and known.case == case else _version(SqlUnit(db), case)
+            version = known if known is not None and known.case == case else self._version(SqlUnit(db), case)
             version = replace(version, absorbed_by=row.absorbed_by)
             if case.state in FINAL:
                 self._ended[case.id] = version
             yield version
+
+    def _version(self, unit: SqlUnit, case: Case) -> Version:
+        summary = unit.summary(case.id)
+        answers = summary.get("answers", [])
+        return Version(
+            case=case,
+            asked=asked(case.patient),
+            used=frozenset(summary.get("modalities_used", [])),
+            members=frozenset(stored.instance.sop_instance_uid for stored in unit.instances(case.id)),
+            made=self._made_of(unit, case),
+            estimated=frozenset(answer["side"] for answer in answers if "probability" in answer),
+            outbox=tuple(unit.outbox_of(case.id)),
+            closed_at=unit.history(case.id)[-1].at if case.state is CaseState.CLOSED else None,
+        )
+
+    def _made_of(self, unit: SqlUnit, case: Case) -> tuple[Made, ...]:
+        """What is saved stays as it is, and is many megabytes: it is read once, unless it is to be forgotten."""
+        made = self._made.get(case.id) or tuple(map(made_of, unit.result_objects(case.id)))
+        self._made[case.id] = made
+        return made
 
     def _partial_ages(self) -> Mapping[str, timedelta]:
         now, ages = time.time(), {}
@@ -235,21 +256,6 @@ class Installation:
                 with suppress(FileNotFoundError):  # finished meanwhile
                     ages[path.name] = timedelta(seconds=now - path.stat().st_mtime)
         return ages
-
-
-def _version(unit: SqlUnit, case: Case) -> Version:
-    summary = unit.summary(case.id)
-    answers = summary.get("answers", [])
-    return Version(
-        case=case,
-        asked=asked(case.patient),
-        used=frozenset(summary.get("modalities_used", [])),
-        members=frozenset(stored.instance.sop_instance_uid for stored in unit.instances(case.id)),
-        made=tuple(map(made_of, unit.result_objects(case.id))),
-        estimated=frozenset(answer["side"] for answer in answers if "probability" in answer),
-        outbox=tuple(unit.outbox_of(case.id)),
-        closed_at=unit.history(case.id)[-1].at if case.state is CaseState.CLOSED else None,
-    )
 
 
 def _survivors(unit: SqlUnit, messages: Iterable[Message]) -> Iterator[tuple[PatientKey, PatientKey]]:

@@ -12,7 +12,7 @@ from tests.harness import wait_until
 
 LONGEST_S = 1.5
 BACK_WITHIN_S = 30.0
-BACKLOG = 12  # unfinished versions above which the modalities pause
+BACKLOG = 12  # unfinished versions, and studies sent since they were counted, above which the modalities pause
 OTHERS = 500  # patients left for those whose data is killed at boundaries
 
 
@@ -35,11 +35,11 @@ class RandomKills:
     others of a receiver, keeper or worker. The checker runs after each.
     """
 
-    def __init__(self, place: Installation, seed: int) -> None:
-        self._place = place
+    def __init__(self, place: Installation, seed: int, *, backlog: int = BACKLOG) -> None:
+        self._place, self._most = place, backlog
         self._chance = random.Random(seed)
-        self._backlog = 0
-        self._load = Load(place.agent.port, place.ledger, _patient, asked, lambda: self._backlog > BACKLOG, seed)
+        self._unfinished, self._begun = 0, 0  # at the last look
+        self._load = Load(place.agent.port, place.ledger, _patient, asked, self._is_too_much, seed)
 
     def run(self, kills: int, tell: Tell) -> Evidence:
         """Kill, drain, stop in order; `tell` hears of each kill and of the end. Returns the last evidence."""
@@ -54,6 +54,9 @@ class RandomKills:
         finally:
             self._load.stop()
         return self._drain(tell)
+
+    def _is_too_much(self) -> bool:
+        return self._unfinished + self._load.begun - self._begun > self._most
 
     def _tree(self) -> tuple[str, bool]:
         agent = self._place.agent
@@ -74,7 +77,8 @@ class RandomKills:
         return role, True
 
     def _check(self, seen: Evidence) -> list[Violation]:
-        self._backlog = sum(version.case.state not in ENDED for version in seen.versions)
+        self._begun = self._load.begun
+        self._unfinished = sum(version.case.state not in ENDED for version in seen.versions)
         return check(seen, may_give_up=True)
 
     def _drain(self, tell: Tell) -> Evidence:

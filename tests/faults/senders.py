@@ -141,11 +141,17 @@ class Load:
     senders: int = 3
     pause_s: float = 0.5
     stop_event: threading.Event = field(default_factory=threading.Event)
+    _begun: list[str] = field(default_factory=list)
     _sent: list[Sendable] = field(default_factory=list)
     _running: list[Future[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.senders, thread_name_prefix="modality")
+
+    @property
+    def begun(self) -> int:
+        """Studies of which sending has begun."""
+        return len(self._begun)
 
     def start(self) -> None:
         """Begin to send."""
@@ -166,6 +172,7 @@ class Load:
                 continue
             who = number + self.senders * (studies // NEW_PATIENT_AFTER)
             name = f"m{number}.{studies}"
+            self._begun.append(name)
             self._send(chance, self.patient(who), name)
             studies += 1
 

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from errno import EIO, ENOSPC
@@ -20,6 +18,7 @@ from agent.state import SqlStore
 from agent.state.migration import migrate
 from tests.clock import Clock
 from tests.fakes.disks import FailingDisk
+from tests.prepared import FORKS
 from tests.recycling import DONE, ON_DISK_BYTES, World, on_disk, places
 
 SEGMENT = ON_DISK_BYTES // 32
@@ -99,10 +98,8 @@ def test_a_death_at_any_step_loses_nothing(world: World, url: str, tmp_path: Pat
 
 
 def _run(url: str, tmp_path: Path, kill_at: str) -> int:
-    command = [sys.executable, "-m", "tests.fakes.deadly_retention", url, str(tmp_path / "spool")]
-    env = {**os.environ, "SENTINODE_TEST_KILL_AT": kill_at}
-    done = subprocess.run(command, env=env, start_new_session=True, timeout=60, stdout=subprocess.DEVNULL)
-    return done.returncode
+    words, env = [url, str(tmp_path / "spool")], {**os.environ, "SENTINODE_TEST_KILL_AT": kill_at}
+    return FORKS[-1].run("tests.fakes.deadly_retention", words, 2, 2, env, session=True).wait(60)
 
 
 @pytest.mark.parametrize(
