@@ -27,6 +27,7 @@ RESPONSE = 0x8000
 SUCCESS, PENDING, NO_SUCH_OBJECT = 0x0000, 0xFF00, 0x0112
 NO_DATASET, DATASET = 0x0101, 0x0001
 LATEST_S = 0.04  # an answer to C-STORE
+ALONE_S = 2.0  # for so long it keeps one that is alone waiting for company, until it has seen several at once
 REPORT_LATEST_S = 0.8
 REPORT_TRIES = 40
 DROPPED = 0.02  # of requests, before they are looked at, and as often after an object was kept
@@ -132,7 +133,7 @@ class LatePeer:
         self._chance = random.Random(seed)
         self._negotiation = ScriptedScp(window=window, announced=131072)
         self._later = ThreadPoolExecutor(2 * window + 4, thread_name_prefix=ae_title)
-        self._stopping = threading.Event()
+        self._stopping, self._several = threading.Event(), threading.Event()
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         self._listening = threading.Thread(target=self._serve, daemon=True)
@@ -153,6 +154,7 @@ class LatePeer:
     def stop(self) -> None:
         """Stop listening, and give up what is still to be said."""
         self._stopping.set()
+        self._several.set()
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self._listening.join(20)
@@ -188,6 +190,8 @@ class LatePeer:
             self.requests.append(Bytes(message.uid(0x1000), hashlib.sha256(message.dataset).hexdigest()))
             talk.underway += 1
             self.most_at_once = max(self.most_at_once, talk.underway)
+            if talk.underway > 1:
+                self._several.set()
             self._soon(LATEST_S, self._store, talk, message, self.requests[-1])
         elif kind == C_FIND:
             self._list(talk, message)
@@ -212,7 +216,8 @@ class LatePeer:
             self._later.submit(later)
 
     def _store(self, talk: Talk, message: Message, received: Bytes) -> None:
-        """Keep, then answer; or keep and say nothing."""
+        """Keep, then answer; or keep and say nothing. On a busy machine the second may be long in coming."""
+        self._several.wait(ALONE_S)
         self._kept[received.sop_instance_uid] = received
         talk.underway -= 1
         if self._chance.random() < DROPPED:
