@@ -58,4 +58,4 @@ def _more(pair: Json | None) -> str:
 
 
 def _avoided(summary: Json) -> str:
-    return _interval(summary["operating_points"]["sensitivity >= 0.90"]["exact"]["biopsies_avoided"])
+    return _interval(summary["operating_points"]["sensitivity >= 0.90"]["chosen_again"]["biopsies_avoided"])
