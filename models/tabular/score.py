@@ -5,9 +5,11 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.core.manifest import BundleManifest, FactSpec
 from models.export import run_onnx
@@ -23,8 +25,9 @@ __all__ = ["MappingError", "Scored", "evaluate", "measure", "predict", "score"]
 
 Z_95: Final = 1.96
 _FEWEST_FACTS: Final = 2
-_AGES: Final = (50.0, 70.0)
-_SIZES: Final = (20.0, 50.0)  # mm, between T1, T2 and T3
+_CUTS: Final = MappingProxyType({"years": (50.0, 70.0), "mm": (20.0, 50.0)})
+"""By unit, where the bands of subgroups end: ages, and sizes as T1, T2 and T3."""
+_MOST_LEVELS: Final = 5  # of a number that is in no bands
 
 
 @dataclass(frozen=True)
@@ -147,17 +150,21 @@ def _thresholds(manifest: BundleManifest, bundle: Path) -> dict[str, float]:
     return stated | {goal: float(np.mean(found["thresholds"])) for goal, found in own.items()}
 
 
-def _subgroups(manifest: BundleManifest, mapped: Mapped) -> dict[str, np.ndarray]:
-    """Return the level of each patient, by fact: of age and size in bands, of every number else and word as it is."""
+def _subgroups(manifest: BundleManifest, mapped: Mapped) -> dict[str, NDArray[np.str_]]:
+    """Return the level of each patient, by fact: a word, an age or size in bands, any other number as it is."""
     columns = zip(manifest.facts, mapped.values.T, mapped.present.T, strict=True)
-    return {spec.name: _levels(spec, values, known) for spec, values, known in columns if known.any()}
+    return {
+        spec.name: np.where(known, _levels(spec, values), "")
+        for spec, values, known in columns
+        if known.any() and (spec.values or spec.unit in _CUTS or len(np.unique(values[known])) <= _MOST_LEVELS)
+    }
 
 
-def _levels(spec: FactSpec, values: Floats, known: Any) -> np.ndarray:
+def _levels(spec: FactSpec, values: Floats) -> NDArray[np.str_]:
     if spec.values:
-        named = np.array(spec.values)[values.astype(int)]
-    else:
-        cuts = _AGES if spec.unit == "years" else _SIZES if spec.unit == "mm" else (spec.mean,)
-        names = [f"up to {cuts[0]:g}", *(f"up to {cut:g}" for cut in cuts[1:]), f"over {cuts[-1]:g}"]
-        named = np.array(names)[np.digitize(values, cuts, right=True)]
-    return np.where(known, named, "")
+        return np.array([spec.values[int(value)] for value in values])
+    if spec.unit not in _CUTS:
+        return np.array([f"{value:g}" for value in values])
+    low, high = _CUTS[spec.unit]
+    named = (f"up to {low:g}", f"over {low:g}, up to {high:g}", f"over {high:g}")
+    return np.array([named[band] for band in np.digitize(values, (low, high), right=True)])
