@@ -7,6 +7,7 @@ from typing import Any, Final
 from models.statistics.comparison import holm
 from models.statistics.operating import Goal
 from models.statistics.plots import save, span
+from models.statistics.report import cautious
 from models.tabular import chapters
 from models.tabular.study import SERVED
 from models.tabular.systems import BASELINE, SYSTEMS
@@ -22,7 +23,8 @@ Figures are of the first repeat; the AUCs of all repeats stand beside, where the
 it, for one of them is served. `served` takes of each outer fold the simple system that its inner folds favoured; the
 baseline is a straight logistic regression. Tables are parts of the published ones (see `docs/tables.md`). Bootstraps
 draw 1,000 times, those of systems that are neither served nor the baseline 200 times. Avoided biopsies and the
-sensitivity beside them are at thresholds that other folds chose; their intervals hold the luck of that choice.
+sensitivity beside them are at thresholds that other folds chose; each interval is the wider of the exact one and the
+one that holds the luck of that choice.
 
 Two things make METABRIC's figures look a little better than they are. `interactions` was added after figures of the
 same patients had been seen, which nested cross-validation cannot undo. And `subtype` is PAM50 of expression on METABRIC
@@ -48,12 +50,12 @@ def compared(judged: Json) -> str:
         against = summary["against"].get(BASELINE)
         repeats = " ".join(f"{area:.3f}" for area in one["auc_of_repeats"])
         difference = span(against["auc"]) if against else "–"
-        reached = summary["operating_points"][LOW]["chosen_again"]
+        point = summary["operating_points"][LOW]
         lines.append(
             f"| {name} | {span(summary['discrimination']['auc'])} | {repeats} | {difference} |"
             f" {adjusted.get(name, '–')} | {span(summary['calibration']['slope'], 2)} |"
             f" {error['value']:.3f} ({error['by_luck']:.3f}) | {summary['scores']['brier']['value']:.3f} |"
-            f" {span(reached['biopsies_avoided'])} | {span(reached['sensitivity'])} |"
+            f" {span(cautious(point, 'biopsies_avoided'))} | {span(cautious(point, 'sensitivity'))} |"
         )
     return "\n".join(lines)
 

@@ -16,7 +16,7 @@ from models import export as exporting
 from models.statistics.operating import MEASURES, Goal
 from models.statistics.plots import span
 from models.statistics.recalibration import Logistic
-from models.statistics.report import summarise
+from models.statistics.report import cautious, summarise
 from models.statistics.splits import Split
 from models.tables.table import Table
 from models.tabular.figures import subgroups
@@ -179,7 +179,7 @@ def card(served: Served) -> str:
     """Fill the figures of the evaluation into the card."""
     known = served.evaluation
     spared = [
-        f"| {goal} | " + " | ".join(span(at["chosen_again"][one]) for one in MEASURES) + " |"
+        f"| {goal} | " + " | ".join(span(cautious(at, one)) for one in MEASURES) + " |"
         for goal, at in known["operating_points"].items()
     ]
     fifth = min(known["abstention"], key=lambda at: abs(at["asked"] - 0.2))

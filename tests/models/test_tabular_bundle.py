@@ -13,6 +13,7 @@ import yaml
 from agent.core.errors import Permanent
 from agent.infer.engine import Engine
 from models.statistics.plots import span
+from models.statistics.report import cautious
 from models.tables.source import to_table
 from models.tables.survset import ROTTERDAM
 from models.tables.table import Fact, Table
@@ -74,7 +75,7 @@ def test_the_card_has_the_baseline_and_every_subgroup(bundle: Path) -> None:
     card, known = (bundle / "MODEL_CARD.md").read_text(), json.loads((bundle / "evaluation.json").read_text())
     assert f"straight logistic regression on the same folds: {span(known['against']['logistic']['auc'])}" in card
     assert all(f"| {name}: " in card for name in ("age", "size", "subtype", "er", "menopausal_status", "site"))
-    assert span(known["operating_points"]["sensitivity >= 0.95"]["chosen_again"]["biopsies_avoided"]) in card
+    assert span(cautious(known["operating_points"]["sensitivity >= 0.95"], "biopsies_avoided")) in card
 
 
 def test_any_of_three_sizes_stands_for_the_size(bundle: Path) -> None:
