@@ -8,7 +8,7 @@ from agent.core.manifest import BundleManifest
 from agent.core.prediction import Estimate, NoEstimate, Side
 from agent.core.result import Influence, LeftOut, Result, SourceImage
 from agent.infer.engine import Engine
-from agent.infer.estimate import estimate_axilla, prior_shift
+from agent.infer.estimate import estimate_axilla, is_certain, prior_shift
 from agent.infer.influence import influences
 from agent.infer.inputs import CLINICAL, tensors
 from agent.infer.question import Asked
@@ -16,6 +16,7 @@ from agent.infer.statement import Outcome, Setting, state
 from agent.infer.view import Images, View
 from agent.preprocess.tabular import Encoded, encode
 
+TOO_UNCERTAIN: Final = "the model is less certain than of 99 in 100 patients of the training data"
 NO_EVIDENCE: Final = "neither clinical facts nor images that the model can use"
 
 
@@ -49,6 +50,9 @@ def compute(setting: Setting, engine: Engine, asked: Asked, images: Images) -> C
     answered = tuple(side for side, reason in refused.items() if not reason)
     views = {side: images.views[side] for side in answered}
     estimates, found = _run(engine, encoded, views, present, setting.site_prevalence)
+    certain = {estimate.side for estimate in estimates}
+    refused |= {side: TOO_UNCERTAIN for side in views if side not in certain}
+    views = {side: of_axilla for side, of_axilla in views.items() if side in certain}
     others = [NoEstimate(side, own or refused[side]) for side, own in asked.axillae.items() if side not in views]
     sources = [source for of_axilla in views.values() for view in of_axilla for source in view.sources]
     used = _index_study_first(_told_apart(sources, found))
@@ -87,13 +91,13 @@ def _run(
     manifest = engine.manifest
     shift = prior_shift(site_prevalence, manifest.training_prevalence)
     outputs = engine.run(tensors(manifest, encoded, list(views.values())))
-    estimates = [
-        estimate_axilla(side, manifest, outputs, row, present=present[side], shift=shift)
-        for row, side in enumerate(views)
-    ]
+    estimates: list[Estimate] = []
     found: list[Influence] = []
-    for row, (estimate, of_axilla) in enumerate(zip(estimates, views.values(), strict=True)):
-        found.extend(influences(estimate, of_axilla, outputs, row))
+    for row, (side, of_axilla) in enumerate(views.items()):
+        estimate = estimate_axilla(side, manifest, outputs, row, present=present[side], shift=shift)
+        if is_certain(manifest, outputs, row):
+            estimates.append(estimate)
+            found.extend(influences(estimate, of_axilla, outputs, row))
     return estimates, tuple(found)
 
 

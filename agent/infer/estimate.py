@@ -50,6 +50,15 @@ def shifted_points(points: Sequence[OperatingPoint], shift: float) -> tuple[Oper
     return tuple(replace(point, threshold=sigmoid(log_odds(point.threshold) + shift)) for point in points)
 
 
+def is_certain(manifest: BundleManifest, outputs: dict[str, NDArray[Any]], row: int) -> bool:
+    """Whether the interval is no wider than the bundle allows (`widest_interval` of its metrics), before any shift.
+
+    A bundle that states none always answers.
+    """
+    logit, half = float(outputs["logit"][row]), Z_95 * float(outputs["logit_sd"][row])
+    return sigmoid(logit + half) - sigmoid(logit - half) <= float(manifest.metrics.get("widest_interval", 1.0))
+
+
 def estimate_axilla(
     side: Side,
     manifest: BundleManifest,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from models.genes.systems import CLINICAL, ELASTIC_NET
+from models.statistics.report import cautious
 
 Json = dict[str, Any]
 
@@ -58,4 +59,4 @@ def _more(pair: Json | None) -> str:
 
 
 def _avoided(summary: Json) -> str:
-    return _interval(summary["operating_points"]["sensitivity >= 0.90"]["exact"]["biopsies_avoided"])
+    return _interval(cautious(summary["operating_points"]["sensitivity >= 0.90"], "biopsies_avoided"))

@@ -104,6 +104,24 @@ def summarise(
     return known
 
 
+def cautious(point: Json, measure: str) -> Json:
+    """Return a measure at an operating point with an interval that reaches as far as both of its own.
+
+    Choosing again ties the measure that the goal holds to the goal, so that the exact interval is the wider one there;
+    of the others the exact one lacks the luck of the choice.
+
+    Parameters
+    ----------
+    point : dict
+        One of a summary's `operating_points`.
+    """
+    exact, again = point["exact"][measure], point["chosen_again"][measure]
+    if again["low"] is None:
+        return dict(exact)
+    low, high = min(exact["low"], again["low"]), max(exact["high"], again["high"])
+    return {"value": exact["value"], "low": low, "high": high}
+
+
 def _counts(positive: Bools, patients: Rows) -> Json:
     return {
         "rows": len(positive),

@@ -101,21 +101,30 @@ def is_missing(text: str) -> bool:
 
 
 def read_csv(path: Path) -> dict[str, list[str]]:
-    """Read a CSV file, gzipped or not, to its columns by name.
+    """Read a CSV file, gzipped or not, to its columns by name; between cells stand commas, semicolons or tabs.
 
     Raises
     ------
     FileNotFoundError
         If it is not there.
     ValueError
-        If two columns share a name or a row has another number of cells.
+        If it is not UTF-8, has no row, two columns share a name or a row has another number of cells.
     """
     content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    header, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}: byte {error.start} is not UTF-8; save it as UTF-8") from None
+    between = max(",;\t", key=text.partition("\n")[0].count)
+    lines = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=between) if row]
+    if len(lines) < 2:
+        raise ValueError(f"{path.name}: holds no row of values")
+    header, *rows = lines
     if len(set(header)) != len(header):
         raise ValueError(f"{path.name}: two columns share a name")
-    if any(len(row) != len(header) for row in rows):
-        raise ValueError(f"{path.name}: a row has not as many cells as there are columns")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise ValueError(f"{path.name}: row {number} has {len(row)} cells; there are {len(header)} columns")
     return {name: [row[i] for row in rows] for i, name in enumerate(header)}
 
 

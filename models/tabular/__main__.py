@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.tables.catalogue import DATA, SOURCES
+from models.tables.table import IMAGING, NODE_READING, SIZE
 from models.tabular.figures import judge
 from models.tabular.nested import QUICK
 from models.tabular.report import compared
@@ -15,6 +16,7 @@ from models.tabular.study import OUT, SERVED, Question, Study
 from models.tabular.systems import BASELINE, SIMPLE, SYSTEMS
 
 _COMMANDS = ("train", "evaluate", "compare", "predict", "all")
+GROUPS = (SIZE, IMAGING, NODE_READING)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -28,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
         said = everything(study, tuple(given.system) or tuple(SYSTEMS), quick=given.quick)
         print(json.dumps(said))
         sys.exit(not (said["holds"] or given.quick))
-    elif given.bundle is not None or given.command == "predict":
+    elif given.command == "predict" or (given.command == "evaluate" and given.bundle is not None):
         _score(given)
     else:
         _on_table(given, study)
@@ -37,6 +39,10 @@ def main(arguments: list[str] | None = None) -> None:
 def _on_table(given: argparse.Namespace, study: Study) -> None:
     if given.table is None:
         raise SystemExit("which table? --table " + " | ".join(SOURCES))
+    if given.label and given.label not in SOURCES[given.table].labels:
+        raise SystemExit(f"{given.table} has no label {given.label}; it has {', '.join(SOURCES[given.table].labels)}")
+    if not (given.data / SOURCES[given.table].path).exists():
+        raise SystemExit(f"{given.data / SOURCES[given.table].path}: there is no such table; where is --data?")
     question = Question(given.table, given.label, tuple(given.without))
     every = SIMPLE if given.quick else tuple(SYSTEMS)
     systems = tuple(given.system) or every
@@ -67,17 +73,21 @@ def _plain(figures: Any, drawn: set[str]) -> Any:
 
 
 def _score(given: argparse.Namespace) -> None:
+    from agent.core.errors import Permanent
     from models.tabular import score
 
     if given.bundle is None or given.csv is None or given.mapping is None:
         raise SystemExit(f"{given.command} on a table of your own needs --bundle, --csv and --mapping")
+    asked = given.bundle, given.csv, given.mapping
     try:
         if given.command == "predict":
-            print(f"wrote {score.predict(given.bundle, given.csv, given.mapping, given.out / 'predictions.csv')}")
+            print(f"wrote {score.predict(*asked, given.out / 'predictions.csv')}")
         else:
-            print(json.dumps(score.evaluate(given.bundle, given.csv, given.mapping), indent=1))
-    except score.MappingError as error:
+            print(json.dumps(score.evaluate(*asked, given.out, draws=200 if given.quick else 1000), indent=1))
+    except (score.MappingError, Permanent) as error:
         raise SystemExit(str(error)) from None
+    except OSError as error:
+        raise SystemExit(f"{error.filename}: {error.strerror}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=_COMMANDS)
     parser.add_argument("--table", choices=list(SOURCES))
     parser.add_argument("--label", default="", help="another label of the table than its own")
-    parser.add_argument("--without", action="append", default=[], help="a group of facts to leave out")
+    parser.add_argument("--without", action="append", default=[], choices=GROUPS, help="a group of facts to leave out")
     parser.add_argument("--system", action="append", default=[], choices=list(SYSTEMS), help=f"baseline: {BASELINE}")
     parser.add_argument("--quick", action="store_true", help="few folds, one setting each, simple systems")
     parser.add_argument("--data", type=Path, default=DATA)

@@ -81,8 +81,8 @@ def bundle(found: Json) -> str:
     """Say what was exported."""
     return (
         f"\n## The bundle\n\n`{found['name']}`, {found['patients']} patients of METABRIC and TCGA-BRCA: AUC "
-        f"{span(found['auc'])} under nested cross-validation, slope {span(found['slope'], 2)}; parity of its graph "
-        f"{found['parity']:.1e}."
+        f"{span(found['auc'])} under nested cross-validation, {span(found['more'])} more than a straight logistic "
+        f"regression; slope {span(found['slope'], 2)}; parity of its graph {found['parity']:.1e}."
     )
 
 

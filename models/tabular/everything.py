@@ -46,6 +46,7 @@ def everything(study: Study, systems: Sequence[str] = tuple(SYSTEMS), *, quick: 
         "bundle": _bundle(study, draws, study.out if quick else served.BUNDLES),
     }
     results["cpu_seconds"] = _trained(results) + _spent() - before
+    (study.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     path = report.write(results, study.out if quick else HERE)
     print(f"wrote {path}")
     return verdict(figures_of(results))
@@ -93,6 +94,7 @@ def _bundle(study: Study, draws: int, into: Path) -> Json:
         "name": name,
         "patients": len(made.table.labels),
         "auc": made.evaluation["discrimination"]["auc"],
+        "more": made.evaluation["against"][BASELINE]["auc"],
         "slope": made.evaluation["calibration"]["slope"],
         **written,
     }

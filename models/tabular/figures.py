@@ -8,12 +8,13 @@ import numpy as np
 from models.statistics.comparison import paired_auc_test
 from models.statistics.discrimination import auc
 from models.statistics.report import summarise
-from models.tables.table import Floats, Table
+from models.tables.table import SIZE, Floats, Table
 from models.tabular.study import SERVED, HeldOut, Question, Study, held_out, table_of
 from models.tabular.systems import BASELINE, SIMPLE
 
 Json = dict[str, Any]
 _AGES: Final = (50.0, 70.0)
+_SIZES: Final = (20.0, 50.0)  # mm, between T1, T2 and T3
 _FEWEST_AT_A_SITE: Final = 40
 COMPARED_DRAWS: Final = 200
 """Draws of the bootstraps of systems that are neither served nor the baseline."""
@@ -84,11 +85,16 @@ def _one(table: Table, found: HeldOut, study: Study, against: dict[str, Floats],
 
 
 def subgroups(table: Table) -> dict[str, Any]:
-    """Levels of what the table has of age, size or T, subtype, receptors, menopause and site."""
+    """Levels of what the table has of age, size or T, subtype, oestrogen receptor, menopause and site."""
     levels: dict[str, Any] = {}
     for fact, column in zip(table.facts, table.values.T, strict=True):
         if fact.name == "age":
-            levels["age"] = np.array(["under 50", "50 to 69", "70 and over"])[np.digitize(column, _AGES)]
+            banded = np.array(["under 50", "50 to 69", "70 and over"])[np.digitize(column, _AGES)]
+            levels["age"] = np.where(np.isnan(column), "unknown", banded)
+        elif fact.group == SIZE and fact.unit == "mm":
+            banded = np.array(["T1 (to 20 mm)", "T2 (to 50 mm)", "T3 (over 50 mm)"])
+            known = ~np.isnan(column)
+            levels["size"] = np.where(known, banded[np.digitize(column, _SIZES, right=True) * known], "unknown")
         elif fact.is_category and fact.name in ("subtype", "er", "menopausal_status", "pathological_t", "clinical_t"):
             named = np.array([*fact.values, "unknown"])
             levels[fact.name] = named[np.where(np.isnan(column), len(fact.values), column).astype(int)]

@@ -16,14 +16,15 @@ from models import export as exporting
 from models.statistics.operating import MEASURES, Goal
 from models.statistics.plots import span
 from models.statistics.recalibration import Logistic
-from models.statistics.report import summarise
+from models.statistics.report import cautious, summarise
 from models.statistics.splits import Split
 from models.tables.table import Table
+from models.tabular.figures import subgroups
 from models.tabular.graph import ServedNetwork, measured
 from models.tabular.hospital import CHANGES, basal_triple_negative
 from models.tabular.nested import Plan, Trained, splits, tune
 from models.tabular.pooled import FACTS, band_medians, harmonise, pool
-from models.tabular.systems import Linear, System, grid, linear
+from models.tabular.systems import BASELINE, SYSTEMS, Linear, System, grid, linear
 
 Json = dict[str, Any]
 NAME: Final = "aln-clinical"
@@ -60,12 +61,14 @@ def train(metabric: Table, tcga: Table, plan: Plan, draws: int = 1000) -> Served
     found, folds = np.empty(len(table.labels)), np.empty(len(table.labels), int)
     changes = {name: change(table, plan.seed) for name, change in CHANGES.items()}
     elsewhere = {name: np.empty(len(table.labels)) for name in CHANGES}
+    baseline = np.empty(len(table.labels))
     widths = np.empty(len(table.labels))
     for split in splits(table.labels, plan):
         one = tune(SYSTEM, table, split, plan, plan.seed, METHODS)
         values = table.values[split.test]
         found[split.test], folds[split.test] = one.probabilities(values), split.fold
         widths[split.test] = one.widths(values)
+        baseline[split.test] = tune(SYSTEMS[BASELINE], table, split, plan, plan.seed).probabilities(values)
         for name, column in elsewhere.items():
             column[split.test] = one.probabilities(changes[name][split.test])
     summary = summarise(
@@ -73,9 +76,9 @@ def train(metabric: Table, tcga: Table, plan: Plan, draws: int = 1000) -> Served
         found,
         folds=folds,
         seed=plan.seed,
-        subgroups={"table": table.site} if table.site is not None else {},
+        subgroups=subgroups(table),
         uncertainty=widths,
-        against=elsewhere,
+        against={BASELINE: baseline, **elsewhere},
         draws=draws,
     )
     summary["basal_triple_negative"] = basal_triple_negative(table)
@@ -176,7 +179,7 @@ def card(served: Served) -> str:
     """Fill the figures of the evaluation into the card."""
     known = served.evaluation
     spared = [
-        f"| {goal} | " + " | ".join(span(at["exact"][one]) for one in MEASURES) + " |"
+        f"| {goal} | " + " | ".join(span(cautious(at, one)) for one in MEASURES) + " |"
         for goal, at in known["operating_points"].items()
     ]
     fifth = min(known["abstention"], key=lambda at: abs(at["asked"] - 0.2))
@@ -186,17 +189,18 @@ def card(served: Served) -> str:
         patients=len(served.table.labels),
         prevalence=f"{served.table.labels.mean():.3f}",
         auc=span(known["discrimination"]["auc"]),
+        more=span(known["against"][BASELINE]["auc"]),
         slope=span(known["calibration"]["slope"]),
         ece=f"{known['calibration']['ece']['equal_count']['value']:.3f}",
         luck=f"{known['calibration']['ece']['equal_count']['by_luck']:.3f}",
         spared="\n".join(spared),
         subgroups="\n".join(
-            f"| {row['level']} | {row['rows']} | {span(row['auc']) if row['auc'] else 'too few'} |"
+            f"| {row['variable']}: {row['level']} | {row['rows']} | {span(row['auc']) if row['auc'] else 'too few'} |"
             for row in known["subgroups"]
         ),
         abstention=f"{span(fifth['auc'])}, a gain of {span(fifth['gain'])}",
         higher="it is higher" if higher else "it is not shown to be higher",
-        elsewhere="\n".join(f"| {name} | {span(one['auc'])} |" for name, one in known["against"].items()),
+        elsewhere="\n".join(f"| {name} | {span(known['against'][name]['auc'])} |" for name in CHANGES),
         basal=f"{known['basal_triple_negative'][0]} of {known['basal_triple_negative'][1]}",
         licence=served.table.licence,
     )

@@ -162,3 +162,12 @@ def test_a_figure_says_what_is_undefined() -> None:
     plots = pytest.importorskip("models.statistics.plots", reason="matplotlib is not installed (extra: train)")
     assert plots.span({"value": 0.5, "low": None, "high": None}) == "undefined"
     assert plots.span({"value": 0.5, "low": 0.25, "high": 0.75}, 2) == "0.50 (0.25–0.75)"
+
+
+def test_a_cautious_interval_reaches_as_far_as_both() -> None:
+    """And is the exact one where the bootstrap found none."""
+    exact, again = {"value": 0.9, "low": 0.85, "high": 0.94}, {"value": 0.9, "low": 0.88, "high": 0.95}
+    point = {"exact": {"sensitivity": exact}, "chosen_again": {"sensitivity": again}}
+    assert report.cautious(point, "sensitivity") == {"value": 0.9, "low": 0.85, "high": 0.95}
+    point["chosen_again"]["sensitivity"] = again | {"low": None, "high": None}
+    assert report.cautious(point, "sensitivity") == exact

@@ -99,12 +99,28 @@ def test_words_become_ranks_and_numbers_stay() -> None:
     np.testing.assert_array_equal(as_numbers(["3", "NA", "5"]), [3, np.nan, 5])
 
 
-@pytest.mark.parametrize(("cells", "why"), [("a,a\n1,2\n", "share a name"), ("a,b\n1\n", "not as many cells")])
-def test_a_torn_file_is_refused(tmp_path: Path, cells: str, why: str) -> None:
-    """Nothing is guessed of where a cell belongs."""
-    (tmp_path / "x.csv").write_text(cells)
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (b"a,a\n1,2\n", "share a name"),
+        (b"a,b\n1,2\n1\n", "row 2 has 1 cells; there are 2 columns"),
+        (b"a,b\n\xfc,2\n", "byte 4 is not UTF-8"),
+        (b"a,b\n", "no row of values"),
+        (b"", "no row of values"),
+    ],
+)
+def test_a_torn_file_is_refused(tmp_path: Path, cells: bytes, why: str) -> None:
+    """Nothing is guessed of where a cell belongs, or what a byte means."""
+    (tmp_path / "x.csv").write_bytes(cells)
     with pytest.raises(ValueError, match=why):
         read_csv(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_what_stands_between_cells_is_seen(tmp_path: Path, between: str) -> None:
+    """As spreadsheets of other countries write it, with a mark before the first name and an empty line at the end."""
+    (tmp_path / "x.csv").write_text(f"\ufeffa{between}b\n1{between}2\n\n", encoding="utf-8")
+    assert read_csv(tmp_path / "x.csv") == {"a": ["1"], "b": ["2"]}
 
 
 def test_a_fact_that_is_not_there_is_named() -> None:

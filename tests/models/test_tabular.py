@@ -157,6 +157,16 @@ def test_subgroups_name_what_is_missing() -> None:
     assert set(subgroups(made())["er"]) == {"negative", "positive", "unknown"}
 
 
+def test_subgroups_of_numbers_are_bands() -> None:
+    """An age or a size that is not known is in none of them."""
+    facts = Fact("age", "years", 18, 110), Fact("size_pathology_mm", "mm", 1, 200, group=SIZE)
+    values = np.array([[49, 20], [50, 21], [70, 51], [np.nan, np.nan]])
+    table = Table("t", ("a", "b", "c", "d"), facts, values, np.array([True, False] * 2), "any", "CC0", False, {})
+    found = subgroups(table)
+    assert found["age"].tolist() == ["under 50", "50 to 69", "70 and over", "unknown"]
+    assert found["size"].tolist() == ["T1 (to 20 mm)", "T2 (to 50 mm)", "T3 (over 50 mm)", "unknown"]
+
+
 def test_a_table_that_leaks_is_not_trained_on(monkeypatch: pytest.MonkeyPatch, study: Study) -> None:
     """The screen stands before every study."""
     table = made()

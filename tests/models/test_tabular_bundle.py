@@ -1,6 +1,7 @@
 """The served bundle and tables of strangers: what the agent loads, and what a mapping gets wrong."""
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,18 @@ import numpy as np
 import pytest
 import yaml
 
+from agent.core.errors import Permanent
 from agent.infer.engine import Engine
+from models.statistics.plots import span
+from models.statistics.report import cautious
 from models.tables.source import to_table
 from models.tables.survset import ROTTERDAM
 from models.tables.table import Fact, Table
 from models.tabular import graph, score, served
 from models.tabular.__main__ import main
-from models.tabular.mapping import MappingError
 from models.tabular.nested import QUICK
 from models.tabular.pooled import FACTS, SHARED, band_medians, harmonise, pool
+from models.tabular.rules import MappingError
 from models.tabular.transport import across_tables, other_places, shuffled
 
 METABRIC_FACTS = (*(fact for fact in FACTS if fact.name != "subtype"), Fact("subtype", values=("luminal_a", "other")))
@@ -64,6 +68,14 @@ def test_the_agent_loads_and_runs_the_bundle(bundle: Path) -> None:
     assert answered["logit"][0] == pytest.approx(answered["contributions"][0].sum(), abs=1e-5)
     assert answered["contributions"][0, 1] == 0
     assert answered["logit_sd"][0] > 0
+
+
+def test_the_card_has_the_baseline_and_every_subgroup(bundle: Path) -> None:
+    """Beside its own AUC, and with intervals that hold the luck of choosing a threshold."""
+    card, known = (bundle / "MODEL_CARD.md").read_text(), json.loads((bundle / "evaluation.json").read_text())
+    assert f"straight logistic regression on the same folds: {span(known['against']['logistic']['auc'])}" in card
+    assert all(f"| {name}: " in card for name in ("age", "size", "subtype", "er", "menopausal_status", "site"))
+    assert span(cautious(known["operating_points"]["sensitivity >= 0.95"], "biopsies_avoided")) in card
 
 
 def test_any_of_three_sizes_stands_for_the_size(bundle: Path) -> None:
@@ -142,12 +154,37 @@ def written(folder: Path, mapping: dict[str, Any], rows: list[dict[str, Any]]) -
 
 
 def test_a_strangers_table_is_scored(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every figure is printed; size tells the outcome here too."""
-    main(["evaluate", "--bundle", str(bundle), *written(tmp_path, RIGHT, ROWS)])
+    """Every figure is printed and kept, with a picture; size tells the outcome here too."""
+    main(["evaluate", "--quick", "--bundle", str(bundle), *written(tmp_path, RIGHT, ROWS)])
     found = yaml.safe_load(capsys.readouterr().out)
+    assert found == json.loads((tmp_path / "evaluation.json").read_text())
+    assert (tmp_path / "evaluation.png").stat().st_size > 1000
     assert found["figures"]["discrimination"]["auc"]["value"] > 0.8
+    assert found["auc_without_abstention"]["value"] > 0.8
     assert found["known"]["er"] == 40 and found["known"]["grade"] == 0
-    assert set(found["figures"]["fixed_thresholds"]) == {"low", "high"}
+
+
+def test_a_strangers_table_is_judged_at_every_threshold_of_the_bundle(bundle: Path, tmp_path: Path) -> None:
+    """Those that reports state, and one for each sensitivity, all set on other patients; and by subgroup."""
+    options = written(tmp_path, RIGHT, ROWS)
+    figures = score.measure(bundle, Path(options[1]), Path(options[3]), draws=20)["figures"]
+    goals = {f"sensitivity >= {level}" for level in ("0.90", "0.95", "0.98")} | {"specificity >= 0.90"}
+    assert set(figures["fixed_thresholds"]) == {"low", "high", *goals}
+    for point in figures["fixed_thresholds"].values():
+        avoided = point["exact"]["biopsies_avoided"]
+        assert 0 <= avoided["low"] <= avoided["value"] <= avoided["high"] <= 1
+    assert {row["variable"] for row in figures["subgroups"]} == {"age", "size_ultrasound_mm", "er"}
+    levels = {row["level"] for row in figures["subgroups"]}
+    assert {"up to 20", "over 20, up to 50", "over 50", "positive", "negative", "missing"} <= levels
+
+
+def test_a_number_that_no_training_patient_had_gets_no_estimate(bundle: Path, tmp_path: Path) -> None:
+    """A grade of 9 is somebody's code for "not known", whatever the model would make of it."""
+    mapping = RIGHT | {"facts": RIGHT["facts"] | {"grade": "G"}}
+    rows = [row | {"G": 9 if index == 0 else 1.2} for index, row in enumerate(ROWS)]
+    options = written(tmp_path, mapping, rows)
+    _, scored = score.score(bundle, Path(options[1]), Path(options[3]), labelled=False)
+    assert [reason.startswith("grade is outside") for reason in scored.reasons] == [True] + 59 * [False]
 
 
 def test_predictions_have_intervals_or_reasons(bundle: Path, tmp_path: Path) -> None:
@@ -178,7 +215,7 @@ def test_every_error_of_a_mapping_is_named(bundle: Path, tmp_path: Path) -> None
     }
     options = written(tmp_path, wrong, ROWS)
     with pytest.raises(MappingError) as found:
-        score.evaluate(bundle, Path(options[1]), Path(options[3]))
+        score.measure(bundle, Path(options[1]), Path(options[3]))
     said = str(found.value).splitlines()
     for part in (
         "extra: unknown",
@@ -186,9 +223,10 @@ def test_every_error_of_a_mapping_is_named(bundle: Path, tmp_path: Path) -> None
         "facts.age: the file has no column Years",
         "facts.size_mri_mm: inches is not known to become mm",
         "facts.size_ultrasound_mm: names no unit",
-        "facts.grade: 'neg' in column is not a number",
+        "facts.grade: 'neg' in column ER is not a number",
         "facts.er.colour: unknown",
-        "facts.er: 'pos' in column is not one of negative, positive",
+        "facts.er: 'pos' in column ER is not one of negative, positive",
+        "label: give positive and negative, both",
         "label: '0' is neither positive nor negative",
     ):
         assert any(line.startswith(part) for line in said), part
@@ -207,14 +245,28 @@ def test_a_bundle_that_was_changed_is_not_scored(bundle: Path, tmp_path: Path) -
     for file in bundle.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "MODEL_CARD.md").write_text("better")
-    with pytest.raises(ValueError, match=r"MODEL_CARD.md: its SHA-256"):
+    with pytest.raises(Permanent, match=r"MODEL_CARD.md: its SHA-256"):
         score.predict(tmp_path, tmp_path, tmp_path, tmp_path)
+    with pytest.raises(SystemExit, match=r"MODEL_CARD.md: its SHA-256"):
+        main(["evaluate", "--bundle", str(tmp_path), "--csv", "none", "--mapping", "none"])
 
 
-def test_scoring_says_what_it_needs() -> None:
-    """A bundle, a table and a mapping."""
+def test_scoring_says_what_it_needs(bundle: Path) -> None:
+    """A bundle, a table and a mapping, each of which is there."""
     with pytest.raises(SystemExit, match="needs --bundle, --csv and --mapping"):
         main(["predict"])
+    with pytest.raises(SystemExit, match=r"none\.yaml: No such file"):
+        main(["evaluate", "--bundle", str(bundle), "--csv", "none.csv", "--mapping", "none.yaml"])
+
+
+def test_a_question_that_no_table_answers_is_refused(tmp_path: Path) -> None:
+    """An unknown label, a group that no fact is in, a folder without tables."""
+    with pytest.raises(SystemExit, match="metabric has no label blood; it has aln, burden"):
+        main(["train", "--table", "metabric", "--label", "blood"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--table", "metabric", "--without", "blood"])
+    with pytest.raises(SystemExit, match=r"there is no such table; where is --data\?"):
+        main(["train", "--table", "metabric", "--data", str(tmp_path)])
 
 
 def test_rotterdam_is_read_by_either_spelling() -> None:

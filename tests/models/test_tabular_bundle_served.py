@@ -1,5 +1,7 @@
 """The bundle from facts alone behind the agent's worker: it answers where research is sent, and nowhere else."""
 
+from copy import copy
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -9,6 +11,7 @@ from agent.core.clinical import ClinicalFacts
 from agent.core.patient import PatientKey
 from agent.core.prediction import Estimate, NoEstimate
 from agent.infer.admission import ActiveBundle
+from agent.infer.compute import TOO_UNCERTAIN
 from agent.infer.engine import Engine
 from models.tabular import served
 from models.tabular.nested import QUICK
@@ -17,7 +20,7 @@ from tests.infer_scene import Scene, facts, findings
 from tests.models.test_tabular_bundle import METABRIC_FACTS, TCGA_FACTS, invented
 
 REAL = PatientKey("HOSPITAL", "4711")
-KNOWN = facts(size_ultrasound_mm=24.0, birth_date=date(1966, 1, 1), grade=2, er="positive")
+KNOWN = facts(size_ultrasound_mm=24.0, birth_date=date(1986, 1, 1), grade=1, er="positive")
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +61,13 @@ def test_without_facts_it_has_no_estimate(engine: Engine) -> None:
     scene, _ = answered(engine, ClinicalFacts(), send_research=True)
     (refusal,) = scene.result.answers
     assert isinstance(refusal, NoEstimate) and "nothing usable of clinical" in refusal.reason
+
+
+def test_it_abstains_where_it_is_too_uncertain(engine: Engine) -> None:
+    """The interval is wider than the bundle allows, whatever the site's prevalence makes of it."""
+    metrics = {**engine.manifest.metrics, "widest_interval": 0.0}
+    strict = copy(engine)
+    strict.manifest = replace(engine.manifest, metrics=metrics)
+    scene, _ = answered(strict, KNOWN, send_research=True)
+    (refusal,) = scene.result.answers
+    assert isinstance(refusal, NoEstimate) and refusal.reason == TOO_UNCERTAIN
