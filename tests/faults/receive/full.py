@@ -70,7 +70,7 @@ class Full:
                 with associate_for_storage(receiver.port) as association:
                     assert store(association, kept, ledger)
                 sender = associate_for_storage(receiver.port)
-                self._send_half(sender, size // 8)
+                self._send_half(sender, size // 16)  # of a peer an eighth at most, for half of the disk is left free
                 status = os.statvfs(self._spool)
                 (self._spool / "of others").write_bytes(bytes(status.f_bavail * status.f_frsize - size // 2 + _BELOW))
                 if is_killed:
