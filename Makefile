@@ -69,7 +69,7 @@ coverage: $(VENV)/.installed-dev  ## how much of the agent the suite's own proce
 
 viewer: $(VENV)/.installed-dev  ## what a radiologist sees: every case in OHIF; screenshots in build/viewer/shots
 	@tests/viewer/get_tools.sh build/viewer
-	$(BIN)/python -m pytest tests/viewer $(PYTEST)
+	$(BIN)/python -m pytest tests/viewer -m "slow or not slow" $(PYTEST)
 
 faults: $(VENV)/.installed-dev  ## kill -9 at every boundary and 200 times at random (35 minutes); SEED=n repeats a run
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED))

@@ -19,6 +19,7 @@ BACKLOG = 6  # versions and studies that wait, of which each costs seconds
 SEED = 20260101
 
 
+@pytest.mark.parametrize("place", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_random_kills_under_load_break_no_promise(place: Installation) -> None:
     """Tree and single processes die while three modalities send; all is there once, and the agent stops in order."""
     kills: list[bool] = []

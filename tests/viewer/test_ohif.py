@@ -132,6 +132,7 @@ def test_nothing_lies_over_the_words(bilateral: tuple[Shown, Seen], step: str) -
     assert letters(seen.covered[step]) == 0
 
 
+@pytest.mark.slow
 def test_ultrasound_stills(viewer: Viewer) -> None:
     """The box lies on the still of the axilla, the second of two; of a Japanese name the Latin part is shown."""
     case = cases.ultrasound_stills("stills", PatientName="Yamada^Hanako=山田^花子=やまだ^はなこ")
@@ -146,6 +147,7 @@ def test_ultrasound_stills(viewer: Viewer) -> None:
     assert has_red_band(seen.shots["heatmap"])
 
 
+@pytest.mark.slow
 def test_ultrasound_clip(viewer: Viewer) -> None:
     """The clip opens at the frame that had influence."""
     case = cases.ultrasound_clip("clip")
@@ -159,6 +161,7 @@ def test_ultrasound_clip(viewer: Viewer) -> None:
     assert has_red_band(seen.shots["heatmap"])
 
 
+@pytest.mark.slow
 def test_dynamic_mr_of_a_series_a_phase(viewer: Viewer) -> None:
     """The box lies on the slice of the phase that had influence."""
     case = cases.dynamic_mr("mr", one_series=False)
@@ -173,6 +176,7 @@ def test_dynamic_mr_of_a_series_a_phase(viewer: Viewer) -> None:
     assert has_red_band(seen.shots["heatmap"])
 
 
+@pytest.mark.slow
 def test_dynamic_mr_in_one_series(viewer: Viewer) -> None:
     """The box lies on our picture of the slice: on the 4D series itself the page would freeze.
 
@@ -188,6 +192,7 @@ def test_dynamic_mr_in_one_series(viewer: Viewer) -> None:
     assert_shows(seen.texts["text"], lines_of(case.of("text_sr")))
 
 
+@pytest.mark.slow
 def test_two_studies(viewer: Viewer) -> None:
     """Report and text are in the newer study, and each study has pictures of its own images."""
     case = cases.two_studies("two")
@@ -201,6 +206,7 @@ def test_two_studies(viewer: Viewer) -> None:
     assert all(has_red_band(seen.shots[step.name]) for step in heatmaps)
 
 
+@pytest.mark.slow
 def test_clinical_facts_alone(viewer: Viewer) -> None:
     """Where no image had influence there is no box, but a page and a picture with the number."""
     case = cases.clinical_only("clinical")
@@ -213,6 +219,7 @@ def test_clinical_facts_alone(viewer: Viewer) -> None:
     assert has_red_band(seen.shots["summary"])
 
 
+@pytest.mark.slow
 def test_no_estimate(viewer: Viewer) -> None:
     """The reason is read as text and seen as a picture, and no probability is anywhere."""
     case = cases.no_estimate("none")
@@ -224,6 +231,7 @@ def test_no_estimate(viewer: Viewer) -> None:
     assert has_red_band(seen.shots["summary"])
 
 
+@pytest.mark.slow
 def test_superseded_version_of_a_greek_name(viewer: Viewer) -> None:
     """Both versions are listed by their numbers, the later one says what it supersedes; the name is as written."""
     case = cases.superseded("greek", PatientName="ΔΟΚΙΜΗ^ΣΥΝΘΕΤΙΚΗ")

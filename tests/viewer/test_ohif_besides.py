@@ -1,5 +1,7 @@
 """What a radiologist sees in OHIF of the objects that only some archives get, and of another language."""
 
+import pytest
+
 from tests.viewer import cases
 from tests.viewer.test_ohif import (
     DISCLAIMER,
@@ -17,6 +19,7 @@ SEGMENT = (244, 153, 61)  # the outline that OHIF draws in the colour that a seg
 IN_GERMAN = "NICHT KLINISCH ANWENDEN"
 
 
+@pytest.mark.slow
 def test_report_in_reserve(viewer: Viewer) -> None:
     """Where no Comprehensive 3D SR is taken, the Comprehensive SR shows the same box, number and disclaimer."""
     case = cases.four_views("reserve", answers=[cases.builders.estimate("L", 0.7312)])
@@ -33,6 +36,7 @@ def test_report_in_reserve(viewer: Viewer) -> None:
     assert "S: 900" not in seen.pages["report"]
 
 
+@pytest.mark.slow
 def test_german_study(viewer: Viewer) -> None:
     """Text, heatmap and the study's list speak German; the coded report, and so the region's label, stays English."""
     answers = [cases.builders.estimate("L", 0.7312)]
@@ -47,6 +51,7 @@ def test_german_study(viewer: Viewer) -> None:
     assert has_red_band(seen.shots["heatmap"])
 
 
+@pytest.mark.slow
 def test_segmentation_presentation_state_and_key_object(viewer: Viewer) -> None:
     """An MR study that holds all of them: the report is read as ever, the segmentation lies on its slice.
 
