@@ -10,6 +10,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra: 
 from bench import bundle as bench
 
 
+@pytest.mark.slow
 def test_it_states_every_figure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The last line is JSON with the share of the excess of everything, of the mean, and of each subset."""
     monkeypatch.setattr("sys.argv", ["bench.bundle", "--patients", "30", "--seed", "5"])

@@ -45,6 +45,7 @@ def test_it_states_every_figure(
     assert list((tmp_path / "var").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("postgres")
 def test_postgresql_stands_beside(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
