@@ -45,6 +45,7 @@ def send(path: Path, port: int) -> str:
 
 
 SITE = {
+    "dicom": {"max_associations": 16},  # more would have smaller segments, and what nobody needs of them goes at once
     "cases": {"quiet_s": 2, "expect": []},
     "models": [{"bundle": str(BUNDLE), "demo_issuers": [MAMMOGRAM_ISSUER]}],
 }
@@ -64,7 +65,8 @@ def test_every_real_file_reaches_a_named_end(hospital: Hospital) -> None:
     assert sent["raw"] >= 5
     assert sent["refused"] <= 3, {name: way for name, way in ways.items() if way not in ("storescu", "raw")}
     records = [r for r in SpoolReader(hospital.folder / "spool").after({}) if r.kind is RecordKind.INSTANCE]
-    assert [r.payload for r in records] == acknowledged
+    # an association that ends slowly keeps its segment: in order of segments is not in order of time
+    assert sorted(r.payload for r in records) == sorted(acknowledged)
     wait_until(lambda: sum(hospital.agent.status()["arrivals"].values()) == len(records), 60, "not all were indexed")
     (used,) = [c for c in hospital.wait_ended(seconds=90) if c["patient_id"] == dcmread(mammogram).PatientID]
     assert used["state"] == "done", used["reason"]
