@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from agent.spool import release, segments
 from bench.receive.figures import ASSOCIATIONS, BOUNDS, verdict
-from bench.receive.objects import MG, SMALL, SORTS, Sent, make
+from bench.receive.objects import SMALL, SORTS, Sent, make
 from bench.receive.peers import AE_TITLE, AGENT, FORKING, PEERS, NoStart, Peer, Running, running, spool_of
 from bench.receive.results import HEAD, Measured, Results
 from bench.receive.sender import send
@@ -37,9 +37,8 @@ QUICK_BYTES: Final = 4 << 30
 MANY: Final = 100_000
 SETTLED_S: Final = 1.0
 """So long after its last release an association is over for any receiver."""
-FILLING_ROUNDS: Final = 2
-"""Of the largest objects. Then the agent has more used segments than a round fills, and makes none meanwhile, as once
-`storage.spool_bytes` were received; rounds of small objects alone would leave it no more than they fill."""
+ROUNDS_BEFORE: Final = 3
+"""By then the agent has as many used segments as another round fills, however little of each the last one filled."""
 Open = Callable[[Peer, str, int], AbstractContextManager[Running]]
 Objects = Mapping[str, Sequence[Sent]]
 
@@ -87,7 +86,7 @@ def count_syncs(sorts: Objects, peers: Sequence[Peer], folder: Path, results: Re
 
 def many(objects: Sequence[Sent], folder: Path, most: int) -> dict[str, float]:
     """Return the receiver's memory after a tenth of very many objects, and how much it grew until the last."""
-    with fresh(folder, AGENT, [], [], 0) as receiver:
+    with fresh(folder, AGENT, [], 0) as receiver:
         sent, early = 0, 0.0
         while sent < most:
             measured = measure(receiver, objects, 8)
@@ -99,20 +98,13 @@ def many(objects: Sequence[Sent], folder: Path, most: int) -> dict[str, float]:
 
 
 @contextmanager
-def fresh(
-    folder: Path, peer: Peer, first: Sequence[Sent], filling: Sequence[Sent], associations: int
-) -> Iterator[Running]:
-    """Give a receiver that has taken some objects already, on a folder of its own that is gone afterwards.
-
-    `first` goes to each, `filling` before that to the agent, which needs nothing of either any more.
-    """
+def fresh(folder: Path, peer: Peer, first: Sequence[Sent], associations: int) -> Iterator[Running]:
+    """Give a receiver that has taken some objects already, on a folder of its own that is gone afterwards."""
     with running(peer, folder) as receiver:
-        before = [filling] * FILLING_ROUNDS if peer is AGENT else []
-        for number, objects in enumerate([*before, first], start=1):
-            if objects:
-                send(receiver.port, AE_TITLE, objects, associations)
-                time.sleep(SETTLED_S)
-            if peer is AGENT and number >= FILLING_ROUNDS:
+        for _ in range(ROUNDS_BEFORE if peer is AGENT else 1) if first else ():
+            send(receiver.port, AE_TITLE, first, associations)
+            time.sleep(SETTLED_S)
+            if peer is AGENT:
                 release_all(spool_of(folder))
         os.sync()  # what came before the measure is no part of it
         yield receiver
@@ -150,11 +142,8 @@ def bench(folder: Path, *, rounds: int, is_quick: bool, is_cold: bool = False) -
 def _opener(stack: ExitStack, folder: Path, peers: Sequence[Peer], first: Objects, *, is_quick: bool) -> Open:
     """Return what gives a receiver: each time a new one, or, to be quick, always the same."""
     if not is_quick:
-        filling = first.get(MG.name, [])
-        return lambda peer, sort, associations: fresh(
-            folder / "receiver", peer, first.get(sort, []), filling, associations
-        )
-    ready = {peer: stack.enter_context(fresh(folder / peer.name, peer, [], [], 0)) for peer in peers}
+        return lambda peer, sort, associations: fresh(folder / "receiver", peer, first.get(sort, []), associations)
+    ready = {peer: stack.enter_context(fresh(folder / peer.name, peer, [], 0)) for peer in peers}
     return lambda peer, sort, associations: nullcontext(ready[peer])
 
 
