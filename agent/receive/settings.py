@@ -98,7 +98,6 @@ class ReceiverSettings:
     idle_timeout_s: float = 300.0  # between messages
     pdu_timeout_s: float = 25.0  # a PDU once begun; a connection until its association request, TLS included
     message_timeout_s: float = 3600.0  # a message once begun
-    max_unfinished_bytes: int = (
-        10 << 30
-    )  # of objects that have begun, and half of what the spool may take; of each peer half of it
+    # of objects that have begun: at most this, and half of what the spool may take; of each peer half of either
+    max_unfinished_bytes: int = 10 << 30
     tls: TlsListener | None = None
