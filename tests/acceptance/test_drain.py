@@ -3,10 +3,12 @@
 import os
 import signal
 import socket
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
@@ -130,14 +132,31 @@ def test_drain_finishes_the_inference_under_way(hospital: Hospital) -> None:
 
 
 def stopped_at_work(hospital: Hospital, worker: int) -> bool:
-    """Hold the worker with SIGSTOP if it is at a case."""
-    if "running" not in {c["state"] for c in hospital.agent.cases()}:
+    """Hold the worker with SIGSTOP if it is at a case, and not in the middle of a write to the database."""
+    if not is_running_a_case(hospital):
         return False
     os.kill(worker, signal.SIGSTOP)
-    if "running" in {c["state"] for c in hospital.agent.cases()}:
+    wait_until(lambda: "T (stopped)" in Path(f"/proc/{worker}/status").read_text(), 10, "the worker does not stop")
+    if can_write(hospital.folder / "state.db") and is_running_a_case(hospital):
         return True
     os.kill(worker, signal.SIGCONT)
     return False
+
+
+def is_running_a_case(hospital: Hospital) -> bool:
+    """Whether a worker has taken a case and not answered it yet."""
+    return "running" in {c["state"] for c in hospital.agent.cases()}
+
+
+def can_write(database: Path) -> bool:
+    """Whether the write lock can be had soon: who is stopped while holding it holds up everybody."""
+    with closing(sqlite3.connect(database, timeout=1, isolation_level=None)) as db:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        db.execute("ROLLBACK")
+        return True
 
 
 @pytest.mark.parametrize("role", ["receiver", "keeper", "worker-1"])
