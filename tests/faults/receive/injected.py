@@ -69,7 +69,6 @@ class Trials:
     def __init__(self, zygote: Zygote, place: Path, tell: Tell, *, seed: int = 1, planted: str = "") -> None:
         self._zygote, self._place, self._tell, self._planted = zygote, place, tell, planted
         self._things = things(seed, SIZES)
-        self._before = Ledger()
         self._spool = place / "spool"
         self._template = place / "template"
         self._make_template(things(seed + 1, OLD_SIZES))
@@ -160,10 +159,19 @@ class Trials:
         return store_all(first, open_one, wanted, ledger, receiver.is_alive)
 
     def _make_template(self, earlier: list[Thing]) -> None:
-        """Leave a spool as a killed receiver and a keeper leave it, with some objects acknowledged.
+        """Leave a spool of which, without a fault or a defect, a receiver uses segments anew.
 
-        Without a fault or a defect a receiver uses segments of it anew.
+        Mostly it does: the next segment is got ready meanwhile, and what is left open may have room for everything.
         """
+        for _ in range(TRIES):
+            released = self._leave_spool(earlier)
+            if self._planted or self._uses_anew(released):
+                return
+        raise AssertionError("no segment was used anew")
+
+    def _leave_spool(self, earlier: list[Thing]) -> set[int]:
+        """Leave one as a killed receiver and a keeper leave it, some objects acknowledged; return what was released."""
+        self._before = Ledger()
         for old in (self._spool, self._template):
             shutil.rmtree(old, ignore_errors=True)
         with ReceiverProcess(self._zygote, self._place) as receiver:
@@ -174,11 +182,10 @@ class Trials:
         released = release_closed(self._spool, self._before)
         assert self._before.acknowledged, "nothing that must stay"
         self._spool.rename(self._template)
-        if not self._planted:
-            assert any(self._uses_anew(released) for _ in range(TRIES)), "no segment was used anew"
+        return released
 
     def _uses_anew(self, released: set[int]) -> bool:
-        """Whether something comes into one of these segments: mostly, for the next one is got ready meanwhile."""
+        """Whether something comes into one of these segments."""
         assert self._again(self._copy_template())
         return came_into(self._spool, released, {thing.key for thing in self._things})
 
