@@ -37,8 +37,8 @@ QUICK_BYTES: Final = 4 << 30
 MANY: Final = 100_000
 SETTLED_S: Final = 1.0
 """So long after its last release an association is over for any receiver."""
-ROUNDS_BEFORE: Final = 3
-"""By then the agent has as many used segments as another round fills, however little of each the last one filled."""
+MOST_ROUNDS_BEFORE: Final = 8
+"""So often the agent is sent something first at most; it is ready when that made it no new segment."""
 Open = Callable[[Peer, str, int], AbstractContextManager[Running]]
 Objects = Mapping[str, Sequence[Sent]]
 
@@ -101,22 +101,26 @@ def many(objects: Sequence[Sent], folder: Path, most: int) -> dict[str, float]:
 def fresh(folder: Path, peer: Peer, first: Sequence[Sent], associations: int) -> Iterator[Running]:
     """Give a receiver that has taken some objects already, on a folder of its own that is gone afterwards."""
     with running(peer, folder) as receiver:
-        for _ in range(ROUNDS_BEFORE if peer is AGENT else 1) if first else ():
+        made: set[int] = set()
+        for _ in range(MOST_ROUNDS_BEFORE) if first else ():
             send(receiver.port, AE_TITLE, first, associations)
             time.sleep(SETTLED_S)
-            if peer is AGENT:
-                release_all(spool_of(folder))
+            before, made = made, release_all(spool_of(folder))
+            if made == before:
+                break
         os.sync()  # what came before the measure is no part of it
         yield receiver
     shutil.rmtree(folder)
     os.sync()  # nor is the removing of what the one before received
 
 
-def release_all(spool: Path) -> None:
-    """Say of every closed segment that nothing of it is needed, as the keeper does."""
-    for one in segments(spool):
+def release_all(spool: Path) -> set[int]:
+    """Say of every closed segment that nothing of it is needed, as the keeper does; return the numbers of all."""
+    found = segments(spool) if spool.is_dir() else []
+    for one in found:
         if one.is_closed:
             release(spool, one.number, one.generation)
+    return {one.number for one in found}
 
 
 def bench(folder: Path, *, rounds: int, is_quick: bool, is_cold: bool = False) -> tuple[Results, dict[str, Any]]:
