@@ -106,7 +106,7 @@ class Forks:
         """End it, and what runs with it."""
         if self._control is not None and self._process is not None:
             self._control.close()
-            self._process.wait(10)
+            self._process.wait(60)
 
     def _start(self) -> socket.socket:
         self._control, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
