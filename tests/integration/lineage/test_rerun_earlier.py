@@ -13,6 +13,14 @@ from tests.infer_scene import BOTH_SIDES, T0, findings, four_views
 from tests.integration.lineage.conftest import Installation
 from tests.peers import ROOT
 
+pytestmark = pytest.mark.usefixtures("one_decoder")
+
+
+@pytest.fixture
+def installation(empty: Installation) -> Installation:
+    """Each answers its first version in a way of its own."""
+    return empty
+
 
 def settle(installation: Installation, case: Case, status: OutboxStatus) -> None:
     """Let every delivery of a version end alike."""
