@@ -38,7 +38,9 @@ def manifest() -> BundleManifest:
 def run():
     """The bundle's graph as a function of its inputs."""
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra: cpu)")
-    session = onnxruntime.InferenceSession(str(FOLDER / "model.onnx"), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(FOLDER / "model.onnx"), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda inputs: dict(zip(names, session.run(None, inputs), strict=True))
 
