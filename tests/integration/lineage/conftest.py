@@ -39,7 +39,7 @@ class Installation:
 
     def __init__(self, folder: Path, decoder: Decoder) -> None:
         self.folder, self.overrides, self._decoder = folder, folder / "overrides.yaml", decoder
-        self.state = folder / "state.db"
+        self.state, self._read = folder / "state.db", b""
         write_bundle(folder / "tiny-1.0.0")
         self.write(
             {
@@ -71,8 +71,11 @@ class Installation:
 
     @property
     def config(self) -> Config:
-        """As it stands now."""
-        return load_config(ROOT / "config.yaml", [self.overrides]).config
+        """As it stands now; read again only where the overrides changed."""
+        content = self.overrides.read_bytes()
+        if content != self._read:
+            self._read, self._loaded = content, load_config(ROOT / "config.yaml", [self.overrides]).config
+        return self._loaded
 
     def do(self, work: Callable[[Unit], _Done]) -> _Done:
         """Do something in one unit."""
