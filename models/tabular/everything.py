@@ -31,7 +31,7 @@ def everything(study: Study, systems: Sequence[str] = tuple(SYSTEMS), *, quick: 
     """
     questions, simpler = (_QUICK, ()) if quick else (EVERY, SIMPLER)
     systems = SIMPLE if quick else tuple(dict.fromkeys((*SIMPLE, *systems)))
-    draws, seeds = (100, 3) if quick else (1000, 20)
+    draws, seeds = (50, 3) if quick else (1000, 20)
     study.train((*questions, *simpler), SIMPLE)
     study.train(questions, systems)
     genes = tables.studies(study.data, study.out, study.processes, quick=quick)

@@ -33,9 +33,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("run")
     return small(
         folder / "work",
-        encoder=Cohort("encoder", 1, 24),
-        heads=Cohort("heads", 2, 24),
-        validation=Cohort("validation", 3, 24),
+        encoder=Cohort("encoder", 1, 12),
+        heads=Cohort("heads", 2, 12),
+        validation=Cohort("validation", 3, 12),
         test=Cohort("test", 4, 30),
         full_size=2,
         heads_epochs=2,

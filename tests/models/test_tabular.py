@@ -179,10 +179,10 @@ def test_a_table_that_leaks_is_not_trained_on(monkeypatch: pytest.MonkeyPatch, s
 def test_the_command_compares_systems_on_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It prints a row a system and leaves everything as JSON."""
     where = ["--data", str(shared("data")), "--out", str(tmp_path), "--processes", "1"]
-    main(["compare", "--table", "gse4335", "--quick", *where])
+    main(["compare", "--table", "wpbc", "--quick", *where])
     said = capsys.readouterr().out
     assert said.count("| logistic |") == said.count("| served |") == 1
-    assert (tmp_path / "quick" / "gse4335" / "figures.json").exists()
+    assert (tmp_path / "quick" / "wpbc" / "figures.json").exists()
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "compare"])

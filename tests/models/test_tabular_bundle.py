@@ -1,8 +1,10 @@
-"""The served bundle and tables of strangers: what the agent loads, and what a mapping gets wrong."""
+"""The served bundle: what the agent loads and where it answers, and what a mapping of a stranger's table gets wrong."""
 
 import csv
 import json
+from copy import copy
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,52 +12,40 @@ import numpy as np
 import pytest
 import yaml
 
+from agent.core.case import CaseState
+from agent.core.clinical import ClinicalFacts
 from agent.core.errors import Permanent
+from agent.core.patient import PatientKey
+from agent.core.prediction import Estimate, NoEstimate
+from agent.infer.admission import ActiveBundle
+from agent.infer.compute import TOO_UNCERTAIN
 from agent.infer.engine import Engine
 from models.statistics.plots import span
 from models.statistics.report import cautious
 from models.tables.source import to_table
 from models.tables.survset import ROTTERDAM
-from models.tables.table import Fact, Table
 from models.tabular import graph, score, served
 from models.tabular.__main__ import main
 from models.tabular.nested import QUICK
-from models.tabular.pooled import FACTS, SHARED, band_medians, harmonise, pool
 from models.tabular.rules import MappingError
-from models.tabular.transport import across_tables, other_places, shuffled
-
-METABRIC_FACTS = (*(fact for fact in FACTS if fact.name != "subtype"), Fact("subtype", values=("luminal_a", "other")))
-TCGA_FACTS = (FACTS[0], Fact("pathological_t", values=("T1", "T2", "T3", "T4"), group="size"), FACTS[2], FACTS[3])
-
-
-def invented(name: str, facts: tuple[Fact, ...], count: int, seed: int) -> Table:
-    """Patients like those of a real table: size tells the outcome."""
-    rng = np.random.default_rng(seed)
-    columns = [
-        rng.integers(0, len(f.values), count).astype(float) if f.is_category else rng.uniform(f.low, f.high / 2, count)
-        for f in facts
-    ]
-    values = np.column_stack(columns)
-    size = values[:, 1] / values[:, 1].std()
-    labels = rng.random(count) < 1 / (1 + np.exp(-1.5 * (size - size.mean())))
-    site = np.array(["A", "B"])[rng.integers(0, 2, count)]
-    patients = tuple(map(str, range(count)))
-    return Table(name, patients, facts, values, labels, "any", "CC0", False, {"nodes": "outcome"}, site=site)
+from tests.builders import mammogram
+from tests.infer_scene import Scene, facts, findings
+from tests.models.invented import invented_tables
 
 
 @pytest.fixture(scope="module")
-def tables() -> tuple[Table, Table]:
-    """Two tables that share some facts."""
-    return invented("metabric", METABRIC_FACTS, 240, 1), invented("tcga", TCGA_FACTS, 180, 2)
-
-
-@pytest.fixture(scope="module")
-def bundle(tables: tuple[Table, Table], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle exported from them."""
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle exported from two tables that share some facts."""
     folder = tmp_path_factory.mktemp("bundles") / "aln-clinical-1.0.0"
-    found = served.export(served.train(*tables, QUICK, draws=50), folder)
+    found = served.export(served.train(*invented_tables(), QUICK, draws=50), folder)
     assert found["parity"] <= 1e-4
     return folder
+
+
+@pytest.fixture(scope="module")
+def engine(bundle: Path) -> Engine:
+    """The bundle as the agent loads it."""
+    return Engine.load(bundle, "cpu")
 
 
 def test_the_agent_loads_and_runs_the_bundle(bundle: Path) -> None:
@@ -90,41 +80,49 @@ def test_any_of_three_sizes_stands_for_the_size(bundle: Path) -> None:
     np.testing.assert_allclose(logits, logits[0], atol=1e-5)
 
 
-def test_a_table_for_evaluation_alone_is_never_learnt_from(tables: tuple[Table, Table]) -> None:
-    """Its licence says so."""
-    other = replace(tables[0], outside_training=True, licence="CC BY-NC 4.0")
-    with pytest.raises(ValueError, match=r"metabric is for evaluations only: CC BY-NC 4\.0"):
-        pool([other, other])
-    with pytest.raises(ValueError, match="other facts"):
-        pool(list(tables))
+REAL = PatientKey("HOSPITAL", "4711")
+KNOWN = facts(size_ultrasound_mm=24.0, birth_date=date(1986, 1, 1), grade=1, er="positive")
 
 
-def test_a_t_becomes_the_median_size_of_its_band(tables: tuple[Table, Table]) -> None:
-    """T4 is any size, and so not known; a subtype that the facts do not have is missing."""
-    medians = band_medians(tables[0])
-    found = harmonise(tables[1], SHARED, medians)
-    for index, name in enumerate(("T1", "T2", "T3")):
-        assert set(found.values[tables[1].values[:, 1] == index, 1]) == {medians[name]}
-    assert np.isnan(found.values[tables[1].values[:, 1] == 3, 1]).all()
-    theirs = harmonise(tables[0], FACTS, medians)
-    assert np.isnan(theirs.values[tables[0].values[:, -1] == 1, 3]).all()
+def answered(engine: Engine, known: ClinicalFacts, *, send_research: bool) -> tuple[Scene, CaseState]:
+    """Let a worker with this bundle alone answer for a real patient; return what is left and the case's state."""
+    scene = Scene(engine, patient=REAL)
+    case = scene.ready([mammogram("L", "CC")], findings(known))
+    scene.worker(bundles=[ActiveBundle(engine, frozenset({"PHANTOM"}), send_research)]).step()
+    return scene, scene.case(case).state
 
 
-def test_a_model_is_tested_elsewhere(tables: tuple[Table, Table]) -> None:
-    """From one table to the other, with the drop; and at the site that was left out."""
-    found = across_tables(*tables, QUICK, draws=50)
-    for how, target in (("metabric to tcga", 180), ("tcga to metabric", 240)):
-        assert 0.4 < found[how]["auc"]["value"] < 1, target
-        assert found[how]["drop"]["value"] == pytest.approx(found[how]["auc"]["value"] - found[how]["auc_of_its_own"])
-    assert set(other_places(tables[0], QUICK)) == {"without A", "without B"}
-    years = np.arange(240.0)
-    assert set(other_places(replace(tables[0], site=None, time=years), QUICK)) == {"from 168 on"}
+def test_it_answers_from_facts_alone_where_research_is_sent(engine: Engine) -> None:
+    """With an interval, and without any image."""
+    scene, state = answered(engine, KNOWN, send_research=True)
+    (estimate,) = scene.result.answers
+    assert isinstance(estimate, Estimate) and state is CaseState.DELIVERING
+    assert (scene.result.model.name, scene.result.model.intended_use) == ("aln-clinical", "research")
+    assert estimate.low < estimate.probability < estimate.high
+    assert scene.result.used == ()
 
 
-def test_shuffled_labels_say_nothing(tables: tuple[Table, Table]) -> None:
-    """Though the true ones say much."""
-    found = shuffled(tables[0], QUICK, seeds=10)
-    assert abs(found["mean_auc"] - 0.5) < 0.06 and found["inside"] >= 6
+def test_it_is_silent_where_research_is_not_sent(engine: Engine) -> None:
+    """Nothing is composed, and the case says why."""
+    scene, state = answered(engine, KNOWN, send_research=False)
+    assert state is CaseState.FAILED and not scene.compose.given
+
+
+def test_without_facts_it_has_no_estimate(engine: Engine) -> None:
+    """An image is no evidence for it."""
+    scene, _ = answered(engine, ClinicalFacts(), send_research=True)
+    (refusal,) = scene.result.answers
+    assert isinstance(refusal, NoEstimate) and "nothing usable of clinical" in refusal.reason
+
+
+def test_it_abstains_where_it_is_too_uncertain(engine: Engine) -> None:
+    """The interval is wider than the bundle allows, whatever the site's prevalence makes of it."""
+    metrics = {**engine.manifest.metrics, "widest_interval": 0.0}
+    strict = copy(engine)
+    strict.manifest = replace(engine.manifest, metrics=metrics)
+    scene, _ = answered(strict, KNOWN, send_research=True)
+    (refusal,) = scene.result.answers
+    assert isinstance(refusal, NoEstimate) and refusal.reason == TOO_UNCERTAIN
 
 
 RIGHT: dict[str, Any] = {

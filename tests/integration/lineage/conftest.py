@@ -1,9 +1,10 @@
 """An installation that is not running, with a patient whose case was answered."""
 
+import shutil
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +19,7 @@ from agent.bootstrap.inspect import open_store
 from agent.bootstrap.rerunning import rerun_dry
 from agent.bootstrap.worker import build_answerer
 from agent.config import Config, load_config
-from agent.core.case import Case, CaseEvent
+from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.instance import Arrival, End, Instance
 from agent.core.ports import RecordKind, Unit
 from agent.dicom.decoding import Decoder
@@ -27,18 +28,18 @@ from agent.spool import SpoolReader, SpoolWriter
 from agent.state.migration import migrate
 from tests.builders import PATIENT, instance_of, part10
 from tests.builders_bundle import write_bundle
-from tests.infer_scene import T0, findings, traits_of
+from tests.infer_scene import T0, findings, four_views, traits_of
 from tests.peers import ROOT
 
 _Done = TypeVar("_Done")
 
 
 class Installation:
-    """Spool, state and the tiny bundle in a folder."""
+    """Spool, state and the tiny bundle in a folder, and what its worker decodes with."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.overrides = folder, folder / "overrides.yaml"
-        self.state = folder / "state.db"
+    def __init__(self, folder: Path, decoder: Decoder) -> None:
+        self.folder, self.overrides, self._decoder = folder, folder / "overrides.yaml", decoder
+        self.state, self._read = folder / "state.db", b""
         write_bundle(folder / "tiny-1.0.0")
         self.write(
             {
@@ -70,8 +71,11 @@ class Installation:
 
     @property
     def config(self) -> Config:
-        """As it stands now."""
-        return load_config(ROOT / "config.yaml", [self.overrides]).config
+        """As it stands now; read again only where the overrides changed."""
+        content = self.overrides.read_bytes()
+        if content != self._read:
+            self._read, self._loaded = content, load_config(ROOT / "config.yaml", [self.overrides]).config
+        return self._loaded
 
     def do(self, work: Callable[[Unit], _Done]) -> _Done:
         """Do something in one unit."""
@@ -115,8 +119,8 @@ class Installation:
 
     def work(self) -> None:
         """Let a worker answer what is ready."""
-        with Decoder() as decoder, closing(open_store(self.config)) as store:
-            while build_answerer(self.config, store, "worker-1", decoder).step():
+        with closing(open_store(self.config)) as store:
+            while build_answerer(self.config, store, "worker-1", self._decoder).step():
                 pass
 
     def apply(self, case: Case, *events: CaseEvent) -> Case:
@@ -147,7 +151,55 @@ def _received(ds: Dataset) -> tuple[Instance, bytes]:
     return replace(known, sha256=sha256(payload).hexdigest()), payload
 
 
+@dataclass(frozen=True)
+class Answered:
+    """An installation in which a case was answered, and a copy of its folder as it was then."""
+
+    installation: Installation
+    case: Case
+    copy: Path
+
+    def restored(self) -> Installation:
+        """Put the folder back: always the same one, for a lineage names paths."""
+        shutil.rmtree(self.installation.folder)
+        shutil.copytree(self.copy, self.installation.folder)
+        return self.installation
+
+
+def answer_once(folders: pytest.TempPathFactory, decoder: Decoder, found: Mapping[str, Any]) -> Answered:
+    """Answer a case of four views, for every test of a module."""
+    made = Installation(folders.mktemp("answered"), decoder)
+    case = made.answered(four_views(), found)
+    assert case.state is CaseState.DELIVERING, case.reason
+    return Answered(made, case, shutil.copytree(made.folder, folders.mktemp("copy") / "as-answered"))
+
+
+@pytest.fixture(scope="session")
+def warm_decoder() -> Iterator[Decoder]:
+    """A decoder whose child is started once."""
+    with Decoder() as decoder:
+        yield decoder
+
+
 @pytest.fixture
-def installation(tmp_path: Path) -> Installation:
+def one_decoder(warm_decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is worked out again be decoded by it: that `rerun` starts one of its own, test_commands shows."""
+    monkeypatch.setattr("agent.bootstrap.rerunning.Decoder", lambda: nullcontext(warm_decoder))
+
+
+@pytest.fixture
+def installation(answered: Answered) -> Installation:
+    """As it was when the case was answered."""
+    return answered.restored()
+
+
+@pytest.fixture
+def case(answered: Answered) -> Case:
+    """The answered one."""
+    return answered.case
+
+
+@pytest.fixture
+def empty(tmp_path: Path, warm_decoder: Decoder) -> Installation:
     """Nothing received yet."""
-    return Installation(tmp_path)
+    return Installation(tmp_path, warm_decoder)

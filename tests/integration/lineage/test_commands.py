@@ -14,18 +14,19 @@ from agent.bootstrap.inspect import case_origins
 from agent.cli import main
 from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent
+from agent.dicom.decoding import Decoder
 from tests.builders import PATIENT
 from tests.infer_scene import T0, facts, findings, four_views
-from tests.integration.lineage.conftest import Installation
+from tests.integration.lineage.conftest import Answered, Installation, answer_once
 from tests.peers import ROOT
 
 CANARY = 41.375
 
 
-@pytest.fixture
-def case(installation: Installation) -> Case:
-    """An answered one."""
-    return installation.answered(four_views(), findings(facts(size_ultrasound_mm=CANARY)))
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory, warm_decoder: Decoder) -> Answered:
+    """A case of which one fact is known."""
+    return answer_once(tmp_path_factory, warm_decoder, findings(facts(size_ultrasound_mm=CANARY)))
 
 
 class Said(NamedTuple):
@@ -119,11 +120,11 @@ def test_an_earlier_version_that_nobody_got_is_the_one_before_all_the_same(
     assert seen.lineage_before["made_at"]
 
 
-def test_a_case_without_an_answer_says_why(installation: Installation) -> None:
+def test_a_case_without_an_answer_says_why(empty: Installation) -> None:
     """Its state and reason; and there must be such a case."""
-    opened = installation.do(lambda unit: unit.open_case("aln", PATIENT, T0, UUID(int=5)))
-    installation.do(lambda unit: unit.apply(opened, CaseEvent.NOT_ASKED, T0, reason="no cancer is known"))
+    opened = empty.do(lambda unit: unit.open_case("aln", PATIENT, T0, UUID(int=5)))
+    empty.do(lambda unit: unit.apply(opened, CaseEvent.NOT_ASKED, T0, reason="no cancer is known"))
     with pytest.raises(Permanent, match="case 1 is dormant and has no answer with its lineage: no cancer is known"):
-        case_origins(installation.config, opened.id)
+        case_origins(empty.config, opened.id)
     with pytest.raises(Permanent, match="there is no case 7"):
-        case_origins(installation.config, 7)
+        case_origins(empty.config, 7)

@@ -1,9 +1,7 @@
 """`sentinode rerun`: the same numbers and bytes from what was saved, and never a row changed by looking."""
 
-import shutil
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -13,44 +11,21 @@ from agent.core.case import Case, CaseEvent, CaseState
 from agent.core.errors import Permanent
 from agent.core.instance import Arrival, End, SpoolRef
 from agent.core.ports import Unit
+from agent.dicom.decoding import Decoder
 from agent.infer.recompute import InputsGone
 from agent.operate.lineage import Change
 from tests.builders import PATIENT, uid
 from tests.builders_bundle import write_bundle
 from tests.infer_scene import BOTH_SIDES, T0, facts, findings, four_views
-from tests.integration.lineage.conftest import Installation
+from tests.integration.lineage.conftest import Answered, Installation, answer_once
+
+pytestmark = pytest.mark.usefixtures("one_decoder")
 
 
 @pytest.fixture(scope="module")
-def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Installation, Case, Path]:
-    """An installation in which a case was answered, and a copy of its folder."""
-    made = Installation(tmp_path_factory.mktemp("answered"))
-    answered = made.answered(four_views(), findings(axillae=BOTH_SIDES))
-    assert answered.state is CaseState.DELIVERING, answered.reason
-    copy = tmp_path_factory.mktemp("copy") / "as-answered"
-    shutil.copytree(made.folder, copy)
-    return made, answered, copy
-
-
-@pytest.fixture
-def installation(answered: tuple[Installation, Case, Path]) -> Installation:
-    """The same folder for every test, for its lineage names paths; as it was when the case was answered."""
-    made, _, copy = answered
-    shutil.rmtree(made.folder)
-    shutil.copytree(copy, made.folder)
-    return made
-
-
-@pytest.fixture
-def case(answered: tuple[Installation, Case, Path]) -> Case:
+def answered(tmp_path_factory: pytest.TempPathFactory, warm_decoder: Decoder) -> Answered:
     """Both axillae, estimated from four views and two facts."""
-    return answered[1]
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Installation:
-    """Nothing received yet."""
-    return Installation(tmp_path)
+    return answer_once(tmp_path_factory, warm_decoder, findings(axillae=BOTH_SIDES))
 
 
 def test_the_same_numbers_and_the_same_bytes_come_out_again(installation: Installation, case: Case) -> None:

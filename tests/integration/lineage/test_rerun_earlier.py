@@ -9,9 +9,17 @@ from agent.core.case import Case, CaseEvent
 from agent.core.errors import Permanent
 from agent.core.ports import OutboxStatus, Unit
 from agent.core.result import Kind
-from tests.infer_scene import BOTH_SIDES, T0, findings, four_views
+from tests.infer_scene import T0, findings, four_views
 from tests.integration.lineage.conftest import Installation
 from tests.peers import ROOT
+
+pytestmark = pytest.mark.usefixtures("one_decoder")
+
+
+@pytest.fixture
+def installation(empty: Installation) -> Installation:
+    """Each answers its first version in a way of its own."""
+    return empty
 
 
 def settle(installation: Installation, case: Case, status: OutboxStatus) -> None:
@@ -29,7 +37,7 @@ def second(installation: Installation, *, rejecting: bool, sent: bool) -> tuple[
     (destination,) = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["destinations"]
     content = yaml.safe_load(installation.overrides.read_text(encoding="utf-8"))
     installation.write({**content, "destinations": [{**destination, "reject_superseded": rejecting}]})
-    first = installation.answered(four_views(), findings(axillae=BOTH_SIDES))
+    first = installation.answered(four_views(), findings())
     if sent:
         settle(installation, first, OutboxStatus.CONFIRMED)
         installation.apply(first, CaseEvent.ALL_CONFIRMED)
@@ -61,7 +69,7 @@ def test_what_becomes_of_the_predecessor_changes_nothing(installation: Installat
 
 def test_a_lineage_of_before_is_not_guessed_at(installation: Installation) -> None:
     """What was not kept cannot be compared."""
-    case = installation.answered(four_views(), findings(axillae=BOTH_SIDES))
+    case = installation.answered(four_views(), findings())
     kept = dict(installation.do(lambda unit: unit.lineage(case.id)))
     del kept["earlier"]
 

@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -98,7 +99,13 @@ def _arrived(one: ResultObject, version: int, folder: Path) -> Arrived:
     folder.mkdir(exist_ok=True)
     path = folder / f"v{version}-{one.role.replace(':', '-').strip('-')}.dcm"
     path.write_bytes(one.encoded)
-    return Arrived(one.role, one.sop_instance_uid, dcmread(BytesIO(one.encoded)), path)
+    return Arrived(one.role, one.sop_instance_uid, _read(one.encoded), path)
+
+
+@cache
+def _read(encoded: bytes) -> Dataset:
+    """Read an object only once, for pydicom takes long to make sense of its elements; a test changes a copy."""
+    return dcmread(BytesIO(encoded))
 
 
 def a_result(version: int = 1, **more: object) -> Result:

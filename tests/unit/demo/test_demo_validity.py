@@ -1,5 +1,6 @@
 """What the demo makes of dciodvfy's words, with the program and without it."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,9 @@ def test_every_object_is_judged(outcome: Outcome) -> None:
 def test_what_is_wrong_is_told(outcome: Outcome, tmp_path: Path) -> None:
     """An attribute that must be there is missing; a file that is none is no valid object, either."""
     path, (text,) = tmp_path / "wrong.dcm", outcome.versions[0].of_kind("text_sr")
-    del text.ds.CompletionFlag
-    text.ds.save_as(path)
+    wrong = deepcopy(text.ds)
+    del wrong.CompletionFlag
+    wrong.save_as(path)
     assert any("CompletionFlag" in line for line in errors(program(PROGRAM), path))
     path.write_bytes(b"no DICOM")
     assert errors(program(PROGRAM), path)

@@ -14,7 +14,7 @@ from tests.fakes.instances import BIG_ENDIAN, DEFLATED, IMPLICIT, mammogram
 from tests.fakes.instances import record as spooled
 
 EXPLICIT = "1.2.840.10008.1.2.1"
-LENGTH = 48 << 20
+LENGTH = 24 << 20  # more than the 16 MiB up to which a value is brought into one form before it is hashed
 ALLOWED = 8 << 20
 
 
