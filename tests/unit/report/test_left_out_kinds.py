@@ -14,9 +14,9 @@ from agent.report.slot import Finished
 from agent.report.source_header import Headers
 from tests import builders
 from tests.unit.report import overlays, scenes
-from tests.unit.report.conftest import Read
-from tests.unit.report.overlays import COMPOSER
+from tests.unit.report.conftest import DEVICE, Read
 
+COMPOSER = compose.Composer(DEVICE, kinds=Kind)  # what was made before something is exchanged is no answer here
 STATE, SEGMENTATION = "presentation_state:L:1", "segmentation:L:1"
 LONG = "0.39062500000000001"
 LONG_VALUES: list[dict[str, object]] = [
@@ -113,6 +113,7 @@ def test_a_kind_that_cannot_be_made_is_left_out(monkeypatch: pytest.MonkeyPatch,
 def test_what_every_result_has_stops_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The gate is as strict as before for SR, page and captures, and for what rejects an earlier version."""
     result, images = overlays.slices()
+    later = overlays.second(result, images)
     make = getattr(compose, name)
 
     def broken(draft: Draft) -> object:
@@ -123,7 +124,7 @@ def test_what_every_result_has_stops_it(monkeypatch: pytest.MonkeyPatch, name: s
 
     monkeypatch.setattr(compose, name, broken)
     with pytest.raises(Permanent, match="version_is_advertised"):
-        COMPOSER(overlays.second(*(result, images)) if name == "rejections" else result, images)
+        COMPOSER(later if name == "rejections" else result, images)
 
 
 def test_mammograms_of_real_spacing_have_a_state() -> None:
