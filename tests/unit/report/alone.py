@@ -11,6 +11,8 @@ from agent.report.catalogue import Language
 from agent.report.draft import Draft
 from agent.report.drawing import drawing
 from agent.report.encode import encode
+from agent.report.presentation_state import presentation_states
+from agent.report.segmentation import segmentations
 from agent.report.slot import Finished
 from agent.report.sr import report
 from agent.report.text_sr import text_report
@@ -36,6 +38,13 @@ def page(result: Result, images: Sequence[SourceImage], language: Language = Lan
     """Return the text SR."""
     draft = Draft.of(result, images, DEVICE, language=language)
     return _read(draft, [text_report(draft)])["text_sr"]
+
+
+def overlaid(result: Result, images: Sequence[SourceImage]) -> dict[str, Dataset]:
+    """Return the segmentations and the presentation states."""
+    draft = Draft.of(result, images, DEVICE)
+    headers = {i.instance.sop_instance_uid: i.header for i in images}
+    return _read(draft, [*segmentations(draft, headers), *presentation_states(draft, headers)])
 
 
 def _read(draft: Draft, made: Iterable[Finished]) -> dict[str, Dataset]:

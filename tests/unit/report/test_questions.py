@@ -1,7 +1,6 @@
 """The three questions: each in the same form, under its own codes and words, and never a finding of disease."""
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from agent.report.validate import validate
 from tests import builders, peers
 from tests.refusing import refusal
 from tests.unit.report import alone, scenes
+from tests.unit.report.breaking import broken_copy
 from tests.unit.report.broken import BROKEN, EVERYTHING, finished
 from tests.unit.report.conftest import DEVICE, Read
 from tests.unit.report.test_validators import run
@@ -142,8 +142,7 @@ def test_broken_object_of_another_question_is_refused(
 ) -> None:
     """Each rule holds for every question."""
     one = next(o for o in sound if o.slot.role == role)
-    spoilt = replace(one, ds=deepcopy(one.ds))
-    break_it(spoilt.ds)
+    spoilt = broken_copy(one, break_it)
     with pytest.raises(Permanent, match=f"^{role} breaks the rule {rule}$"):
         validate(draft, [spoilt])
 
