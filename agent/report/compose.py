@@ -11,7 +11,7 @@ from agent.report.catalogue import Language
 from agent.report.comprehensive import in_reserve
 from agent.report.draft import DeviceIdentity, Draft
 from agent.report.drawing import drawing
-from agent.report.encode import encode
+from agent.report.encode import Trees, encode
 from agent.report.key_object import key_objects
 from agent.report.presentation_state import presentation_states
 from agent.report.rejection import rejections
@@ -143,7 +143,8 @@ def _sound(draft: Draft, finished: list[Finished]) -> list[Finished]:
 
 
 def _encoded(finished: Sequence[Finished]) -> tuple[ResultObject, ...]:
-    return tuple(encode(one) for one in _sending_order(finished))
+    trees: Trees = {}
+    return tuple(encode(one, trees) for one in _sending_order(finished))
 
 
 def _sending_order(finished: Sequence[Finished]) -> list[Finished]:

@@ -66,6 +66,7 @@ OF_OTHER_KINDS = (  # test_other_kinds.py breaks them
 )
 CATEGORY = 3  # among the codes of the group, after finding, site and family
 SR, TEXT, HEATMAP, SUMMARY = "sr:L", "text_sr", "secondary_capture:L:1", "secondary_capture::1"
+RESERVE = "sr:L:comprehensive"
 
 EVERYTHING: dict[str, Any] = {
     "site_prevalence": 0.25,

@@ -16,6 +16,7 @@ from agent.dicom.uids import device_uid
 from agent.report import tree
 from agent.report.compose import Composer, DeviceIdentity
 from tests import builders
+from tests.unit.report.remembering import Remembering
 
 DEVICE = DeviceIdentity(device_uid(builders.INSTALLATION), "SENTINODE", "Sentinode", "Sentinode", "0001", "0.1.0")
 
@@ -30,8 +31,8 @@ def device() -> DeviceIdentity:
 
 @pytest.fixture
 def composer(device: DeviceIdentity) -> Composer:
-    """The room's entry."""
-    return Composer(device)
+    """The room's entry, which makes what several tests look at once."""
+    return Remembering(device)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +48,7 @@ def mlo(views: Sequence[SourceImage]) -> SourceImage:
 
 
 class Read:
-    """Objects of one result, read back by role."""
+    """Objects of one result, read back by role: its own, which a test may change."""
 
     def __init__(self, objects: Sequence[ResultObject]) -> None:
         self.objects = objects

@@ -6,15 +6,15 @@ from dataclasses import replace
 from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 from agent.core.result import Kind, Reference, Result, SourceImage
-from agent.report.compose import Composer
 from agent.report.draft import Draft
 from agent.report.slot import Finished
 from agent.report.source_header import Headers
 from tests import builders
 from tests.unit.report import scenes
 from tests.unit.report.conftest import DEVICE
+from tests.unit.report.remembering import Remembering
 
-COMPOSER = Composer(DEVICE, kinds=frozenset(Kind))
+COMPOSER = Remembering(DEVICE, kinds=frozenset(Kind))
 PLACED = {
     "FrameOfReferenceUID": builders.uid("frame of reference"),
     "PixelSpacing": [2, 2],

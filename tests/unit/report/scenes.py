@@ -20,7 +20,7 @@ CONTRIBUTIONS = {"prior": -0.8, "clinical": 0.35, "MG": 0.52, "US": 1.1, "MR": -
 
 
 def _dataset(modality: str, study: str, names: Sequence[object], day: date, **attributes: Any) -> Dataset:
-    ds = builders.mammogram(study=study, day=day)
+    ds = builders.mammogram(study=study, day=day, rows=8, columns=8)  # its pixels are not kept
     for keyword in [e.keyword for e in ds if e.keyword not in KEPT]:
         delattr(ds, keyword)
     ds.Modality, ds.Manufacturer, ds.ImageType = modality, "Synthetic", ["ORIGINAL", "PRIMARY"]

@@ -22,7 +22,7 @@ from agent.report.layout import Line, banner, paragraph, wrapped
 from agent.report.summary import MOST, summary
 from agent.report.words import DISCLAIMER, Words
 from tests import builders
-from tests.unit.report import overlays
+from tests.unit.report import alone, overlays
 from tests.unit.report.conftest import DEVICE, Read, colourfulness
 
 WORDS = Words.of("aln")
@@ -88,17 +88,17 @@ def test_right_breast_is_not_mirrored(bilateral: Read, views: Sequence[SourceIma
     assert columns.mean() > 0.8 * overlay.shape[1]
 
 
-def test_monochrome1_is_shown_as_people_read_it(composer: Composer) -> None:
+def test_monochrome1_is_shown_as_people_read_it() -> None:
     """The display pixels are in MONOCHROME2 sense already; nothing is inverted again."""
     ds = builders.mammogram(PhotometricInterpretation="MONOCHROME1")
     image = builders.source_image(ds)
-    objects = Read(composer(builders.result(None, [image]), [image]))
+    objects = alone.pictures(builders.result(None, [image]), [image])
     _, source = panels(objects[ROLE], image.image_hw.shape)
     assert source[-40:, -40:].mean() == pytest.approx(image.image_hw[-17:, -17:].mean(), abs=2)
     assert objects[ROLE].PhotometricInterpretation == "RGB"
 
 
-def test_pixels_hold_nothing_of_the_patient(composer: Composer) -> None:
+def test_pixels_hold_nothing_of_the_patient() -> None:
     """Another name, number, date and description give the same picture."""
     made = []
     for more in (
@@ -113,7 +113,7 @@ def test_pixels_hold_nothing_of_the_patient(composer: Composer) -> None:
         },
     ):
         image = builders.source_image(builders.mammogram(**more))
-        made.append(Read(composer(builders.result(None, [image]), [image])))
+        made.append(alone.pictures(builders.result(None, [image]), [image]))
     assert np.array_equal(made[0][ROLE].pixel_array, made[1][ROLE].pixel_array)
     assert made[1][ROLE].PatientName == "SECRET^NAME"
 
@@ -128,9 +128,7 @@ def test_disclaimer_stands_above_and_below(objects: Read) -> None:
 
 
 @pytest.mark.parametrize("change", ["probability", "side", "model", "missing", "version", "demonstration"])
-def test_every_word_is_in_the_picture(
-    composer: Composer, views: Sequence[SourceImage], left: Result, change: str
-) -> None:
+def test_every_word_is_in_the_picture(views: Sequence[SourceImage], left: Result, change: str) -> None:
     """Another probability, side, model, missing input, version or intended use changes the words around the image."""
     right = builders.result([builders.estimate("R")], [views[3]])
     changed = {
@@ -143,10 +141,8 @@ def test_every_word_is_in_the_picture(
     }[change]
     bands = []
     for result in (left, changed):
-        objects = Read(composer(result, views))
-        pixels = objects[
-            next(r for r in objects.roles if r.startswith("secondary_capture:") and r[-2:] == ":1" and "::" not in r)
-        ].pixel_array
+        objects = alone.pictures(result, views)
+        pixels = objects[next(role for role in objects if role[-2:] == ":1" and "::" not in role)].pixel_array
         bands.append(pixels[160 : TOP - 52] if change in ("probability", "side") else pixels[TOP + 640 :])
     assert not np.array_equal(*bands)
 
@@ -161,10 +157,10 @@ def test_large_mammogram_makes_a_capture_of_moderate_size(composer: Composer) ->
     assert panels(ds, (3328, 2560))[1][320].max() > 60  # the breast is there
 
 
-def test_summary_says_the_answer_in_words(composer: Composer, mlo: SourceImage) -> None:
+def test_summary_says_the_answer_in_words(mlo: SourceImage) -> None:
     """No estimate: one picture, of the answer's side, in the study, that says why; another reason, another picture."""
     made = [
-        Read(composer(builders.result([NoEstimate(Side.L, reason)], [mlo]), [mlo]))["secondary_capture::1"]
+        alone.pictures(builders.result([NoEstimate(Side.L, reason)], [mlo]), [mlo])["secondary_capture::1"]
         for reason in ("no facts", "the images differ from those the model was trained on " * 4)
     ]
     assert made[0].ImageLaterality == "L"
@@ -244,12 +240,10 @@ def test_close_thresholds_lean_apart() -> None:
 
 
 @pytest.mark.parametrize("sides", [(Side.L, Side.R), (None,)])
-def test_summary_of_no_single_side_is_of_both(
-    composer: Composer, mlo: SourceImage, sides: tuple[Side | None, ...]
-) -> None:
+def test_summary_of_no_single_side_is_of_both(mlo: SourceImage, sides: tuple[Side | None, ...]) -> None:
     """Two answers share one picture; where the side of the only answer is unknown it is of neither."""
     answers = [NoEstimate(side, "no facts") for side in sides]
-    ds = Read(composer(builders.result(answers, [mlo]), [mlo]))["secondary_capture::1"]
+    ds = alone.pictures(builders.result(answers, [mlo]), [mlo])["secondary_capture::1"]
     assert ds.ImageLaterality == "B"
     assert ds.SeriesDescription == "AI ALN risk v1 summary - NOT FOR CLINICAL USE"
 
@@ -290,10 +284,10 @@ def test_series_numbers_are_unique_within_a_version(
 
 
 @pytest.mark.parametrize("columns", [301, 1101])
-def test_pixel_data_is_of_even_length(composer: Composer, columns: int) -> None:
+def test_pixel_data_is_of_even_length(columns: int) -> None:
     """An odd source makes no odd picture: Pixel Data needs an even number of bytes (PS3.5 7.1.1)."""
     image = builders.source_image(builders.mammogram(rows=351, columns=columns))
-    ds = Read(composer(builders.result(None, [image]), [image]))[ROLE]
+    ds = alone.pictures(builders.result(None, [image]), [image])[ROLE]
     assert len(ds.PixelData) == ds.Rows * ds.Columns * 3
     assert len(ds.PixelData) % 2 == 0
 
@@ -318,10 +312,10 @@ def test_colours_are_uniform_to_the_eye() -> None:
     assert list(OPACITY) == sorted(OPACITY)
 
 
-def test_caption_gives_no_direction_against_its_bar(composer: Composer, mlo: SourceImage) -> None:
+def test_caption_gives_no_direction_against_its_bar(mlo: SourceImage) -> None:
     """An image whose part has the other sign than its modality's bar is captioned like one that did next to nothing."""
     with_bar, against, hardly = (
-        Read(composer(builders.result(None, [mlo], [builders.influence(mlo, contribution=c)]), [mlo]))[ROLE].pixel_array
+        alone.pictures(builders.result(None, [mlo], [builders.influence(mlo, contribution=c)]), [mlo])[ROLE].pixel_array
         for c in (0.6, -0.6, 0.05)
     )
     caption = slice(TOP - 52, TOP), slice(0, 600)
@@ -344,11 +338,11 @@ def test_bars_of_two_pictures_can_be_compared() -> None:
     assert bar_length({"clinical": 0.5, "SM": 5.0}) == strip.HALF // 10 + 1
 
 
-def test_tissue_is_seen_below_the_strongest_influence(composer: Composer, mlo: SourceImage) -> None:
+def test_tissue_is_seen_below_the_strongest_influence(mlo: SourceImage) -> None:
     """What is brighter in the source is as much brighter, but for two fifths, below the overlay."""
     everywhere = np.ones(mlo.image_hw.shape, np.float32)
     result = builders.result(None, [mlo], [builders.influence(mlo, saliency_hw=everywhere)])
-    overlay, source = panels(Read(composer(result, [mlo]))[ROLE], mlo.image_hw.shape)
+    overlay, source = panels(alone.pictures(result, [mlo])[ROLE], mlo.image_hw.shape)
     wanted = 0.6 * source + 0.4 * np.frombuffer(PALETTE, np.uint8)[-3:]
     assert np.abs(overlay - wanted).max() <= 1.5
 

@@ -30,7 +30,7 @@ from agent.report.validate import RULES, validate, validate_one
 from tests import builders
 from tests.refusing import refusal
 from tests.unit.report import overlays, scenes
-from tests.unit.report.breaking import container, drop, first, group, move, number
+from tests.unit.report.breaking import broken_copy, container, drop, first, group, move, number
 from tests.unit.report.broken import EVERYTHING, OF_COMPARISONS, finished
 from tests.unit.report.conftest import DEVICE
 from tests.unit.report.overlays import COMPOSER
@@ -261,8 +261,7 @@ def test_broken_object_is_refused(
 ) -> None:
     """The rule does not hold, and the gate refuses the object by its role and a rule's name."""
     one = next(o for o in sound if o.slot.role == role)
-    spoilt = replace(one, ds=deepcopy(one.ds))
-    break_it(spoilt.ds)
+    spoilt = broken_copy(one, break_it)
     (named,) = {r.holds for r in RULES if r.name == rule and one.slot.kind in r.kinds}
     assert named(draft, one)
     assert not named(draft, spoilt)
@@ -307,8 +306,7 @@ def test_broken_attribute_is_named(
 ) -> None:
     """A code that contradicts its meaning, and a value that its kind cannot have, are refused by the attribute."""
     one = next(o for o in sound if o.slot.role == role)
-    spoilt = replace(one, ds=deepcopy(one.ds))
-    break_it(spoilt.ds)
+    spoilt = broken_copy(one, break_it)
     with pytest.raises(Permanent, match=f"^{role} breaks the rule {refusal}$"):
         validate_one(draft, spoilt)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from agent.core.errors import Permanent
 from agent.core.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -20,6 +20,7 @@ from agent.report import tree, words
 from agent.report.compose import Composer, DeviceIdentity
 from agent.report.words import Words
 from tests import builders
+from tests.unit.report import alone
 from tests.unit.report.conftest import DEVICE, Read
 
 NO_NUMBER = NoEstimate(Side.L, "too little evidence")
@@ -27,7 +28,12 @@ NO_NUMBER = NoEstimate(Side.L, "too little evidence")
 
 def texts(read: Read) -> list[str]:
     """Return every sentence of the text SR."""
-    return [i.TextValue for i in tree.items(read["text_sr"]) if i.ValueType == "TEXT"]
+    return sentences(read["text_sr"])
+
+
+def sentences(page: Dataset) -> list[str]:
+    """Return every sentence of a text SR."""
+    return [i.TextValue for i in tree.items(page) if i.ValueType == "TEXT"]
 
 
 def test_files_say_what_wrote_them(bilateral: Read) -> None:
@@ -94,10 +100,10 @@ def test_axilla_without_estimate_beside_one_with(composer: Composer, views: Sequ
     assert "earlier surgery" in objects["secondary_capture::1"].ImageComments
 
 
-def test_side_unknown_is_said(composer: Composer, mlo: SourceImage) -> None:
+def test_side_unknown_is_said(mlo: SourceImage) -> None:
     """An answer for the patient, where nobody knows the side."""
-    objects = Read(composer(builders.result([NoEstimate(None, "the side is unknown")], [mlo]), [mlo]))
-    assert "Side unknown: no estimate. Reason: the side is unknown." in texts(objects)
+    page = alone.page(builders.result([NoEstimate(None, "the side is unknown")], [mlo]), [mlo])
+    assert "Side unknown: no estimate. Reason: the side is unknown." in sentences(page)
 
 
 def test_each_capture_lies_in_its_source_study(composer: Composer) -> None:
@@ -146,32 +152,30 @@ def test_text_reads_like_a_report(objects: Read) -> None:
     assert words.DEMONSTRATION not in said
 
 
-def test_predictive_values_only_at_a_configured_prevalence(
-    composer: Composer, objects: Read, left: Result, mlo: SourceImage
-) -> None:
+def test_predictive_values_only_at_a_configured_prevalence(objects: Read, left: Result, mlo: SourceImage) -> None:
     """NPV and PPV are printed with the site's prevalence, and not without it."""
-    at_site = Read(composer(replace(left, site_prevalence=0.25), [mlo]))
-    assert sum("NPV" in t for t in texts(at_site)) == 2
+    at_site = alone.page(replace(left, site_prevalence=0.25), [mlo])
+    assert sum("NPV" in t for t in sentences(at_site)) == 2
     assert not any("NPV" in t for t in texts(objects))
 
 
-def test_demonstration_is_said(composer: Composer, left: Result, mlo: SourceImage) -> None:
+def test_demonstration_is_said(left: Result, mlo: SourceImage) -> None:
     """A demonstration model says so as text, whether it answers or abstains."""
     for result in (left, replace(left, answers=(NO_NUMBER,), influences=())):
-        objects = Read(composer(replace(result, model=builders.DEMONSTRATION_MODEL), [mlo]))
-        assert words.DEMONSTRATION in texts(objects)
+        page = alone.page(replace(result, model=builders.DEMONSTRATION_MODEL), [mlo])
+        assert words.DEMONSTRATION in sentences(page)
 
 
-def test_superseded_version_is_said(composer: Composer, objects: Read, left: Result, mlo: SourceImage) -> None:
+def test_superseded_version_is_said(objects: Read, left: Result, mlo: SourceImage) -> None:
     """Nothing in a viewer says which version is current: the text does."""
     before = {o.role: o.reference for o in objects.objects}
-    second = Read(composer(replace(left, version=2, predecessors=before), [mlo]))
-    assert "This result, version 2, supersedes version 1." in texts(second)
-    knows = Read(composer(replace(left, version=2, predecessors=before, new_inputs=("US", "clinical")), [mlo]))
+    second = alone.page(replace(left, version=2, predecessors=before), [mlo])
+    assert "This result, version 2, supersedes version 1." in sentences(second)
+    knows = alone.page(replace(left, version=2, predecessors=before, new_inputs=("US", "clinical")), [mlo])
     said = "This result, version 2, supersedes version 1. New since then: ultrasound, clinical facts."
-    assert said in texts(knows)
-    third = Read(composer(replace(left, version=3, predecessors=before), [mlo]))
-    assert "This result, version 3, supersedes every earlier version." in texts(third)
+    assert said in sentences(knows)
+    third = alone.page(replace(left, version=3, predecessors=before), [mlo])
+    assert "This result, version 3, supersedes every earlier version." in sentences(third)
     assert not any("supersedes" in t for t in texts(objects))
 
 
@@ -206,11 +210,11 @@ def test_influence_that_does_not_fit_its_image_is_refused(composer: Composer, ml
         composer(builders.result(None, [mlo], [made]), [mlo])
 
 
-def test_influence_beyond_its_range_is_cut(composer: Composer, left: Result, mlo: SourceImage) -> None:
+def test_influence_beyond_its_range_is_cut(left: Result, mlo: SourceImage) -> None:
     """A map that rises above 1 is drawn as 1 there, not as what an overflow leaves."""
     high = builders.saliency(mlo, 28, 42) * np.float32(1.5)
     made = [builders.influence(mlo, saliency_hw=m) for m in (high, high.clip(0, 1))]
-    objects = [Read(composer(replace(left, influences=(i,)), [mlo])) for i in made]
+    objects = [alone.pictures(replace(left, influences=(i,)), [mlo]) for i in made]
     first, second = (o["secondary_capture:L:1"].pixel_array for o in objects)
     assert np.array_equal(first, second)
 
@@ -221,7 +225,7 @@ def test_header_that_is_no_file_is_refused(composer: Composer, left: Result, mlo
         composer(left, [replace(mlo, header=b"nothing")])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)  # each makes every object; test_compared.py draws fifteen results more
 @given(
     st.floats(0, 1),
     st.floats(0, 1),

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from pydicom import Dataset
 
 from agent.core.errors import Permanent
 from agent.core.prediction import Category, NoEstimate, Side
@@ -23,8 +24,9 @@ from agent.report.text_sr import text_report
 from agent.report.validate import validate
 from agent.report.words import DISCLAIMER, Words
 from tests import builders, peers
-from tests.unit.report import scenes
+from tests.unit.report import alone, scenes
 from tests.unit.report.conftest import Read
+from tests.unit.report.remembering import Remembering
 from tests.unit.report.test_validators import run
 
 GERMAN = Words.of("aln", Language.GERMAN)
@@ -35,7 +37,7 @@ ANSWER = "Axilla links: Wahrscheinlichkeit axillärer Lymphknotenmetastasen 73,1
 @pytest.fixture
 def german(device: DeviceIdentity) -> Composer:
     """The room's entry at a German site."""
-    return Composer(device, ZoneInfo("Europe/Berlin"), Language.GERMAN)
+    return Remembering(device, ZoneInfo("Europe/Berlin"), Language.GERMAN)
 
 
 @pytest.fixture
@@ -46,7 +48,12 @@ def lesend(german: Composer, left: Result, mlo: SourceImage) -> Read:
 
 def texts(read: Read) -> list[str]:
     """Return every sentence of the page."""
-    return [i.TextValue for i in tree.items(read["text_sr"]) if i.ValueType == "TEXT"]
+    return sentences(read["text_sr"])
+
+
+def sentences(page: Dataset) -> list[str]:
+    """Return every sentence of a page."""
+    return [i.TextValue for i in tree.items(page) if i.ValueType == "TEXT"]
 
 
 def test_page_is_german(lesend: Read) -> None:
@@ -92,11 +99,11 @@ def test_coded_report_stays_english(lesend: Read, objects: Read) -> None:
     assert english.SeriesDescription == "AI ALN risk v1 L report - NOT FOR CLINICAL USE"
 
 
-def test_next_page_may_be_english(lesend: Read, composer: Composer, left: Result, mlo: SourceImage) -> None:
+def test_next_page_may_be_english(lesend: Read, device: DeviceIdentity, left: Result, mlo: SourceImage) -> None:
     """What one page is translated to stays on that page: the codes that all objects share are not touched."""
     assert lesend["text_sr"].ConceptNameCodeSequence[0].CodeMeaning == "KI-Risikobericht"
     assert (codes.SUMMARY_TITLE.meaning, codes.DEVICE.meaning) == ("AI risk summary", "Device")
-    page = Read(composer(left, [mlo]))["text_sr"]
+    page = Read(Composer(device)(left, [mlo]))["text_sr"]
     assert page.ConceptNameCodeSequence[0].CodeMeaning == "AI risk summary"
 
 
@@ -167,13 +174,10 @@ def test_no_estimate_gives_its_reason_in_german(german: Composer, mlo: SourceIma
         ),
     ],
 )
-def test_shift_of_the_prevalence_is_said(
-    device: DeviceIdentity, left: Result, mlo: SourceImage, language: Language, said: str
-) -> None:
+def test_shift_of_the_prevalence_is_said(left: Result, mlo: SourceImage, language: Language, said: str) -> None:
     """From which to which, and what it did: (0.25 / 0.75) / (0.42 / 0.58) = 0.460, its logarithm -0.776."""
-    composer = Composer(device, language=language)
-    assert said in texts(Read(composer(replace(left, site_prevalence=0.25), [mlo])))
-    assert not any("42" in text and "25" in text for text in texts(Read(composer(left, [mlo]))))
+    assert said in sentences(alone.page(replace(left, site_prevalence=0.25), [mlo], language))
+    assert not any("42" in text and "25" in text for text in sentences(alone.page(left, [mlo], language)))
 
 
 def test_every_scene_passes_the_gate_in_german(german: Composer, views: Sequence[SourceImage]) -> None:

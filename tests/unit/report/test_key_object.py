@@ -130,7 +130,7 @@ def test_images_and_documents_are_named_as_what_they_are() -> None:
     """Captures and segmentations are images, SRs, presentation states and key objects are not (TID 2010)."""
     result, images = overlays.slices()
     later = overlays.second(result, images)
-    (ds,) = documents(COMPOSER(later, images), Kind.REJECTION)
+    (ds,) = documents(COMPOSER.rejecting(later, images), Kind.REJECTION)
     items = [i for i in tree.items(ds) if "ReferencedSOPSequence" in i]
     types = {str(i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID): i.ValueType for i in items}
     before = {r.sop_instance_uid: role.split(":")[0] for role, r in later.predecessors.items()}
@@ -145,7 +145,7 @@ def test_rejections_name_the_patient_of_today() -> None:
     result, images = overlays.views()
     survivor = PatientKey("PHANTOM", "P-0002")
     later = replace(overlays.second(result, images, of_another=True), patient=survivor)
-    (ds,) = documents(COMPOSER(later, images), Kind.REJECTION)
+    (ds,) = documents(COMPOSER.rejecting(later, images), Kind.REJECTION)
     assert ds.PatientID == "P-0002"
     assert "P-0001" not in str(ds)
 
@@ -155,7 +155,8 @@ def test_study_that_is_no_longer_the_patients_is_named_from_the_index_study() ->
     result, images = overlays.views()
     later = overlays.second(result, images)
     gone = overlays.elsewhere("gone")
-    rejections = documents(COMPOSER(replace(later, superseded=(*later.superseded, gone)), images), Kind.REJECTION)
+    one_more = replace(later, superseded=(*later.superseded, gone))
+    rejections = documents(COMPOSER.rejecting(one_more, images), Kind.REJECTION)
     assert {ds.StudyInstanceUID for ds in rejections} == {images[0].instance.study_instance_uid}
     assert sorted(int(ds.InstanceNumber) for ds in rejections) == [1, 2]
     assert [gone.sop_instance_uid] in [named(ds) for ds in rejections]
@@ -167,7 +168,7 @@ def test_no_document_names_what_its_destination_does_not_have() -> None:
     later = overlays.second(result, images)
     first, *others = sorted(r.sop_instance_uid for r in later.superseded)
     held_by = {first: frozenset({"vna"}), **{uid: frozenset({"vna", "pacs"}) for uid in others}}
-    made = [o for o in COMPOSER(replace(later, held_by=held_by), images) if o.kind is Kind.REJECTION]
+    made = COMPOSER.rejecting(replace(later, held_by=held_by), images)
     rejected = {o.only_to: sorted(named(dcmread(BytesIO(o.encoded)))) for o in made}
     assert rejected == {("vna",): [first], ("pacs", "vna"): others}
     assert sorted(o.role for o in made) == ["rejection::1", "rejection::2"]
@@ -179,7 +180,7 @@ def test_what_nobody_is_told_of_is_not_named() -> None:
     later = overlays.second(result, images)
     kept, *others = sorted(r.sop_instance_uid for r in later.superseded)
     held_by = {kept: frozenset[str](), **{uid: frozenset({"pacs"}) for uid in others}}
-    (one,) = [o for o in COMPOSER(replace(later, held_by=held_by), images) if o.kind is Kind.REJECTION]
+    (one,) = COMPOSER.rejecting(replace(later, held_by=held_by), images)
     assert sorted(named(dcmread(BytesIO(one.encoded)))) == others
 
 

@@ -1,10 +1,9 @@
 """Headers as scanners write them, and kinds of objects that cannot be made: the answer is sent all the same."""
 
 from collections.abc import Mapping
-from io import BytesIO
 
 import pytest
-from pydicom import config, dcmread
+from pydicom import config
 
 from agent.core.errors import Permanent
 from agent.core.result import Kind, Result, SourceImage
@@ -13,10 +12,10 @@ from agent.report.draft import Draft
 from agent.report.slot import Finished
 from agent.report.source_header import Headers
 from tests import builders
-from tests.unit.report import overlays, scenes
-from tests.unit.report.conftest import Read
-from tests.unit.report.overlays import COMPOSER
+from tests.unit.report import alone, overlays, scenes
+from tests.unit.report.conftest import DEVICE
 
+COMPOSER = compose.Composer(DEVICE, kinds=Kind)  # what was made before something is exchanged is no answer here
 STATE, SEGMENTATION = "presentation_state:L:1", "segmentation:L:1"
 LONG = "0.39062500000000001"
 LONG_VALUES: list[dict[str, object]] = [
@@ -46,8 +45,8 @@ def test_numbers_of_too_many_letters_are_written_anew(
     given: Mapping[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many scanners write them; they are the same numbers, to what sixteen letters can say."""
-    objects = Read(COMPOSER(*as_a_scanner_writes(given, monkeypatch)))
-    assert {STATE, SEGMENTATION} <= set(objects.roles)
+    objects = alone.overlaid(*as_a_scanner_writes(given, monkeypatch))
+    assert {STATE, SEGMENTATION} == set(objects)
     ds = objects[STATE]
     if "PixelSpacing" in given:
         (wanted, _) = given["PixelSpacing"]  # type: ignore[misc]
@@ -59,20 +58,15 @@ def test_numbers_of_too_many_letters_are_written_anew(
 
 def test_numbers_that_fit_stay_letter_by_letter() -> None:
     """Only what is too long is rewritten."""
-    (ds,) = overlays_of(*scenes.mr_alone(**(overlays.PLACED | {"PixelSpacing": ["0.50", "0.50"]})))
-    spacing = ds.DisplayedAreaSelectionSequence[0].PresentationPixelSpacing
+    objects = alone.overlaid(*scenes.mr_alone(**(overlays.PLACED | {"PixelSpacing": ["0.50", "0.50"]})))
+    spacing = objects[STATE].DisplayedAreaSelectionSequence[0].PresentationPixelSpacing
     assert [one.original_string for one in spacing] == ["0.50", "0.50"]
 
 
 def test_no_number_stays_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """An infinite window is none: the image leaves it to the viewer, and has no presentation state."""
     given = {"WindowCenter": "infinity", "WindowWidth": "600"}
-    assert STATE not in Read(COMPOSER(*as_a_scanner_writes(given, monkeypatch))).roles
-
-
-def overlays_of(result: Result, images: list[SourceImage]) -> list:  # type: ignore[type-arg]
-    """Return the presentation states, read back."""
-    return [dcmread(BytesIO(one.encoded)) for one in COMPOSER(result, images) if one.kind is Kind.PRESENTATION_STATE]
+    assert STATE not in alone.overlaid(*as_a_scanner_writes(given, monkeypatch))
 
 
 def spoilt(draft: Draft, headers: Headers) -> list[Finished]:
@@ -113,6 +107,7 @@ def test_a_kind_that_cannot_be_made_is_left_out(monkeypatch: pytest.MonkeyPatch,
 def test_what_every_result_has_stops_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The gate is as strict as before for SR, page and captures, and for what rejects an earlier version."""
     result, images = overlays.slices()
+    later = overlays.second(result, images)
     make = getattr(compose, name)
 
     def broken(draft: Draft) -> object:
@@ -123,7 +118,7 @@ def test_what_every_result_has_stops_it(monkeypatch: pytest.MonkeyPatch, name: s
 
     monkeypatch.setattr(compose, name, broken)
     with pytest.raises(Permanent, match="version_is_advertised"):
-        COMPOSER(overlays.second(*(result, images)) if name == "rejections" else result, images)
+        COMPOSER(later if name == "rejections" else result, images)
 
 
 def test_mammograms_of_real_spacing_have_a_state() -> None:
@@ -131,4 +126,4 @@ def test_mammograms_of_real_spacing_have_a_state() -> None:
     ds = builders.mammogram("L", "CC")
     ds.PixelSpacing = [0.0939999967813491] * 2
     image = builders.source_image(ds)
-    assert STATE in Read(COMPOSER(builders.result(None, [image]), [image])).roles
+    assert STATE in alone.overlaid(builders.result(None, [image]), [image])

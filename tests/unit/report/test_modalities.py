@@ -19,7 +19,7 @@ from agent.report.heatmap import caption
 from agent.report.text_sr import text_report
 from agent.report.validate import validate
 from tests import builders
-from tests.unit.report import scenes
+from tests.unit.report import alone, scenes
 from tests.unit.report.conftest import DEVICE, Read, colourfulness
 
 PARTS = ("BREAST", "AXILLA", "SMITH")
@@ -71,17 +71,14 @@ def test_only_key_images_have_pictures(composer: Composer) -> None:
 
 @pytest.mark.parametrize("side", ["L", "R"])
 @pytest.mark.parametrize("to_left", [True, False])
-def test_side_of_the_answer_is_marked_on_both_breasts(composer: Composer, side: str, *, to_left: bool) -> None:
+def test_side_of_the_answer_is_marked_on_both_breasts(side: str, *, to_left: bool) -> None:
     """The yellow half above the picture is the patient's side, whichever way the columns run."""
     ds = scenes.mr(1, 1, ImageOrientationPatient=[1 if to_left else -1, 0, 0, 0, 1, 0])
     image = scenes.source(ds)
     x = 70 if (side == "L") == to_left else 26
     influence = builders.influence(image, x, 20, side=side)
-    pixels = (
-        Read(composer(builders.result([builders.estimate(side)], [image], [influence]), [image]))
-        .by_role[f"secondary_capture:{side}:1"]
-        .pixel_array
-    )
+    result = builders.result([builders.estimate(side)], [image], [influence])
+    pixels = alone.pictures(result, [image])[f"secondary_capture:{side}:1"].pixel_array
     bar = pixels[TOP + 42, 2:598]  # of the left panel
     yellow = (bar == (255, 235, 90)).all(axis=1)
     halves = yellow[10:290].all(), yellow[310:590].all()
@@ -91,12 +88,12 @@ def test_side_of_the_answer_is_marked_on_both_breasts(composer: Composer, side: 
     assert (columns.mean() > 300) == halves[1]  # the influence is below the mark
 
 
-def test_image_of_one_breast_has_no_marks(composer: Composer) -> None:
+def test_image_of_one_breast_has_no_marks() -> None:
     """Nor has one of which nobody knows how its columns run."""
     for ds in (scenes.mr(1, 1, ImageLaterality="L"), scenes.mr(1, 1, ImageOrientationPatient=[0, 1, 0, 0, 0, -1])):
         image = scenes.source(ds)
         result = builders.result(None, [image], [builders.influence(image, 60, 20, side="L")])
-        pixels = Read(composer(result, [image]))["secondary_capture:L:1"].pixel_array
+        pixels = alone.pictures(result, [image])["secondary_capture:L:1"].pixel_array
         assert not (pixels[TOP - 14 : TOP + 66] == (255, 235, 90)).all(axis=2).any()
 
 
@@ -124,12 +121,12 @@ def framed() -> tuple[Dataset, np.ndarray]:
 
 
 @pytest.mark.parametrize("reduce_by", [1, 2])
-def test_only_the_field_of_view_of_an_ultrasound_is_shown(composer: Composer, reduce_by: int) -> None:
+def test_only_the_field_of_view_of_an_ultrasound_is_shown(reduce_by: int) -> None:
     """What stands beside it may be a name: no pixel of it is in the picture, and influence stays where it was."""
     ds, image_hw = framed()
     image = scenes.source(ds, image_hw[::reduce_by, ::reduce_by])
     result = builders.result(None, [image], [builders.influence(image, 50, 50)])
-    capture = Read(composer(result, [image]))["secondary_capture:L:1"]
+    capture = alone.pictures(result, [image])["secondary_capture:L:1"]
     assert capture.BurnedInAnnotation == "NO"
     height = round(60 * 596 / 80)
     panel = capture.pixel_array[TOP : TOP + height, 602:1198]
@@ -141,7 +138,7 @@ def test_only_the_field_of_view_of_an_ultrasound_is_shown(composer: Composer, re
     assert columns.mean() / scale + 30 == pytest.approx(50, abs=2)
 
 
-def test_what_lies_beside_every_region_is_black(composer: Composer) -> None:
+def test_what_lies_beside_every_region_is_black() -> None:
     """Where no field of view is taken out of the frame, two regions stay, and no pixel that may be a name."""
     _, image_hw = framed()
     odd = {"PhysicalDeltaX": 0.05}
@@ -150,7 +147,7 @@ def test_what_lies_beside_every_region_is_black(composer: Composer) -> None:
         ds = scenes.ultrasound(SequenceOfUltrasoundRegions=halves, BurnedInAnnotation=words)
         image = scenes.source(ds, image_hw)
         result = builders.result(None, [image], [builders.influence(image, 50, 50)])
-        capture = Read(composer(result, [image]))["secondary_capture:L:1"]
+        capture = alone.pictures(result, [image])["secondary_capture:L:1"]
         assert capture.BurnedInAnnotation == "NO"
         scale = 596 / 120
         panel = capture.pixel_array[TOP : TOP + int(90 * scale), 602:1198, 0]
@@ -173,14 +170,14 @@ def test_what_lies_beside_every_region_is_black(composer: Composer) -> None:
         ({"SequenceOfUltrasoundRegions": [region(PhysicalDeltaX=0.05)]}, "NO"),  # pixels that are not square
     ],
 )
-def test_ultrasound_that_may_show_a_name_says_so(composer: Composer, attributes: dict[str, object], said: str) -> None:
+def test_ultrasound_that_may_show_a_name_says_so(attributes: dict[str, object], said: str) -> None:
     """Where the whole frame is shown, only the source's own word is enough for "no name"."""
     image = scenes.source(scenes.ultrasound(**attributes))
-    capture = Read(composer(builders.result(None, [image], [builders.influence(image, 50, 50)]), [image]))
-    assert capture["secondary_capture:L:1"].BurnedInAnnotation == said
+    made = alone.pictures(builders.result(None, [image], [builders.influence(image, 50, 50)]), [image])
+    assert made["secondary_capture:L:1"].BurnedInAnnotation == said
 
 
-def test_axilla_is_named_and_nothing_else_of_the_body_part(composer: Composer) -> None:
+def test_axilla_is_named_and_nothing_else_of_the_body_part() -> None:
     """Free text in Body Part Examined is not repeated; long numbers, which may be dates, neither."""
     named = [
         (scenes.ultrasound(BodyPartExamined="AXILLA", SeriesNumber=20260105), "Ultrasound, left axilla, image 1"),
@@ -191,34 +188,34 @@ def test_axilla_is_named_and_nothing_else_of_the_body_part(composer: Composer) -
         assert captions(builders.result(None, [image]), [image]) == [said]
 
 
-def test_picture_of_the_axilla_is_of_that_body_part(composer: Composer) -> None:
+def test_picture_of_the_axilla_is_of_that_body_part() -> None:
     """Body Part Examined is the source's where that is the axilla, else the breast."""
     stills = [scenes.source(scenes.ultrasound(number=n, BodyPartExamined=p)) for n, p in enumerate(PARTS, start=1)]
     found = [builders.influence(s, 40, 30, contribution=0.9 / n) for n, s in enumerate(stills, start=1)]
-    objects = Read(composer(builders.result(None, stills, found), stills))
+    objects = alone.pictures(builders.result(None, stills, found), stills)
     parts = [objects[f"secondary_capture:L:{n}"].BodyPartExamined for n in (1, 2, 3)]
     assert parts == ["BREAST", "AXILLA", "BREAST"]
 
 
 @pytest.mark.parametrize(("contribution", "on_the_axilla"), [(0.1, True), (-0.3, True), (0.09, False)])
 def test_region_lies_on_an_image_of_the_axilla_where_one_had_influence(
-    composer: Composer, contribution: float, *, on_the_axilla: bool
+    contribution: float, *, on_the_axilla: bool
 ) -> None:
     """The stronger image is of the breast; the answer is of the axilla. What hardly moved it carries no region."""
     stills = [scenes.source(scenes.ultrasound(number=n, BodyPartExamined=p)) for n, p in enumerate(PARTS[:2])]
     found = [builders.influence(s, 40, 30, contribution=c) for s, c in zip(stills, (0.9, contribution), strict=True)]
-    objects = Read(composer(builders.result(None, stills, found), stills))
+    objects = alone.reports(builders.result(None, stills, found), stills)
     on = next(i for i in tree.items(objects["sr:L"]) if i.ValueType == "SCOORD").ContentSequence[0]
     wanted = stills[1 if on_the_axilla else 0].instance.sop_instance_uid
     assert on.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == wanted
 
 
-def test_image_of_the_axilla_in_an_older_study_carries_no_region(composer: Composer) -> None:
+def test_image_of_the_axilla_in_an_older_study_carries_no_region() -> None:
     """A region lies where the report does: in the newest study used."""
     axilla = scenes.source(scenes.ultrasound(study="old", day=date(2026, 1, 2), BodyPartExamined="AXILLA"))
     breast = scenes.source(scenes.ultrasound())
     found = [builders.influence(s, 40, 30, contribution=0.9) for s in (axilla, breast)]
-    objects = Read(composer(builders.result(None, [axilla, breast], found), [axilla, breast]))
+    objects = alone.reports(builders.result(None, [axilla, breast], found), [axilla, breast])
     assert objects["sr:L"].StudyInstanceUID == breast.instance.study_instance_uid
 
 
@@ -248,38 +245,37 @@ def test_bilateral_mr_serves_both_answers(composer: Composer) -> None:
     assert not np.array_equal(first.pixel_array[160:TOP], second.pixel_array[160:TOP])
 
 
-def test_real_patient_is_told_that_a_demonstration_does_not_answer(composer: Composer) -> None:
+def test_real_patient_is_told_that_a_demonstration_does_not_answer() -> None:
     """Said in the text and in the picture, without any number."""
     image = builders.source_image()
     answer = NoEstimate(Side.L, "a demonstration model never answers for a real patient")
     result = builders.result([answer], [], modalities_missing=(), model=builders.DEMONSTRATION_MODEL)
-    objects = Read(composer(result, [image]))
-    said = [i.TextValue for i in tree.items(objects["text_sr"]) if i.ValueType == "TEXT"]
+    said = [i.TextValue for i in tree.items(alone.page(result, [image])) if i.ValueType == "TEXT"]
     assert "A demonstration model is for synthetic patients only: it gives no estimate for a real one." in said
     assert "LEFT axilla: no estimate. Reason: a demonstration model never answers for a real patient." in said
     assert not any(t.startswith("Not available") for t in said)
 
 
-def test_scale_is_drawn_without_thresholds(composer: Composer) -> None:
+def test_scale_is_drawn_without_thresholds() -> None:
     """A bundle without operating points has no zones; the answer is drawn all the same."""
     image = builders.source_image()
     with_points = builders.result(None, [image])
     bare = replace(with_points, operating_points=())
     low_only = replace(with_points, operating_points=builders.POINTS[:1])
     heads = [
-        Read(composer(r, [image]))["secondary_capture:L:1"].pixel_array[300:412] for r in (with_points, bare, low_only)
+        alone.pictures(r, [image])["secondary_capture:L:1"].pixel_array[300:412] for r in (with_points, bare, low_only)
     ]
     assert not any(np.array_equal(heads[a], heads[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
 
 
-def test_hundreds_of_images_stay_one_document(composer: Composer) -> None:
+def test_hundreds_of_images_stay_one_document() -> None:
     """A dynamic MR of 192 images and more: each is evidence, and in the library once."""
     phases = [scenes.source(scenes.mr(p, s, day=date(2026, 1, 5))) for p in range(4) for s in range(48)]
     key = phases[60]
     result = builders.result(
         None, [], [scenes.mr_influence(key, "L")], used=tuple(p.instance for p in phases), **scenes.ALL
     )
-    document = Read(composer(result, phases))["sr:L"]
+    document = alone.reports(result, phases)["sr:L"]
     named = [
         i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
         for i in tree.items(tree.named(document, codes.IMAGE_LIBRARY)[0])

@@ -26,7 +26,7 @@ from agent.report.masthead import masthead
 from agent.report.summary import summary
 from agent.report.words import Words
 from tests import builders
-from tests.unit.report import scenes
+from tests.unit.report import alone, scenes
 from tests.unit.report.conftest import DEVICE, Read
 
 ENGLISH, GERMAN = (Words.of("aln", language) for language in Language)
@@ -194,10 +194,10 @@ def test_an_image_without_a_region_leaves_the_others_theirs(views: Sequence[Sour
 # numbers in the coded report
 
 
-def test_log_odds_have_their_unit(composer: Composer, mlo: SourceImage) -> None:
+def test_log_odds_have_their_unit(mlo: SourceImage) -> None:
     """Starting point, contributions and the shift of the prevalence; a sensitivity has none."""
     result = builders.result(None, [mlo], site_prevalence=0.25)
-    items = [i for i in tree.items(Read(composer(result, [mlo]))["sr:L"]) if i.ValueType == "NUM"]
+    items = [i for i in tree.items(alone.reports(result, [mlo])["sr:L"]) if i.ValueType == "NUM"]
     units: dict[str, set[str]] = {}
     for item in items:
         units.setdefault(str(item.ConceptNameCodeSequence[0].CodeMeaning), set()).add(tree.unit(item))
@@ -248,11 +248,11 @@ def named(*inputs: str) -> dict[str, float]:
     return {"prior": -1.0, "clinical": 0.4, **dict.fromkeys(inputs, 0.3)}
 
 
-def test_inputs_of_other_names_are_told_apart(composer: Composer, mlo: SourceImage) -> None:
+def test_inputs_of_other_names_are_told_apart(mlo: SourceImage) -> None:
     """Each by the bundle's own name, cleaned; a name that is also a word of ours is not translated."""
     inputs = ("radiomics_MG", "genes\n v2", "low")
     result = builders.result([builders.estimate(contributions=named(*inputs))], [mlo])
-    found = said(Read(composer(result, [mlo])))
+    found = [str(i.TextValue) for i in tree.items(alone.page(result, [mlo])) if i.ValueType == "TEXT"]
     for name in ("radiomics MG", "genes v2", "low"):
         assert f"LEFT axilla: {name} raised the estimate, odds x 1.3 (log-odds +0.30)." in found
     assert GERMAN.modality("low") == "low"

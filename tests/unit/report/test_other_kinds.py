@@ -25,6 +25,7 @@ from agent.report.slot import Finished
 from agent.report.validate import RULES, validate
 from tests import builders, peers
 from tests.unit.report import overlays, scenes
+from tests.unit.report.breaking import broken_copy
 from tests.unit.report.broken import OF_OTHER_KINDS
 from tests.unit.report.conftest import DEVICE
 from tests.unit.report.overlays import COMPOSER
@@ -199,8 +200,7 @@ def test_broken_object_is_refused_by_name(
 ) -> None:
     """The rule does not hold, and the gate refuses the object by its role; the standard's own rules are asked first."""
     one = next(o for o in sound if o.slot.role == role)
-    spoilt = replace(one, ds=deepcopy(one.ds))
-    break_it(spoilt.ds)
+    spoilt = broken_copy(one, break_it)
     (named,) = (r for r in RULES if r.name == rule and one.slot.kind in r.kinds)
     assert named.holds(draft, one)
     assert not named.holds(draft, spoilt)

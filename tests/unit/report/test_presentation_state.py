@@ -13,13 +13,14 @@ from PIL import Image, ImageCms
 from pydicom import Dataset, dcmread
 from pydicom.uid import ColorSoftcopyPresentationStateStorage, GrayscaleSoftcopyPresentationStateStorage
 
-from agent.core.result import Result, SourceImage
+from agent.core.result import Kind, Result, SourceImage
 from agent.report import tree, words
+from agent.report.compose import Composer
 from agent.report.encode import encode
 from agent.report.presentation_state import presentation_states
 from tests import builders, peers
 from tests.unit.report import overlays, scenes
-from tests.unit.report.conftest import Read
+from tests.unit.report.conftest import DEVICE, Read
 from tests.unit.report.overlays import COMPOSER
 
 ROLE = "presentation_state:L:1"
@@ -160,7 +161,7 @@ def test_colour_images_have_a_colour_state() -> None:
     assert "SoftcopyVOILUTSequence" not in ds
     assert "PresentationLUTShape" not in ds
     assert ds.ReferencedSeriesSequence[0].ReferencedImageSequence[0].ReferencedFrameNumber == 6
-    assert COMPOSER(*overlays.clip()) == made
+    assert Composer(DEVICE, kinds=Kind)(*overlays.clip()) == made
 
 
 def test_clip_of_which_no_frame_is_known_has_none() -> None:

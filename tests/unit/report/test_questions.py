@@ -1,7 +1,6 @@
 """The three questions: each in the same form, under its own codes and words, and never a finding of disease."""
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,8 @@ from agent.report.slot import Finished
 from agent.report.validate import validate
 from tests import builders, peers
 from tests.refusing import refusal
-from tests.unit.report import scenes
+from tests.unit.report import alone, scenes
+from tests.unit.report.breaking import broken_copy
 from tests.unit.report.broken import BROKEN, EVERYTHING, finished
 from tests.unit.report.conftest import DEVICE, Read
 from tests.unit.report.test_validators import run
@@ -82,10 +82,10 @@ def test_every_scene_of_every_question_passes_the_gate(scene: str, question: str
     ],
 )
 def test_number_and_finding_are_named_after_the_question(
-    composer: Composer, mlo: SourceImage, question: str, number: str, finding: str, tracking: str
+    mlo: SourceImage, question: str, number: str, finding: str, tracking: str
 ) -> None:
     """What a viewer prints beside the region, what the group is about, and how it is tracked."""
-    ds = Read(composer(builders.result(None, [mlo], question=question), [mlo]))["sr:L"]
+    ds = alone.reports(builders.result(None, [mlo], question=question), [mlo])["sr:L"]
     group = tree.named(ds, codes.MEASUREMENT_GROUP)[0]
     named = tree.children(group, "NUM")[0].ConceptNameCodeSequence[0]
     assert (named.CodeMeaning, named.CodingSchemeDesignator) == (number, codes.SCHEME)
@@ -102,11 +102,11 @@ def test_codes_of_questions_differ() -> None:
 
 
 @pytest.mark.parametrize("question", OTHERS)
-def test_page_asks_its_own_question(composer: Composer, mlo: SourceImage, question: str) -> None:
+def test_page_asks_its_own_question(mlo: SourceImage, question: str) -> None:
     """Question, definition, answer and limits are not those of the other questions."""
 
     def said(of: str) -> set[str]:
-        page = Read(composer(builders.result(None, [mlo], question=of), [mlo]))["text_sr"]
+        page = alone.page(builders.result(None, [mlo], question=of), [mlo])
         return {str(item.TextValue) for item in tree.items(page) if item.ValueType == "TEXT"}
 
     mine = said(question) - said("aln")
@@ -142,8 +142,7 @@ def test_broken_object_of_another_question_is_refused(
 ) -> None:
     """Each rule holds for every question."""
     one = next(o for o in sound if o.slot.role == role)
-    spoilt = replace(one, ds=deepcopy(one.ds))
-    break_it(spoilt.ds)
+    spoilt = broken_copy(one, break_it)
     with pytest.raises(Permanent, match=f"^{role} breaks the rule {rule}$"):
         validate(draft, [spoilt])
 

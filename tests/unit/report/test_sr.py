@@ -17,7 +17,7 @@ from agent.report import tree
 from agent.report.compose import Composer
 from agent.report.figures import percent
 from tests import builders
-from tests.unit.report import scenes
+from tests.unit.report import alone, scenes
 from tests.unit.report.conftest import Read
 
 
@@ -62,21 +62,21 @@ def test_region_lies_on_the_target(objects: Read) -> None:
     assert x1 - x0 < 25 and y1 - y0 < 25
 
 
-def test_region_is_mapped_back_from_reduced_pixels(composer: Composer) -> None:
+def test_region_is_mapped_back_from_reduced_pixels() -> None:
     """With two source pixels to a display pixel the box is still in source pixels."""
     image = builders.source_image(builders.mammogram(), reduce_by=2)
-    objects = Read(composer(builders.result(None, [image]), [image]))
+    objects = alone.reports(builders.result(None, [image]), [image])
     x0, y0, x1, y1 = box(objects["sr:L"])
     assert (x0 + x1) / 2 == pytest.approx(28, abs=1.5)
     assert (y0 + y1) / 2 == pytest.approx(42, abs=1.5)
 
 
-def test_region_at_the_corner_stays_inside(composer: Composer) -> None:
+def test_region_at_the_corner_stays_inside() -> None:
     """Where the display size does not divide the image, the box is cut at the image's edge."""
     ds = builders.mammogram(rows=251, columns=201)
     image = builders.source_image(ds, reduce_by=2)
     made = builders.influence(image, 200, 250)
-    objects = Read(composer(builders.result(None, [image], [made]), [image]))
+    objects = alone.reports(builders.result(None, [image], [made]), [image])
     assert box(objects["sr:L"])[2:] == [201, 251]
 
 
@@ -113,14 +113,14 @@ def test_image_library_and_evidence_hold_every_input(bilateral: Read, views: Seq
         assert {uid for _, uid in named} == given
 
 
-def test_image_of_the_index_study_that_contributed_most_carries_the_region(composer: Composer) -> None:
+def test_image_of_the_index_study_that_contributed_most_carries_the_region() -> None:
     """Neither a stronger image of an older study nor a weaker one of the index study is chosen."""
     old = builders.source_image(builders.mammogram(study="old", day=date(2025, 6, 1)))
     weak = builders.source_image(builders.mammogram(view="CC"))
     strong = builders.source_image(builders.mammogram())
     images = [weak, strong, old]
     made = [builders.influence(i, contribution=c) for i, c in zip(images, (0.2, -0.6, 2.0), strict=True)]
-    objects = Read(composer(builders.result(None, images, made), images))
+    objects = alone.reports(builders.result(None, images, made), images)
     on = next(i for i in tree.items(objects["sr:L"]) if i.ValueType == "SCOORD").ContentSequence[0]
     assert on.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == strong.instance.sop_instance_uid
     assert objects["sr:L"].StudyInstanceUID == strong.instance.study_instance_uid
@@ -163,10 +163,10 @@ def test_region_of_a_4d_series_lies_on_our_capture(composer: Composer) -> None:
 
 
 @pytest.mark.parametrize("probability", [0.0, 1.0])
-def test_numbers_at_the_ends_are_printed(composer: Composer, mlo: SourceImage, probability: float) -> None:
+def test_numbers_at_the_ends_are_printed(mlo: SourceImage, probability: float) -> None:
     """Neither 0, which viewers do not print, nor a line too long."""
     answer = builders.estimate(probability=probability, low=probability, high=probability, contributions={})
-    objects = Read(composer(builders.result([answer], [mlo]), [mlo]))
+    objects = alone.reports(builders.result([answer], [mlo]), [mlo])
     assert set(numbers(objects["sr:L"])) <= {0.01, 99.99}
 
 
@@ -177,27 +177,27 @@ def test_disease_is_never_found(bilateral: Read) -> None:
         assert b"111330" not in next(o.encoded for o in bilateral.objects if o.role == role)
 
 
-def test_missing_inputs_are_coded(objects: Read, composer: Composer, left: Result, mlo: SourceImage) -> None:
+def test_missing_inputs_are_coded(objects: Read, left: Result, mlo: SourceImage) -> None:
     """Each missing modality has its code, an unknown one the general code, a full set says so."""
 
     def said(ds: Dataset) -> list[str]:
         return [i.ConceptCodeSequence[0].CodeMeaning for i in tree.named(ds, codes.COMPLETENESS)]
 
     assert said(objects["sr:L"]) == ["Ultrasound not available", "MRI not available"]
-    full = Read(composer(replace(left, modalities_missing=()), [mlo]))
+    full = alone.reports(replace(left, modalities_missing=()), [mlo])
     assert said(full["sr:L"]) == ["All inputs available"]
-    odd = Read(composer(replace(left, modalities_missing=("XA", "ECG")), [mlo]))
+    odd = alone.reports(replace(left, modalities_missing=("XA", "ECG")), [mlo])
     assert said(odd["sr:L"]) == ["Another input not available"]
 
 
-def test_input_of_the_other_axilla_alone_is_coded_as_missing(composer: Composer, mlo: SourceImage) -> None:
+def test_input_of_the_other_axilla_alone_is_coded_as_missing(mlo: SourceImage) -> None:
     """A bilateral patient with images of the left and an MR of both: each SR says what its own axilla lacked."""
     scan = scenes.source(scenes.mr(1, 1))
     found = [builders.influence(mlo), *(scenes.mr_influence(scan, side) for side in "LR")]
     values = {"prior": 0.1, "clinical": 0.2, "MG": 0.0, "MR": 0.1}
     answers = [builders.estimate("L", contributions=values | {"MG": 0.4}), builders.estimate("R", contributions=values)]
     images = [scan, mlo]
-    objects = Read(composer(builders.result(answers, images, found, modalities_missing=()), images))
+    objects = alone.reports(builders.result(answers, images, found, modalities_missing=()), images)
     said = {
         role: [i.ConceptCodeSequence[0].CodeMeaning for i in tree.named(objects[role], codes.COMPLETENESS)]
         for role in ("sr:L", "sr:R")
@@ -240,11 +240,11 @@ def test_algorithm_is_named(objects: Read) -> None:
 
 
 @pytest.mark.parametrize("laterality", ["", "B"])
-def test_unlateralised_image_may_carry_the_region(composer: Composer, laterality: str) -> None:
+def test_unlateralised_image_may_carry_the_region(laterality: str) -> None:
     """An image of both sides, or of none named, is no contradiction."""
     ds = builders.mammogram(ImageLaterality=laterality)
     image = builders.source_image(ds)
     more: dict[str, Any] = {"side": "L"}
     answers: list[Answer] = [builders.estimate()]
-    objects = Read(composer(builders.result(answers, [image], [builders.influence(image, **more)]), [image]))
-    assert "sr:L" in objects.roles
+    objects = alone.reports(builders.result(answers, [image], [builders.influence(image, **more)]), [image])
+    assert "sr:L" in objects

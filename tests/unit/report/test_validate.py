@@ -19,7 +19,7 @@ from agent.report.validate import RULES, validate
 from tests import builders
 from tests.refusing import refusal
 from tests.unit.report import scenes
-from tests.unit.report.breaking import first
+from tests.unit.report.breaking import broken_copy, first
 from tests.unit.report.broken import (
     BROKEN,
     EVERYTHING,
@@ -54,8 +54,7 @@ def test_broken_object_is_refused_by_name(
 ) -> None:
     """The gate names the rule and the object's role."""
     one = next(o for o in sound if o.slot.role == role)
-    spoilt = replace(one, ds=deepcopy(one.ds))
-    break_it(spoilt.ds)
+    spoilt = broken_copy(one, break_it)
     with pytest.raises(Permanent, match=f"^{role} breaks the rule {rule}$"):
         validate(draft, [spoilt])
 
