@@ -37,8 +37,9 @@ QUICK_BYTES: Final = 4 << 30
 MANY: Final = 100_000
 SETTLED_S: Final = 1.0
 """So long after its last release an association is over for any receiver."""
-MOST_ROUNDS_BEFORE: Final = 8
-"""So often the agent is sent something first at most; it is ready when that made it no new segment."""
+MOST_ROUNDS_BEFORE: Final = 12
+QUIET_ROUNDS: Final = 3
+"""The agent is ready when so many rounds made it no new segment: in fewer not every association fills one."""
 Open = Callable[[Peer, str, int], AbstractContextManager[Running]]
 Objects = Mapping[str, Sequence[Sent]]
 
@@ -101,26 +102,32 @@ def many(objects: Sequence[Sent], folder: Path, most: int) -> dict[str, float]:
 def fresh(folder: Path, peer: Peer, first: Sequence[Sent], associations: int) -> Iterator[Running]:
     """Give a receiver that has taken some objects already, on a folder of its own that is gone afterwards."""
     with running(peer, folder) as receiver:
-        made: set[int] = set()
-        for _ in range(MOST_ROUNDS_BEFORE) if first else ():
+        for _ in rounds_before(peer, spool_of(folder)) if first else ():
             send(receiver.port, AE_TITLE, first, associations)
             time.sleep(SETTLED_S)
-            before, made = made, release_all(spool_of(folder))
-            if made == before:
-                break
         os.sync()  # what came before the measure is no part of it
         yield receiver
     shutil.rmtree(folder)
     os.sync()  # nor is the removing of what the one before received
 
 
-def release_all(spool: Path) -> set[int]:
-    """Say of every closed segment that nothing of it is needed, as the keeper does; return the numbers of all."""
+def rounds_before(peer: Peer, spool: Path) -> Iterator[None]:
+    """One round for each receiver, but for the agent as many as it takes until its spool grows no more."""
+    made: list[int] = []
+    for _ in range(MOST_ROUNDS_BEFORE if peer is AGENT else 1):
+        yield
+        made.append(release_all(spool))
+        if len(made) > QUIET_ROUNDS and made[-1] == made[-1 - QUIET_ROUNDS]:
+            return
+
+
+def release_all(spool: Path) -> int:
+    """Say of every closed segment that nothing of it is needed, as the keeper does; return the highest number."""
     found = segments(spool) if spool.is_dir() else []
     for one in found:
         if one.is_closed:
             release(spool, one.number, one.generation)
-    return {one.number for one in found}
+    return max((one.number for one in found), default=0)
 
 
 def bench(folder: Path, *, rounds: int, is_quick: bool, is_cold: bool = False) -> tuple[Results, dict[str, Any]]:
