@@ -63,7 +63,7 @@ models: $(VENV)/.installed-dev  # by themselves: they alone import torch, which 
 	$(BIN)/python -m pytest tests/models -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 unit: $(VENV)/.installed-dev  # a worker more than two cores have, for many tests wait for processes
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/unit/core --ignore=tests/models $(PYTEST)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/unit/core --ignore=tests/models $(PYTEST)
 
 coverage: $(VENV)/.installed-dev  ## how much of the agent the suite's own processes cover: being traced doubles its time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(PYTEST)
