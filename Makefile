@@ -62,7 +62,7 @@ core: $(VENV)/.installed-dev  # every branch of it, by its own tests
 models: $(VENV)/.installed-dev  # by themselves: they alone import torch, which costs each worker seconds and 450 MB
 	$(BIN)/python -m pytest tests/models -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
-unit: $(VENV)/.installed-dev  # a worker more than two cores have, for many tests wait for processes
+unit: $(VENV)/.installed-dev  # two workers more than two cores ask for, since many tests wait for processes
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/unit/core --ignore=tests/models $(PYTEST)
 
 coverage: $(VENV)/.installed-dev  ## how much of the agent the suite's own processes cover: being traced doubles its time
